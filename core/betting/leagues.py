@@ -1,0 +1,226 @@
+"""Which leagues there are, how their games end and how they are spelt elsewhere.
+
+A league that is not built in is added by configuration: a TOML file named by ``LEAGUES_FILE`` with one
+table per league (``[SUPERRUGBY]``, ``sport = "rugby"``, ``outcomes = 2``, ``ties = "push"``, the rest
+optional). A sport never seen before is fine.
+"""
+
+import re
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import ValidationError as PydanticValidationError
+from rapidfuzz import fuzz, process
+
+from core.errors import ConfigurationError, ResourceNotFoundError
+
+KEY = re.compile(r"[A-Z0-9][A-Z0-9_]{0,31}")
+
+
+class League(BaseModel):
+    """One competition whose teams meet each other and whose games can be compared."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    key: str
+    """Upper-case name used everywhere: commands, addresses, model names."""
+
+    sport: str = Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")
+
+    outcomes: Literal[2, 3] = 2
+    """3 where the draw is a result one can bet on, 2 where it is not."""
+
+    ties: Literal["draw", "push", "impossible"] = "push"
+    """What a level final score means: an outcome, a bet returned, or a damaged record."""
+
+    title: str = ""
+    aliases: tuple[str, ...] = ()
+    """Other spellings of the league's name, in any case."""
+
+    upstream_id: int | None = None
+    """The league's id in the bot's feed, unique only within the feed's sport."""
+
+    duration: timedelta = timedelta(hours=3)
+    """From the start of a game until its result can be known."""
+
+    scores: Literal["goals", "points"] = "points"
+    """Low scores are counted on a grid of goals, high ones spread like a normal distribution."""
+
+    @model_validator(mode="after")
+    def _draws_need_three_outcomes(self) -> "League":
+        if (self.outcomes == 3) != (self.ties == "draw"):
+            msg = "outcomes = 3 goes with ties = 'draw', outcomes = 2 with 'push' or 'impossible'"
+            raise ValueError(msg)
+        return self
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every spelling under which the league is found."""
+        return (self.key, *((self.title,) if self.title else ()), *self.aliases)
+
+
+def _soccer(key: str, upstream_id: int, title: str, *aliases: str) -> League:
+    return League(
+        key=key,
+        sport="soccer",
+        outcomes=3,
+        ties="draw",
+        title=title,
+        aliases=aliases,
+        upstream_id=upstream_id,
+        duration=timedelta(hours=2),
+        scores="goals",
+    )
+
+
+def _two_way(key: str, sport: str, upstream_id: int, title: str, *aliases: str, **rules: object) -> League:
+    return League.model_validate(
+        {"key": key, "sport": sport, "title": title, "aliases": aliases, "upstream_id": upstream_id, **rules}
+    )
+
+
+BUILT_IN: Final[tuple[League, ...]] = (
+    _two_way("NFL", "american_football", 1, "National Football League", duration=timedelta(hours=4)),
+    _two_way("NCAA", "american_football", 2, "NCAA Football", "NCAAF", ties="impossible", duration=timedelta(hours=4)),
+    _two_way("CFL", "american_football", 3, "Canadian Football League", duration=timedelta(hours=4)),
+    _two_way("NBA", "basketball", 12, "National Basketball Association", ties="impossible"),
+    _two_way("WNBA", "basketball", 13, "Women's National Basketball Association", ties="impossible"),
+    _two_way("EUROLEAGUE", "basketball", 1, "EuroLeague", ties="impossible"),
+    _two_way("MLB", "baseball", 1, "Major League Baseball", duration=timedelta(hours=4), scores="goals"),
+    _two_way("NPB", "baseball", 2, "Nippon Professional Baseball", duration=timedelta(hours=4), scores="goals"),
+    _two_way("KBO", "baseball", 3, "KBO League", duration=timedelta(hours=4), scores="goals"),
+    _two_way("NHL", "ice_hockey", 57, "National Hockey League", ties="impossible", scores="goals"),
+    _two_way("KHL", "ice_hockey", 1, "Kontinental Hockey League", ties="impossible", scores="goals"),
+    _soccer("EPL", 39, "Premier League", "English Premier League"),
+    _soccer("LALIGA", 140, "La Liga", "Primera Division"),
+    _soccer("BUNDESLIGA", 78, "Bundesliga", "1. Bundesliga"),
+    _soccer("SERIEA", 135, "Serie A"),
+    _soccer("LIGUE1", 61, "Ligue 1"),
+    _soccer("MLS", 253, "Major League Soccer"),
+    _soccer("CHAMPIONSLEAGUE", 2, "UEFA Champions League", "Champions League"),
+    _soccer("EUROPALEAGUE", 3, "UEFA Europa League", "Europa League"),
+    _soccer("BRAZIL_SERIE_A", 71, "Brazil Serie A", "Brasileirao"),
+    _soccer("WORLDCUP", 15, "World Cup"),
+    _two_way("SUPERRUGBY", "rugby", 1, "Super Rugby"),
+    _two_way("SIXNATIONS", "rugby", 2, "Six Nations"),
+    _two_way("FIVB", "volleyball", 1, "FIVB", ties="impossible", scores="goals"),
+    _two_way("EHF", "handball", 1, "EHF Champions League"),
+    _two_way("AFL", "afl", 1, "Australian Football League"),
+    _two_way("UFC", "mma", 1, "UFC", "MMA", scores="goals"),
+    _two_way("BELLATOR", "mma", 2, "Bellator", scores="goals"),
+    _two_way("ATP", "tennis", 2, "ATP", ties="impossible", scores="goals"),
+    _two_way("WTA", "tennis", 3, "WTA", ties="impossible", scores="goals"),
+    _two_way("PDC", "darts", 1, "PDC", scores="goals"),
+)
+
+SPORT_SPELLINGS: Final[Mapping[str, str]] = {
+    "football": "soccer",
+    "ice hockey": "ice_hockey",
+    "hockey": "ice_hockey",
+    "australian football": "afl",
+    "fighting": "mma",
+    "formula 1": "formula_1",
+    "racing": "formula_1",
+}
+"""Spellings of a sport in the bot's writers that are not just our name in another case (reference: bot.md 1.7)."""
+
+
+def canonical_sport(spelling: str) -> str:
+    """Our name for a sport as any of the bot's writers spells it: ``American-Football`` is american_football."""
+    words = " ".join(re.split(r"[\s_\-]+", spelling.strip().lower()))
+    return SPORT_SPELLINGS.get(words, words.replace(" ", "_"))
+
+
+class Leagues:
+    """The leagues this process knows: built in and configured."""
+
+    def __init__(self, leagues: Iterable[League]) -> None:
+        self._by_key = {league.key: league for league in leagues}
+        self._by_name = {name.casefold(): league for league in self._by_key.values() for name in league.names}
+        self._by_upstream_id = {
+            (league.sport, league.upstream_id): league
+            for league in self._by_key.values()
+            if league.upstream_id is not None
+        }
+
+    def __iter__(self) -> Iterator[League]:
+        return iter(self._by_key.values())
+
+    def get(self, name: str) -> League:
+        """The league called that, by key, title or alias in any case.
+
+        Raises ResourceNotFoundError with the nearest names.
+        """
+        league = self._by_name.get(name.strip().casefold())
+        if league is None:
+            raise ResourceNotFoundError(
+                f"There is no league {name!r}.", nearest=nearest(name, self._by_key), resource_type="league"
+            )
+        return league
+
+    def at(self, sport: str, name: str) -> League:
+        """The league of that name in that sport. Raises ResourceNotFoundError with the nearest names."""
+        league = self.get(name)
+        if league.sport != canonical_sport(sport):
+            raise ResourceNotFoundError(
+                f"{league.key} is not a {sport} league.", nearest=(f"{league.sport}/{league.key}",)
+            )
+        return league
+
+    def of_feed(self, sport: str, upstream_id: str | int | None, name: str | None) -> League | None:
+        """The league a row of the bot's feed belongs to, or None if it is one that nobody configured.
+
+        The id decides where it is known for that sport; the name is the fall-back.
+        """
+        canonical = canonical_sport(sport)
+        if upstream_id is not None and str(upstream_id).strip().isdigit():
+            league = self._by_upstream_id.get((canonical, int(upstream_id)))
+            if league is not None:
+                return league
+        league = self._by_name.get((name or "").strip().casefold())
+        return league if league is not None and league.sport == canonical else None
+
+
+def nearest(name: str, candidates: Iterable[str], *, limit: int = 3) -> tuple[str, ...]:
+    """The candidates spelt most like the name, best first; empty if none is close."""
+    found = process.extract(
+        name, list(candidates), scorer=fuzz.WRatio, processor=str.casefold, limit=limit, score_cutoff=55
+    )
+    return tuple(match[0] for match in found)
+
+
+def load_leagues(leagues_file: Path | None) -> Leagues:
+    """The built-in leagues and those of the file; a configured league replaces a built-in one of its name.
+
+    Raises ConfigurationError naming the file, the league and the field.
+    """
+    if leagues_file is None:
+        return Leagues(BUILT_IN)
+    try:
+        tables = tomllib.loads(leagues_file.read_text(encoding="utf-8"))
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise ConfigurationError(f"LEAGUES_FILE: cannot read {leagues_file}: {error}.") from error
+    return Leagues((*BUILT_IN, *(_configured(leagues_file, key, table) for key, table in tables.items())))
+
+
+def _configured(source: Path, key: str, table: object) -> League:
+    if not isinstance(table, dict) or not KEY.fullmatch(key):
+        msg = f"LEAGUES_FILE: {source}: {key!r} must be a table whose name is upper-case letters, digits and _."
+        raise ConfigurationError(msg)
+    fields = dict(table)
+    if "duration_hours" in fields:
+        fields["duration"] = timedelta(hours=float(fields.pop("duration_hours")))
+    if fields.get("outcomes") == 3:
+        fields.setdefault("ties", "draw")
+    try:
+        return League.model_validate({"key": key, **fields})
+    except PydanticValidationError as error:
+        wrong = "; ".join(
+            f"{'.'.join(map(str, entry['loc'])) or 'rules'}: {entry['msg']}, read {entry['input']!r}"
+            for entry in error.errors()
+        )
+        raise ConfigurationError(f"LEAGUES_FILE: {source}: [{key}] {wrong}.") from error

@@ -1,0 +1,63 @@
+"""Where the present comes from.
+
+``now()`` is read at entry points only (a command, a request, a flow) and handed down as a value;
+nothing below an entry point may ask for the time.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Protocol
+
+from core.errors import ValidationError
+
+
+class Clock(Protocol):
+    """Something that can be asked for the present moment."""
+
+    def now(self) -> datetime:
+        """The present, with time zone UTC."""
+        ...
+
+
+class SystemClock:
+    """The machine's clock."""
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class FixedClock:
+    """A clock that stands still: the demo and ``--as-of`` look at the past as it was."""
+
+    moment: datetime
+
+    def now(self) -> datetime:
+        return self.moment
+
+
+def parse_moment(text: str, *, field: str = "moment") -> datetime:
+    """An ISO 8601 date or date-time as an aware UTC moment; a time without a zone is read as UTC.
+
+    Raises ValidationError naming ``field``.
+    """
+    try:
+        moment = datetime.fromisoformat(text.strip())
+    except ValueError as error:
+        msg = f"{field}: expected a date or time such as 2024-05-04 or 2024-05-04T14:00Z, got {text!r}."
+        raise ValidationError(msg, field=field) from error
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def parse_date(text: str, *, field: str = "date") -> date:
+    """An ISO 8601 calendar date. Raises ValidationError naming ``field``."""
+    try:
+        return date.fromisoformat(text.strip())
+    except ValueError as error:
+        msg = f"{field}: expected a date such as 2024-05-04, got {text!r}."
+        raise ValidationError(msg, field=field) from error
+
+
+def midnight(day: date) -> datetime:
+    """The first moment of a UTC day."""
+    return datetime(day.year, day.month, day.day, tzinfo=UTC)

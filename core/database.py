@@ -1,0 +1,154 @@
+"""Engines, transactions and column types that mean the same on MySQL 8, MariaDB and SQLite."""
+
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import mysql, sqlite
+from sqlalchemy.engine import URL, Connection, Dialect, Engine
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from core.errors import DatabaseError
+
+METADATA: Final = sa.MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+"""Each room declares its tables on this; migrations compare it with the real schema."""
+
+TABLE_OPTIONS: Final[dict[str, str]] = {
+    "mysql_engine": "InnoDB",
+    "mysql_charset": "utf8mb4",
+    "mysql_collate": "utf8mb4_bin",
+}
+"""Written on every table: the servers' own defaults differ between MySQL and MariaDB."""
+
+INSERT_BATCH: Final = 5_000
+
+
+class UtcDateTime(sa.types.TypeDecorator[datetime]):
+    """An aware UTC moment, stored as a naive one with microseconds (MySQL keeps no zone and MariaDB cuts fractions)."""
+
+    impl = sa.DateTime
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> sa.types.TypeEngine[Any]:
+        if dialect.name in ("mysql", "mariadb"):
+            return dialect.type_descriptor(mysql.DATETIME(fsp=6))
+        return dialect.type_descriptor(sa.DateTime())
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            msg = "a moment without a time zone must not reach the database"
+            raise ValueError(msg)
+        return value.astimezone(UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return None if value is None else value.replace(tzinfo=UTC)
+
+
+LongText = sa.Text().with_variant(mysql.LONGTEXT(), "mysql", "mariadb")
+"""Text without MySQL's 64 KiB limit."""
+
+
+def open_database(address: URL, *, pool_size: int = 5) -> Engine:
+    """An engine for the address; connects only when first used.
+
+    An SQLite file's folder is made. MySQL sessions read what is committed at each statement, so that
+    a poller sees new rows, and give up on a silent server after seconds, not minutes.
+    """
+    if address.get_backend_name() == "sqlite":
+        if address.database:
+            Path(address.database).parent.mkdir(parents=True, exist_ok=True)
+        engine = sa.create_engine(address, connect_args={"timeout": 30})
+        sa.event.listen(engine, "connect", _prepare_sqlite)
+        return engine
+    return sa.create_engine(
+        address,
+        isolation_level="READ COMMITTED",
+        pool_pre_ping=True,
+        pool_recycle=1800,
+        pool_size=pool_size,
+        max_overflow=0,
+        connect_args={"connect_timeout": 5, "read_timeout": 60, "write_timeout": 60},
+    )
+
+
+def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=NORMAL")
+    connection.execute("PRAGMA foreign_keys=ON")
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """A connection for reading. A failure of the database becomes DatabaseError."""
+    with _as_database_error(engine), engine.connect() as connection:
+        yield connection
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """A transaction: all of it is written, or nothing. A failure of the database becomes DatabaseError."""
+    with _as_database_error(engine), engine.begin() as connection:
+        yield connection
+
+
+@contextmanager
+def _as_database_error(engine: Engine) -> Iterator[None]:
+    try:
+        yield
+    except SQLAlchemyError as error:
+        where = engine.url.render_as_string(hide_password=True)
+        reason = _reason(error)
+        hint = "Run `dbsbm db upgrade` if tables are missing, `dbsbm doctor` for the rest."
+        raise DatabaseError(f"The database at {where} failed: {reason}.", hint=hint) from error
+
+
+def _reason(error: SQLAlchemyError) -> str:
+    """The driver's own words without SQL text or parameters."""
+    if not isinstance(error, DBAPIError) or error.orig is None:
+        return type(error).__name__
+    words = [str(word) for word in error.orig.args]
+    return f"{type(error.orig).__name__} {' '.join(words)}"[:300]
+
+
+def insert_new(connection: Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert the rows whose primary or unique key is not there yet; the others stay untouched."""
+    insert: sqlite.Insert | mysql.Insert
+    if connection.dialect.name == "sqlite":
+        insert = sqlite.insert(table).on_conflict_do_nothing()
+    else:
+        # Not INSERT IGNORE, which would also swallow truncation; a column set to itself changes nothing.
+        first_key = next(iter(table.primary_key.columns))
+        insert = mysql.insert(table).on_duplicate_key_update({first_key.name: first_key})
+    for start in range(0, len(rows), INSERT_BATCH):
+        connection.execute(insert, [dict(row) for row in rows[start : start + INSERT_BATCH]])
+
+
+def upsert(connection: Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert rows, replacing the non-key columns of those whose primary key is already there."""
+    if not rows:
+        return
+    changed = [name for name in rows[0] if name not in table.primary_key.columns]
+    insert: sqlite.Insert | mysql.Insert
+    if connection.dialect.name == "sqlite":
+        lite = sqlite.insert(table)
+        insert = lite.on_conflict_do_update(
+            index_elements=list(table.primary_key.columns), set_={name: lite.excluded[name] for name in changed}
+        )
+    else:
+        my = mysql.insert(table)
+        insert = my.on_duplicate_key_update({name: my.inserted[name] for name in changed})
+    for start in range(0, len(rows), INSERT_BATCH):
+        connection.execute(insert, [dict(row) for row in rows[start : start + INSERT_BATCH]])

@@ -1,0 +1,163 @@
+"""Every error this project raises on purpose, as one tree.
+
+    DbsbmError
+    ├── ValidationError          VALIDATION_ERROR        what the caller sent cannot be used
+    ├── ConfigurationError       CONFIG_ERROR            a setting is missing or wrong
+    ├── AuthenticationError      AUTH_ERROR              no key, a wrong key, or a key without the scope
+    ├── SecurityError            SECURITY_ERROR          something was tampered with
+    ├── RateLimitError           RATE_LIMIT_ERROR        asked too often; says when to ask again
+    ├── ResourceNotFoundError    NOT_FOUND_ERROR         no such league, team, game or model
+    ├── ConflictError            CONFLICT_ERROR          true, but not now: someone was faster, or the game has begun
+    ├── DataIntegrityError       DATA_INTEGRITY_ERROR    stored facts contradict each other or the schema
+    ├── ServiceError             SERVICE_ERROR           a part of ours cannot do its work
+    └── DependencyError          (a base, never raised)  something outside is missing or down
+        ├── DatabaseError            DB_ERROR
+        ├── CacheError               CACHE_ERROR
+        ├── NetworkError             NETWORK_ERROR
+        ├── OperationTimeoutError    TIMEOUT_ERROR
+        ├── ApiError                 API_ERROR
+        └── ExternalServiceError     EXTERNAL_SERVICE_ERROR
+
+The fifteen codes are the bot's own. ``DependencyError`` exists because the command line and the
+serving fall-backs catch it. A message is written for the person who reads it and never holds a
+secret, SQL text or a parameter; those belong to the chained cause, which only the log sees.
+"""
+
+from typing import ClassVar
+
+
+class DbsbmError(Exception):
+    """Anything that went wrong in a way we foresaw: what happened, and what to do about it."""
+
+    code: ClassVar[str] = "ERROR"
+    retryable: ClassVar[bool] = False
+
+    def __init__(self, message: str, *, hint: str = "", **facts: object) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.facts = facts
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.hint}".strip()
+
+
+class ValidationError(DbsbmError):
+    """What the caller sent cannot be used; ``facts`` name the field."""
+
+    code = "VALIDATION_ERROR"
+
+
+class ConfigurationError(DbsbmError):
+    """A setting is missing or wrong; the message names the variable, what was read and what is allowed."""
+
+    code = "CONFIG_ERROR"
+
+
+class AuthenticationError(DbsbmError):
+    """No key, an unknown, expired or revoked key, or a key without the scope that the route demands."""
+
+    code = "AUTH_ERROR"
+
+
+class SecurityError(DbsbmError):
+    """A file or a value is not the one that was written: a digest or a signature does not match."""
+
+    code = "SECURITY_ERROR"
+
+
+class RateLimitError(DbsbmError):
+    """Asked too often; ``retry_after`` is in seconds."""
+
+    code = "RATE_LIMIT_ERROR"
+    retryable = True
+
+    def __init__(self, message: str, *, retry_after: float, hint: str = "", **facts: object) -> None:
+        super().__init__(message, hint=hint, **facts)
+        self.retry_after = retry_after
+
+
+class ResourceNotFoundError(DbsbmError):
+    """No such thing; ``nearest`` holds the closest known names, best first."""
+
+    code = "NOT_FOUND_ERROR"
+
+    def __init__(self, message: str, *, nearest: tuple[str, ...] = (), hint: str = "", **facts: object) -> None:
+        if nearest and not hint:
+            hint = f"Nearest: {', '.join(nearest)}."
+        super().__init__(message, hint=hint, **facts)
+        self.nearest = nearest
+
+
+class ConflictError(DbsbmError):
+    """True, but not now: another writer was faster, or the game has begun."""
+
+    code = "CONFLICT_ERROR"
+
+
+class DataIntegrityError(DbsbmError):
+    """Stored facts contradict each other, the schema, or the feature set a model was trained on."""
+
+    code = "DATA_INTEGRITY_ERROR"
+
+
+class ServiceError(DbsbmError):
+    """A part of ours cannot do its work: no champion yet, too little data, a refused bundle."""
+
+    code = "SERVICE_ERROR"
+
+
+class DependencyError(DbsbmError):
+    """Something outside this process is missing or down. A base: raise one of the classes below."""
+
+    retryable = True
+
+
+class DatabaseError(DependencyError):
+    """The database refused, broke off, or is not there."""
+
+    code = "DB_ERROR"
+
+
+class CacheError(DependencyError):
+    """Redis refused, broke off, or is not there. Never reaches a caller of the API."""
+
+    code = "CACHE_ERROR"
+
+
+class NetworkError(DependencyError):
+    """A host could not be reached."""
+
+    code = "NETWORK_ERROR"
+
+
+class OperationTimeoutError(DependencyError):
+    """Something took longer than it may."""
+
+    code = "TIMEOUT_ERROR"
+
+
+class ApiError(DependencyError):
+    """The prediction service answered the client with an error; facts hold its status and code."""
+
+    code = "API_ERROR"
+
+
+class ExternalServiceError(DependencyError):
+    """MLflow, Prefect or another outside service failed or is not installed."""
+
+    code = "EXTERNAL_SERVICE_ERROR"
+
+
+EXIT_FAILED, EXIT_USAGE, EXIT_DEPENDENCY, EXIT_REFUSED = 1, 2, 3, 4
+
+
+def exit_code(error: DbsbmError) -> int:
+    """The command line's exit status for an error (DESIGN.md section 4)."""
+    match error:
+        case ValidationError() | ConfigurationError() | ResourceNotFoundError():
+            return EXIT_USAGE
+        case DependencyError():
+            return EXIT_DEPENDENCY
+        case _:
+            return EXIT_FAILED

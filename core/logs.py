@@ -1,0 +1,87 @@
+"""Structured logs: JSON lines in production, a readable console in development.
+
+Context bound with ``bind`` (request id, league, model version) travels with every line of the same
+thread or task, the standard library's loggers (uvicorn, Prefect, MLflow) included. Secrets are removed
+twice: keys that sound like one lose their value, and passwords inside addresses are masked anywhere.
+"""
+
+import logging
+import re
+import sys
+from collections.abc import MutableMapping
+from typing import Any
+
+import structlog
+from structlog.contextvars import bind_contextvars, bound_contextvars, clear_contextvars
+
+from core.settings import Settings
+
+bind = bind_contextvars
+bound = bound_contextvars
+clear = clear_contextvars
+
+SECRET_KEY = re.compile(r"password|passwd|secret|token|api[-_]?key|authorization|cookie", re.IGNORECASE)
+ADDRESS_PASSWORD = re.compile(r"(?P<head>\w[\w+.-]*://[^\s:/@]*:)[^\s@/]+(?=@)")
+MASK = "***"
+
+
+def redact(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Mask every secret in a log event, however deep."""
+    return {key: _redacted(key, value) for key, value in event.items()}
+
+
+def _redacted(key: str, value: object) -> object:
+    if SECRET_KEY.search(key):
+        return MASK
+    if isinstance(value, dict):
+        return {str(inner): _redacted(str(inner), item) for inner, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_redacted("", item) for item in value]
+    if isinstance(value, str):
+        return ADDRESS_PASSWORD.sub(rf"\g<head>{MASK}", value)
+    return value
+
+
+def configure_logs(settings: Settings) -> None:
+    """Send every logger of this process, ours and the libraries', through one formatter to standard error."""
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.PositionalArgumentsFormatter(),
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.StackInfoRenderer(),
+    ]
+    as_text: list[structlog.typing.Processor] = (
+        [redact, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+        if settings.dbsbm_env == "development"
+        else [structlog.processors.format_exc_info, redact, structlog.processors.JSONRenderer()]
+    )
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *shared,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *as_text],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(settings.log_level)
+    for noisy in ("alembic", "httpx", "mlflow", "matplotlib"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+def get_logger(name: str) -> structlog.stdlib.BoundLogger:
+    """The logger of one module."""
+    logger: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(name)
+    return logger

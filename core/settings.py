@@ -1,0 +1,155 @@
+"""Every setting, read once from the environment, ``.env`` or secret files.
+
+The environment says where things are; what they do is code. ``.env.example`` is the same list for people.
+"""
+
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic import ValidationError as PydanticValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
+from core.errors import ConfigurationError
+
+SECRETS_FOLDER = Path("/run/secrets")
+
+
+class Settings(BaseSettings):
+    """Where this process finds its neighbours. Frozen: a changed environment needs a new process."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        secrets_dir=SECRETS_FOLDER if SECRETS_FOLDER.is_dir() else None,
+    )
+
+    dbsbm_env: Literal["development", "staging", "production"] = "development"
+    """Production and staging log JSON and demand API keys; development logs to the console and demands none."""
+
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    database_url: SecretStr | None = None
+    """Our own database, as an SQLAlchemy address. Without it MYSQL_HOST counts, and without that SQLite in mlruns/."""
+
+    mysql_host: str | None = None
+    mysql_port: int = Field(default=3306, ge=1, le=65535)
+    mysql_user: str = "dbsbm"
+    mysql_password: SecretStr = SecretStr("")
+    mysql_db: str = "dbsbm_predictions"
+
+    bot_database_url: SecretStr | None = None
+    """The bot's MySQL. Only ever read."""
+
+    bot_timezone: str = "UTC"
+    """Time zone of ``api_games.start_time``; one of the bot's writers stores America/New_York."""
+
+    redis_url: SecretStr | None = None
+    """Shared cache. Without it REDIS_HOST counts, and without that each process caches for itself."""
+
+    redis_host: str | None = None
+    redis_port: int = Field(default=6379, ge=1, le=65535)
+    redis_password: SecretStr = SecretStr("")
+    redis_db: int = Field(default=0, ge=0)
+
+    mlflow_tracking_uri: str = "sqlite:///mlruns/mlflow.db"
+    """MLflow's store or server. Models and pictures lie beside an SQLite store."""
+
+    bundle_dir: Path = Path("mlruns/bundles")
+    """Verified copies of model bundles, one folder per SHA-256; lets the server start with MLflow away."""
+
+    leagues_file: Path | None = None
+    """TOML file with further leagues, one table per league."""
+
+    api_key: SecretStr | None = None
+    """The bot's key to this service: used by clients only."""
+
+    service_url: str = "http://127.0.0.1:8000"
+    """Where clients (``dbsbm predict``, the bot) find the service."""
+
+    discord_token: SecretStr | None = None
+    """Used by the example cog only."""
+
+    cors_origins: tuple[str, ...] = ()
+    """Web origins that may call the API from a browser."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8000, ge=0, le=65535)
+
+    @field_validator("database_url", "bot_database_url")
+    @classmethod
+    def _address_must_parse(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            try:
+                make_url(value.get_secret_value())
+            except ArgumentError as error:
+                msg = "expected an SQLAlchemy address such as mysql+pymysql://user:password@host/database"
+                raise ValueError(msg) from error
+        return value
+
+    @cached_property
+    def database(self) -> URL:
+        """Address of our own database."""
+        if self.database_url is not None:
+            return make_url(self.database_url.get_secret_value())
+        if self.mysql_host is not None:
+            password = self.mysql_password.get_secret_value() or None
+            return URL.create(
+                "mysql+pymysql",
+                self.mysql_user,
+                password,
+                self.mysql_host,
+                self.mysql_port,
+                self.mysql_db,
+                {"charset": "utf8mb4"},
+            )
+        return make_url("sqlite:///mlruns/dbsbm.db")
+
+    @cached_property
+    def bot_database(self) -> URL:
+        """Address of the bot's database. Raises ConfigurationError when it is not set."""
+        if self.bot_database_url is None:
+            msg = "BOT_DATABASE_URL is not set."
+            hint = "Set it to the bot's MySQL, for example mysql+pymysql://reader:password@host/dbsbm."
+            raise ConfigurationError(msg, hint=hint, variable="BOT_DATABASE_URL")
+        return make_url(self.bot_database_url.get_secret_value())
+
+    @cached_property
+    def redis(self) -> SecretStr | None:
+        """Address of the shared cache, or None when every process caches for itself."""
+        if self.redis_url is not None:
+            return self.redis_url
+        if self.redis_host is None:
+            return None
+        password = self.redis_password.get_secret_value()
+        credentials = f":{password}@" if password else ""
+        return SecretStr(f"redis://{credentials}{self.redis_host}:{self.redis_port}/{self.redis_db}")
+
+    @property
+    def demands_keys(self) -> bool:
+        """Whether the API refuses requests that carry no key."""
+        return self.dbsbm_env != "development"
+
+
+def load_settings(**overrides: object) -> Settings:
+    """The settings of this process; keyword arguments win over the environment.
+
+    Raises ConfigurationError with one line per wrong variable: its name, what was read, what is allowed.
+    """
+    try:
+        return Settings(**overrides)  # type: ignore[arg-type]
+    except PydanticValidationError as error:
+        lines = [_explain(entry["loc"], entry["msg"], entry["input"]) for entry in error.errors()]
+        raise ConfigurationError("\n".join(lines), hint="See .env.example.") from error
+
+
+def _explain(location: tuple[int | str, ...], message: str, value: object) -> str:
+    name = str(location[0]).upper()
+    secret = isinstance(value, SecretStr) or any(word in name for word in ("URL", "PASSWORD", "KEY", "TOKEN"))
+    shown = "a value that is not shown" if secret else repr(value)
+    return f"{name}: {message} (read: {shown})."

@@ -1,0 +1,101 @@
+"""What sources say, in the archive's words.
+
+Every fact has two clocks: when it happened (a start, a finish, a quote's moment) and ``known_at``, the
+first moment at which anybody using this archive could have known it. The types keep the future out: a
+``Game`` carries no score and a ``Result`` no price, so a feature that is handed a game cannot see how it ended.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal, NamedTuple, TypeVar
+
+Status = Literal["scheduled", "live", "final", "void", "unknown"]
+Moment = Literal["open", "close", "last"]
+
+
+class Game(NamedTuple):
+    """Who meets whom, when and where, as known at ``known_at``. ``season`` is the year in which it began."""
+
+    game_id: str
+    known_at: datetime
+    season: int
+    start_at: datetime
+    date_only: bool
+    """The source gave a date without a time; ``start_at`` is then the date at 16:00 UTC."""
+    home_team: str
+    away_team: str
+    neutral: bool
+    playoff: bool
+    status: Status
+
+
+class Result(NamedTuple):
+    """The final score, overtime included. Scores of None take an earlier result back."""
+
+    game_id: str
+    known_at: datetime
+    finished_at: datetime
+    home_score: int | None
+    away_score: int | None
+    home_score_regulation: int | None = None
+    away_score_regulation: int | None = None
+    home_shots: int | None = None
+    away_shots: int | None = None
+    home_shots_on_target: int | None = None
+    away_shots_on_target: int | None = None
+
+
+class Quote(NamedTuple):
+    """What one book showed for one game at one moment: decimal odds and lines, None where it showed nothing.
+
+    ``spread_line`` is the expected HOME margin (positive: home favoured), ``total_line`` the expected sum.
+    """
+
+    game_id: str
+    book: str
+    moment: Moment
+    known_at: datetime
+    quoted_at: datetime
+    odds_home: float | None = None
+    odds_draw: float | None = None
+    odds_away: float | None = None
+    spread_line: float | None = None
+    total_line: float | None = None
+    odds_over: float | None = None
+    odds_under: float | None = None
+
+
+class Rejected(NamedTuple):
+    """Something a source said that cannot be believed: where it stood, which fact it would have been, and why not."""
+
+    source: str
+    place: str
+    fact: Literal["row", "game", "result", "quote"]
+    reason: str
+    content: str
+
+
+@dataclass
+class Batch:
+    """Facts of one league as they came from one source, and what was rejected on the way."""
+
+    games: list[Game] = field(default_factory=list)
+    results: list[Result] = field(default_factory=list)
+    quotes: list[Quote] = field(default_factory=list)
+    rejected: list[Rejected] = field(default_factory=list)
+
+    def known_by(self, moment: datetime) -> "Batch":
+        """Only what was known at the moment or before."""
+        return Batch(
+            games=_known(self.games, moment),
+            results=_known(self.results, moment),
+            quotes=_known(self.quotes, moment),
+        )
+
+
+F = TypeVar("F", Game, Result, Quote)
+
+
+def _known(facts: Iterable[F], moment: datetime) -> list[F]:
+    return [fact for fact in facts if fact.known_at <= moment]

@@ -1,0 +1,126 @@
+"""The tables of this room. Archive tables are append-only: a correction is a further row with a later ``known_at``."""
+
+from typing import Final
+
+import sqlalchemy as sa
+
+from core.database import METADATA, TABLE_OPTIONS, LongText, UtcDateTime
+
+
+def _game_key() -> tuple[sa.Column[str], ...]:
+    """Natural key of a game; ids are unique only within a league of a sport."""
+    return (
+        sa.Column("sport", sa.String(32), primary_key=True),
+        sa.Column("league", sa.String(32), primary_key=True),
+        sa.Column("game_id", sa.String(120), primary_key=True),
+    )
+
+
+def _origin() -> tuple[sa.Column[object], ...]:
+    """Who said so, and when the row was written (for audits only: no feature reads it)."""
+    return (
+        sa.Column("source", sa.String(80), nullable=False),
+        sa.Column("recorded_at", UtcDateTime, nullable=False),
+    )
+
+
+games: Final = sa.Table(
+    "archive_games",
+    METADATA,
+    *_game_key(),
+    sa.Column("known_at", UtcDateTime, primary_key=True),
+    sa.Column("season", sa.Integer, nullable=False),
+    sa.Column("start_at", UtcDateTime, nullable=False),
+    sa.Column("date_only", sa.Boolean, nullable=False),
+    sa.Column("home_team", sa.String(150), nullable=False),
+    sa.Column("away_team", sa.String(150), nullable=False),
+    sa.Column("neutral", sa.Boolean, nullable=False),
+    sa.Column("playoff", sa.Boolean, nullable=False),
+    sa.Column("status", sa.String(16), nullable=False),
+    *_origin(),
+    sa.Index(None, "sport", "league", "start_at"),
+    **TABLE_OPTIONS,
+)
+
+results: Final = sa.Table(
+    "archive_results",
+    METADATA,
+    *_game_key(),
+    sa.Column("known_at", UtcDateTime, primary_key=True),
+    sa.Column("finished_at", UtcDateTime, nullable=False),
+    sa.Column("home_score", sa.Integer),
+    sa.Column("away_score", sa.Integer),
+    sa.Column("home_score_regulation", sa.Integer),
+    sa.Column("away_score_regulation", sa.Integer),
+    sa.Column("home_shots", sa.Integer),
+    sa.Column("away_shots", sa.Integer),
+    sa.Column("home_shots_on_target", sa.Integer),
+    sa.Column("away_shots_on_target", sa.Integer),
+    *_origin(),
+    **TABLE_OPTIONS,
+)
+
+quotes: Final = sa.Table(
+    "archive_quotes",
+    METADATA,
+    *_game_key(),
+    sa.Column("book", sa.String(64), primary_key=True),
+    sa.Column("moment", sa.String(8), primary_key=True),
+    sa.Column("known_at", UtcDateTime, primary_key=True),
+    sa.Column("quoted_at", UtcDateTime, nullable=False),
+    sa.Column("odds_home", sa.Double),
+    sa.Column("odds_draw", sa.Double),
+    sa.Column("odds_away", sa.Double),
+    sa.Column("spread_line", sa.Double),
+    sa.Column("total_line", sa.Double),
+    sa.Column("odds_over", sa.Double),
+    sa.Column("odds_under", sa.Double),
+    *_origin(),
+    **TABLE_OPTIONS,
+)
+
+quarantine: Final = sa.Table(
+    "archive_quarantine",
+    METADATA,
+    sa.Column("entry_id", sa.String(64), primary_key=True),
+    sa.Column("source", sa.String(80), nullable=False),
+    sa.Column("place", sa.String(255), nullable=False),
+    sa.Column("fact", sa.String(16), nullable=False),
+    sa.Column("reason", sa.String(500), nullable=False),
+    sa.Column("content", LongText, nullable=False),
+    sa.Column("recorded_at", UtcDateTime, nullable=False),
+    sa.Index(None, "source"),
+    **TABLE_OPTIONS,
+)
+
+states: Final = sa.Table(
+    "feature_states",
+    METADATA,
+    sa.Column("sport", sa.String(32), primary_key=True),
+    sa.Column("league", sa.String(32), primary_key=True),
+    sa.Column("as_of", UtcDateTime, nullable=False),
+    sa.Column("version", sa.String(64), nullable=False),
+    sa.Column("games", sa.Integer, nullable=False),
+    sa.Column("body", LongText, nullable=False),
+    **TABLE_OPTIONS,
+)
+
+rows: Final = sa.Table(
+    "feature_rows",
+    METADATA,
+    *_game_key(),
+    sa.Column("as_of", UtcDateTime, nullable=False),
+    sa.Column("catalogue", sa.String(64), nullable=False),
+    sa.Column("season", sa.Integer, nullable=False),
+    sa.Column("start_at", UtcDateTime, nullable=False),
+    sa.Column("date_only", sa.Boolean, nullable=False),
+    sa.Column("home_team", sa.String(150), nullable=False),
+    sa.Column("away_team", sa.String(150), nullable=False),
+    sa.Column("neutral", sa.Boolean, nullable=False),
+    sa.Column("status", sa.String(16), nullable=False),
+    sa.Column("features", LongText, nullable=False),
+    sa.Column("prices", LongText, nullable=False),
+    sa.Column("digest", sa.String(64), nullable=False),
+    sa.Index(None, "start_at"),
+    **TABLE_OPTIONS,
+)

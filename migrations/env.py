@@ -1,0 +1,17 @@
+"""Alembic's entry: runs the revisions on the connection it is handed by ``migrations.schema``."""
+
+from alembic import context
+
+from migrations.tables import METADATA
+
+connection = context.config.attributes["connection"]
+context.configure(
+    connection=connection,
+    target_metadata=METADATA,
+    version_table="schema_version",
+    compare_type=True,
+    transaction_per_migration=True,
+    render_as_batch=connection.dialect.name == "sqlite",
+)
+with context.begin_transaction():
+    context.run_migrations()

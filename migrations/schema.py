@@ -1,0 +1,83 @@
+"""Bring a database to a revision, and say whether it is the one the code expects."""
+
+from pathlib import Path
+from typing import Final
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from alembic.util import CommandError
+from sqlalchemy.engine import Connection, Engine
+
+from core.database import reading, writing
+from core.errors import ValidationError
+from migrations.tables import METADATA
+
+FOLDER: Final = Path(__file__).parent
+VERSION_TABLE: Final = "schema_version"
+
+
+def upgrade(engine: Engine, revision: str = "head") -> str | None:
+    """Run every revision up to the one named; returns the revision reached. One migrator at a time."""
+    with writing(engine) as connection, _only_migrator(connection):
+        _run(connection, command.upgrade, revision)
+    return current(engine)
+
+
+def downgrade(engine: Engine, revision: str) -> str | None:
+    """Undo every revision after the one named (``base`` undoes all); returns the revision reached."""
+    with writing(engine) as connection, _only_migrator(connection):
+        _run(connection, command.downgrade, revision)
+    return current(engine)
+
+
+def _run(connection: Connection, step: object, revision: str) -> None:
+    try:
+        step(_config(connection), revision)  # type: ignore[operator]
+    except CommandError as error:
+        raise ValidationError(f"revision: there is no revision {revision!r}.", field="revision") from error
+
+
+def current(engine: Engine) -> str | None:
+    """The revision the database is at; None for an empty one."""
+    with reading(engine) as connection:
+        return MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE}).get_current_revision()
+
+
+def head() -> str | None:
+    """The newest revision in the code."""
+    return ScriptDirectory.from_config(_config(None)).get_current_head()
+
+
+def differences(engine: Engine) -> list[str]:
+    """What the database has otherwise than the code's tables say; empty when they agree."""
+    with reading(engine) as connection:
+        context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE, "compare_type": True})
+        return [str(change) for change in compare_metadata(context, METADATA)]
+
+
+def _config(connection: Connection | None) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(FOLDER))
+    config.set_main_option("path_separator", "os")
+    config.attributes["connection"] = connection
+    return config
+
+
+class _only_migrator:  # noqa: N801 - reads as a phrase where it is used
+    """MySQL commits each schema statement by itself, so a named lock keeps a second migrator waiting."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self.locks = connection.dialect.name != "sqlite"
+
+    def __enter__(self) -> None:
+        if self.locks:
+            self.connection.execute(sa.text("SELECT GET_LOCK('dbsbm_migrations', 60)"))
+
+    def __exit__(self, *_: object) -> None:
+        if self.locks:
+            self.connection.execute(sa.text("SELECT RELEASE_LOCK('dbsbm_migrations')"))

@@ -1,0 +1,48 @@
+"""The tables of this room: the log of served predictions and the callers' keys."""
+
+from typing import Final
+
+import sqlalchemy as sa
+
+from core.database import METADATA, TABLE_OPTIONS, UtcDateTime
+
+BigId = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+
+predictions: Final = sa.Table(
+    "prediction_log",
+    METADATA,
+    sa.Column("id", BigId, primary_key=True, autoincrement=True),
+    sa.Column("request_id", sa.String(64), nullable=False),
+    sa.Column("served_at", UtcDateTime, nullable=False),
+    sa.Column("sport", sa.String(32), nullable=False),
+    sa.Column("league", sa.String(32), nullable=False),
+    sa.Column("game_id", sa.String(120), nullable=False),
+    sa.Column("model", sa.String(64), nullable=False),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("features", sa.String(64), nullable=False),
+    sa.Column("as_of", UtcDateTime, nullable=False),
+    sa.Column("p_home", sa.Double, nullable=False),
+    sa.Column("p_draw", sa.Double),
+    sa.Column("p_away", sa.Double, nullable=False),
+    sa.Column("margin", sa.Double, nullable=False),
+    sa.Column("total", sa.Double, nullable=False),
+    sa.Column("cache", sa.String(16), nullable=False),
+    sa.Column("key_id", sa.String(32)),
+    sa.UniqueConstraint("request_id", "sport", "league", "game_id"),
+    sa.Index(None, "served_at"),
+    sa.Index(None, "sport", "league", "game_id"),
+    **TABLE_OPTIONS,
+)
+
+api_keys: Final = sa.Table(
+    "api_keys",
+    METADATA,
+    sa.Column("key_id", sa.String(32), primary_key=True),
+    sa.Column("secret_sha256", sa.String(64), nullable=False),
+    sa.Column("owner", sa.String(120), nullable=False),
+    sa.Column("scopes", sa.String(120), nullable=False),
+    sa.Column("created_at", UtcDateTime, nullable=False),
+    sa.Column("expires_at", UtcDateTime),
+    sa.Column("revoked_at", UtcDateTime),
+    **TABLE_OPTIONS,
+)

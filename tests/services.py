@@ -1,0 +1,170 @@
+"""Private MariaDB and Redis processes for tests and benchmarks: free ports, temporary folders, gone at the end."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pymysql
+import redis
+from sqlalchemy.engine import URL
+
+START_LIMIT = 60.0
+INSTALL_HINT = "`make test` installs it; by hand: apt-get install mariadb-server redis-server"
+
+
+def free_port() -> int:
+    """A port of the loopback address that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@dataclass
+class MariaDb:
+    """A running server with a root account that needs no password."""
+
+    port: int
+    process: "subprocess.Popen[bytes]"
+
+    def address(self, database: str) -> URL:
+        return URL.create("mysql+pymysql", "root", None, "127.0.0.1", self.port, database, {"charset": "utf8mb4"})
+
+    def execute(self, statement: str) -> None:
+        with pymysql.connect(host="127.0.0.1", port=self.port, user="root") as connection:
+            connection.cursor().execute(statement)
+
+    def recreate(self, database: str) -> URL:
+        """An empty database of that name."""
+        self.execute(f"DROP DATABASE IF EXISTS `{database}`")
+        self.execute(f"CREATE DATABASE `{database}` CHARACTER SET utf8mb4 COLLATE utf8mb4_bin")
+        return self.address(database)
+
+
+@dataclass
+class RedisServer:
+    port: int
+    process: "subprocess.Popen[bytes]"
+
+    @property
+    def url(self) -> str:
+        return f"redis://127.0.0.1:{self.port}/0"
+
+
+@contextmanager
+def mariadb_server() -> Iterator[MariaDb]:
+    """A private MariaDB that imitates MySQL's stricter modes."""
+    # Not under pytest's folder: a socket path over 107 characters aborts the server.
+    folder = Path(tempfile.mkdtemp(prefix="mdb-"))
+    as_root = ["--user=root"] if os.geteuid() == 0 else []
+    port = free_port()
+    modes = "STRICT_TRANS_TABLES,ONLY_FULL_GROUP_BY,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,TIME_ROUND_FRACTIONAL"
+    log = (folder / "output.log").open("wb")
+    try:
+        subprocess.run(
+            [
+                _program("mariadb-install-db"),
+                "--no-defaults",
+                f"--datadir={folder}/data",
+                "--auth-root-authentication-method=normal",
+                "--skip-test-db",
+                "--innodb-log-file-size=8M",
+                *as_root,
+            ],
+            check=True,
+            stdout=log,
+            stderr=log,
+        )
+        process = subprocess.Popen(
+            [
+                _program("mariadbd"),
+                "--no-defaults",
+                *as_root,
+                f"--datadir={folder}/data",
+                f"--socket={folder}/s.sock",
+                f"--port={port}",
+                "--bind-address=127.0.0.1",
+                f"--pid-file={folder}/pid",
+                "--skip-name-resolve",
+                "--innodb-log-file-size=8M",
+                "--innodb-flush-log-at-trx-commit=0",
+                "--innodb-buffer-pool-size=256M",
+                "--performance-schema=OFF",
+                "--character-set-server=utf8mb4",
+                "--collation-server=utf8mb4_bin",
+                f"--sql-mode={modes}",
+            ],
+            stdout=log,
+            stderr=log,
+        )
+        server = MariaDb(port, process)
+        with _running(process, lambda: server.execute("SELECT 1"), pymysql.err.OperationalError):
+            yield server
+    finally:
+        log.close()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def redis_server(port: int | None = None) -> Iterator[RedisServer]:
+    """A private Redis that keeps nothing on disk."""
+    folder = tempfile.mkdtemp(prefix="rds-")
+    port = port or free_port()
+    try:
+        process = subprocess.Popen(
+            [
+                _program("redis-server"),
+                *("--port", str(port), "--bind", "127.0.0.1"),
+                *("--save", "", "--appendonly", "no", "--dir", folder),
+            ],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        server = RedisServer(port, process)
+
+        def ping() -> None:
+            with redis.Redis(port=server.port) as client:
+                client.ping()
+
+        with _running(process, ping, redis.ConnectionError):
+            yield server
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _running(process: "subprocess.Popen[bytes]", probe: Callable[[], None], not_yet: type[Exception]) -> Iterator[None]:
+    try:
+        deadline = time.monotonic() + START_LIMIT
+        while True:
+            try:
+                probe()
+                break
+            except not_yet:
+                if process.poll() is not None or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.02)
+        yield
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def _program(name: str) -> str:
+    found = shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/bin")
+    if found is None:
+        msg = f"{name} is not installed; {INSTALL_HINT}"
+        raise RuntimeError(msg)
+    return found
