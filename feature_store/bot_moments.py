@@ -1,0 +1,81 @@
+"""When a game of the bot's feed begins, ends and was fetched, and to which season it belongs."""
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from core.betting.leagues import League
+from feature_store.bot_json import UnbelievableError, within
+
+YEARS: Final = range(1900, 2101)
+NEWEST_TIMESTAMP: Final = datetime(2100, 1, 1, tzinfo=UTC).timestamp()
+FIRST_MONTH_OF_SEASON: Final = 7
+
+CALENDAR_YEAR_SPORTS: Final = frozenset({"baseball", "afl", "mma", "tennis", "golf", "formula_1", "volleyball"})
+CALENDAR_YEAR_LEAGUES: Final = frozenset(
+    {"MLS", "BRAZIL_SERIE_A", "WORLDCUP", "WNBA", "CFL", "SUPERRUGBY", "SIXNATIONS"}
+)
+"""Leagues whose season is one calendar year although their sport's usually begins in summer."""
+
+_SEASON = re.compile(r"([12]\d{3})(?:\s*[-/]\s*\d{2,4})?", re.ASCII)
+_PLACES_OF_DATE: Final = (("fixture",), ("game", "date"), ("game",), ())
+
+
+def column_moment(column: str, value: object, zone: ZoneInfo) -> datetime | None:
+    """A moment stored without a zone, read as wall time of ``zone``; None when there is none.
+
+    Raises UnbelievableError naming the column for something that is no moment of 1900 to 2100.
+    """
+    if value is None:
+        return None
+    if isinstance(value, str):
+        value = _parsed(value)
+    if not isinstance(value, datetime) or value.year not in YEARS:
+        raise UnbelievableError(f"{column} is not a moment that can be read", str(value))
+    return (value.replace(tzinfo=zone) if value.tzinfo is None else value).astimezone(UTC)
+
+
+def upstream_start(raw: Mapping[str, object]) -> datetime | None:
+    """The start as upstream's own record gives it, if that says in which zone; the bot cannot have shifted it."""
+    for path in _PLACES_OF_DATE:
+        place = within(raw, *path) if path else raw
+        start = _zoned(within(place, "date")) or _from_timestamp(within(place, "timestamp"))
+        if start is not None:
+            return start
+    return None
+
+
+def season_of(league: League, column: object, raw: Mapping[str, object], start_at: datetime) -> int:
+    """The year in which the game's season began: the column's, else upstream's, else guessed from the start."""
+    stated = _season(column) or _season(within(raw, "league", "season"))
+    if stated is not None:
+        return stated
+    one_year = league.sport in CALENDAR_YEAR_SPORTS or league.key in CALENDAR_YEAR_LEAGUES
+    return start_at.year if one_year or start_at.month >= FIRST_MONTH_OF_SEASON else start_at.year - 1
+
+
+def _season(value: object) -> int | None:
+    found = _SEASON.fullmatch(str(value).strip()) if isinstance(value, (int, str)) else None
+    return int(found[1]) if found is not None and int(found[1]) in YEARS else None
+
+
+def _parsed(text: str) -> datetime | None:
+    try:
+        return datetime.fromisoformat(text.strip())
+    except ValueError:
+        return None
+
+
+def _zoned(text: object) -> datetime | None:
+    moment = _parsed(text) if isinstance(text, str) else None
+    if moment is None or moment.tzinfo is None or moment.year not in YEARS:
+        return None
+    return moment.astimezone(UTC)
+
+
+def _from_timestamp(value: object) -> datetime | None:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 < value < NEWEST_TIMESTAMP:
+        return None
+    return datetime.fromtimestamp(value, UTC)

@@ -1,0 +1,68 @@
+"""What we need of the bot's database, and what is there."""
+
+from typing import Final
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Engine
+from sqlalchemy.exc import NoSuchTableError
+
+from core.database import reading
+from core.errors import DataIntegrityError
+
+GAMES_TABLE: Final = "api_games"
+NEEDED: Final = (
+    "api_game_id",
+    "sport",
+    "league_id",
+    "league_name",
+    "home_team_name",
+    "away_team_name",
+    "start_time",
+    "end_time",
+    "status",
+    "score",
+    "season",
+    "raw_json",
+    "fetched_at",
+)
+OPTIONAL: Final = ("id", "odds")
+"""``id`` names a row in the quarantine; ``odds`` exists in an older definition of the table only."""
+
+
+def found_schema(bot: Engine) -> dict[str, list[str]]:
+    """The tables and views of the bot's database that our account may see, with their columns in order.
+
+    Raises DatabaseError when the bot's database cannot be read.
+    """
+    with reading(bot) as connection:
+        found = sa.inspect(connection).get_multi_columns(kind=sa.engine.reflection.ObjectKind.ANY)
+    return {name: [column["name"] for column in columns] for (_, name), columns in sorted(found.items(), key=str)}
+
+
+def feed_table(bot: Engine) -> sa.TableClause:
+    """The bot's table of games with the columns we read: all needed ones, and the optional ones that are there.
+
+    Raises DataIntegrityError naming every missing table or column, DatabaseError when the bot's database
+    cannot be read.
+    """
+    present = _columns(bot, GAMES_TABLE)
+    missing = [f"column {GAMES_TABLE}.{name}" for name in NEEDED if name not in present]
+    if not present:
+        missing = [f"table {GAMES_TABLE}"]
+    if missing:
+        raise DataIntegrityError(
+            f"The bot's database lacks {', '.join(missing)}.",
+            hint="`dbsbm snapshot --show-schema` shows what was found.",
+            missing=missing,
+        )
+    wanted = (*NEEDED, *(name for name in OPTIONAL if name in present))
+    return sa.table(GAMES_TABLE, *(sa.column(name) for name in wanted))
+
+
+def _columns(bot: Engine, table: str) -> set[str]:
+    """Lower-case names of a table's columns; none if there is no such table."""
+    with reading(bot) as connection:
+        try:
+            return {column["name"].lower() for column in sa.inspect(connection).get_columns(table)}
+        except NoSuchTableError:
+            return set()

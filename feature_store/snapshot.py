@@ -1,0 +1,166 @@
+"""The bot's live table into our archive, before the bot deletes it. Reads the bot's database, never writes it."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from operator import attrgetter
+from typing import Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Engine
+
+from core.betting.leagues import League, Leagues, canonical_sport
+from core.database import reading
+from core.errors import ConfigurationError
+from feature_store import archive, tables
+from feature_store.archive import Recorded
+from feature_store.bot_json import UnbelievableError
+from feature_store.bot_reading import SOURCE, Reading, read_row
+from feature_store.bot_schema import feed_table
+from feature_store.facts import Batch, Result
+
+ROWS_PER_FETCH: Final = 1_000
+
+
+@dataclass(frozen=True)
+class SnapshotReport:
+    """What one look at the bot's games brought."""
+
+    read: int
+    """Rows of ``api_games`` seen."""
+
+    recorded: dict[str, Recorded]
+    """What each league's rows added to the archive, by league key."""
+
+    ignored: dict[str, int]
+    """Rows of leagues that nobody configured, by ``sport/league name``."""
+
+    quarantined: int
+    """Items that could not be believed, in this look; seen again they are counted again, but stored once."""
+
+
+def snapshot(bot: Engine, ours: Engine, leagues: Leagues, *, now: datetime, time_zone: str = "UTC") -> SnapshotReport:
+    """Record every game, result and price that the bot's ``api_games`` shows.
+
+    Safe to run every minute and twice at once: what is already known adds nothing, and what the bot has
+    deleted or changed since stays in the archive. ``time_zone`` is that of ``start_time`` and ``end_time``.
+    Raises ConfigurationError for an unknown zone, DataIntegrityError naming missing tables and columns,
+    DatabaseError when either database cannot be used.
+    """
+    zone = _zone(time_zone)
+    by_league, ignored = _read_games(bot, leagues, now=now, zone=zone)
+    batches = {key: _batch(ours, leagues.get(key), readings) for key, readings in sorted(by_league.items())}
+    return SnapshotReport(
+        read=sum(map(len, by_league.values())) + sum(ignored.values()),
+        recorded={
+            key: archive.record(ours, leagues.get(key), batch, source=SOURCE, recorded_at=now)
+            for key, batch in batches.items()
+        },
+        ignored=dict(ignored),
+        quarantined=sum(len(batch.rejected) for batch in batches.values()),
+    )
+
+
+def _zone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ConfigurationError(
+            f"BOT_TIMEZONE: there is no time zone {name!r}.", hint="Examples: UTC, America/New_York."
+        ) from error
+
+
+def _read_games(
+    bot: Engine, leagues: Leagues, *, now: datetime, zone: ZoneInfo
+) -> tuple[dict[str, list[Reading]], Counter[str]]:
+    """Every row in one read-only transaction: readings by league key, and counts of rows in unknown leagues."""
+    by_league: dict[str, list[Reading]] = defaultdict(list)
+    ignored: Counter[str] = Counter()
+    games = feed_table(bot)
+    with reading(bot) as connection:
+        if connection.dialect.name in ("mysql", "mariadb"):
+            connection.execute(sa.text("START TRANSACTION READ ONLY"))
+        streamed = connection.execution_options(yield_per=ROWS_PER_FETCH)
+        for values in streamed.execute(sa.select(games)):
+            row = dict(zip(games.c.keys(), values, strict=True))
+            sport, name = str(row["sport"] or ""), row["league_name"] or row["league_id"]
+            league = leagues.of_feed(sport, row["league_id"], row["league_name"])
+            if league is None:
+                ignored[f"{canonical_sport(sport)}/{name}"] += 1
+            else:
+                by_league[league.key].append(read_row(row, league, now=now, zone=zone))
+    return by_league, ignored
+
+
+def _batch(ours: Engine, league: League, readings: Sequence[Reading]) -> Batch:
+    """The league's facts in order of their games, so that two snapshots at once lock rows in the same order."""
+    chosen = [_merged(copies) for _, copies in sorted(_copies(readings).items())]
+    lost = [item for row in readings if row.game is None for item in row.rejected]
+    return Batch(
+        games=[row.game for row in chosen if row.game is not None],
+        results=_settled(ours, league, chosen),
+        quotes=[quote for row in chosen for quote in row.quotes],
+        rejected=lost + [item for row in chosen for item in row.rejected],
+    )
+
+
+def _copies(readings: Iterable[Reading]) -> dict[str, list[Reading]]:
+    """Readings by game id: two of the bot's writers can keep a row each for one game, under different spellings."""
+    copies: dict[str, list[Reading]] = defaultdict(list)
+    for row in readings:
+        if row.game is not None:
+            copies[row.game.game_id].append(row)
+    return copies
+
+
+def _merged(copies: Sequence[Reading]) -> Reading:
+    """The copy fetched last. Copies fetched at the same moment must agree on the score, or the result is lost."""
+    newest = max(row.known_at for row in copies)
+    rivals = sorted((row for row in copies if row.known_at == newest), key=attrgetter("place"))
+    chosen = next((row for row in rivals if row.result is not None), rivals[0])
+    scores = {f"{row.result.home_score}-{row.result.away_score}" for row in rivals if row.result is not None}
+    if len(scores) > 1:
+        chosen.result = None
+        said = {row.place: row.result and row.result[3:5] for row in rivals}
+        reason = f"two rows fetched at the same moment disagree on the final score: {', '.join(sorted(scores))}"
+        chosen.reject("result", UnbelievableError(reason, said))
+    chosen.rejected.extend(item for row in copies if row is not chosen for item in row.rejected)
+    return chosen
+
+
+def _settled(ours: Engine, league: League, readings: Sequence[Reading]) -> list[Result]:
+    """Results as the archive should hold them.
+
+    A score already known keeps the finish it was recorded with, which is often our guess from the moment of the
+    first fetch. A game that became void takes its known score back.
+    """
+    games = {row.game.game_id: row for row in readings if row.game is not None}
+    decided = [key for key, row in games.items() if row.result is not None or (row.game and row.game.status == "void")]
+    known = _known_results(ours, league, decided)
+    settled = []
+    for game_id in decided:
+        before, row = known.get(game_id), games[game_id]
+        if row.result is not None:
+            same = before is not None and before[3:] == row.result[3:]
+            settled.append(row.result._replace(finished_at=before.finished_at) if before and same else row.result)
+        elif before is not None and before.home_score is not None:
+            settled.append(Result(game_id, max(row.known_at, before.known_at), before.finished_at, None, None))
+    return settled
+
+
+def _known_results(ours: Engine, league: League, game_ids: Sequence[str]) -> dict[str, Result]:
+    """The latest result that the archive holds of each game."""
+    stored = tables.results.c
+    query = (
+        sa.select(*(stored[name] for name in Result._fields))
+        .where((stored.sport == league.sport) & (stored.league == league.key))
+        .order_by(stored.known_at)
+    )
+    known: dict[str, Result] = {}
+    with reading(ours) as connection:
+        for start in range(0, len(game_ids), archive.IDS_PER_QUERY):
+            of_games = query.where(stored.game_id.in_(game_ids[start : start + archive.IDS_PER_QUERY]))
+            known.update((row.game_id, Result._make(row)) for row in connection.execute(of_games))
+    return known
