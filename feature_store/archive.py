@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
@@ -20,9 +20,18 @@ from core.database import insert_new, reading, writing
 from feature_store import tables
 from feature_store.facts import Batch, Game, Quote, Rejected, Result
 
-Fact = TypeVar("Fact", Game, Result, Quote)
+Fact = TypeVar("Fact", bound=Game | Result | Quote)
 IDS_PER_QUERY = 1_000
 NO_CLOCK = datetime.min.replace(tzinfo=UTC)
+
+
+class Origin(NamedTuple):
+    """What every row of a batch shares: its league, who said so, and when the row was written."""
+
+    sport: str
+    league: str
+    source: str
+    recorded_at: datetime
 
 
 @dataclass(frozen=True)
@@ -51,55 +60,53 @@ def record(engine: Engine, league: League, batch: Batch, *, source: str, recorde
     A fact equal to the one already known at its ``known_at`` is skipped. One that contradicts a fact of the
     same ``known_at`` is a correction that we learned now, so it is known from ``recorded_at`` on.
     """
-    origin = {"sport": league.sport, "league": league.key, "source": source, "recorded_at": recorded_at}
+    origin = Origin(league.sport, league.key, source, recorded_at)
     with writing(engine) as connection:
-        counts = [
-            _record_facts(connection, league, table, read, facts, origin, recorded_at)
-            for table, read, facts in (
-                (tables.games, _game, batch.games),
-                (tables.results, _result, batch.results),
-                (tables.quotes, _quote, batch.quotes),
-            )
-        ]
+        games, corrected_games = _record_facts(connection, tables.games, Game._make, batch.games, origin)
+        results, corrected_results = _record_facts(connection, tables.results, Result._make, batch.results, origin)
+        quotes, corrected_quotes = _record_facts(connection, tables.quotes, Quote._make, batch.quotes, origin)
     quarantine(engine, batch.rejected, recorded_at)
     return Recorded(
-        *(added for added, _ in counts),
-        corrections=sum(corrected for _, corrected in counts),
-        unchanged=len(batch.games) + len(batch.results) + len(batch.quotes) - sum(added for added, _ in counts),
+        games,
+        results,
+        quotes,
+        corrections=corrected_games + corrected_results + corrected_quotes,
+        unchanged=len(batch.games) + len(batch.results) + len(batch.quotes) - games - results - quotes,
         rejected=len(batch.rejected),
     )
 
 
 def _record_facts(
-    connection: Connection,
-    league: League,
-    table: sa.Table,
-    read: Callable[[Any], Fact],
-    facts: Sequence[Fact],
-    origin: dict[str, object],
-    recorded_at: datetime,
+    connection: Connection, table: sa.Table, read: Callable[[Any], Fact], facts: Sequence[Fact], origin: "Origin"
 ) -> tuple[int, int]:
     """Insert the new facts of one kind; returns how many, and how many of those changed an earlier fact."""
     known: dict[tuple[str, ...], list[Fact]] = defaultdict(list)
-    for fact in _stored(connection, league, table, read, {fact.game_id for fact in facts}):
-        known[_identity(fact)].append(fact)
+    for stored in _stored(connection, table, read, origin.sport, origin.league, {fact.game_id for fact in facts}):
+        known[_identity(stored)].append(stored)
     fresh: list[Fact] = []
     corrected = 0
     for fact in facts:
         versions = known[_identity(fact)]
-        before = max((other for other in versions if other.known_at <= fact.known_at), key=_known_at, default=None)
-        if before is not None and _content(before) == _content(fact):
-            continue
-        if before is not None and before.known_at == fact.known_at:
-            latest = max(versions, key=_known_at)
-            if _content(latest) == _content(fact):
-                continue
-            fact = fact._replace(known_at=max(recorded_at, latest.known_at))
-        corrected += bool(versions)
-        versions.append(fact)
-        fresh.append(fact)
-    insert_new(connection, table, [{**fact._asdict(), **origin} for fact in fresh])
+        new = _as_new(fact, versions, origin.recorded_at)
+        if new is not None:
+            corrected += bool(versions)
+            versions.append(new)
+            fresh.append(new)
+    insert_new(connection, table, [{**fact._asdict(), **origin._asdict()} for fact in fresh])
     return len(fresh), corrected
+
+
+def _as_new(fact: Fact, versions: Sequence[Fact], recorded_at: datetime) -> Fact | None:
+    """The fact as it is to be stored beside its earlier versions, or None if it says nothing new."""
+    before = max((other for other in versions if other.known_at <= fact.known_at), key=_known_at, default=None)
+    if before is None:
+        return fact
+    if _content(before) == _content(fact):
+        return None
+    if before.known_at < fact.known_at:
+        return fact
+    latest = max(versions, key=_known_at)
+    return None if _content(latest) == _content(fact) else _moved(fact, max(recorded_at, latest.known_at))
 
 
 def quarantine(engine: Engine, rejected: Iterable[Rejected], recorded_at: datetime) -> None:
@@ -122,9 +129,9 @@ def load(engine: Engine, league: League, known_by: datetime) -> Batch:
     """Every fact of the league that was known by the moment, corrections included, in order of ``known_at``."""
     with reading(engine) as connection:
         return Batch(
-            games=_stored(connection, league, tables.games, _game, known_by=known_by),
-            results=_stored(connection, league, tables.results, _result, known_by=known_by),
-            quotes=_stored(connection, league, tables.quotes, _quote, known_by=known_by),
+            games=_stored(connection, tables.games, Game._make, league.sport, league.key, known_by=known_by),
+            results=_stored(connection, tables.results, Result._make, league.sport, league.key, known_by=known_by),
+            quotes=_stored(connection, tables.quotes, Quote._make, league.sport, league.key, known_by=known_by),
         )
 
 
@@ -150,13 +157,14 @@ def newest_fact(engine: Engine) -> dict[str, datetime]:
 
 def _stored(
     connection: Connection,
-    league: League,
     table: sa.Table,
     read: Callable[[Any], Fact],
+    sport: str,
+    league: str,
     game_ids: set[str] | None = None,
     known_by: datetime | None = None,
 ) -> list[Fact]:
-    of_league = (table.c.sport == league.sport) & (table.c.league == league.key)
+    of_league = (table.c.sport == sport) & (table.c.league == league)
     columns = [table.c[name] for name in _FIELDS[table.name]]
     query = sa.select(*columns).where(of_league).order_by(table.c.known_at, table.c.game_id)
     if known_by is not None:
@@ -172,9 +180,6 @@ def _stored(
 
 
 _FIELDS = {"archive_games": Game._fields, "archive_results": Result._fields, "archive_quotes": Quote._fields}
-_game = Game._make
-_result = Result._make
-_quote = Quote._make
 
 
 def _identity(fact: Game | Result | Quote) -> tuple[str, ...]:
@@ -186,6 +191,10 @@ def _content(fact: Game | Result | Quote) -> tuple[object, ...]:
     if isinstance(fact, Quote):
         return fact._replace(known_at=NO_CLOCK, quoted_at=NO_CLOCK)
     return fact._replace(known_at=NO_CLOCK)
+
+
+def _moved(fact: Fact, known_at: datetime) -> Fact:
+    return fact._replace(known_at=known_at)  # type: ignore[return-value]
 
 
 def _known_at(fact: Game | Result | Quote) -> datetime:

@@ -1,13 +1,13 @@
 """The tables of this room. Archive tables are append-only: a correction is a further row with a later ``known_at``."""
 
-from typing import Final
+from typing import Any, Final
 
 import sqlalchemy as sa
 
 from core.database import METADATA, TABLE_OPTIONS, LongText, UtcDateTime
 
 
-def _game_key() -> tuple[sa.Column[str], ...]:
+def _game_key() -> tuple[sa.Column[Any], ...]:
     """Natural key of a game; ids are unique only within a league of a sport."""
     return (
         sa.Column("sport", sa.String(32), primary_key=True),
@@ -16,7 +16,7 @@ def _game_key() -> tuple[sa.Column[str], ...]:
     )
 
 
-def _origin() -> tuple[sa.Column[object], ...]:
+def _origin() -> tuple[sa.Column[Any], ...]:
     """Who said so, and when the row was written (for audits only: no feature reads it)."""
     return (
         sa.Column("source", sa.String(80), nullable=False),
@@ -117,6 +117,7 @@ rows: Final = sa.Table(
     sa.Column("home_team", sa.String(150), nullable=False),
     sa.Column("away_team", sa.String(150), nullable=False),
     sa.Column("neutral", sa.Boolean, nullable=False),
+    sa.Column("playoff", sa.Boolean, nullable=False),
     sa.Column("status", sa.String(16), nullable=False),
     sa.Column("features", LongText, nullable=False),
     sa.Column("prices", LongText, nullable=False),

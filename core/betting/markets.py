@@ -5,9 +5,10 @@ Quarter lines stake half on each neighbouring line.
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from core.betting.odds import FloatArray
 from core.betting.scores import ScoreDistribution
@@ -44,7 +45,7 @@ class Pricing:
 def price(
     scores: ScoreDistribution, market: str, selection: str, line: float | None = None, *, ties: str = "draw"
 ) -> Pricing:
-    """Price one selection. ``ties`` is the league's rule: level scores lose a moneyline bet only where a draw is offered.
+    """Price one selection; by ``ties``, the league's rule, level scores lose a moneyline bet or return it.
 
     Raises ValidationError for an unknown market or selection, a missing line, or one that is not a multiple of .25.
     """
@@ -89,5 +90,5 @@ def _lined(scores: ScoreDistribution, market: str, selection: str, line: float) 
     return _from_result(scores.margins, (margin if selection == "home" else -margin) + line)
 
 
-def _from_result(masses: FloatArray, result: FloatArray) -> Pricing:
+def _from_result(masses: FloatArray, result: NDArray[Any]) -> Pricing:
     return Pricing(float(masses[result > 0].sum()), float(masses[result == 0].sum()), float(masses[result < 0].sum()))

@@ -75,7 +75,9 @@ class ScoreDistribution:
         Within each of the three the odds between scores stay as they were.
         """
         today = self.outcome
-        away, draw, home = np.tri(*self.grid.shape, k=-1).T, np.eye(*self.grid.shape), np.tri(*self.grid.shape, k=-1)
+        size = len(self.grid)
+        home, draw = np.tri(size, k=-1), np.eye(size)
+        away = home.T
         factors = (
             home * _ratio(outcome.home, today.home)
             + draw * _ratio(outcome.draw, today.draw)
@@ -88,13 +90,14 @@ class ScoreDistribution:
         """P(home score - away score = m) for m from ``-(size-1)`` to ``size-1``."""
         size = len(self.grid)
         home, away = np.indices(self.grid.shape)
-        return np.bincount((home - away + size - 1).ravel(), self.grid.ravel(), minlength=2 * size - 1)
+        masses = np.bincount((home - away + size - 1).ravel(), self.grid.ravel(), minlength=2 * size - 1)
+        return masses.astype(np.float64)
 
     @cached_property
     def totals(self) -> FloatArray:
         """P(home score + away score = t) for t from 0."""
         home, away = np.indices(self.grid.shape)
-        return np.bincount((home + away).ravel(), self.grid.ravel())
+        return np.bincount((home + away).ravel(), self.grid.ravel()).astype(np.float64)
 
     @cached_property
     def outcome(self) -> Outcome:

@@ -117,6 +117,7 @@ def upgrade() -> None:
         sa.Column("home_team", sa.String(length=150), nullable=False),
         sa.Column("away_team", sa.String(length=150), nullable=False),
         sa.Column("neutral", sa.Boolean(), nullable=False),
+        sa.Column("playoff", sa.Boolean(), nullable=False),
         sa.Column("status", sa.String(length=16), nullable=False),
         sa.Column("features", LONG_TEXT, nullable=False),
         sa.Column("prices", LONG_TEXT, nullable=False),

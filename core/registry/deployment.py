@@ -1,0 +1,144 @@
+"""Which versions of a model exist and which one answers: our own tables, changed by one conditional UPDATE.
+
+MLflow's aliases are two writes and can be seen half done, so they only mirror this record.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Engine, RowMapping
+
+from core.betting.leagues import nearest
+from core.database import insert_new, reading, writing
+from core.errors import ConflictError, ResourceNotFoundError
+from core.registry import tables
+
+
+@dataclass(frozen=True)
+class Version:
+    """One registered version of a model."""
+
+    model: str
+    version: int
+    sport: str
+    league: str
+    variant: str
+    bundle_sha256: str
+    features: str
+    """Fingerprint of the feature set."""
+    snapshot_sha256: str
+    trained_until: datetime
+    registered_at: datetime
+    run_id: str
+    scores: Mapping[str, Any]
+    """Measured on held-out games: log_loss, games, and the same of base rate, Elo and market."""
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """The deployment record of a model; ``generation`` grows by one with every change."""
+
+    model: str
+    generation: int
+    champion: int | None
+    challenger: int | None
+    previous: int | None
+    changed_at: datetime
+
+
+def model_name(league: str, variant: str) -> str:
+    """Name of the registered model of a league's variant, ``EPL-results`` for example."""
+    return f"{league}-{variant}"
+
+
+def register(engine: Engine, version: Version, now: datetime) -> None:
+    """Enter a version and make it the model's challenger."""
+    row = {**version.__dict__, "scores": json.dumps(version.scores, sort_keys=True)}
+    fresh = {
+        "model": version.model,
+        "generation": 0,
+        "champion": None,
+        "challenger": None,
+        "previous": None,
+        "changed_at": now,
+    }
+    with writing(engine) as connection:
+        insert_new(connection, tables.versions, [row])
+        insert_new(connection, tables.deployments, [fresh])
+        connection.execute(
+            sa.update(tables.deployments)
+            .where(tables.deployments.c.model == version.model)
+            .values(challenger=version.version, generation=tables.deployments.c.generation + 1, changed_at=now)
+        )
+
+
+def deployments(engine: Engine) -> dict[str, Deployment]:
+    """Every deployment record by model name: one read."""
+    with reading(engine) as connection:
+        rows = connection.execute(sa.select(tables.deployments).order_by(tables.deployments.c.model)).mappings()
+        return {row["model"]: Deployment(**row) for row in rows}
+
+
+def deployment(engine: Engine, model: str) -> Deployment:
+    """The record of one model. Raises ResourceNotFoundError with the nearest names."""
+    known = deployments(engine)
+    if model not in known:
+        raise ResourceNotFoundError(f"There is no model {model!r}.", nearest=nearest(model, known))
+    return known[model]
+
+
+def versions(engine: Engine, model: str | None = None) -> list[Version]:
+    """Registered versions, of one model or all, oldest first."""
+    query = sa.select(tables.versions).order_by(tables.versions.c.model, tables.versions.c.version)
+    if model is not None:
+        query = query.where(tables.versions.c.model == model)
+    with reading(engine) as connection:
+        return [_version(row) for row in connection.execute(query).mappings()]
+
+
+def version(engine: Engine, model: str, number: int) -> Version:
+    """One registered version. Raises ResourceNotFoundError naming those that exist."""
+    known = {item.version: item for item in versions(engine, model)}
+    if number not in known:
+        msg = f"{model} has no version {number}."
+        raise ResourceNotFoundError(msg, nearest=tuple(f"{model} {existing}" for existing in known))
+    return known[number]
+
+
+def install_champion(engine: Engine, seen: Deployment, champion: int, now: datetime) -> Deployment:
+    """Make a version champion if the record is still the one seen.
+
+    Raises ConflictError if somebody changed it in between; nothing is written then.
+    """
+    challenger = None if seen.challenger == champion else seen.challenger
+    return _change(engine, seen, now, champion=champion, challenger=challenger, previous=seen.champion)
+
+
+def roll_back(engine: Engine, model: str, now: datetime) -> Deployment:
+    """Give the model its previous champion back. Raises ConflictError when there is none."""
+    seen = deployment(engine, model)
+    if seen.previous is None:
+        raise ConflictError(f"{model} has no previous champion to go back to.")
+    return _change(engine, seen, now, champion=seen.previous, challenger=seen.challenger, previous=seen.champion)
+
+
+def _change(engine: Engine, seen: Deployment, now: datetime, **columns: int | None) -> Deployment:
+    record = tables.deployments
+    update = (
+        sa.update(record)
+        .where(record.c.model == seen.model, record.c.generation == seen.generation)
+        .values(generation=seen.generation + 1, changed_at=now, **columns)
+    )
+    with writing(engine) as connection:
+        if connection.execute(update).rowcount != 1:
+            msg = f"The deployment of {seen.model} was changed by someone else meanwhile."
+            raise ConflictError(msg, hint="Look at `dbsbm models` and try again.")
+    return deployment(engine, seen.model)
+
+
+def _version(row: RowMapping) -> Version:
+    return Version(**{**row, "scores": json.loads(row["scores"])})

@@ -1,0 +1,60 @@
+"""CSV archives into the archive: all files, any number of times."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from sqlalchemy.engine import Engine
+
+from core.betting.leagues import Leagues
+from feature_store import archive
+from feature_store.archive import Recorded
+from feature_store.csv_archive import csv_files, read_csv
+
+
+@dataclass
+class BackfillReport:
+    """What a back-fill read and added; ``reasons`` counts the rejected items by reason."""
+
+    files: int = 0
+    lines: int = 0
+    recorded: dict[str, Recorded] = field(default_factory=dict)
+    reasons: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def added(self) -> int:
+        return sum(item.added for item in self.recorded.values())
+
+    @property
+    def rejected(self) -> int:
+        return sum(self.reasons.values())
+
+
+def backfill(
+    engine: Engine,
+    leagues: Leagues,
+    paths: Sequence[Path],
+    *,
+    now: datetime,
+    on_file: Callable[[Path, int, int], None] = lambda _path, _done, _all: None,
+) -> BackfillReport:
+    """Read every CSV file of the paths into the archive; ``on_file`` hears of each before it is read.
+
+    Raises ValidationError for a file that cannot be read; what stood in the files before it stays recorded.
+    """
+    report = BackfillReport()
+    files = csv_files(list(paths))
+    for position, path in enumerate(files):
+        on_file(path, position, len(files))
+        reading = read_csv(path, leagues)
+        report.files += 1
+        report.lines += reading.lines
+        for league, batch in reading.batches.items():
+            added = archive.record(engine, league, batch, source=f"csv:{path.name}"[:80], recorded_at=now)
+            report.recorded[league.key] = report.recorded.get(league.key, Recorded()) + added
+        archive.quarantine(engine, reading.rejected, now)
+        for item in reading.rejected:
+            kind = f"{item.fact}: {item.reason}"
+            report.reasons[kind] = report.reasons.get(kind, 0) + 1
+    return report

@@ -1,0 +1,207 @@
+"""The online side: feature rows of the games to come and each league's latest state, ready to be read.
+
+``build`` runs the same replay as training up to now and stores what came out. A row keeps its ``digest``
+until something it depends on changes; once a game has begun, its row stays as it was.
+"""
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from hashlib import sha256
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Engine
+
+from core.betting.leagues import League, nearest
+from core.database import reading, upsert, writing
+from core.errors import DataIntegrityError, ResourceNotFoundError, ServiceError
+from feature_store import archive, tables
+from feature_store.facts import Game
+from feature_store.features import EVERYTHING, FeatureSet, Situation, compute
+from feature_store.prices import Prices
+from feature_store.replay import Row, coming_rows
+from feature_store.state import LeagueState, rules_of
+
+KEPT_AFTER_START: Final = timedelta(days=7)
+
+
+@dataclass(frozen=True)
+class OnlineRow:
+    """A game with its feature row as the server reads it; ``values`` follow ``EVERYTHING``, NaN means not known."""
+
+    sport: str
+    league: str
+    game: Game
+    as_of: datetime
+    catalogue: str
+    values: tuple[float, ...]
+    prices: Prices | None
+    digest: str
+
+    def pick(self, features: FeatureSet) -> tuple[float, ...]:
+        """The values of one model's features, in its order.
+
+        Raises DataIntegrityError when the row was made by code with other features.
+        """
+        if self.catalogue != EVERYTHING.fingerprint(self.sport):
+            msg = f"The stored features of {self.game.game_id} were made by another version of the code."
+            raise DataIntegrityError(msg, hint="Run `dbsbm features build`.")
+        return tuple(self.values[EVERYTHING.names.index(name)] for name in features.names)
+
+
+@dataclass(frozen=True)
+class Built:
+    """What one build stored: games to come, rows that changed, and games the state has seen."""
+
+    league: str
+    upcoming: int
+    changed: int
+    played: int
+
+
+def build(engine: Engine, league: League, now: datetime) -> Built:
+    """Compute the rows of the league's coming games and its state as of now, and store both in one transaction."""
+    rows, state = coming_rows(league, archive.load(engine, league, now), EVERYTHING, now)
+    fresh = [_stored(league, row) for row in rows]
+    of_league = (tables.rows.c.sport == league.sport) & (tables.rows.c.league == league.key)
+    with writing(engine) as connection:
+        known = dict(
+            connection.execute(sa.select(tables.rows.c.game_id, tables.rows.c.digest).where(of_league)).tuples().all()
+        )
+        changed = [row for row in fresh if known.get(row["game_id"]) != row["digest"]]
+        upsert(connection, tables.rows, changed)
+        still_due = {row["game_id"] for row in fresh}
+        due = sa.select(tables.rows.c.game_id).where(of_league, tables.rows.c.start_at >= now)
+        called_off = [game_id for (game_id,) in connection.execute(due) if game_id not in still_due]
+        gone = tables.rows.c.game_id.in_(called_off) | (tables.rows.c.start_at < now - KEPT_AFTER_START)
+        connection.execute(sa.delete(tables.rows).where(of_league, gone))
+        upsert(
+            connection,
+            tables.states,
+            [
+                {
+                    "sport": league.sport,
+                    "league": league.key,
+                    "as_of": now,
+                    "version": EVERYTHING.fingerprint(league.sport),
+                    "games": state.games,
+                    "body": state.to_json(),
+                }
+            ],
+        )
+    return Built(league.key, len(fresh), len(changed), state.games)
+
+
+def watermarks(engine: Engine) -> dict[str, datetime]:
+    """When each league's rows were last brought up to date, by league key."""
+    with reading(engine) as connection:
+        return dict(connection.execute(sa.select(tables.states.c.league, tables.states.c.as_of)).tuples().all())
+
+
+def load_rows(engine: Engine, leagues: Sequence[str] | None = None) -> list[OnlineRow]:
+    """Every stored row, or those of the leagues named, in order of start: one read."""
+    query = sa.select(tables.rows).order_by(tables.rows.c.start_at, tables.rows.c.game_id)
+    if leagues is not None:
+        query = query.where(tables.rows.c.league.in_(leagues))
+    with reading(engine) as connection:
+        return [_read(row) for row in connection.execute(query).mappings()]
+
+
+def matchup(
+    engine: Engine, league: League, home_team: str, away_team: str, *, neutral: bool, now: datetime
+) -> OnlineRow:
+    """The row of a game that nobody scheduled, between two teams of the league, as of its latest state.
+
+    Raises ServiceError when the league has no state yet, ResourceNotFoundError for an unknown team.
+    """
+    with reading(engine) as connection:
+        of_league = (tables.states.c.sport == league.sport) & (tables.states.c.league == league.key)
+        stored = connection.execute(sa.select(tables.states).where(of_league)).mappings().one_or_none()
+    if stored is None or stored["version"] != EVERYTHING.fingerprint(league.sport):
+        msg = f"There is no up-to-date state of {league.key}."
+        raise ServiceError(msg, hint=f"Run `dbsbm features build --league {league.key}`.")
+    state = LeagueState.from_json(stored["body"])
+    home, away = (find_team(team, state) for team in (home_team, away_team))
+    season = max(state.teams[home].season, state.teams[away].season)
+    game = Game(
+        game_id=f"{home} v {away}",
+        known_at=stored["as_of"],
+        season=season,
+        start_at=now,
+        date_only=False,
+        home_team=home,
+        away_team=away,
+        neutral=neutral,
+        playoff=False,
+        status="unknown",
+    )
+    rules = rules_of(league.sport)
+    situation = Situation(
+        state, state.entering(home, season, rules), state.entering(away, season, rules), game, prices=None
+    )
+    return _read(_stored(league, Row(game, stored["as_of"], compute(EVERYTHING, situation), None)))
+
+
+def find_team(name: str, state: LeagueState) -> str:
+    """The team of that name in any case. Raises ResourceNotFoundError with the nearest names."""
+    by_name = {team.casefold(): team for team in state.teams}
+    found = by_name.get(name.strip().casefold())
+    if found is None:
+        raise ResourceNotFoundError(
+            f"There is no team {name!r}.", nearest=nearest(name, state.teams), resource_type="team"
+        )
+    return found
+
+
+def _stored(league: League, row: Row) -> dict[str, Any]:
+    game = row.game
+    features = json.dumps([None if math.isnan(value) else value for value in row.values])
+    prices = json.dumps(row.prices)
+    catalogue = EVERYTHING.fingerprint(league.sport)
+    content = (catalogue, features, prices, *map(str, game))
+    return {
+        "sport": league.sport,
+        "league": league.key,
+        "game_id": game.game_id,
+        "as_of": row.as_of,
+        "catalogue": catalogue,
+        "season": game.season,
+        "start_at": game.start_at,
+        "date_only": game.date_only,
+        "home_team": game.home_team,
+        "away_team": game.away_team,
+        "neutral": game.neutral,
+        "playoff": game.playoff,
+        "status": game.status,
+        "features": features,
+        "prices": prices,
+        "digest": sha256("\n".join(content).encode()).hexdigest(),
+    }
+
+
+def _read(row: Any) -> OnlineRow:
+    prices = json.loads(row["prices"])
+    return OnlineRow(
+        sport=row["sport"],
+        league=row["league"],
+        game=Game(
+            row["game_id"],
+            row["as_of"],
+            row["season"],
+            row["start_at"],
+            bool(row["date_only"]),
+            row["home_team"],
+            row["away_team"],
+            bool(row["neutral"]),
+            bool(row["playoff"]),
+            row["status"],
+        ),
+        as_of=row["as_of"],
+        catalogue=row["catalogue"],
+        values=tuple(math.nan if value is None else value for value in json.loads(row["features"])),
+        prices=None if prices is None else Prices(*prices),
+        digest=row["digest"],
+    )

@@ -1,0 +1,293 @@
+"""One row of the bot's feed becomes facts, and what is wrong with it costs only the fact it would have been."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.betting.leagues import BUILT_IN, Leagues
+from feature_store.bot_reading import Reading, read_row
+from feature_store.bot_status import status_of
+from tests.bot_database import football, hockey, hockey_record, odds_record, soccer, soccer_record, totals_record
+
+NOW = datetime(2024, 5, 1, 12, tzinfo=UTC)
+START = datetime(2024, 4, 30, 19, tzinfo=UTC)
+AFTER = datetime(2024, 4, 30, 23)
+UTC_ZONE = ZoneInfo("UTC")
+EASTERN = ZoneInfo("America/New_York")
+LEAGUES = Leagues(BUILT_IN)
+
+
+def read(row: dict[str, Any], *, zone: ZoneInfo = UTC_ZONE) -> Reading:
+    league = LEAGUES.of_feed(row["sport"], row["league_id"], row["league_name"])
+    assert league is not None
+    return read_row({"id": 7, **row}, league, now=NOW, zone=zone)
+
+
+def score(reading: Reading) -> tuple[int | None, int | None] | None:
+    return None if reading.result is None else (reading.result.home_score, reading.result.away_score)
+
+
+def regulation(reading: Reading) -> tuple[int | None, int | None]:
+    assert reading.result is not None
+    return reading.result.home_score_regulation, reading.result.away_score_regulation
+
+
+def reasons(reading: Reading) -> str:
+    return "; ".join(f"{item.fact}: {item.reason}" for item in reading.rejected)
+
+
+@pytest.mark.parametrize(
+    ("status", "texts"),
+    [
+        ("scheduled", "NS|TBD|Not Started|Scheduled|scheduled|upcoming|Time To Be Defined"),
+        ("live", "1H|HT|2H|ET|BT|P|LIVE|live|Second Half|First Half|Halftime|Q1|Q4|OT|P1|P3|PT|IN1|IN9|In Progress"),
+        (
+            "final",
+            "FT|AET|PEN|AOT|AP|Match Finished|Finished|finished|Game Finished|Fight Finished|Final|Ended|COMPLETED",
+        ),
+        ("final", "After Over Time|After Extra Time|After Penalties"),
+        ("void", "PST|POST|CANC|ABD|AWD|AW|WO|SUSP|INT|INTR|Match Cancelled|Match Postponed|Match Suspended"),
+        ("void", "Match Interrupted|Cancelled|Canceled|Postponed|Suspended|Interrupted|Abandoned|match abandoned"),
+        ("unknown", "Manual|won|"),
+    ],
+)
+def test_a_status_is_read_in_its_long_and_its_short_form_in_any_case(status: str, texts: str) -> None:
+    for text in texts.split("|"):
+        assert status_of(text) == status, text
+        assert status_of(f" {text.upper()} ") == status, text
+
+
+def test_a_status_that_the_column_does_not_tell_is_taken_from_the_upstream_record() -> None:
+    row = football("1", status=None, raw_json={"game": {"status": {"short": "FT", "long": "Finished"}}})
+    assert read(row).game is not None
+    assert read(row).game.status == "final"  # type: ignore[union-attr]
+
+
+def test_a_hockey_score_is_the_upstream_one_and_not_the_bots_0_0() -> None:
+    raw = hockey_record((4, 3), "1-1", "1-0", "1-2", "1-0")
+    reading = read(hockey("1", status="AOT", score={"home": 0, "away": 0}, raw_json=raw, fetched_at=AFTER))
+    assert score(reading) == (4, 3)
+    assert regulation(reading) == (3, 3)
+    assert reading.rejected == []
+
+
+@pytest.mark.parametrize("raw", [{}, hockey_record((0, 0))])
+def test_a_final_0_0_in_hockey_is_unknown(raw: dict[str, Any]) -> None:
+    reading = read(hockey("1", status="Finished", score={"home": 0, "away": 0}, raw_json=raw, fetched_at=AFTER))
+    assert reading.game is not None
+    assert reading.result is None
+    assert "result: final 0-0 in ice_hockey" in reasons(reading)
+
+
+def test_a_final_0_0_of_a_fight_is_unknown() -> None:
+    row = soccer("1", sport="MMA", league_id="1", league_name="MMA", status="Fight Finished", fetched_at=AFTER)
+    assert "result: final 0-0 in mma" in reasons(read({**row, "score": {"home": 0, "away": 0}}))
+
+
+def test_a_final_0_0_in_soccer_is_a_result() -> None:
+    assert score(read(soccer("1", status="FT", raw_json=soccer_record((0, 0)), fetched_at=AFTER))) == (0, 0)
+
+
+def test_a_soccer_score_counts_extra_time_but_not_the_shoot_out() -> None:
+    raw = soccer_record((3, 3), fulltime=(2, 2), extratime=(1, 1), penalty=(4, 2))
+    reading = read(soccer("1", status="PEN", raw_json=raw, fetched_at=AFTER))
+    assert score(reading) == (3, 3)
+    assert regulation(reading) == (2, 2)
+
+
+def test_a_soccer_score_without_goals_is_added_up_from_its_parts() -> None:
+    raw = soccer_record((None, None), fulltime=(2, 2), extratime=(1, 0))
+    assert score(read(soccer("1", status="AET", raw_json=raw, fetched_at=AFTER))) == (3, 2)
+
+
+def test_totals_are_found_in_american_football_and_in_afl() -> None:
+    assert score(read(football("1", status="FT", raw_json=totals_record(27, 24), fetched_at=AFTER))) == (27, 24)
+    raw = {"scores": {"home": {"score": 95, "goals": 14}, "away": {"score": 80, "goals": 12}}}
+    afl = football("1", sport="Afl", league_id="1", league_name="AFL", status="FT", raw_json=raw, fetched_at=AFTER)
+    assert score(read(afl)) == (95, 80)
+
+
+def test_the_score_column_counts_where_upstream_gives_none() -> None:
+    row = soccer("1", status="Match Finished", score={"home": 2, "away": 1}, fetched_at=AFTER)
+    assert score(read(row)) == (2, 1)
+    assert regulation(read(row)) == (None, None)
+
+
+@pytest.mark.parametrize(
+    "stored", ["{'home': 2, 'away': 1}", '"{\\"home\\": 2, \\"away\\": 1}"', {"home": 2, "away": "1"}]
+)
+def test_a_score_is_read_from_python_notation_nested_text_and_objects(stored: object) -> None:
+    assert score(read(soccer("1", status="FT", score=stored, fetched_at=AFTER))) == (2, 1)
+
+
+def test_a_column_that_cannot_be_read_is_named_and_the_game_is_kept() -> None:
+    reading = read(soccer("1", status="FT", raw_json="{'goals': ", score={"home": 2, "away": 1}, fetched_at=AFTER))
+    assert reading.game is not None
+    assert score(reading) == (2, 1)
+    assert reasons(reading) == "result: raw_json cannot be read: neither JSON nor Python notation"
+
+
+@pytest.mark.parametrize(
+    "stored", [{"home": 2}, {"home": -1, "away": 0}, {"home": True, "away": 0}, {"home": 1.5, "away": 0}]
+)
+def test_a_final_without_two_whole_scores_is_no_result(stored: dict[str, Any]) -> None:
+    reading = read(soccer("1", status="FT", score=stored, fetched_at=AFTER))
+    assert reading.result is None
+    assert "result: final, but neither raw_json nor score" in reasons(reading)
+
+
+def test_a_level_final_is_damage_where_ties_are_impossible() -> None:
+    reading = read(hockey("1", status="FT", raw_json=hockey_record((2, 2)), fetched_at=AFTER))
+    assert reading.result is None
+    assert reasons(reading) == "result: final 2-2, but NHL has no ties"
+
+
+def test_a_score_before_the_end_is_no_result() -> None:
+    reading = read(soccer("1", status="HT", raw_json=soccer_record((1, 0)), fetched_at=AFTER))
+    assert reading.result is None
+    assert reading.rejected == []
+
+
+def test_a_start_without_a_zone_is_wall_time_of_the_configured_zone() -> None:
+    assert read(soccer("1")).game.start_at == START  # type: ignore[union-attr]
+    assert read(soccer("1"), zone=EASTERN).game.start_at == START + timedelta(hours=4)  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        {"fixture": {"date": "2024-04-30T21:00:00+02:00"}},
+        {"date": "2024-04-30T19:00:00+00:00"},
+        {"timestamp": 1714503600},
+        {"game": {"date": {"timezone": "UTC", "date": "2024-04-30", "time": "19:00", "timestamp": 1714503600}}},
+    ],
+)
+def test_upstreams_own_start_wins_when_it_tells_its_zone(raw: dict[str, Any]) -> None:
+    assert read(soccer("1", start_time=datetime(2024, 4, 30, 15), raw_json=raw)).game.start_at == START  # type: ignore[union-attr]
+
+
+def test_upstreams_start_without_a_zone_does_not_count() -> None:
+    assert read(soccer("1", raw_json={"date": "2024-04-30T08:00:00"})).game.start_at == START  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("columns", "reason"),
+    [
+        ({"start_time": None}, "start_time is empty"),
+        ({"start_time": "0000-00-00 00:00:00"}, "start_time is not a moment"),
+        ({"home_team_name": None}, "home_team_name is empty"),
+        ({"away_team_name": " "}, "away_team_name is empty"),
+        ({"away_team_name": "ARSENAL"}, "home_team_name and away_team_name are the same"),
+        ({"api_game_id": ""}, "api_game_id is empty"),
+    ],
+)
+def test_a_row_without_teams_start_or_id_is_lost_with_its_reason(columns: dict[str, Any], reason: str) -> None:
+    reading = read(soccer("1", **columns))
+    assert reading.game is None
+    assert f"row: {reason}" in reasons(reading)
+    assert reading.rejected[0].place == "api_games id=7"
+
+
+def test_an_end_before_the_start_costs_the_result_and_both_are_named() -> None:
+    row = soccer("1", status="FT", raw_json=soccer_record((1, 0)), end_time=datetime(2024, 4, 30, 18), fetched_at=AFTER)
+    reading = read(row)
+    assert reading.game is not None
+    assert reading.result is None
+    assert "end_time 2024-04-30T18:00:00+00:00 lies before start_time 2024-04-30T19:00:00+00:00" in reasons(reading)
+
+
+def test_a_finish_is_the_end_told_else_the_usual_length_but_not_after_the_fetch() -> None:
+    final = soccer("1", status="FT", raw_json=soccer_record((1, 0)), fetched_at=AFTER)
+    told, usual, early = (
+        read({**final, **columns}).result
+        for columns in ({"end_time": datetime(2024, 4, 30, 20, 50)}, {}, {"fetched_at": datetime(2024, 4, 30, 20, 55)})
+    )
+    assert told is not None
+    assert usual is not None
+    assert early is not None
+    assert told.finished_at == START + timedelta(minutes=110)
+    assert usual.finished_at == START + timedelta(hours=2)
+    assert early.finished_at == early.known_at == START + timedelta(minutes=115)
+
+
+def test_a_final_fetched_before_its_start_is_no_result() -> None:
+    reading = read(soccer("1", status="FT", raw_json=soccer_record((1, 0))))
+    assert reading.result is None
+    assert "fetched before its start" in reasons(reading)
+
+
+def test_facts_are_known_from_their_fetch_on_and_never_from_the_future() -> None:
+    assert read(soccer("1")).known_at == datetime(2024, 4, 30, 12, tzinfo=UTC)
+    assert read(soccer("1", fetched_at=datetime(2024, 5, 2))).known_at == NOW
+    assert read(soccer("1", fetched_at=None)).known_at == NOW
+
+
+@pytest.mark.parametrize(
+    ("columns", "season"),
+    [
+        ({"season": "2022"}, 2022),
+        ({"raw_json": {"league": {"season": 2023}}}, 2023),
+        ({"season": "spring", "raw_json": {"league": {"season": "2023-2024"}}}, 2023),
+        ({}, 2023),
+        ({"start_time": datetime(2024, 8, 1)}, 2024),
+        ({"sport": "Baseball", "league_id": "1", "league_name": "MLB"}, 2024),
+    ],
+)
+def test_a_season_is_told_by_the_column_else_upstream_else_the_start(columns: dict[str, Any], season: int) -> None:
+    assert read(soccer("1", **columns)).game.season == season  # type: ignore[union-attr]
+
+
+def test_a_playoff_game_is_told_by_its_stage() -> None:
+    for raw in (soccer_record((0, 0), stage="Semi-finals"), {"game": {"stage": "Post Season"}}):
+        assert read(soccer("1", raw_json=raw)).game.playoff  # type: ignore[union-attr]
+    assert not read(soccer("1", raw_json=soccer_record((0, 0)))).game.playoff  # type: ignore[union-attr]
+
+
+def test_odds_become_a_quote_per_book() -> None:
+    odds = odds_record("Bet365", "Match Winner", home="2.10", draw="3.40", away="3.60")
+    (quote,) = read(soccer("1", odds=odds)).quotes
+    assert (quote.book, quote.moment, quote.known_at) == ("Bet365", "last", datetime(2024, 4, 30, 12, tzinfo=UTC))
+    assert (quote.odds_home, quote.odds_draw, quote.odds_away) == (2.10, 3.40, 3.60)
+    (quote,) = read(football("1", odds=odds_record("Bwin", "Home/Away", home="1.5", away="2.6")["response"][0])).quotes
+    assert (quote.odds_home, quote.odds_draw, quote.odds_away) == (1.5, None, 2.6)
+
+
+def test_a_price_on_regulation_time_is_none_on_a_two_way_game() -> None:
+    odds = odds_record("Bet365", "Match Winner", home="2.10", draw="3.40", away="3.60")
+    assert read(hockey("1", odds=odds)).quotes == []
+
+
+@pytest.mark.parametrize("odd", ["1.00", "-110", "evens", "inf"])
+def test_odds_that_are_no_decimal_price_are_rejected(odd: str) -> None:
+    reading = read(football("1", odds=odds_record("Bwin", "Home/Away", home=odd, away="2.6")))
+    assert reading.quotes == []
+    assert reasons(reading) == "quote: odds of Bwin are not a decimal number above 1"
+
+
+_ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.sampled_from(["3", "2-1", "FT"]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                "home away total score scores goals fulltime periods first second third date timestamp fixture game "
+                "league season round status long short response bookmakers bets name values value odd".split()
+            ),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=12,
+)
+
+
+@given(raw=_ANYTHING, stored=_ANYTHING, odds=_ANYTHING, season=_ANYTHING, start=st.none() | st.datetimes() | st.text())
+def test_no_content_of_a_row_raises(raw: object, stored: object, odds: object, season: object, start: object) -> None:
+    for make in (soccer, hockey, football):
+        columns = {"raw_json": raw, "score": stored, "odds": odds, "season": season, "start_time": start}
+        reading = read(make("1", status="FT", fetched_at=AFTER, **columns))
+        assert reading.game is not None or reading.rejected

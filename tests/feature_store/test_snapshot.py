@@ -1,0 +1,296 @@
+"""The bot's live table goes into our archive: completely, repeatably, and without a trace in the bot's database."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.engine import Engine
+
+from core.betting.leagues import Leagues
+from core.database import open_database
+from core.errors import ConfigurationError, DatabaseError, DataIntegrityError
+from feature_store import archive, tables
+from feature_store.archive import Recorded
+from feature_store.bot_schema import found_schema
+from feature_store.facts import Batch
+from feature_store.snapshot import SnapshotReport, snapshot
+from tests.bot_database import (
+    API_GAMES,
+    change,
+    create_bot_tables,
+    football,
+    hockey,
+    hockey_record,
+    insert,
+    loosen_json,
+    odds_record,
+    soccer,
+    soccer_record,
+    totals_record,
+)
+from tests.conftest import NOW
+from tests.services import MariaDb
+
+AFTER = datetime(2024, 4, 30, 23)
+FINAL = {"status": "Match Finished", "fetched_at": AFTER}
+
+
+@pytest.fixture
+def bot(mariadb: MariaDb) -> Iterator[Engine]:
+    engine = open_database(mariadb.recreate("bot"))
+    create_bot_tables(engine, "api_games")
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def ours(sqlite_database: Engine) -> Engine:
+    return sqlite_database
+
+
+def add(bot: Engine, row: dict[str, Any]) -> None:
+    insert(bot, "api_games", **row)
+
+
+def look(bot: Engine, ours: Engine, leagues: Leagues, **options: Any) -> SnapshotReport:
+    return snapshot(bot, ours, leagues, **{"now": NOW, **options})
+
+
+def stored(ours: Engine, leagues: Leagues, league: str = "EPL") -> Batch:
+    return archive.load(ours, leagues.get(league), NOW + timedelta(days=1))
+
+
+def quarantined(ours: Engine) -> list[tuple[str, str, str]]:
+    kept = tables.quarantine.c
+    with ours.connect() as connection:
+        return [tuple(row) for row in connection.execute(sa.select(kept.place, kept.fact, kept.reason))]
+
+
+def a_day_of_the_feed(bot: Engine) -> None:
+    add(bot, soccer("1", raw_json=soccer_record((2, 1)), **FINAL))
+    add(bot, soccer("2", home_team_name="Everton"))
+    add(bot, hockey("1", raw_json=hockey_record((3, 2)), score={"home": 0, "away": 0}, status="AOT", fetched_at=AFTER))
+    add(bot, football("1", raw_json=totals_record(20, 17), status="Finished", fetched_at=AFTER))
+    add(bot, football("2", home_team_name=None))
+    add(bot, soccer("9", league_id="88", league_name="Eredivisie"))
+
+
+def test_a_day_of_the_feed_is_recorded_by_league(bot: Engine, database: Engine, leagues: Leagues) -> None:
+    a_day_of_the_feed(bot)
+    report = look(bot, database, leagues)
+    assert report.read == 6
+    assert report.ignored == {"soccer/Eredivisie": 1}
+    assert report.quarantined == 1
+    assert report.recorded == {
+        "EPL": Recorded(games=2, results=1),
+        "NFL": Recorded(games=1, results=1, rejected=1),
+        "NHL": Recorded(games=1, results=1),
+    }
+    (result,) = stored(database, leagues, "NHL").results
+    assert (result.home_score, result.away_score) == (3, 2)
+    assert quarantined(database) == [("api_games id=5", "row", "home_team_name is empty")]
+
+
+def test_a_second_look_adds_nothing(bot: Engine, database: Engine, leagues: Leagues) -> None:
+    a_day_of_the_feed(bot)
+    look(bot, database, leagues)
+    again = look(bot, database, leagues, now=NOW + timedelta(minutes=1))
+    assert sum(recorded.added for recorded in again.recorded.values()) == 0
+    assert len(quarantined(database)) == 1
+
+
+def test_two_looks_at_once_double_nothing(bot: Engine, database: Engine, leagues: Leagues) -> None:
+    a_day_of_the_feed(bot)
+    for number in range(100, 200):
+        add(bot, soccer(str(number), raw_json=soccer_record((1, 0)), **FINAL))
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(lambda minute: look(bot, database, leagues, now=NOW + timedelta(minutes=minute)), range(4)))
+    epl = stored(database, leagues)
+    assert len(epl.games) == len({game.game_id for game in epl.games}) == 102
+    assert len(epl.results) == len({result.game_id for result in epl.results}) == 101
+    assert len(quarantined(database)) == 1
+
+
+def test_what_the_bot_deletes_stays_with_us(bot: Engine, ours: Engine, leagues: Leagues) -> None:
+    add(bot, soccer("1", raw_json=soccer_record((2, 1)), **FINAL))
+    look(bot, ours, leagues)
+    before = stored(ours, leagues)
+    change(bot, "DELETE FROM api_games")
+    assert look(bot, ours, leagues) == SnapshotReport(read=0, recorded={}, ignored={}, quarantined=0)
+    assert stored(ours, leagues) == before
+
+
+def test_a_game_that_is_moved_is_a_new_fact_and_the_old_one_stays(bot: Engine, ours: Engine, leagues: Leagues) -> None:
+    add(bot, soccer("1"))
+    look(bot, ours, leagues)
+    change(bot, "UPDATE api_games SET start_time = '2024-05-02 19:00:00', fetched_at = '2024-04-30 13:00:00'")
+    assert look(bot, ours, leagues).recorded["EPL"] == Recorded(games=1, corrections=1)
+    assert [game.start_at.day for game in stored(ours, leagues).games] == [30, 2]
+
+
+def test_a_final_fetched_again_keeps_its_finish(bot: Engine, ours: Engine, leagues: Leagues) -> None:
+    early = {"status": "FT", "fetched_at": datetime(2024, 4, 30, 20, 55)}
+    add(bot, soccer("1", raw_json=soccer_record((2, 1)), **early))
+    look(bot, ours, leagues)
+    change(bot, "UPDATE api_games SET fetched_at = :at", at=AFTER)
+    assert look(bot, ours, leagues).recorded["EPL"].added == 0
+    (result,) = stored(ours, leagues).results
+    assert result.finished_at == datetime(2024, 4, 30, 20, 55, tzinfo=UTC)
+
+
+def test_a_corrected_score_is_a_further_result(bot: Engine, ours: Engine, leagues: Leagues) -> None:
+    add(bot, soccer("1", raw_json=soccer_record((2, 1)), **FINAL))
+    look(bot, ours, leagues)
+    change(bot, 'UPDATE api_games SET raw_json = \'{"goals": {"home": 2, "away": 2}}\'')
+    look(bot, ours, leagues)
+    assert [result.away_score for result in stored(ours, leagues).results] == [1, 2]
+
+
+def test_a_game_that_becomes_void_takes_its_result_back_once(bot: Engine, ours: Engine, leagues: Leagues) -> None:
+    add(bot, soccer("1", raw_json=soccer_record((2, 1)), **FINAL))
+    add(bot, soccer("2", status="Match Postponed"))
+    look(bot, ours, leagues)
+    change(bot, "UPDATE api_games SET status = 'Match Abandoned', fetched_at = '2024-05-01 08:00:00'")
+    look(bot, ours, leagues)
+    assert look(bot, ours, leagues).recorded["EPL"].added == 0
+    taken_back = stored(ours, leagues).results[-1]
+    assert (taken_back.game_id, taken_back.home_score, taken_back.away_score) == ("1", None, None)
+    assert len(stored(ours, leagues).results) == 2
+
+
+def test_the_same_id_in_two_sports_is_two_games(bot: Engine, ours: Engine, leagues: Leagues) -> None:
+    add(bot, football("1"))
+    add(bot, football("1", sport="Hockey", league_name="KHL"))
+    look(bot, ours, leagues)
+    assert len(stored(ours, leagues, "NFL").games) == len(stored(ours, leagues, "KHL").games) == 1
+
+
+def test_of_two_rows_for_one_game_the_one_fetched_last_counts(bot: Engine, ours: Engine, leagues: Leagues) -> None:
+    add(bot, hockey("1", raw_json=hockey_record((3, 2)), status="FT", fetched_at=AFTER))
+    other = {"sport": "Ice Hockey", "status": "FT", "fetched_at": AFTER + timedelta(hours=1)}
+    add(bot, hockey("1", raw_json=hockey_record((4, 2)), **other))
+    look(bot, ours, leagues)
+    (result,) = stored(ours, leagues, "NHL").results
+    assert result.home_score == 4
+
+
+def test_two_rows_of_one_fetch_that_disagree_cost_the_result(bot: Engine, ours: Engine, leagues: Leagues) -> None:
+    add(bot, hockey("1", raw_json=hockey_record((3, 2)), status="FT", fetched_at=AFTER))
+    add(bot, hockey("1", sport="Ice Hockey", raw_json=hockey_record((4, 2)), status="FT", fetched_at=AFTER))
+    look(bot, ours, leagues)
+    assert len(stored(ours, leagues, "NHL").games) == 1
+    assert stored(ours, leagues, "NHL").results == []
+    ((_, fact, reason),) = quarantined(ours)
+    assert (fact, reason[-8:]) == ("result", "3-2, 4-2")
+
+
+def test_a_writer_of_eastern_wall_time_and_python_notation_is_understood(
+    bot: Engine, ours: Engine, leagues: Leagues
+) -> None:
+    loosen_json(bot)
+    add(bot, soccer("1", score="{'home': 2, 'away': None}", raw_json=""))
+    add(bot, soccer("2", score="{'home': 2, 'away': 1}", raw_json="", **FINAL))
+    add(bot, soccer("3", score="{'home': 2, 'away'", raw_json="", **FINAL))
+    look(bot, ours, leagues, time_zone="America/New_York", now=NOW)
+    epl = stored(ours, leagues)
+    assert {game.start_at for game in epl.games} == {datetime(2024, 4, 30, 23, tzinfo=UTC)}
+    assert [(result.game_id, result.home_score, result.away_score) for result in epl.results] == [("2", 2, 1)]
+    assert {(place, reason[:21]) for place, _, reason in quarantined(ours)} == {
+        ("api_games id=3", "score cannot be read:"),
+        ("api_games id=3", "final, but neither ra"),
+    }
+
+
+def test_an_odds_column_is_read_where_there_is_one(bot: Engine, ours: Engine, leagues: Leagues) -> None:
+    change(bot, "ALTER TABLE api_games ADD odds JSON NULL")
+    add(bot, soccer("1", odds=odds_record("Bet365", "Match Winner", home="2.1", draw="3.4", away="3.6")))
+    add(bot, soccer("2", odds=odds_record("Bet365", "Match Winner", home="0.9", draw="3.4", away="3.6")))
+    report = look(bot, ours, leagues)
+    assert report.recorded["EPL"] == Recorded(games=2, quotes=1, rejected=1)
+    assert stored(ours, leagues).quotes[0].odds_draw == 3.4
+
+
+def test_missing_columns_are_one_error_that_names_them_all(bot: Engine, ours: Engine, leagues: Leagues) -> None:
+    change(bot, "ALTER TABLE api_games DROP COLUMN raw_json, DROP COLUMN end_time")
+    with pytest.raises(
+        DataIntegrityError, match=r"lacks column api_games.end_time, column api_games.raw_json\."
+    ) as told:
+        look(bot, ours, leagues)
+    assert "dbsbm snapshot --show-schema" in told.value.hint
+
+
+def test_a_missing_table_is_named(bot: Engine, ours: Engine, leagues: Leagues) -> None:
+    change(bot, "DROP TABLE api_games")
+    with pytest.raises(DataIntegrityError, match="lacks table api_games"):
+        look(bot, ours, leagues)
+    assert found_schema(bot) == {}
+
+
+def test_the_schema_found_can_be_shown(mariadb: MariaDb) -> None:
+    bot = open_database(mariadb.recreate("bot"))
+    create_bot_tables(bot)
+    shown = found_schema(bot)
+    bot.dispose()
+    assert sorted(shown) == ["api_games", "bets", "games", "guild_settings", "user_settings", "users"]
+    assert shown["users"] == ["user_id", "username", "balance", "frozen_balance", "join_date", "last_seen"]
+
+
+def test_an_unknown_time_zone_names_the_setting(bot: Engine, ours: Engine, leagues: Leagues) -> None:
+    for wrong in ("US/Nowhere", "America", "../etc/passwd", ""):
+        with pytest.raises(ConfigurationError, match="BOT_TIMEZONE"):
+            look(bot, ours, leagues, time_zone=wrong)
+
+
+def test_a_bot_database_that_is_away_is_a_database_error(mariadb: MariaDb, ours: Engine, leagues: Leagues) -> None:
+    mariadb.execute("DROP DATABASE IF EXISTS gone")
+    nobody = open_database(mariadb.address("gone"))
+    with pytest.raises(DatabaseError):
+        look(nobody, ours, leagues)
+    nobody.dispose()
+
+
+def test_an_account_that_may_only_select_is_enough_and_leaves_no_trace(
+    mariadb: MariaDb, bot: Engine, ours: Engine, leagues: Leagues
+) -> None:
+    a_day_of_the_feed(bot)
+    before = checksum(bot)
+    mariadb.execute("CREATE OR REPLACE USER reader@'%' IDENTIFIED BY 'only-looking'")
+    mariadb.execute("GRANT SELECT ON bot.api_games TO reader@'%'")
+    reader = open_database(mariadb.address("bot").set(username="reader", password="only-looking"))
+    with pytest.raises(sa.exc.OperationalError):
+        change(reader, "DELETE FROM api_games")
+    assert look(reader, ours, leagues).read == 6
+    assert list(found_schema(reader)) == ["api_games"]
+    reader.dispose()
+    assert checksum(bot) == before
+
+
+def test_the_rows_are_read_in_a_read_only_transaction(bot: Engine, ours: Engine, leagues: Leagues) -> None:
+    said: list[str] = []
+    sa.event.listen(bot, "before_cursor_execute", lambda _c, _u, statement, *_: said.append(statement.split("\n")[0]))
+    look(bot, ours, leagues)
+    assert said[-2] == "START TRANSACTION READ ONLY"
+    assert said[-1].startswith("SELECT api_game_id")
+
+
+def test_a_full_table_is_read_in_seconds(bot: Engine, ours: Engine, leagues: Leagues) -> None:
+    rows = [soccer(str(number), raw_json="{}", score="{}") for number in range(3_000)]
+    with bot.begin() as connection:
+        connection.execute(sa.insert(sa.table("api_games", *map(sa.column, rows[0]))), rows)
+    assert look(bot, ours, leagues).recorded["EPL"].games == 3_000
+
+
+def checksum(bot: Engine) -> tuple[object, ...]:
+    with bot.connect() as connection:
+        checked = connection.execute(sa.text("CHECKSUM TABLE api_games")).one()
+        clock = sa.text("SELECT COUNT(*), MAX(updated_at) FROM api_games")
+        return (*checked, *connection.execute(clock).one())
+
+
+def test_the_spec_table_has_every_column_that_we_need() -> None:
+    from feature_store.bot_schema import NEEDED
+
+    assert all(f"\n    {name} " in API_GAMES for name in NEEDED)
