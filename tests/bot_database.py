@@ -168,6 +168,11 @@ def change(bot: Engine, statement: str, **parameters: Any) -> None:
         connection.execute(sa.text(statement), parameters)
 
 
+def wall(text: str) -> datetime:
+    """A moment as the bot's columns hold it: without a zone."""
+    return datetime.fromisoformat(text)
+
+
 def soccer(game_id: str, **columns: Any) -> dict[str, Any]:
     """A row of the live fetcher for a game of the English Premier League: title case, long status, UTC."""
     return {
@@ -204,13 +209,13 @@ def _row(game_id: str, sport: str, league_id: str, league_name: str) -> dict[str
         "sport": sport,
         "league_id": league_id,
         "league_name": league_name,
-        "start_time": datetime(2024, 4, 30, 19),
+        "start_time": wall("2024-04-30 19:00"),
         "end_time": None,
         "status": "Not Started",
         "score": {"home": None, "away": None},
         "season": None,
         "raw_json": {},
-        "fetched_at": datetime(2024, 4, 30, 12),
+        "fetched_at": wall("2024-04-30 12:00"),
     }
 
 

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from core.betting.leagues import BUILT_IN, Leagues
 from feature_store.bot_reading import Reading, read_row
 from feature_store.bot_status import status_of
-from tests.bot_database import football, hockey, hockey_record, odds_record, soccer, soccer_record, totals_record
+from tests.bot_database import football, hockey, hockey_record, odds_record, soccer, soccer_record, totals_record, wall
 
 NOW = datetime(2024, 5, 1, 12, tzinfo=UTC)
 START = datetime(2024, 4, 30, 19, tzinfo=UTC)
-AFTER = datetime(2024, 4, 30, 23)
+AFTER = wall("2024-04-30 23:00")
 UTC_ZONE = ZoneInfo("UTC")
 EASTERN = ZoneInfo("America/New_York")
 LEAGUES = Leagues(BUILT_IN)
@@ -167,7 +167,7 @@ def test_a_start_without_a_zone_is_wall_time_of_the_configured_zone() -> None:
     ],
 )
 def test_upstreams_own_start_wins_when_it_tells_its_zone(raw: dict[str, Any]) -> None:
-    assert read(soccer("1", start_time=datetime(2024, 4, 30, 15), raw_json=raw)).game.start_at == START  # type: ignore[union-attr]
+    assert read(soccer("1", start_time=wall("2024-04-30 15:00"), raw_json=raw)).game.start_at == START  # type: ignore[union-attr]
 
 
 def test_upstreams_start_without_a_zone_does_not_count() -> None:
@@ -193,7 +193,7 @@ def test_a_row_without_teams_start_or_id_is_lost_with_its_reason(columns: dict[s
 
 
 def test_an_end_before_the_start_costs_the_result_and_both_are_named() -> None:
-    row = soccer("1", status="FT", raw_json=soccer_record((1, 0)), end_time=datetime(2024, 4, 30, 18), fetched_at=AFTER)
+    row = soccer("1", status="FT", raw_json=soccer_record((1, 0)), end_time=wall("2024-04-30 18:00"), fetched_at=AFTER)
     reading = read(row)
     assert reading.game is not None
     assert reading.result is None
@@ -204,7 +204,7 @@ def test_a_finish_is_the_end_told_else_the_usual_length_but_not_after_the_fetch(
     final = soccer("1", status="FT", raw_json=soccer_record((1, 0)), fetched_at=AFTER)
     told, usual, early = (
         read({**final, **columns}).result
-        for columns in ({"end_time": datetime(2024, 4, 30, 20, 50)}, {}, {"fetched_at": datetime(2024, 4, 30, 20, 55)})
+        for columns in ({"end_time": wall("2024-04-30 20:50")}, {}, {"fetched_at": wall("2024-04-30 20:55")})
     )
     assert told is not None
     assert usual is not None
@@ -222,7 +222,7 @@ def test_a_final_fetched_before_its_start_is_no_result() -> None:
 
 def test_facts_are_known_from_their_fetch_on_and_never_from_the_future() -> None:
     assert read(soccer("1")).known_at == datetime(2024, 4, 30, 12, tzinfo=UTC)
-    assert read(soccer("1", fetched_at=datetime(2024, 5, 2))).known_at == NOW
+    assert read(soccer("1", fetched_at=wall("2024-05-02 00:00"))).known_at == NOW
     assert read(soccer("1", fetched_at=None)).known_at == NOW
 
 
@@ -233,7 +233,7 @@ def test_facts_are_known_from_their_fetch_on_and_never_from_the_future() -> None
         ({"raw_json": {"league": {"season": 2023}}}, 2023),
         ({"season": "spring", "raw_json": {"league": {"season": "2023-2024"}}}, 2023),
         ({}, 2023),
-        ({"start_time": datetime(2024, 8, 1)}, 2024),
+        ({"start_time": wall("2024-08-01 00:00")}, 2024),
         ({"sport": "Baseball", "league_id": "1", "league_name": "MLB"}, 2024),
     ],
 )
@@ -268,15 +268,18 @@ def test_odds_that_are_no_decimal_price_are_rejected(odd: str) -> None:
     assert reasons(reading) == "quote: odds of Bwin are not a decimal number above 1"
 
 
+_KEYS = (
+    *("home", "away", "total", "score", "scores", "goals", "fulltime"),
+    *("periods", "first", "second", "third", "date", "timestamp", "fixture"),
+    *("game", "league", "season", "round", "status", "long", "short"),
+    *("response", "bookmakers", "bets", "name", "values", "value", "odd"),
+)
 _ANYTHING = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.sampled_from(["3", "2-1", "FT"]),
     lambda inner: (
         st.lists(inner, max_size=3)
         | st.dictionaries(
-            st.sampled_from(
-                "home away total score scores goals fulltime periods first second third date timestamp fixture game "
-                "league season round status long short response bookmakers bets name values value odd".split()
-            ),
+            st.sampled_from(_KEYS),
             inner,
             max_size=4,
         )

@@ -30,11 +30,12 @@ from tests.bot_database import (
     soccer,
     soccer_record,
     totals_record,
+    wall,
 )
 from tests.conftest import NOW
 from tests.services import MariaDb
 
-AFTER = datetime(2024, 4, 30, 23)
+AFTER = wall("2024-04-30 23:00")
 FINAL = {"status": "Match Finished", "fetched_at": AFTER}
 
 
@@ -132,7 +133,7 @@ def test_a_game_that_is_moved_is_a_new_fact_and_the_old_one_stays(bot: Engine, o
 
 
 def test_a_final_fetched_again_keeps_its_finish(bot: Engine, ours: Engine, leagues: Leagues) -> None:
-    early = {"status": "FT", "fetched_at": datetime(2024, 4, 30, 20, 55)}
+    early = {"status": "FT", "fetched_at": wall("2024-04-30 20:55")}
     add(bot, soccer("1", raw_json=soccer_record((2, 1)), **early))
     look(bot, ours, leagues)
     change(bot, "UPDATE api_games SET fetched_at = :at", at=AFTER)
@@ -273,7 +274,7 @@ def test_the_rows_are_read_in_a_read_only_transaction(bot: Engine, ours: Engine,
     sa.event.listen(bot, "before_cursor_execute", lambda _c, _u, statement, *_: said.append(statement.split("\n")[0]))
     look(bot, ours, leagues)
     assert said[-2] == "START TRANSACTION READ ONLY"
-    assert said[-1].startswith("SELECT api_game_id")
+    assert said[-1].startswith("SELECT api_games.api_game_id")
 
 
 def test_a_full_table_is_read_in_seconds(bot: Engine, ours: Engine, leagues: Leagues) -> None:
