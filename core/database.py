@@ -12,7 +12,7 @@ from sqlalchemy.dialects import mysql, sqlite
 from sqlalchemy.engine import URL, Connection, Dialect, Engine
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from core.errors import DatabaseError
+from core.errors import DatabaseError, OperationTimeoutError
 
 METADATA: Final = sa.MetaData(
     naming_convention={
@@ -32,6 +32,7 @@ TABLE_OPTIONS: Final[dict[str, Any]] = {
 """Written on every table: the servers' own defaults differ between MySQL and MariaDB."""
 
 INSERT_BATCH: Final = 5_000
+LOCK_SECONDS: Final = 60
 
 
 class UtcDateTime(sa.types.TypeDecorator[datetime]):
@@ -72,6 +73,7 @@ def open_database(address: URL, *, pool_size: int = 5) -> Engine:
             Path(address.database).parent.mkdir(parents=True, exist_ok=True)
         engine = sa.create_engine(address, connect_args={"timeout": 30})
         sa.event.listen(engine, "connect", _prepare_sqlite)
+        sa.event.listen(engine, "begin", _begin_sqlite)
         return engine
     return sa.create_engine(
         address,
@@ -85,9 +87,16 @@ def open_database(address: URL, *, pool_size: int = 5) -> Engine:
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
+    # The driver would open transactions by itself, at the first write and never before a schema change.
+    connection.isolation_level = None
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=NORMAL")
     connection.execute("PRAGMA foreign_keys=ON")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    """A writer takes its turn at once: one that read first could not become a writer any more."""
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if connection.get_execution_options().get("writes") else "BEGIN")
 
 
 @contextmanager
@@ -98,10 +107,37 @@ def reading(engine: Engine) -> Iterator[Connection]:
 
 
 @contextmanager
-def writing(engine: Engine) -> Iterator[Connection]:
-    """A transaction: all of it is written, or nothing. A failure of the database becomes DatabaseError."""
-    with _as_database_error(engine), engine.begin() as connection:
+def writing(engine: Engine, *, alone: str = "") -> Iterator[Connection]:
+    """A transaction: all of it is written, or nothing. A failure of the database becomes DatabaseError.
+
+    With ``alone`` no two transactions of that name run at once, on whatever machines; a second one waits up
+    to a minute and then raises OperationTimeoutError. (SQLite has one writer at a time anyway.)
+    """
+    with (
+        _as_database_error(engine),
+        engine.execution_options(writes=True).connect() as connection,
+        _alone(connection, alone),
+        connection.begin(),
+    ):
         yield connection
+
+
+@contextmanager
+def _alone(connection: Connection, name: str) -> Iterator[None]:
+    if not name or connection.dialect.name == "sqlite":
+        yield
+        return
+    lock = {"name": f"{connection.engine.url.database}.{name}"[:64], "seconds": LOCK_SECONDS}
+    if connection.scalar(sa.text("SELECT GET_LOCK(:name, :seconds)"), lock) != 1:
+        msg = f"Another process has been at {name!r} for more than {LOCK_SECONDS} seconds."
+        raise OperationTimeoutError(msg, hint="Try again when it is done.")
+    connection.commit()
+    try:
+        yield
+    finally:
+        if not connection.invalidated:
+            connection.execute(sa.text("SELECT RELEASE_LOCK(:name)"), lock)
+            connection.commit()
 
 
 @contextmanager
@@ -111,7 +147,7 @@ def _as_database_error(engine: Engine) -> Iterator[None]:
     except SQLAlchemyError as error:
         where = engine.url.render_as_string(hide_password=True)
         reason = _reason(error)
-        hint = "Run `dbsbm db upgrade` if tables are missing, `dbsbm doctor` for the rest."
+        hint = "`dbsbm doctor` looks at the connection and the schema."
         raise DatabaseError(f"The database at {where} failed: {reason}.", hint=hint) from error
 
 

@@ -61,7 +61,7 @@ def record(engine: Engine, league: League, batch: Batch, *, source: str, recorde
     same ``known_at`` is a correction that we learned now, so it is known from ``recorded_at`` on.
     """
     origin = Origin(league.sport, league.key, source, recorded_at)
-    with writing(engine) as connection:
+    with writing(engine, alone=f"archive {league.key}") as connection:
         games, corrected_games = _record_facts(connection, tables.games, Game._make, batch.games, origin)
         results, corrected_results = _record_facts(connection, tables.results, Result._make, batch.results, origin)
         quotes, corrected_quotes = _record_facts(connection, tables.quotes, Quote._make, batch.quotes, origin)

@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Final
 
-import sqlalchemy as sa
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
@@ -22,14 +21,14 @@ VERSION_TABLE: Final = "schema_version"
 
 def upgrade(engine: Engine, revision: str = "head") -> str | None:
     """Run every revision up to the one named; returns the revision reached. One migrator at a time."""
-    with writing(engine) as connection, _only_migrator(connection):
+    with writing(engine, alone="migrations") as connection:
         _run(connection, command.upgrade, revision)
     return current(engine)
 
 
 def downgrade(engine: Engine, revision: str) -> str | None:
     """Undo every revision after the one named (``base`` undoes all); returns the revision reached."""
-    with writing(engine) as connection, _only_migrator(connection):
+    with writing(engine, alone="migrations") as connection:
         _run(connection, command.downgrade, revision)
     return current(engine)
 
@@ -65,19 +64,3 @@ def _config(connection: Connection | None) -> Config:
     config.set_main_option("path_separator", "os")
     config.attributes["connection"] = connection
     return config
-
-
-class _only_migrator:  # noqa: N801 - reads as a phrase where it is used
-    """MySQL commits each schema statement by itself, so a named lock keeps a second migrator waiting."""
-
-    def __init__(self, connection: Connection) -> None:
-        self.connection = connection
-        self.locks = connection.dialect.name != "sqlite"
-
-    def __enter__(self) -> None:
-        if self.locks:
-            self.connection.execute(sa.text("SELECT GET_LOCK('dbsbm_migrations', 60)"))
-
-    def __exit__(self, *_: object) -> None:
-        if self.locks:
-            self.connection.execute(sa.text("SELECT RELEASE_LOCK('dbsbm_migrations')"))

@@ -177,7 +177,7 @@ class Leagues:
         The id decides where it is known for that sport; the name is the fall-back.
         """
         canonical = canonical_sport(sport)
-        if upstream_id is not None and str(upstream_id).strip().isdigit():
+        if upstream_id is not None and str(upstream_id).strip().isdecimal():
             league = self._by_upstream_id.get((canonical, int(upstream_id)))
             if league is not None:
                 return league

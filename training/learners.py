@@ -1,0 +1,98 @@
+"""The two learners: penalised linear models by scikit-learn and small trees by LightGBM."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import lightgbm
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression, Ridge
+
+from core.betting.odds import FloatArray
+from core.registry.forecaster import Linear
+from training.dataset import Dataset
+from training.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Learnt:
+    """What was learnt of one question: the linear model, and LightGBM's text."""
+
+    linear: Linear
+    trees: str
+
+
+def learn_outcome(recipe: Recipe, dataset: Dataset) -> Learnt:
+    """Learn who wins; games that ended level where that is no outcome are left out."""
+    decided = dataset.outcomes >= 0
+    rows, outcomes = dataset.columns(recipe.features)[decided], dataset.outcomes[decided]
+    means, scales = _standards(rows)
+    model = LogisticRegression(C=recipe.regularisation, max_iter=2000)
+    model.fit(_standardised(rows, means, scales), outcomes)
+    coefficients, intercepts = _all_classes(model, len(dataset.classes))
+    linear = _linear(means, scales, coefficients, intercepts)
+    classes = len(dataset.classes)
+    if classes == 2:
+        return Learnt(linear, _trees(recipe, rows, (outcomes == 0).astype(float), objective="binary"))
+    return Learnt(linear, _trees(recipe, rows, outcomes, objective="multiclass", num_class=classes))
+
+
+def learn_mean(recipe: Recipe, dataset: Dataset, target: FloatArray) -> Learnt:
+    """Learn the mean of a number known after each game."""
+    rows = dataset.columns(recipe.features)
+    means, scales = _standards(rows)
+    model = Ridge(alpha=1 / recipe.regularisation)
+    model.fit(_standardised(rows, means, scales), target)
+    linear = _linear(means, scales, np.atleast_2d(model.coef_), np.atleast_1d(model.intercept_))
+    return Learnt(linear, _trees(recipe, rows, target, objective="regression"))
+
+
+def _standards(rows: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Mean and scale of each column over the values that are known; a constant or unknown column gets scale 1."""
+    known = ~np.isnan(rows)
+    counts = np.maximum(known.sum(axis=0), 1)
+    filled = np.where(known, rows, 0.0)
+    means = filled.sum(axis=0) / counts
+    deviations = np.sqrt((np.where(known, rows - means, 0.0) ** 2).sum(axis=0) / counts)
+    return means, np.where(deviations > 1e-12, deviations, 1.0)
+
+
+def _standardised(rows: FloatArray, means: FloatArray, scales: FloatArray) -> FloatArray:
+    return np.nan_to_num((rows - means) / scales, nan=0.0)
+
+
+def _all_classes(model: Any, classes: int) -> tuple[FloatArray, FloatArray]:
+    """Coefficients with one row per class; a binary model has one row, for the second of its classes."""
+    if classes == 2:
+        return np.vstack((-model.coef_[0], 0 * model.coef_[0])), np.array([-model.intercept_[0], 0.0])
+    return model.coef_, model.intercept_
+
+
+def _linear(means: FloatArray, scales: FloatArray, coefficients: FloatArray, intercepts: FloatArray) -> Linear:
+    return Linear(
+        means=tuple(map(float, means)),
+        scales=tuple(map(float, scales)),
+        coefficients=tuple(tuple(map(float, row)) for row in coefficients),
+        intercepts=tuple(map(float, intercepts)),
+    )
+
+
+def _trees(recipe: Recipe, rows: FloatArray, target: NDArray[Any], **objective: Any) -> str:
+    parameters = {
+        **objective,
+        "num_leaves": recipe.leaves,
+        "learning_rate": recipe.learning_rate,
+        "min_data_in_leaf": min(recipe.leaf_games, max(len(rows) // 10, 1)),
+        "lambda_l2": 10.0,
+        "feature_fraction": 0.6,
+        "bagging_fraction": 0.7,
+        "bagging_freq": 1,
+        "seed": recipe.seed,
+        "deterministic": True,
+        "force_row_wise": True,
+        "num_threads": 1,
+        "verbosity": -1,
+    }
+    data = lightgbm.Dataset(rows, label=target, feature_name=list(recipe.features.names), free_raw_data=True)
+    text: str = lightgbm.train(parameters, data, num_boost_round=recipe.rounds).model_to_string()
+    return text

@@ -1,0 +1,44 @@
+"""What a training run does, written down: a run is reproducible from its recipe and its data's SHA-256."""
+
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+from core.betting.leagues import nearest
+from core.errors import ResourceNotFoundError
+from feature_store.features import PRICES, RESULTS, FeatureSet
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One way to make a model of a league."""
+
+    name: str
+    variant: str
+    """"results" models never see the price of the game they forecast; "prices" models do."""
+    features: FeatureSet
+    regularisation: float = 0.05
+    """Inverse strength of the linear models' penalty (scikit-learn's C)."""
+    rounds: int = 120
+    leaves: int = 7
+    learning_rate: float = 0.04
+    leaf_games: int = 60
+    """Fewest games a leaf may stand on."""
+    seed: int = 20_240_501
+    proving_seasons: int = 4
+    """Seasons, counted back from the end, that are forecast from earlier ones for blending, calibration and scores."""
+
+    def parameters(self) -> dict[str, Any]:
+        """Everything above as plain values, for the run's record."""
+        return {**asdict(self), "features": ",".join(self.features.labels)}
+
+
+RECIPES: Final = {
+    recipe.name: recipe for recipe in (Recipe("results", "results", RESULTS), Recipe("prices", "prices", PRICES))
+}
+
+
+def recipe_named(name: str) -> Recipe:
+    """Raises ResourceNotFoundError with the nearest names."""
+    if name not in RECIPES:
+        raise ResourceNotFoundError(f"There is no recipe {name!r}.", nearest=nearest(name, RECIPES) or tuple(RECIPES))
+    return RECIPES[name]

@@ -1,0 +1,76 @@
+"""Splits by date only: every block of games is forecast by models fitted on games before it."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.errors import ValidationError
+from training.dataset import FEWEST_GAMES, Dataset
+
+FEWEST_SEASONS = 4
+PARTS = 6
+GAP = 86_400.0
+"""Seconds between the last game learnt from and the first forecast: no result of the one was open at the other."""
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """Games forecast together, and the earlier games that may be learnt from. Both are masks over the dataset."""
+
+    name: str
+    before: NDArray[np.bool_]
+    games: NDArray[np.bool_]
+
+
+def proving_blocks(dataset: Dataset, seasons: int) -> list[Block]:
+    """The last ``seasons`` seasons, each after all that came before it.
+
+    A league with fewer than four seasons is cut into parts of equal length by date instead; the first two
+    are only learnt from.
+    """
+    present = sorted(set(dataset.seasons.tolist()))
+    if len(present) >= FEWEST_SEASONS:
+        first = max(len(present) - seasons, 1)
+        return [block for season in present[first:] if (block := _season(dataset, season)) is not None]
+    edges = np.quantile(dataset.starts, np.linspace(0, 1, PARTS + 1))
+    edges[-1] += 1
+    return [
+        Block(f"part {part + 1}", dataset.starts < edges[part] - GAP, _between(dataset, edges[part], edges[part + 1]))
+        for part in range(2, PARTS)
+    ]
+
+
+def season_blocks(dataset: Dataset, seasons: Iterable[int], proving: int) -> tuple[list[Block], list[Block]]:
+    """Blocks for a walk through the named seasons: those that only prove the way, and those asked for.
+
+    Raises ValidationError naming a season that is not there or has nothing before it.
+    """
+    wanted = sorted(set(seasons))
+    present = sorted(set(dataset.seasons.tolist()))
+    missing = [season for season in wanted if season not in present]
+    if missing:
+        msg = f"seasons: no games of {missing[0]}; the archive has {present[0]} to {present[-1]}."
+        raise ValidationError(msg, field="seasons")
+    asked = []
+    for season in wanted:
+        block = _season(dataset, season)
+        if block is None:
+            msg = f"seasons: fewer than {FEWEST_GAMES} games before {season} to learn from."
+            raise ValidationError(msg, field="seasons")
+        asked.append(block)
+    earlier = [season for season in present if wanted[0] - proving <= season < wanted[0]]
+    between = [season for season in present if wanted[0] < season < wanted[-1] and season not in wanted]
+    proof = [block for season in (*earlier, *between) if (block := _season(dataset, season)) is not None]
+    return proof, asked
+
+
+def _season(dataset: Dataset, season: int) -> Block | None:
+    games = dataset.seasons == season
+    before = dataset.starts < dataset.starts[games].min() - GAP
+    return Block(str(season), before, games) if before.sum() >= FEWEST_GAMES else None
+
+
+def _between(dataset: Dataset, start: float, end: float) -> NDArray[np.bool_]:
+    return np.asarray((dataset.starts >= start) & (dataset.starts < end))
