@@ -1,6 +1,8 @@
 """What a training run does, written down: a run is reproducible from its recipe and its data's SHA-256."""
 
+import json
 from dataclasses import asdict, dataclass
+from hashlib import sha256
 from typing import Any, Final
 
 from core.betting.leagues import nearest
@@ -26,6 +28,12 @@ class Recipe:
     seed: int = 20_240_501
     proving_seasons: int = 4
     """Seasons, counted back from the end, that are forecast from earlier ones for blending, calibration and scores."""
+
+    @property
+    def label(self) -> str:
+        """Name and digest: two recipes of one name that differ in anything have different labels."""
+        content = json.dumps(self.parameters(), sort_keys=True)
+        return f"{self.name}:{sha256(content.encode()).hexdigest()[:12]}"
 
     def parameters(self) -> dict[str, Any]:
         """Everything above as plain values, for the run's record."""

@@ -154,7 +154,7 @@ def _boosters(contents: Mapping[str, bytes]) -> dict[str, Any]:
 
     names = {question: f"{question}.lgb" for question in QUESTIONS}
     return {
-        question: lightgbm.Booster(model_str=contents[name].decode(), params={"num_threads": 1})
+        question: lightgbm.Booster(model_str=contents[name].decode())
         for question, name in names.items()
         if name in contents
     }

@@ -27,6 +27,8 @@ class Version:
     sport: str
     league: str
     variant: str
+    recipe: str
+    """Name and digest of the recipe."""
     bundle_sha256: str
     features: str
     """Fingerprint of the feature set."""

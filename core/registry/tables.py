@@ -14,6 +14,7 @@ versions: Final = sa.Table(
     sa.Column("sport", sa.String(32), nullable=False),
     sa.Column("league", sa.String(32), nullable=False),
     sa.Column("variant", sa.String(16), nullable=False),
+    sa.Column("recipe", sa.String(80), nullable=False),
     sa.Column("bundle_sha256", sa.String(64), nullable=False),
     sa.Column("features", sa.String(64), nullable=False),
     sa.Column("snapshot_sha256", sa.String(64), nullable=False),

@@ -155,6 +155,7 @@ def upgrade() -> None:
         sa.Column("sport", sa.String(length=32), nullable=False),
         sa.Column("league", sa.String(length=32), nullable=False),
         sa.Column("variant", sa.String(length=16), nullable=False),
+        sa.Column("recipe", sa.String(length=80), nullable=False),
         sa.Column("bundle_sha256", sa.String(length=64), nullable=False),
         sa.Column("features", sa.String(length=64), nullable=False),
         sa.Column("snapshot_sha256", sa.String(length=64), nullable=False),

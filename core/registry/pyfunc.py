@@ -1,0 +1,40 @@
+"""MLflow's door to a bundle: ``mlflow.pyfunc.load_model("models:/EPL-results@champion")`` for data scientists.
+
+The files are checked against the bundle's own manifest; the serving path does not come through here.
+"""
+
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from core.registry.bundle import MANIFEST, Bundle, read_bundle
+
+if TYPE_CHECKING:
+    import pandas
+
+
+class BundleModel:
+    """A bundle with MLflow's interface: a frame of feature columns in, a frame of probabilities and means out."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        self._bundle = bundle
+        self._columns = [label.partition("@")[0] for label in bundle.manifest.features]
+
+    def predict(self, frame: "pandas.DataFrame", params: object = None) -> "pandas.DataFrame":  # noqa: ARG002
+        """Columns are found by name, so their order does not matter."""
+        import pandas
+
+        forecasts = self._bundle.forecaster.predict(frame[self._columns].to_numpy(dtype="float64"))
+        return pandas.DataFrame(
+            [(f.outcome.home, f.outcome.draw, f.outcome.away, f.margin, f.total) for f in forecasts],
+            columns=list(OUTPUTS),
+            index=frame.index,
+        )
+
+
+OUTPUTS = ("p_home", "p_draw", "p_away", "margin", "total")
+
+
+def _load_pyfunc(path: str) -> BundleModel:
+    folder = Path(path)
+    return BundleModel(read_bundle(folder, sha256((folder / MANIFEST).read_bytes()).hexdigest()))
