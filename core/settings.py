@@ -78,6 +78,12 @@ class Settings(BaseSettings):
     cors_origins: tuple[str, ...] = ()
     """Web origins that may call the API from a browser."""
 
+    snapshot_seconds: int = Field(default=60, ge=5)
+    """How often `dbsbm flows serve` reads the bot's database and refreshes features and forecasts [seconds]."""
+
+    train_cron: str = "0 6 * * *"
+    """When `dbsbm flows serve` trains challengers (cron, UTC)."""
+
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65535)
 

@@ -36,6 +36,8 @@ class Evaluation:
     """Mean absolute error of the expected margin [points]."""
     total_error: float
     seasons: tuple[str, ...]
+    outcome_shares: tuple[float, ...]
+    """How often each outcome had happened before the last of these games: the base rate."""
     raw_log_loss: float
     """Before calibration."""
 
@@ -65,6 +67,7 @@ class Evaluation:
             "margin_error": self.margin_error,
             "total_error": self.total_error,
             "seasons": list(self.seasons),
+            "outcome_shares": list(self.outcome_shares),
         }
 
 
@@ -101,6 +104,7 @@ def evaluate(blocks: Sequence[Forecasts]) -> Evaluation:
         margin_error=float(np.abs(margins - [forecast.margin for forecast in forecasts]).mean()),
         total_error=float(np.abs(totals - [forecast.total for forecast in forecasts]).mean()),
         seasons=tuple(block.block for block in blocks),
+        outcome_shares=tuple(blocks[-1].base_rate[0].tolist()),
         raw_log_loss=float(metrics.log_losses(raw / raw.sum(axis=1, keepdims=True), outcomes).mean()),
     )
 

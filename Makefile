@@ -1,0 +1,55 @@
+# The front door. Each target says in one line what it does; `make help` lists them.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+VENV := .venv
+BIN := $(VENV)/bin
+export UV_COMPILE_BYTECODE := 1
+export UV_LINK_MODE := copy
+export OMP_WAIT_POLICY := passive
+export DO_NOT_TRACK := true
+export MLFLOW_DISABLE_TELEMETRY := true
+export PREFECT_SERVER_ANALYTICS_ENABLED := false
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */\1\t/' | expand -t 14
+
+setup: $(VENV)/.installed ## make the environment in .venv from the hashed requirements
+
+$(VENV)/.installed: requirements/dev.txt requirements/uv.txt pyproject.toml
+	python3.11 -m pip install --quiet --disable-pip-version-check --require-hashes --upgrade --target .tools -r requirements/uv.txt
+	test -x $(BIN)/python || .tools/bin/uv venv --quiet --python 3.11 $(VENV)
+	.tools/bin/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements/dev.txt
+	.tools/bin/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	touch $@
+
+demo: setup ## from nothing to a served forecast on real games; EXIT=1 ends after the answer
+	$(BIN)/dbsbm demo $(if $(EXIT),--exit --port 0)
+
+services: # MariaDB and Redis for the tests, where they are missing
+	@if ! { command -v mariadbd || test -x /usr/sbin/mariadbd; } >/dev/null || ! command -v redis-server >/dev/null; then \
+		echo "installing mariadb-server and redis-server"; \
+		sudo=$$(test $$(id -u) = 0 || echo sudo); \
+		$$sudo apt-get update -qq && DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -y -qq --no-install-recommends mariadb-server redis-server >/dev/null; \
+	fi
+
+test: setup services ## run every test against private MariaDB and Redis processes
+	$(BIN)/pytest $(ARGS)
+
+check: setup ## format, lint, types and the doors between rooms; changes nothing
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+fix: setup ## format, and mend what the linter can mend
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: setup services ## timings: back-fill, feature build, requests beside a bare FastAPI
+	$(BIN)/python -m tests.bench $(ARGS)
+
+requirements: # compile the hashed requirements anew from pyproject.toml
+	.tools/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --all-extras pyproject.toml -o requirements/dev.txt
+	echo uv | .tools/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes - -o requirements/uv.txt
+
+.PHONY: help setup demo services test check fix bench requirements

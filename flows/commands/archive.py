@@ -1,0 +1,123 @@
+"""``dbsbm backfill``, ``snapshot`` and ``features``: data in, feature rows out."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flows.output import AsJson, Output, table
+
+features = typer.Typer(help="Feature rows and the list of features.", no_args_is_help=True)
+
+League = Annotated[list[str] | None, typer.Option("--league", "-l", help="League; may be repeated. Default: all.")]
+
+
+def backfill(paths: list[Path], json: AsJson = False) -> None:
+    """Read CSV archives (files or folders) into the archive. Safe to run again: what is there already adds nothing."""
+    from feature_store.backfill import backfill as read_archives
+    from flows.commands.session import begin
+    from flows.jobs import our_database
+
+    session, out = begin(), Output(as_json=json)
+
+    def on_file(path: Path, done: int, total: int) -> None:
+        out.working(f"{done + 1}/{total} {path.name}")
+
+    with our_database(session.settings) as engine:
+        report = read_archives(engine, session.leagues, paths, now=session.now, on_file=on_file)
+    rows = [
+        (key, item.games, item.results, item.quotes, item.corrections, item.unchanged)
+        for key, item in sorted(report.recorded.items())
+    ]
+    out.stage("backfill", f"{report.files} files, {report.lines:,} rows, {report.added:,} new facts")
+    text = [table(("league", "games", "results", "quotes", "corrections", "unchanged"), rows)] if rows else []
+    text += [f"quarantined: {count} x {reason}" for reason, count in sorted(report.reasons.items())]
+    out.result(
+        {
+            "files": report.files,
+            "rows": report.lines,
+            "added": report.added,
+            "rejected": report.rejected,
+            "reasons": report.reasons,
+            "leagues": {key: vars(item) for key, item in report.recorded.items()},
+        },
+        "\n".join(text),
+    )
+
+
+def snapshot(
+    show_schema: Annotated[bool, typer.Option(help="Only show which tables and columns the bot has.")] = False,
+    json: AsJson = False,
+) -> None:
+    """Read the bot's games (BOT_DATABASE_URL, never written) into the archive. Safe to run every minute."""
+    from flows.commands.session import begin
+    from flows.jobs import take_snapshot
+
+    session, out = begin(), Output(as_json=json)
+    if show_schema:
+        from core.database import open_database
+        from feature_store.bot_schema import found_schema
+
+        found = found_schema(open_database(session.settings.bot_database))
+        out.result(found, "\n".join(f"{name}: {', '.join(columns)}" for name, columns in sorted(found.items())))
+        return
+    report = take_snapshot(session.settings, session.now)
+    rows = [
+        (key, item.games, item.results, item.quotes, item.unchanged) for key, item in sorted(report.recorded.items())
+    ]
+    out.stage("snapshot", f"{report.read:,} rows read, {report.quarantined} quarantined")
+    text = [table(("league", "games", "results", "quotes", "unchanged"), rows)] if rows else []
+    text += [f"ignored, no such league configured: {name} ({count})" for name, count in sorted(report.ignored.items())]
+    out.result(
+        {
+            "read": report.read,
+            "quarantined": report.quarantined,
+            "ignored": report.ignored,
+            "leagues": {key: vars(item) for key, item in report.recorded.items()},
+        },
+        "\n".join(text),
+    )
+
+
+@features.command("build")
+def build(
+    league: League = None,
+    through: Annotated[str | None, typer.Option(help="As of the end of this day instead of now.")] = None,
+    json: AsJson = False,
+) -> None:
+    """Bring the feature rows of the games to come, and every league's state, up to date."""
+    from datetime import timedelta
+
+    from core.clock import midnight, parse_date
+    from flows.commands.session import begin
+    from flows.jobs import build_features
+
+    session, out = begin(), Output(as_json=json)
+    moment = midnight(parse_date(through, field="through") + timedelta(days=1)) if through else session.now
+    built = build_features(session.settings, moment, league, lambda key: out.working(key))
+    out.stage("features", f"{sum(item.upcoming for item in built):,} games to come in {len(built)} leagues")
+    rows = [(item.league, item.played, item.upcoming, item.changed) for item in built]
+    out.result(
+        {"leagues": [vars(item) for item in built]},
+        table(("league", "games played", "to come", "rows changed"), rows) if rows else "the archive is empty",
+    )
+
+
+@features.command("list")
+def list_features(json: AsJson = False) -> None:
+    """Every feature with its version and meaning."""
+    from feature_store.features import CATALOGUE, FEATURE_SETS
+
+    rows = [
+        (
+            item.name,
+            item.version,
+            " ".join(name for name, s in FEATURE_SETS.items() if item in s.features),
+            item.meaning,
+        )
+        for item in CATALOGUE.values()
+    ]
+    Output(as_json=json).result(
+        {"features": [{"name": name, "version": v, "sets": sets, "meaning": m} for name, v, sets, m in rows]},
+        table(("feature", "version", "sets", "meaning"), rows),
+    )

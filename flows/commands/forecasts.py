@@ -1,0 +1,102 @@
+"""``dbsbm backtest`` and ``forecast``: tables and files of forecasts."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flows.output import AsJson, Output, table
+
+
+def backtest(
+    league: Annotated[str, typer.Option("--league", "-l", help="League to forecast.")],
+    seasons: Annotated[str, typer.Option(help="Years in which the seasons began: 2018-2020, or 2016,2019.")],
+    output: Annotated[Path | None, typer.Option(help="Write one line per game to this CSV file.")] = None,
+    with_odds: Annotated[
+        bool, typer.Option("--with-odds/--no-odds", help="May a forecast see its game's price?")
+    ] = False,
+    json: AsJson = False,
+) -> None:
+    """Forecast past seasons, each by models fitted on earlier ones only, beside base rate, Elo and market."""
+    from flows.commands.session import begin
+    from flows.jobs import our_database
+    from training.backtest import backtest as walk, parse_seasons, write_forecasts
+
+    session, out = begin(), Output(as_json=json)
+    with our_database(session.settings) as engine:
+        result = walk(
+            engine,
+            session.leagues.get(league),
+            parse_seasons(seasons),
+            with_odds=with_odds,
+            known_by=session.now,
+            on_season=lambda season: out.working(season),
+        )
+    out.stage("backtest", f"{result.games:,} games of {', '.join(season.block for season in result.seasons)}")
+    if output is not None:
+        out.line(f"      wrote {write_forecasts(result, output)}")
+    evaluation = result.evaluation
+    rows = [
+        (
+            score.name,
+            score.games,
+            f"{score.log_loss:.4f}",
+            f"{score.brier:.4f}",
+            f"{score.accuracy:.3f}",
+            f"{score.calibration_error:.3f}",
+            "" if score.name.startswith("model") else f"{score.difference:+.4f} ± {score.difference_error:.4f}",
+        )
+        for score in evaluation.scores
+    ]
+    header = ("forecast", "games", "log loss", "brier", "accuracy", "ece", "model minus this")
+    text = (
+        f"{table(header, rows)}\n"
+        f"calibration error of a perfect forecast at this many games: {evaluation.calibration_floor:.3f}\n"
+        f"mean absolute error: margin {evaluation.margin_error:.2f}, total {evaluation.total_error:.2f}"
+    )
+    out.result(evaluation.to_json() | {"games": result.games, "file": output and str(output)}, text)
+
+
+def forecast(
+    league: Annotated[str, typer.Option("--league", "-l", help="League to forecast.")],
+    first: Annotated[str | None, typer.Option("--from", help="First day (UTC). Default: today.")] = None,
+    last: Annotated[str | None, typer.Option("--to", help="Last day (UTC). Default: two weeks on.")] = None,
+    output: Annotated[Path | None, typer.Option(help="Write one line per game to this CSV file.")] = None,
+    json: AsJson = False,
+) -> None:
+    """Forecast the games of some days by the league's champion; games it was trained on are left out and counted."""
+    from datetime import timedelta
+
+    from core.clock import midnight, parse_date
+    from flows.commands.session import begin
+    from flows.forecasting import forecast_days, write_forecasts
+    from flows.jobs import our_database
+
+    session, out = begin(), Output(as_json=json)
+    start = midnight(parse_date(first, field="--from")) if first else session.now
+    end = midnight(parse_date(last, field="--to") + timedelta(days=1)) if last else start + timedelta(days=14)
+    with our_database(session.settings) as engine:
+        found = forecast_days(
+            engine, session.settings, session.leagues.get(league), start=start, end=end, now=session.now
+        )
+    out.stage("forecast", f"{len(found.lines)} games by {found.champion}, {found.left_out} left out")
+    if output is not None:
+        out.line(f"      wrote {write_forecasts(found, output)}")
+    rows = [
+        (
+            f"{line.start_at:%Y-%m-%d %H:%M}",
+            line.home_team,
+            line.away_team,
+            f"{line.p_home:.3f}",
+            "" if line.p_draw is None else f"{line.p_draw:.3f}",
+            f"{line.p_away:.3f}",
+            f"{line.margin:+.1f}",
+            f"{line.total:.1f}",
+        )
+        for line in found.lines
+    ]
+    header = ("start (UTC)", "home", "away", "p home", "p draw", "p away", "margin", "total")
+    out.result(
+        {"champion": found.champion, "left_out": found.left_out, "games": [line._asdict() for line in found.lines]},
+        table(header, rows) if rows else "no games to forecast between those days",
+    )

@@ -1,0 +1,63 @@
+"""``dbsbm keys``: API keys of callers."""
+
+from typing import Annotated
+
+import typer
+
+from flows.output import AsJson, Output, table
+
+app = typer.Typer(help="Create, list and revoke the API keys of callers.", no_args_is_help=True)
+
+
+@app.command()
+def create(
+    owner: Annotated[str, typer.Argument(help="Who will use it: the bot, a person.")],
+    scope: Annotated[list[str] | None, typer.Option(help="predict, read or admin; may be repeated.")] = None,
+    days: Annotated[int | None, typer.Option(min=1, help="Days until it expires. Default: never.")] = None,
+    json: AsJson = False,
+) -> None:
+    """Create a key. It is shown this once; only a hash of it is kept."""
+    from datetime import timedelta
+
+    from flows.commands.session import begin
+    from flows.jobs import our_database
+    from serving.keys import create_key
+
+    session = begin()
+    expires = session.now + timedelta(days=days) if days else None
+    with our_database(session.settings) as engine:
+        key = create_key(engine, owner, scope or ["predict", "read"], now=session.now, expires_at=expires)
+    Output(as_json=json).result({"key": key}, key)
+
+
+@app.command("list")
+def list_them(json: AsJson = False) -> None:
+    """Every key: id, owner, scopes, and whether it still opens anything."""
+    from flows.commands.session import begin
+    from flows.jobs import our_database
+    from serving.keys import list_keys
+
+    session = begin()
+    with our_database(session.settings) as engine:
+        known = list_keys(engine)
+    rows = [
+        (key.key_id, key.owner, " ".join(sorted(key.scopes)), f"{key.created_at:%Y-%m-%d}", key.state(session.now))
+        for key in known
+    ]
+    text = table(("id", "owner", "scopes", "created", "state"), rows) if rows else "no keys yet"
+    Output(as_json=json).result(
+        {"keys": [dict(zip(("id", "owner", "scopes", "created", "state"), row, strict=True)) for row in rows]}, text
+    )
+
+
+@app.command()
+def revoke(key_id: str, json: AsJson = False) -> None:
+    """Revoke a key: every worker refuses it within seconds."""
+    from flows.commands.session import begin
+    from flows.jobs import our_database
+    from serving.keys import revoke_key
+
+    session = begin()
+    with our_database(session.settings) as engine:
+        revoke_key(engine, key_id, now=session.now)
+    Output(as_json=json).result({"revoked": key_id}, f"revoked {key_id}")

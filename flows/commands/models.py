@@ -1,0 +1,119 @@
+"""``dbsbm train``, ``promote``, ``rollback`` and ``models``."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from core.errors import EXIT_REFUSED
+from flows.output import AsJson, Output, table
+
+if TYPE_CHECKING:
+    from core.registry.deployment import Version
+
+
+def train(
+    league: Annotated[str, typer.Option("--league", "-l", help="League to train.")],
+    through: Annotated[str | None, typer.Option(help="Use only what was known by the end of this day.")] = None,
+    recipe: Annotated[str, typer.Option(help="results (no price of the game itself) or prices.")] = "results",
+    json: AsJson = False,
+) -> None:
+    """Train a model of a league, score it on games it has not seen, and register it as challenger."""
+    from datetime import timedelta
+
+    from core.clock import midnight, parse_date
+    from flows.commands.session import begin
+    from flows.jobs import train_model
+
+    session, out = begin(), Output(as_json=json, stages=5)
+    known_by = midnight(parse_date(through, field="through") + timedelta(days=1)) if through else None
+    version = train_model(session.settings, session.now, league, recipe, known_by, out.stage)
+    out.result(_describe(version), f"{scores_table(version)}\nNext: dbsbm promote {version.model}")
+
+
+def promote(
+    model: str,
+    version: Annotated[int | None, typer.Option(help="Version to promote. Default: the challenger.")] = None,
+    json: AsJson = False,
+) -> None:
+    """Make a challenger champion, if it passes the gate; a refusal shows its numbers and exits 4."""
+    from flows.commands.session import begin
+    from flows.jobs import our_database
+    from training.promotion import promote as judge_and_promote
+
+    session, out = begin(), Output(as_json=json)
+    with our_database(session.settings) as engine:
+        verdict, record = judge_and_promote(engine, session.settings.mlflow_tracking_uri, model, version, session.now)
+    lines = [f"{'passed' if check.passed else 'FAILED'}  {check.name}: {check.numbers}" for check in verdict.checks]
+    end = f"champion of {model} is version {record.champion} (generation {record.generation})"
+    lines.append(end if verdict.passed else f"refused: {end}, unchanged")
+    out.result(
+        {"model": model, "promoted": verdict.passed, "checks": [vars(c) for c in verdict.checks], **vars(record)},
+        "\n".join(lines),
+    )
+    if not verdict.passed:
+        raise typer.Exit(EXIT_REFUSED)
+
+
+def rollback(model: str, json: AsJson = False) -> None:
+    """Give a model its previous champion back."""
+    from flows.commands.session import begin
+    from flows.jobs import our_database
+    from training.promotion import roll_back
+
+    session = begin()
+    with our_database(session.settings) as engine:
+        record = roll_back(engine, session.settings.mlflow_tracking_uri, model, session.now)
+    Output(as_json=json).result(
+        vars(record), f"champion of {model} is version {record.champion} again (generation {record.generation})"
+    )
+
+
+def list_models(json: AsJson = False) -> None:
+    """Every registered model: who is champion, and how each version scored on games it had not seen."""
+    from core.registry.deployment import deployments, versions
+    from flows.commands.session import begin
+    from flows.jobs import our_database
+
+    session = begin()
+    with our_database(session.settings) as engine:
+        records, known = deployments(engine), versions(engine)
+    rows = []
+    for item in known:
+        record = records[item.model]
+        role = " ".join(
+            name for name in ("champion", "challenger", "previous") if getattr(record, name) == item.version
+        )
+        rows.append((item.model, item.version, role or "-", f"{item.trained_until:%Y-%m-%d}", *_losses(item)))
+    header = ("model", "version", "role", "until", "games", "log loss", "base rate", "elo", "market")
+    Output(as_json=json).result(
+        {"models": {name: vars(record) for name, record in records.items()}, "versions": [_describe(v) for v in known]},
+        table(header, rows) if rows else "no models yet; train one with `dbsbm train --league NFL`",
+    )
+
+
+def scores_table(version: "Version") -> str:
+    """The model's scores beside the yardsticks, on games it had not seen."""
+    rows = [
+        (
+            score["name"],
+            score["games"],
+            f"{score['log_loss']:.4f}",
+            f"{score['brier']:.4f}",
+            f"{score['accuracy']:.3f}",
+            ""
+            if score["name"].startswith("model")
+            else f"{score['difference']:+.4f} ± {score['difference_error']:.4f}",
+        )
+        for score in version.scores["scores"]
+    ]
+    return table(("forecast", "games", "log loss", "brier", "accuracy", "model minus this"), rows)
+
+
+def _losses(version: "Version") -> tuple[str, ...]:
+    scores = {score["name"]: score for score in version.scores["scores"]}
+    losses = [f"{scores[n]['log_loss']:.4f}" if n in scores else "-" for n in ("model", "base_rate", "elo", "market")]
+    return (str(scores["model"]["games"]), *losses)
+
+
+def _describe(version: "Version") -> dict[str, Any]:
+    return vars(version)

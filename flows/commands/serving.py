@@ -1,0 +1,102 @@
+"""``dbsbm serve``, ``predict``, ``price`` and ``demo``."""
+
+from typing import Annotated, Any
+
+import typer
+
+from flows.output import AsJson, Output, table
+
+
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on. Default: HOST.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on. Default: PORT.")] = None,
+    as_of: Annotated[str | None, typer.Option(help="Stand still at this moment of the past (UTC).")] = None,
+) -> None:
+    """Serve forecasts over HTTP until stopped."""
+    from core.clock import FixedClock, SystemClock, parse_moment
+    from flows.commands.session import begin
+    from serving.server import serve as serve_app
+
+    settings = begin().settings
+    clock = FixedClock(parse_moment(as_of, field="--as-of")) if as_of else SystemClock()
+    out = Output(as_json=False)
+    serve_app(
+        settings,
+        clock,
+        host=host or settings.host,
+        port=settings.port if port is None else port,
+        on_ready=lambda address: out.line(f"serving at {address}, documentation at {address}/docs"),
+    )
+
+
+def predict(
+    home: str,
+    away: str,
+    league: Annotated[str | None, typer.Option("--league", "-l", help="Needed if no such game is due.")] = None,
+    neutral: Annotated[
+        bool, typer.Option("--neutral", help="On a neutral venue, for a game nobody scheduled.")
+    ] = False,
+    json: AsJson = False,
+) -> None:
+    """Ask the service (SERVICE_URL) for the next game between two teams, or how they would fare if they met."""
+    from flows.asking import ask_for_game
+    from flows.commands.session import begin
+
+    answer = ask_for_game(begin().settings, home, away, league, neutral=neutral)
+    Output(as_json=json).result(answer, _forecast_text(answer))
+
+
+def price(
+    home: str,
+    away: str,
+    market: Annotated[str, typer.Option(help="moneyline, draw_no_bet, spread, total or both_teams_score")],
+    selection: Annotated[str, typer.Option(help="home, draw, away, over, under, yes or no")],
+    line: Annotated[float | None, typer.Option(help="-3.5 on the home side wins if home wins by four.")] = None,
+    odds: Annotated[float | None, typer.Option(help="Offered odds: American from 100 on, decimal below.")] = None,
+    league: Annotated[str | None, typer.Option("--league", "-l", help="League, if the names are not enough.")] = None,
+    json: AsJson = False,
+) -> None:
+    """Ask the service what a bet on the next game between two teams is worth."""
+    from flows.asking import ask_for_price
+    from flows.commands.session import begin
+
+    answer = ask_for_price(
+        begin().settings, home, away, league, market=market, selection=selection, line=line, odds=odds
+    )
+    rows = [(key, value) for key, value in answer.items() if not isinstance(value, dict | list)]
+    Output(as_json=json).result(answer, table(("", ""), rows))
+
+
+def demo(
+    leave: Annotated[bool, typer.Option("--exit", help="End after the first answer instead of serving on.")] = False,
+    port: Annotated[int, typer.Option(help="Port to serve on; 0 takes a free one.")] = 8000,
+    json: AsJson = False,
+) -> None:
+    """The whole line on real games in about a minute: data, features, training, registry, promotion, server, answer."""
+    from core.betting.leagues import load_leagues
+    from core.clock import SystemClock
+    from core.logs import configure_logs
+    from flows.demo import demo_settings, run_demo
+
+    settings = demo_settings(port)
+    configure_logs(settings)
+    out = Output(as_json=json, stages=7)
+    answer = run_demo(settings, load_leagues(None), out, now=SystemClock().now(), goes_on=not leave)
+    out.result(answer)
+
+
+def _forecast_text(answer: dict[str, Any]) -> str:
+    game, said, expected, model = (answer[part] for part in ("game", "probabilities", "expected", "model"))
+    market = answer.get("market") or {}
+    sides = [side for side in ("home", "draw", "away") if said.get(side) is not None]
+    rows = [("forecast", *(f"{said[side]:.3f}" for side in sides))]
+    if any(market.get(side) for side in sides):
+        rows.append(("market", *(f"{market[side]:.3f}" if market.get(side) else "-" for side in sides)))
+    return "\n".join(
+        (
+            f"{game['home_team']} v {game['away_team']}, {game['start_at']}",
+            table(("", *sides), rows),
+            f"expected margin {expected['margin']:+.2f}, total {expected['total']:.2f}",
+            f"{model['name']} version {model['version']}, data as of {answer['as_of']}",
+        )
+    )

@@ -1,0 +1,215 @@
+"""``dbsbm demo``: the whole line on real games that ship inside an installed package, with nothing else running.
+
+The clock stands at the kick-off of the last day of the 2023-24 season: models know the games before it, the
+server forecasts the games of that day, and the results stay hidden from both.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from threading import Event
+from typing import Any, Final
+
+from sqlalchemy.engine import Engine
+
+from core.betting.leagues import Leagues
+from core.clock import FixedClock
+from core.database import open_database
+from core.registry.deployment import Version, deployments, model_name
+from core.settings import Settings, load_settings
+from feature_store import archive, online
+from feature_store.features import EVERYTHING
+from feature_store.sample import COUNTRIES, sample_batches
+from flows.output import Output, table
+from migrations import schema
+from training.dataset import Dataset, load_dataset
+from training.promotion import promote
+from training.recipe import RECIPES, Recipe
+from training.train import Trained, already_trained, fit, register
+
+MOMENT: Final = datetime(2024, 5, 19, 15, tzinfo=UTC)
+FOLDER: Final = Path("mlruns/demo")
+LEAGUE: Final = "EPL"
+HOME, AWAY = "Arsenal", "Everton"
+
+
+@dataclass(frozen=True)
+class Model:
+    """One model the demo makes: fitted now, or found from an earlier run."""
+
+    recipe: Recipe
+    dataset: Dataset
+    known: Version | None
+    trained: Trained | None
+
+    @property
+    def name(self) -> str:
+        return model_name(self.dataset.league.key, self.recipe.variant)
+
+
+def demo_settings(port: int) -> Settings:
+    """Everything local and beside nothing of yours: SQLite, no Redis, a store of its own under mlruns/demo."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    return load_settings(
+        dbsbm_env="development",
+        log_level="WARNING",
+        database_url=f"sqlite:///{FOLDER}/dbsbm.db",
+        mysql_host=None,
+        redis_url=None,
+        redis_host=None,
+        mlflow_tracking_uri=f"sqlite:///{FOLDER}/mlflow.db",
+        bundle_dir=FOLDER / "bundles",
+        port=port,
+    )
+
+
+def run_demo(settings: Settings, leagues: Leagues, out: Output, *, now: datetime, goes_on: bool) -> dict[str, Any]:
+    """Build everything, ask our own server for a real game, show the answer; then go on serving until stopped."""
+    engine = open_database(settings.database)
+    schema.upgrade(engine)
+    out.stage("data", _load_sample(engine, leagues))
+    models = _fit_models(engine, settings, leagues, out)
+    versions = _register_models(engine, settings, models, out, now)
+    out.stage("promote", _promote_models(engine, settings, models, now))
+    for key in COUNTRIES.values():
+        online.build(engine, leagues.get(key), MOMENT)
+    engine.dispose()
+    return _ask_and_serve(settings, versions, out, goes_on=goes_on)
+
+
+def _load_sample(engine: Engine, leagues: Leagues) -> str:
+    added = total = 0
+    for league, batch in sample_batches(leagues).items():
+        added += archive.record(engine, league, batch, source="sports-betting", recorded_at=MOMENT).added
+        total += len(batch.games)
+    return f"{total} real games of {' and '.join(COUNTRIES.values())} 2023-24, {added:,} new facts"
+
+
+def _fit_models(engine: Engine, settings: Settings, leagues: Leagues, out: Output) -> list[Model]:
+    datasets = [load_dataset(engine, leagues.get(key), MOMENT) for key in COUNTRIES.values()]
+    rows = sum(len(dataset) for dataset in datasets)
+    out.stage("features", f"{len(EVERYTHING.names)} features of {rows} finished games, each as of its kick-off")
+    models = []
+    for dataset in datasets:
+        for recipe in RECIPES.values():
+            out.working(f"{dataset.league.key} {recipe.name}")
+            known = already_trained(engine, recipe, dataset)
+            models.append(Model(recipe, dataset, known, None if known else fit(recipe, dataset)))
+    fitted = [model.trained.evaluation for model in models if model.trained]
+    if not fitted:
+        out.stage("train", "0 new models: the same data and recipes were trained before")
+        out.stage("calibrate", "0 new models")
+        return models
+    first = fitted[0]
+    out.stage("train", f"{len(fitted)} models, {models[0].name} log loss {first.raw_log_loss:.3f} before calibration")
+    out.stage("calibrate", f"log loss {first.scores[0].log_loss:.3f} on {first.scores[0].games} games it had not seen")
+    return models
+
+
+def _register_models(
+    engine: Engine, settings: Settings, models: Sequence[Model], out: Output, now: datetime
+) -> list[Version]:
+    versions = []
+    for model in models:
+        out.working(f"registering {model.name}")
+        versions.append(model.known or _registered(engine, settings, model, now))
+    new = sum(model.trained is not None for model in models)
+    out.stage("register", f"{new} new versions in MLflow, {len(versions)} models in all")
+    return versions
+
+
+def _registered(engine: Engine, settings: Settings, model: Model, now: datetime) -> Version:
+    assert model.trained is not None  # noqa: S101 - a model is either known or just trained
+    return register(
+        engine,
+        model.trained,
+        bundles=settings.bundle_dir,
+        tracking_uri=settings.mlflow_tracking_uri,
+        known_by=MOMENT,
+        now=now,
+    )
+
+
+def _promote_models(engine: Engine, settings: Settings, models: Sequence[Model], now: datetime) -> str:
+    refused = []
+    for model in models:
+        if deployments(engine)[model.name].challenger is None:
+            continue
+        verdict, _ = promote(engine, settings.mlflow_tracking_uri, model.name, None, now)
+        refused += [f"{model.name} ({check.name}: {check.numbers})" for check in verdict.checks if not check.passed]
+    champions = [record.model for record in deployments(engine).values() if record.champion is not None]
+    text = f"{len(champions)} champions"
+    return f"{text}; the gate refused {'; '.join(refused)}" if refused else text
+
+
+def _ask_and_serve(settings: Settings, versions: Sequence[Version], out: Output, *, goes_on: bool) -> dict[str, Any]:
+    from serving.client import PredictionClient
+    from serving.server import running_server
+
+    with running_server(settings, FixedClock(MOMENT)) as address:
+        out.stage("serve", f"{address}  (documentation at {address}/docs)")
+        client = PredictionClient(address)
+        found = client.games(query=f"{HOME} {AWAY}", league=LEAGUE)
+        game = found["games"][0]
+        path = f"{game['sport']}/{game['league']}/{game['game_id']}"
+        answer = client.prediction(game["sport"], game["league"], game["game_id"])
+        out.line(_shown(answer, versions))
+        out.line(f"\nTry:  curl '{address}/v1/predictions/{path}'")
+        if goes_on:
+            out.line("Serving until you press Ctrl-C. The clock stands at 2024-05-19 15:00 UTC.")
+            _wait()
+        return answer
+
+
+def _wait() -> None:
+    try:
+        Event().wait()
+    except KeyboardInterrupt:
+        return
+
+
+def _shown(answer: dict[str, Any], versions: Sequence[Version]) -> str:
+    """The answer beside the market and the base rate, and how the models did on games they had not seen."""
+    game, said, market = answer["game"], answer["probabilities"], answer["market"] or {}
+    model = answer["model"]
+    home_share, draw_share, away_share = _base_rate(versions, model["name"])
+    rows = [
+        ("forecast", *(f"{said[side]:.3f}" for side in ("home", "draw", "away"))),
+        ("market", *(f"{market[side]:.3f}" if market.get(side) else "-" for side in ("home", "draw", "away"))),
+        ("base rate", f"{home_share:.3f}", f"{draw_share:.3f}", f"{away_share:.3f}"),
+    ]
+    heading = f"\n {game['home_team']} v {game['away_team']}, {game['start_at']}, by {model['name']} version {model['version']}"
+    return "\n".join((heading, table(("", "home", "draw", "away"), rows), "", _record(versions), _honest(versions)))
+
+
+def _base_rate(versions: Sequence[Version], name: str) -> tuple[float, float, float]:
+    version = next(version for version in versions if version.model == name)
+    home, draw, away = version.scores["outcome_shares"]
+    return home, draw, away
+
+
+def _record(versions: Sequence[Version]) -> str:
+    rows = []
+    for version in versions:
+        losses = {score["name"]: score["log_loss"] for score in version.scores["scores"]}
+        games = version.scores["scores"][0]["games"]
+        rows.append(
+            (version.model, games, *(f"{losses[name]:.3f}" for name in ("model", "base_rate", "elo", "market")))
+        )
+    return table(("log loss, unseen games", "games", "model", "base rate", "elo", "market"), rows)
+
+
+def _honest(versions: Sequence[Version]) -> str:
+    """Say whether the market was better, in words."""
+    worse = []
+    for version in versions:
+        losses = {score["name"]: score["log_loss"] for score in version.scores["scores"]}
+        if losses["model"] > losses["market"]:
+            worse.append(version.model)
+    verdict = (
+        f"The market forecast better than {', '.join(worse)}: with so few games, trust the price."
+        if worse
+        else "No model did worse than the market here, which at this size is luck as much as skill."
+    )
+    return f"One season of two leagues is a small sample. {verdict}"

@@ -1,0 +1,127 @@
+"""The plain functions behind both the command line and the Prefect flows: open what is needed, do one thing, report.
+
+An entry point hands in its settings and the present moment; nothing here reads a clock.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.engine import Engine
+
+from core.betting.leagues import League, Leagues, load_leagues
+from core.clock import FixedClock
+from core.database import open_database
+from core.errors import DbsbmError, ServiceError
+from core.registry.deployment import Version
+from core.settings import Settings
+from feature_store import archive, online
+from feature_store.online import Built
+from feature_store.snapshot import SnapshotReport, snapshot
+from training.recipe import RECIPES, recipe_named
+
+
+@contextmanager
+def our_database(settings: Settings) -> Iterator[Engine]:
+    """Our own database for the length of a job. Raises ServiceError when its schema is not the code's."""
+    from migrations import schema
+
+    engine = open_database(settings.database)
+    try:
+        present, expected = schema.current(engine), schema.head()
+        if present != expected:
+            msg = f"The database is at revision {present or 'none'}; this code needs {expected}."
+            raise ServiceError(msg, hint="Run `dbsbm db upgrade`.")
+        yield engine
+    finally:
+        engine.dispose()
+
+
+def archived_leagues(engine: Engine, leagues: Leagues, names: Sequence[str] | None) -> list[League]:
+    """The leagues named, or every league the archive holds games of.
+
+    Raises ResourceNotFoundError for an unknown name.
+    """
+    if names:
+        return [leagues.get(name) for name in names]
+    return [leagues.get(key) for key in sorted(archive.count_games(engine))]
+
+
+def take_snapshot(settings: Settings, now: datetime) -> SnapshotReport:
+    """Read the bot's games into the archive."""
+    bot = open_database(settings.bot_database)
+    try:
+        with our_database(settings) as engine:
+            leagues = load_leagues(settings.leagues_file)
+            return snapshot(bot, engine, leagues, now=now, time_zone=settings.bot_timezone)
+    finally:
+        bot.dispose()
+
+
+def build_features(
+    settings: Settings,
+    now: datetime,
+    names: Sequence[str] | None = None,
+    on_league: Callable[[str], None] = lambda _league: None,
+) -> list[Built]:
+    """Bring the online rows and states of the leagues up to date."""
+    with our_database(settings) as engine:
+        built = []
+        for league in archived_leagues(engine, load_leagues(settings.leagues_file), names):
+            on_league(league.key)
+            built.append(online.build(engine, league, now))
+        return built
+
+
+def train_model(
+    settings: Settings,
+    now: datetime,
+    name: str,
+    recipe: str,
+    known_by: datetime | None = None,
+    on_stage: Callable[[str, str], None] = lambda _stage, _result: None,
+) -> Version:
+    """Train one league by one recipe and register the result as challenger."""
+    from training.train import train
+
+    with our_database(settings) as engine:
+        return train(
+            engine,
+            load_leagues(settings.leagues_file).get(name),
+            recipe_named(recipe),
+            bundles=settings.bundle_dir,
+            tracking_uri=settings.mlflow_tracking_uri,
+            known_by=known_by or now,
+            now=now,
+            on_stage=on_stage,
+        )
+
+
+def train_leagues(
+    settings: Settings, now: datetime, names: Sequence[str] | None = None
+) -> tuple[list[Version], dict[str, DbsbmError]]:
+    """Train every recipe of the leagues; a league that cannot be trained does not stop the others.
+
+    Returns the versions and, by league and recipe, why one was not made.
+    """
+    with our_database(settings) as engine:
+        leagues = archived_leagues(engine, load_leagues(settings.leagues_file), names)
+    made: list[Version] = []
+    failed: dict[str, DbsbmError] = {}
+    for league in leagues:
+        for recipe in RECIPES:
+            try:
+                made.append(train_model(settings, now, league.key, recipe))
+            except ServiceError as error:
+                failed[f"{league.key}-{recipe}"] = error
+    return made, failed
+
+
+def score_upcoming(settings: Settings, now: datetime, names: Sequence[str] | None = None) -> dict[str, Any]:
+    """Forecast the games to come of the leagues into the shared cache, under the keys the server reads."""
+    from serving.warm import score_upcoming as warm
+
+    with our_database(settings):
+        return asdict(warm(settings, FixedClock(now), list(names) if names else None))

@@ -1,0 +1,80 @@
+"""The Prefect flows. Each is a plain function of ``flows.jobs`` with a name, retries and a schedule around it.
+
+Prefect only starts them: every one can run twice, or at the same time as another, without doing a thing twice.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from prefect import Flow, flow, serve
+from prefect.deployments.runner import EntrypointType
+from prefect.schedules import Cron, Interval, Schedule
+
+from core.clock import SystemClock
+from core.settings import Settings, load_settings
+from flows import jobs
+
+
+def _start() -> tuple[Settings, datetime]:
+    return load_settings(), SystemClock().now()
+
+
+@flow(name="snapshot", retries=2, retry_delay_seconds=10)
+def snapshot() -> dict[str, int]:
+    """Read the bot's games into the archive."""
+    settings, now = _start()
+    report = jobs.take_snapshot(settings, now)
+    return {"read": report.read, "added": sum(item.added for item in report.recorded.values())}
+
+
+@flow(name="build-features", retries=2, retry_delay_seconds=10)
+def build_features(leagues: list[str] | None = None) -> dict[str, int]:
+    """Bring feature rows and states up to date."""
+    settings, now = _start()
+    return {item.league: item.upcoming for item in jobs.build_features(settings, now, leagues)}
+
+
+@flow(name="train")
+def train(leagues: list[str] | None = None) -> dict[str, str]:
+    """Train a challenger of every model whose data changed; fails at the end if any league could not be trained."""
+    settings, now = _start()
+    made, failed = jobs.train_leagues(settings, now, leagues)
+    if failed and not made:
+        raise next(iter(failed.values()))
+    versions = {version.model: f"version {version.version}" for version in made}
+    return versions | {name: error.message for name, error in failed.items()}
+
+
+@flow(name="score-upcoming", retries=2, retry_delay_seconds=10)
+def score_upcoming(leagues: list[str] | None = None) -> dict[str, Any]:
+    """Forecast every game to come ahead of the first question, into the shared cache."""
+    settings, now = _start()
+    return jobs.score_upcoming(settings, now, leagues)
+
+
+FLOWS: Final[Mapping[str, Flow[..., Any]]] = {
+    item.name: item for item in (snapshot, build_features, train, score_upcoming)
+}
+
+
+def schedules(settings: Settings) -> dict[str, Schedule]:
+    """When each flow runs."""
+    often = timedelta(seconds=settings.snapshot_seconds)
+    return {
+        "snapshot": Interval(often),
+        "build-features": Interval(often),
+        "train": Cron(settings.train_cron, timezone="UTC"),
+        "score-upcoming": Interval(often),
+    }
+
+
+def serve_flows(settings: Settings) -> None:
+    """Register every flow with its schedule on the Prefect server and run what falls due, until stopped."""
+    serve(
+        *(
+            FLOWS[name].to_deployment("scheduled", schedule=schedule, entrypoint_type=EntrypointType.MODULE_PATH)
+            for name, schedule in schedules(settings).items()
+        ),
+        limit=2,
+    )

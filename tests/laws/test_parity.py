@@ -1,0 +1,58 @@
+"""What the server reads is what training would have computed at that moment, on every database."""
+
+from datetime import timedelta
+
+from sqlalchemy.engine import Engine
+
+from core.betting.leagues import BUILT_IN, Leagues
+from feature_store import archive, online
+from feature_store.features import EVERYTHING, RESULTS, compute
+from feature_store.replay import past_rows
+from feature_store.sample import sample_batches
+from tests.generated import FIRST_DAY, invented_facts
+
+LEAGUES = Leagues(BUILT_IN)
+EPL = LEAGUES.get("EPL")
+
+
+def test_a_stored_online_row_equals_the_offline_row_to_the_last_bit(database: Engine) -> None:
+    facts = sample_batches(LEAGUES)[EPL]
+    archive.record(database, EPL, facts, source="sample", recorded_at=FIRST_DAY)
+    offline = {row.game.game_id: row for row in past_rows(EPL, facts, EVERYTHING)}
+    starts = sorted({game.start_at for game in facts.games})
+    for moment in starts[20::25]:
+        online.build(database, EPL, moment)
+        stored = {row.game.game_id: row for row in online.load_rows(database)}
+        due = [row for row in offline.values() if row.as_of == moment]
+        assert due
+        for row in due:
+            assert [v.hex() for v in stored[row.game.game_id].values] == [v.hex() for v in row.values]
+
+
+def test_the_same_facts_have_one_identity_on_every_database(sqlite_database: Engine, mariadb_database: Engine) -> None:
+    facts = invented_facts(5)
+    end = FIRST_DAY + timedelta(days=900)
+    identities = {facts.sha256()}
+    for number, engine in enumerate((sqlite_database, mariadb_database)):
+        archive.record(engine, EPL, facts, source="test", recorded_at=FIRST_DAY + timedelta(days=number))
+        identities.add(archive.load(engine, EPL, end).sha256())
+    assert len(identities) == 1
+
+
+def test_one_changed_cell_changes_the_identity() -> None:
+    facts = invented_facts(5)
+    before = facts.sha256()
+    facts.quotes[-1] = facts.quotes[-1]._replace(total_line=2.25)
+    assert facts.sha256() != before
+
+
+def test_a_model_picks_its_features_by_name_from_the_stored_row(sqlite_database: Engine) -> None:
+    archive.record(sqlite_database, EPL, invented_facts(8, quirks=False), source="test", recorded_at=FIRST_DAY)
+    online.build(sqlite_database, EPL, FIRST_DAY + timedelta(days=20))
+    row = online.load_rows(sqlite_database)[0]
+    everything = dict(zip(EVERYTHING.names, row.values, strict=True))
+    assert row.pick(RESULTS) == tuple(everything[name] for name in RESULTS.names)
+
+
+def test_compute_is_the_only_caller_of_a_feature() -> None:
+    assert {item.function.__module__ for item in EVERYTHING.features} == {compute.__module__}

@@ -1,0 +1,47 @@
+"""The features of a tiny league, written down: a changed body without a raised version fails by the feature's name."""
+
+from datetime import timedelta
+
+import pytest
+
+from core.betting.leagues import BUILT_IN, Leagues
+from feature_store.features import CATALOGUE, EVERYTHING, Feature, FeatureSet, Situation
+from feature_store.replay import coming_rows
+from feature_store.state import rules_of
+from tests.generated import FIRST_DAY, invented_facts
+
+EPL = Leagues(BUILT_IN).get("EPL")
+REFERENCE: dict[str, float] = {}
+
+
+def reference_row() -> dict[str, float]:
+    rows, _ = coming_rows(EPL, invented_facts(11), EVERYTHING, FIRST_DAY + timedelta(days=395))
+    row = next(row for row in rows if row.prices is not None and row.prices.total_line is not None)
+    return {str(CATALOGUE[name]): value for name, value in zip(EVERYTHING.names, row.values, strict=True)}
+
+
+@pytest.mark.parametrize("label", sorted(REFERENCE))
+def test_value(label: str) -> None:
+    row = reference_row()
+    assert label in row, f"{label} is gone; if its version was raised, write the new value down"
+    assert row[label] == pytest.approx(REFERENCE[label], rel=1e-12, nan_ok=True)
+
+
+def test_every_feature_has_a_reference_value_and_a_meaning() -> None:
+    assert sorted(REFERENCE) == sorted(map(str, EVERYTHING.features))
+    assert all(len(item.meaning) > 20 for item in EVERYTHING.features)
+
+
+def test_a_raised_version_or_another_order_changes_the_fingerprint() -> None:
+    def other(now: Situation) -> float:
+        return 0.0
+
+    first = EVERYTHING.features[0]
+    raised = FeatureSet("raised", (Feature(first.name, 2, "", other), *EVERYTHING.features[1:]))
+    turned = FeatureSet("turned", tuple(reversed(EVERYTHING.features)))
+    assert len({item.fingerprint("soccer") for item in (EVERYTHING, raised, turned)}) == 3
+
+
+def test_another_sports_rules_change_the_fingerprint() -> None:
+    assert rules_of("soccer") != rules_of("basketball")
+    assert EVERYTHING.fingerprint("soccer") != EVERYTHING.fingerprint("basketball")
