@@ -43,10 +43,10 @@ def parse_moment(text: str, *, field: str = "moment") -> datetime:
     """
     try:
         moment = datetime.fromisoformat(text.strip())
-    except ValueError as error:
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError) as error:
         msg = f"{field}: expected a date or time such as 2024-05-04 or 2024-05-04T14:00Z, got {text!r}."
         raise ValidationError(msg, field=field) from error
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 def parse_date(text: str, *, field: str = "date") -> date:

@@ -1,5 +1,6 @@
 """Engines, transactions and column types that mean the same on MySQL 8, MariaDB and SQLite."""
 
+import re
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -32,7 +33,8 @@ TABLE_OPTIONS: Final[dict[str, Any]] = {
 """Written on every table: the servers' own defaults differ between MySQL and MariaDB."""
 
 INSERT_BATCH: Final = 5_000
-LOCK_SECONDS: Final = 60
+LOCK_SECONDS: Final = 50
+"""Less than the read timeout of a session, which would cut the wait off with another error."""
 
 
 class UtcDateTime(sa.types.TypeDecorator[datetime]):
@@ -60,6 +62,9 @@ class UtcDateTime(sa.types.TypeDecorator[datetime]):
 
 LongText = sa.Text().with_variant(mysql.LONGTEXT(), "mysql", "mariadb")
 """Text without MySQL's 64 KiB limit."""
+
+QUOTED_VALUE: Final = re.compile(r"(entry|value:|near) (['\"]).*\2(?= for |: | at line |$)", re.DOTALL)
+"""Where the drivers' messages repeat a parameter or the statement."""
 
 
 def open_database(address: URL, *, pool_size: int = 5) -> Engine:
@@ -152,11 +157,11 @@ def _as_database_error(engine: Engine) -> Iterator[None]:
 
 
 def _reason(error: SQLAlchemyError) -> str:
-    """The driver's own words without SQL text or parameters."""
+    """The driver's own words without SQL text, parameters or values."""
     if not isinstance(error, DBAPIError) or error.orig is None:
         return type(error).__name__
-    words = [str(word) for word in error.orig.args]
-    return f"{type(error.orig).__name__} {' '.join(words)}"[:300]
+    words = " ".join(str(word) for word in error.orig.args)
+    return f"{type(error.orig).__name__} {QUOTED_VALUE.sub(r'\1 (not shown)', words)}"[:300]
 
 
 def insert_new(connection: Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -6,6 +6,7 @@ twice: keys that sound like one lose their value, and passwords inside addresses
 """
 
 import logging
+import math
 import re
 import sys
 from collections.abc import MutableMapping
@@ -21,12 +22,14 @@ bound = bound_contextvars
 clear = clear_contextvars
 
 SECRET_KEY = re.compile(r"password|passwd|secret|token|api[-_]?key|authorization|cookie", re.IGNORECASE)
-ADDRESS_PASSWORD = re.compile(r"(?P<head>\w[\w+.-]*://[^\s:/@]*:)[^\s@/]+(?=@)")
+ADDRESS_PASSWORD = re.compile(r"(?P<head>\w[\w+.-]*://[^\s:/@]*:)[^\s\"']+(?=@)")
+"""Greedy on purpose: a password may hold a slash or an @ that nobody quoted."""
+
 MASK = "***"
 
 
 def redact(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Mask every secret in a log event, however deep."""
+    """Mask every secret in a log event, however deep; what JSON has no word for becomes text on the way."""
     return {key: _redacted(key, value) for key, value in event.items()}
 
 
@@ -37,9 +40,9 @@ def _redacted(key: str, value: object) -> object:
         return {str(inner): _redacted(str(inner), item) for inner, item in value.items()}
     if isinstance(value, list | tuple):
         return [_redacted("", item) for item in value]
-    if isinstance(value, str):
-        return ADDRESS_PASSWORD.sub(rf"\g<head>{MASK}", value)
-    return value
+    if value is None or isinstance(value, int) or (isinstance(value, float) and math.isfinite(value)):
+        return value
+    return ADDRESS_PASSWORD.sub(rf"\g<head>{MASK}", value if isinstance(value, str) else repr(value))
 
 
 def configure_logs(settings: Settings) -> None:
@@ -52,10 +55,11 @@ def configure_logs(settings: Settings) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.StackInfoRenderer(),
     ]
-    as_text: list[structlog.typing.Processor] = (
-        [redact, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+    # Exceptions become text before secrets are masked, since they hold some, too.
+    as_text: structlog.typing.Processor = (
+        structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)
         if settings.dbsbm_env == "development"
-        else [structlog.processors.format_exc_info, redact, structlog.processors.JSONRenderer()]
+        else structlog.processors.JSONRenderer()
     )
     structlog.configure(
         processors=[
@@ -71,7 +75,12 @@ def configure_logs(settings: Settings) -> None:
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *as_text],
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.format_exc_info,
+                redact,
+                as_text,
+            ],
         )
     )
     root = logging.getLogger()

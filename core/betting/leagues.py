@@ -10,15 +10,16 @@ import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Final, Literal
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic import ValidationError as PydanticValidationError
 from rapidfuzz import fuzz, process
 
 from core.errors import ConfigurationError, ResourceNotFoundError
 
 KEY = re.compile(r"[A-Z0-9][A-Z0-9_]{0,31}")
+LONGEST_HOURS: Final = 240
 
 
 class League(BaseModel):
@@ -29,7 +30,10 @@ class League(BaseModel):
     key: str
     """Upper-case name used everywhere: commands, addresses, model names."""
 
-    sport: str = Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")
+    sport: Annotated[
+        str, BeforeValidator(lambda value: canonical_sport(value) if isinstance(value, str) else value)
+    ] = Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")
+    """Any spelling that the bot knows; kept as our own."""
 
     outcomes: Literal[2, 3] = 2
     """3 where the draw is a result one can bet on, 2 where it is not."""
@@ -44,7 +48,7 @@ class League(BaseModel):
     upstream_id: int | None = None
     """The league's id in the bot's feed, unique only within the feed's sport."""
 
-    duration: timedelta = timedelta(hours=3)
+    duration: timedelta = Field(default=timedelta(hours=3), gt=timedelta(0))
     """From the start of a game until its result can be known."""
 
     scores: Literal["goals", "points"] = "points"
@@ -141,6 +145,7 @@ class Leagues:
     def __init__(self, leagues: Iterable[League]) -> None:
         self._by_key = {league.key: league for league in leagues}
         self._by_name = {name.casefold(): league for league in self._by_key.values() for name in league.names}
+        self._by_name |= {key.casefold(): league for key, league in self._by_key.items()}
         self._by_upstream_id = {
             (league.sport, league.upstream_id): league
             for league in self._by_key.values()
@@ -202,7 +207,7 @@ def load_leagues(leagues_file: Path | None) -> Leagues:
         return Leagues(BUILT_IN)
     try:
         tables = tomllib.loads(leagues_file.read_text(encoding="utf-8"))
-    except (OSError, tomllib.TOMLDecodeError) as error:
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigurationError(f"LEAGUES_FILE: cannot read {leagues_file}: {error}.") from error
     return Leagues((*BUILT_IN, *(_configured(leagues_file, key, table) for key, table in tables.items())))
 
@@ -211,16 +216,26 @@ def _configured(source: Path, key: str, table: object) -> League:
     if not isinstance(table, dict) or not KEY.fullmatch(key):
         msg = f"LEAGUES_FILE: {source}: {key!r} must be a table whose name is upper-case letters, digits and _."
         raise ConfigurationError(msg)
-    fields = dict(table)
+    fields: dict[str, Any] = dict(table)
     if "duration_hours" in fields:
-        fields["duration"] = timedelta(hours=float(fields.pop("duration_hours")))
+        fields["duration"] = _hours(source, key, fields.pop("duration_hours"))
     if fields.get("outcomes") == 3:
         fields.setdefault("ties", "draw")
     try:
-        return League.model_validate({"key": key, **fields})
+        return League.model_validate({**fields, "key": key})
     except PydanticValidationError as error:
         wrong = "; ".join(
             f"{'.'.join(map(str, entry['loc'])) or 'rules'}: {entry['msg']}, read {entry['input']!r}"
             for entry in error.errors()
         )
         raise ConfigurationError(f"LEAGUES_FILE: {source}: [{key}] {wrong}.") from error
+
+
+def _hours(source: Path, key: str, value: object) -> timedelta:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= LONGEST_HOURS:
+        msg = (
+            f"LEAGUES_FILE: {source}: [{key}] duration_hours: a number above 0, "
+            f"at most {LONGEST_HOURS}, read {value!r}."
+        )
+        raise ConfigurationError(msg)
+    return timedelta(hours=value)

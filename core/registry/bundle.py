@@ -91,8 +91,12 @@ def _placed(folder: Path, contents: Mapping[str, bytes]) -> Path:
         for name, content in contents.items():
             (Path(growing) / name).write_bytes(content)
         Path(growing).chmod(0o755)
-        if not folder.exists():
+        try:
             Path(growing).rename(folder)
+        except OSError:
+            # A folder of that name holds the same content already: written before, or by someone faster.
+            if not folder.is_dir():
+                raise
     return folder
 
 
@@ -106,12 +110,13 @@ def read_bundle(folder: Path, expected_sha256: str) -> Bundle:
         manifest = Manifest.model_validate_json(contents[MANIFEST])
         spec = ForecasterSpec.model_validate_json(contents[SPEC])
         golden = json.loads(contents[GOLDEN])
-    except (PydanticValidationError, ValueError) as error:
+        rows = np.array([[np.nan if v is None else v for v in row] for row in golden["rows"]], dtype=np.float64)
+        answers = np.array(golden["answers"], dtype=np.float64)
+    except (PydanticValidationError, ValueError, KeyError, TypeError) as error:
         raise ServiceError(f"Bundle {expected_sha256[:12]} does not parse: {error}.") from error
     forecaster = Forecaster(spec, _boosters(contents))
-    rows = np.array([[np.nan if v is None else v for v in row] for row in golden["rows"]], dtype=np.float64)
-    today = _golden(forecaster, rows)["answers"]
-    if not np.allclose(today, golden["answers"], rtol=0, atol=GOLDEN_TOLERANCE):
+    today = np.array(_golden(forecaster, rows)["answers"])
+    if today.shape != answers.shape or not np.allclose(today, answers, rtol=0, atol=GOLDEN_TOLERANCE):
         raise ServiceError(f"Bundle {expected_sha256[:12]} does not give its golden answers on this machine.")
     return Bundle(expected_sha256, manifest, forecaster)
 

@@ -103,8 +103,10 @@ def versions(engine: Engine, model: str | None = None) -> list[Version]:
 
 
 def version(engine: Engine, model: str, number: int) -> Version:
-    """One registered version. Raises ResourceNotFoundError naming those that exist."""
+    """One registered version. Raises ResourceNotFoundError with the nearest models, or the versions that exist."""
     known = {item.version: item for item in versions(engine, model)}
+    if not known:
+        deployment(engine, model)
     if number not in known:
         msg = f"{model} has no version {number}."
         raise ResourceNotFoundError(msg, nearest=tuple(f"{model} {existing}" for existing in known))
@@ -117,7 +119,8 @@ def install_champion(engine: Engine, seen: Deployment, champion: int, now: datet
     Raises ConflictError if somebody changed it in between; nothing is written then.
     """
     challenger = None if seen.challenger == champion else seen.challenger
-    return _change(engine, seen, now, champion=champion, challenger=challenger, previous=seen.champion)
+    previous = seen.previous if seen.champion == champion else seen.champion
+    return _change(engine, seen, now, champion=champion, challenger=challenger, previous=previous)
 
 
 def roll_back(engine: Engine, model: str, now: datetime) -> Deployment:

@@ -15,7 +15,7 @@ REFERENCE: dict[str, float] = {}
 
 
 def reference_row() -> dict[str, float]:
-    rows, _ = coming_rows(EPL, invented_facts(11), EVERYTHING, FIRST_DAY + timedelta(days=395))
+    rows, _ = coming_rows(EPL, invented_facts(11), EVERYTHING, FIRST_DAY + timedelta(days=393))
     row = next(row for row in rows if row.prices is not None and row.prices.total_line is not None)
     return {str(CATALOGUE[name]): value for name, value in zip(EVERYTHING.names, row.values, strict=True)}
 
