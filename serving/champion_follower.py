@@ -1,0 +1,120 @@
+"""Keeps the champions in memory the same as the deployment records, and the old ones where the new are no good."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy.engine import Engine
+
+from core.clock import Clock
+from core.errors import DatabaseError, DbsbmError
+from core.logs import get_logger
+from core.registry.deployment import Deployment, Version, deployments, version, versions
+from core.settings import Settings
+from serving.champions import Champions, load_champion
+from serving.metrics import Metrics
+
+FIRST_RETRY_SECONDS: Final = 5.0
+LAST_RETRY_SECONDS: Final = 300.0
+
+log = get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why a champion is not loaded, and since when."""
+
+    version: int
+    code: str
+    reason: str
+    since: datetime
+    attempts: int
+    retry_at: float
+    """On the monotonic clock."""
+
+
+class ChampionFollower:
+    """Looks at the deployment records; loads at most one changed champion per step."""
+
+    def __init__(
+        self, engine: Engine, settings: Settings, clock: Clock, champions: Champions, metrics: Metrics
+    ) -> None:
+        self._engine = engine
+        self._settings = settings
+        self._clock = clock
+        self._champions = champions
+        self._metrics = metrics
+        self.records: Mapping[str, Deployment] = {}
+        self.versions: tuple[Version, ...] = ()
+        self.refusals: Mapping[str, Refusal] = {}
+        """By model name."""
+
+    def step(self) -> bool:
+        """One look; True if it may be worth looking again at once. A database that is away changes nothing."""
+        try:
+            records = deployments(self._engine)
+            if records != self.records:
+                self.versions = tuple(versions(self._engine))
+                self.records = records
+            self._drop_missing(records)
+            changed = next((record for record in records.values() if self._is_due(record)), None)
+            if changed is not None:
+                self._load(changed)
+        except DatabaseError:
+            return False
+        return changed is not None
+
+    def _drop_missing(self, records: Mapping[str, Deployment]) -> None:
+        for model in list(self._champions.loaded):
+            if model not in records or records[model].champion is None:
+                self._champions.drop(model)
+
+    def _is_due(self, record: Deployment) -> bool:
+        loaded = self._champions.loaded.get(record.model)
+        if record.champion is None or (loaded is not None and loaded.generation == record.generation):
+            return False
+        refusal = self.refusals.get(record.model)
+        return refusal is None or refusal.version != record.champion or time.monotonic() >= refusal.retry_at
+
+    def _load(self, record: Deployment) -> None:
+        loaded = self._champions.loaded.get(record.model)
+        try:
+            if loaded is not None and loaded.version == version(self._engine, record.model, record.champion or 0):
+                self._champions.move(record.model, record.generation)
+            elif (champion := load_champion(self._engine, self._settings, record)) is not None:
+                self._champions.put(champion)
+                log.info("champion loaded", model=record.model, version=record.champion, generation=record.generation)
+        except DatabaseError:
+            raise
+        except DbsbmError as error:
+            self._refuse(record, error)
+        else:
+            self.refusals = {model: other for model, other in self.refusals.items() if model != record.model}
+            self._metrics.champion.labels(record.model).set(record.generation)
+
+    def _refuse(self, record: Deployment, error: DbsbmError) -> None:
+        """Keep the old champion, say so once per reason, and try again later and later."""
+        self._metrics.count_refusal(record.model, error)
+        before = self.refusals.get(record.model)
+        again = before is not None and before.version == record.champion
+        attempts = before.attempts + 1 if before is not None and again else 1
+        pause = min(FIRST_RETRY_SECONDS * 2 ** (attempts - 1), LAST_RETRY_SECONDS)
+        refusal = Refusal(
+            version=record.champion or 0,
+            code=error.code,
+            reason=str(error),
+            since=before.since if before is not None and again else self._clock.now(),
+            attempts=attempts,
+            retry_at=time.monotonic() + pause,
+        )
+        if before is None or (before.version, before.reason) != (refusal.version, refusal.reason):
+            log.warning(
+                "champion refused; the old one goes on",
+                model=record.model,
+                version=record.champion,
+                code=error.code,
+                reason=refusal.reason,
+            )
+        self.refusals = {**self.refusals, record.model: refusal}

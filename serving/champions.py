@@ -1,0 +1,116 @@
+"""The champions in memory: verified, tried in a throw-away process, then swapped in by one reference."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from sqlalchemy.engine import Engine
+
+from core.betting.leagues import League
+from core.errors import DataIntegrityError, ServiceError
+from core.registry.bundle import Bundle, Manifest, read_bundle, try_bundle
+from core.registry.deployment import Deployment, Version, model_name, version
+from core.registry.fetch import fetch_bundle
+from core.registry.forecaster import Forecast
+from core.settings import Settings
+from feature_store.features import FeatureSet, demanded_by
+from feature_store.online import OnlineRow
+
+Variant = Literal["results", "prices"]
+
+
+@dataclass(frozen=True)
+class Champion:
+    """One model version, ready to answer."""
+
+    version: Version
+    generation: int
+    bundle: Bundle
+    features: FeatureSet
+
+    @property
+    def model(self) -> str:
+        return self.version.model
+
+    @property
+    def manifest(self) -> Manifest:
+        return self.bundle.manifest
+
+    @property
+    def ties(self) -> Literal["draw", "push"]:
+        """What level scores mean to this model: an outcome of their own, or a stake returned."""
+        return "draw" if len(self.bundle.forecaster.spec.classes) == 3 else "push"
+
+    def forecast(self, row: OnlineRow) -> Forecast:
+        """What the model expects of the game. Raises DataIntegrityError for a row of another feature set."""
+        (forecast,) = self.bundle.forecaster.predict([row.pick(self.features)])
+        return forecast
+
+
+class Champions:
+    """The champions that answer now, by model name. Readers see the old table or the new one, never a half."""
+
+    def __init__(self) -> None:
+        self._loaded: Mapping[str, Champion] = {}
+
+    @property
+    def loaded(self) -> Mapping[str, Champion]:
+        return self._loaded
+
+    def put(self, champion: Champion) -> None:
+        """Let this champion answer from now on."""
+        self._loaded = {**self._loaded, champion.model: champion}
+
+    def move(self, model: str, generation: int) -> None:
+        """The deployment record moved on without changing the champion."""
+        self._loaded = {**self._loaded, model: replace(self._loaded[model], generation=generation)}
+
+    def drop(self, model: str) -> None:
+        """A model that is deployed no more."""
+        self._loaded = {name: champion for name, champion in self._loaded.items() if name != model}
+
+    def of_row(self, row: OnlineRow) -> Champion:
+        """The champion for this game: the one that knows prices if there are any, else the one on results alone.
+
+        Raises ServiceError when the league has none.
+        """
+        priced = row.prices is not None and row.prices.home is not None
+        return self._first(row.league, ("prices", "results") if priced else ("results",))
+
+    def of_league(self, league: League) -> Champion:
+        """The champion for a game that nobody priced. Raises ServiceError when the league has none."""
+        return self._first(league.key, ("results",))
+
+    def _first(self, league: str, variants: tuple[Variant, ...]) -> Champion:
+        for variant in variants:
+            champion = self._loaded.get(model_name(league, variant))
+            if champion is not None:
+                return champion
+        hint = f"Run `dbsbm train --league {league}`, then `dbsbm promote {model_name(league, 'results')}`."
+        raise ServiceError(f"There is no champion for {league} yet.", hint=hint, league=league)
+
+
+def load_champion(engine: Engine, settings: Settings, record: Deployment) -> Champion | None:
+    """The champion that the record names, verified and tried; None if it names none.
+
+    Raises SecurityError or ServiceError for a bundle that is damaged or does not run, DataIntegrityError for
+    one made for other features or another model, DependencyError when it cannot be fetched.
+    """
+    if record.champion is None:
+        return None
+    registered = version(engine, record.model, record.champion)
+    folder = fetch_bundle(registered, Path(settings.bundle_dir), settings.mlflow_tracking_uri)
+    try_bundle(folder, registered.bundle_sha256)
+    bundle = read_bundle(folder, registered.bundle_sha256)
+    _must_belong(bundle.manifest, registered)
+    features = demanded_by(bundle.manifest.features, bundle.manifest.fingerprint, registered.sport)
+    return Champion(registered, record.generation, bundle, features)
+
+
+def _must_belong(manifest: Manifest, registered: Version) -> None:
+    claimed = (manifest.model, manifest.sport, manifest.league, manifest.variant)
+    expected = (registered.model, registered.sport, registered.league, registered.variant)
+    if claimed != expected:
+        msg = f"The bundle of {registered.model} {registered.version} says it is {' '.join(claimed)}."
+        raise DataIntegrityError(msg, hint="Register the right bundle.", claimed=claimed)

@@ -1,0 +1,67 @@
+"""Examples shown in the documentation; a test holds each against its shape."""
+
+from typing import Any, Final
+
+PREDICTION: Final[dict[str, Any]] = {
+    "game": {
+        "sport": "soccer",
+        "league": "EPL",
+        "game_id": "1035037",
+        "home_team": "Arsenal",
+        "away_team": "Bournemouth",
+        "start_at": "2024-05-04T11:30:00Z",
+        "date_only": False,
+        "neutral": False,
+        "status": "scheduled",
+    },
+    "probabilities": {"home": 0.71, "draw": 0.18, "away": 0.11},
+    "fair_odds": {
+        "home": {"decimal": 1.4085, "american": -245},
+        "draw": {"decimal": 5.5556, "american": 456},
+        "away": {"decimal": 9.0909, "american": 809},
+    },
+    "expected": {"margin": 1.4, "total": 3.1, "home_score": 2.25, "away_score": 0.85},
+    "market": {"home": 0.74, "draw": 0.16, "away": 0.1, "spread_line": None, "total_line": 3.25},
+    "model": {
+        "name": "EPL-prices",
+        "version": 3,
+        "variant": "prices",
+        "features": "5a1b6d0f" * 8,
+        "trained_until": "2024-05-01T00:00:00Z",
+        "data_sha256": "0c9d2e4f" * 8,
+    },
+    "data_quality": "good",
+    "as_of": "2024-05-03T18:00:00Z",
+    "checked_at": "2024-05-04T06:00:00Z",
+    "age_s": 312.4,
+    "stale": False,
+    "cache": "local",
+}
+
+
+PRICE: Final[dict[str, Any]] = {
+    "game": PREDICTION["game"],
+    "market": "total",
+    "selection": "over",
+    "line": 2.5,
+    "win": 0.58,
+    "push": 0.0,
+    "lose": 0.42,
+    "fair_odds": {"decimal": 1.7241, "american": -138},
+    "offer": {"decimal": 1.9091, "american": -110, "expected_value": 0.1073, "kelly_fraction": 0.118},
+    "model": {"name": "EPL-prices", "version": 3},
+    "as_of": "2024-05-03T18:00:00Z",
+}
+
+
+PROBLEM: Final[dict[str, Any]] = {
+    "type": "urn:dbsbm:problem:NOT_FOUND_ERROR",
+    "title": "There is no such thing",
+    "status": 404,
+    "code": "NOT_FOUND_ERROR",
+    "detail": "There is no league 'ELP'.",
+    "hint": "Nearest: EPL.",
+    "request_id": "0f3a7c5e9b1d4f6a8c2e0b4d6f8a1c3e",
+    "nearest": ["EPL"],
+    "resource_type": "league",
+}

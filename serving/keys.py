@@ -1,0 +1,137 @@
+"""Callers' keys: ``id.secret``, of which the database holds the id and the secret's SHA-256.
+
+The secret has 256 random bits, so a plain hash is enough and no salt or slow hash is needed.
+"""
+
+import hmac
+import secrets
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+from typing import Final, Literal, get_args
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Engine, RowMapping
+
+from core.betting.leagues import nearest
+from core.database import reading, writing
+from core.errors import AuthenticationError, DatabaseError, ResourceNotFoundError, ValidationError
+from serving.tables import api_keys
+
+Scope = Literal["predict", "read", "admin"]
+SCOPES: Final[tuple[Scope, ...]] = get_args(Scope)
+NO_HASH: Final = sha256(b"nobody").hexdigest()
+
+
+class ScopeError(AuthenticationError):
+    """A good key, but not for this route."""
+
+
+@dataclass(frozen=True)
+class Key:
+    """What is known of a key; never its secret."""
+
+    key_id: str
+    owner: str
+    scopes: frozenset[str]
+    created_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None
+    secret_sha256: str
+
+    def usable(self, now: datetime) -> bool:
+        """Neither revoked nor expired."""
+        return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
+
+
+@dataclass(frozen=True)
+class NewKey:
+    """A key as its owner gets it: ``text`` is shown this once and cannot be had again."""
+
+    key_id: str
+    text: str
+
+
+def create_key(
+    engine: Engine, *, owner: str, scopes: Iterable[str], expires_at: datetime | None, now: datetime
+) -> NewKey:
+    """Make a key. Raises ValidationError for an unknown scope or none, and for an expiry that is not ahead."""
+    wanted = sorted(set(scopes))
+    unknown = [scope for scope in wanted if scope not in SCOPES]
+    if unknown or not wanted:
+        msg = f"scopes: expected one or more of {', '.join(SCOPES)}, got {', '.join(unknown) or 'none'}."
+        raise ValidationError(msg, field="scopes")
+    if expires_at is not None and expires_at <= now:
+        raise ValidationError("expires_at: must lie ahead.", field="expires_at")
+    key_id, secret = secrets.token_hex(6), secrets.token_urlsafe(32)
+    row = {
+        "key_id": key_id,
+        "secret_sha256": _digest(secret),
+        "owner": owner,
+        "scopes": " ".join(wanted),
+        "created_at": now,
+        "expires_at": expires_at,
+    }
+    with writing(engine) as connection:
+        connection.execute(sa.insert(api_keys), [row])
+    return NewKey(key_id, f"{key_id}.{secret}")
+
+
+def list_keys(engine: Engine) -> list[Key]:
+    """Every key ever made, oldest first."""
+    with reading(engine) as connection:
+        rows = connection.execute(sa.select(api_keys).order_by(api_keys.c.created_at, api_keys.c.key_id)).mappings()
+        return [_key(row) for row in rows]
+
+
+def revoke_key(engine: Engine, key_id: str, now: datetime) -> Key:
+    """Refuse the key from now on; a second time changes nothing. Raises ResourceNotFoundError with the nearest ids."""
+    known = {key.key_id: key for key in list_keys(engine)}
+    if key_id not in known:
+        raise ResourceNotFoundError(f"There is no key {key_id!r}.", nearest=nearest(key_id, known), resource_type="key")
+    with writing(engine) as connection:
+        still_good = (api_keys.c.key_id == key_id) & api_keys.c.revoked_at.is_(None)
+        connection.execute(sa.update(api_keys).where(still_good).values(revoked_at=now))
+    return next(key for key in list_keys(engine) if key.key_id == key_id)
+
+
+class KeyRing:
+    """The keys in memory, read again every second; those read last hold while the database is away."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._keys: Mapping[str, Key] = {}
+
+    def step(self) -> bool:
+        """Read the keys again. A database that is away changes nothing."""
+        try:
+            self._keys = {key.key_id: key for key in list_keys(self._engine)}
+        except DatabaseError:
+            return False
+        return False
+
+    def admit(self, text: str | None, scope: Scope, now: datetime) -> Key:
+        """The key, if it is known, good at this moment and made for the scope.
+
+        Raises AuthenticationError, or ScopeError for a good key of other scopes. An unknown id and a wrong
+        secret cost the same time and read the same.
+        """
+        if not text:
+            raise AuthenticationError("This route demands a key.", hint="Send it as the header X-API-Key.")
+        key_id, _, secret = text.partition(".")
+        key = self._keys.get(key_id)
+        matches = hmac.compare_digest(_digest(secret), NO_HASH if key is None else key.secret_sha256)
+        if key is None or not matches or not key.usable(now):
+            raise AuthenticationError("The key is unknown, expired or revoked.", hint="Ask for a new one.")
+        if scope not in key.scopes:
+            raise ScopeError(f"The key {key_id} may not {scope}.", hint="Ask for a key with that scope.")
+        return key
+
+
+def _digest(secret: str) -> str:
+    return sha256(secret.encode()).hexdigest()
+
+
+def _key(row: RowMapping) -> Key:
+    return Key(**{**row, "scopes": frozenset(row["scopes"].split())})

@@ -1,0 +1,92 @@
+"""Around every request: its id, its log line, its metrics, and a limit on its body.
+
+Pure ASGI, because the ``http`` decorator of the framework halves throughput (reference: stack.md, section 5).
+"""
+
+import time
+from typing import Final
+
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from core.logs import bound, get_logger
+from serving.metrics import Metrics
+from serving.trace import Trace, begin_trace
+
+LARGEST_BODY: Final = 1024 * 1024
+METHODS: Final = frozenset(("GET", "POST", "HEAD", "OPTIONS", "PUT", "PATCH", "DELETE"))
+NO_ROUTE: Final = "(none)"
+
+log = get_logger("serving.requests")
+
+
+class Requests:
+    """Gives each request an id, counts and times it, and writes one line about it. Never a header or a query."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self._app = app
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        trace = begin_trace(scope)
+        began = time.perf_counter()
+        status = 500
+
+        async def sending(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [
+                    *message.get("headers", ()),
+                    (b"x-request-id", trace.request_id.encode()),
+                    (b"x-content-type-options", b"nosniff"),
+                ]
+            await send(message)
+
+        with bound(request_id=trace.request_id):
+            try:
+                await self._app(scope, receive, sending)
+            finally:
+                self._record(scope, trace, status, time.perf_counter() - began)
+
+    def _record(self, scope: Scope, trace: Trace, status: int, seconds: float) -> None:
+        route = getattr(scope.get("route"), "path_format", NO_ROUTE)
+        method = scope["method"] if scope["method"] in METHODS else "OTHER"
+        self._metrics.requests.labels(route, method, status).inc()
+        self._metrics.duration.labels(route).observe(seconds)
+        log.info(
+            "request",
+            route=route,
+            method=method,
+            status=status,
+            ms=round(seconds * 1000, 2),
+            cache=trace.level,
+            key_id=trace.key_id,
+        )
+
+
+class BodyLimit:
+    """Refuses a body of more than 1 MiB, announced or not, with 413."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        announced = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
+        read = 0
+
+        async def receiving() -> Message:
+            nonlocal read
+            message = await receive()
+            read += len(message.get("body", b""))
+            if read > LARGEST_BODY or (announced.isdigit() and int(announced) > LARGEST_BODY):
+                raise HTTPException(413)
+            return message
+
+        await self._app(scope, receiving, send)

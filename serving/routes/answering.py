@@ -1,0 +1,46 @@
+"""What every route shares: guarded routers, documented problems, and JSON without a detour."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import orjson
+from fastapi import APIRouter, Path, Query, Response, Security
+
+from serving.gateway import KEY_HEADER, GuardedRoute
+from serving.shapes import Problem
+
+SportPath = Annotated[str, Path(max_length=32, examples=["soccer"], description="In any of the bot's spellings.")]
+LeaguePath = Annotated[str, Path(max_length=120, examples=["EPL"], description="Key, title or alias, in any case.")]
+GameIdPath = Annotated[str, Path(max_length=120, examples=["1035037"])]
+LeagueQuery = Annotated[str | None, Query(max_length=120, examples=["EPL"], description="Key, title or alias.")]
+
+MEANINGS = {
+    304: "Not changed since the answer that the ETag names.",
+    401: "No key, or one that is unknown, expired or revoked.",
+    403: "The key may not do this.",
+    404: "No such league, team or game; `nearest` holds the closest names.",
+    413: "The body is larger than 1 MiB.",
+    422: "The request cannot be used; `field` says where.",
+    500: "A bug of ours; it was logged under the request id.",
+    503: "Not now: no champion, no data, or the database is away.",
+}
+
+
+def guarded_router(tag: str) -> APIRouter:
+    """A router whose routes demand the scope that the gateway lists for them."""
+    return APIRouter(tags=[tag], route_class=GuardedRoute, dependencies=[Security(KEY_HEADER)])
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Documentation of the problems a guarded route may answer with."""
+    return {status: {"model": Problem, "description": MEANINGS[status]} for status in (401, 403, *statuses, 500)}
+
+
+def as_json(content: object, status: int = 200) -> Response:
+    """A JSON answer; moments in ISO 8601 with Z."""
+    return Response(orjson.dumps(content, option=orjson.OPT_UTC_Z), status, media_type="application/json")
+
+
+def joined(parts: Sequence[bytes]) -> bytes:
+    """A JSON list of parts that are JSON already."""
+    return b"[" + b",".join(parts) + b"]"

@@ -1,0 +1,33 @@
+"""Search for games, for autocompletion and drop-downs."""
+
+from datetime import date
+from typing import Annotated
+
+from fastapi import Query, Response
+
+from serving.answers import game_document
+from serving.routes.answering import LeagueQuery, as_json, guarded_router, problems
+from serving.shapes import Games
+from serving.state import ServiceDep
+
+MOST_GAMES = 25
+"""As many choices as a Discord menu holds."""
+
+router = guarded_router("games")
+
+
+@router.get("/v1/games", response_model=Games, responses=problems(404, 422), summary="Search games")
+def games(
+    service: ServiceDep,
+    q: Annotated[
+        str, Query(max_length=100, examples=["arsnal"], description="Team text; typing errors are fine.")
+    ] = "",
+    league: LeagueQuery = None,
+    date: Annotated[date | None, Query(examples=["2024-05-04"], description="UTC day of the start.")] = None,
+    limit: Annotated[int, Query(ge=1, le=MOST_GAMES)] = MOST_GAMES,
+) -> Response:
+    """Games to come and those of the last week: the best match first, without a text the soonest first."""
+    now = service.clock.now()
+    wanted = None if league is None else service.leagues.get(league)
+    found = service.slate.search(q, wanted, date, limit, now)
+    return as_json({"games": [game_document(row, now) for row in found]})

@@ -1,0 +1,45 @@
+"""Forecasts of games that nobody scheduled."""
+
+from typing import Annotated
+
+from fastapi import Query, Response
+
+from core.errors import ValidationError
+from feature_store.online import matchup
+from serving.answers import Served
+from serving.predicting import computed
+from serving.routes.answering import LeaguePath, SportPath, guarded_router, problems
+from serving.shapes import Prediction
+from serving.state import ServiceDep, TraceDep
+
+router = guarded_router("predictions")
+
+TeamQuery = Annotated[str, Query(min_length=1, max_length=150, examples=["Arsenal"])]
+
+
+@router.get(
+    "/v1/matchups/{sport}/{league}",
+    response_model=Prediction,
+    responses=problems(404, 422, 503),
+    summary="Any two teams of a league",
+)
+def hypothetical(
+    sport: SportPath,
+    league: LeaguePath,
+    home: TeamQuery,
+    away: TeamQuery,
+    service: ServiceDep,
+    trace: TraceDep,
+    neutral: bool = False,  # noqa: FBT001, FBT002 - a query parameter
+) -> Response:
+    """What the model expects if these two met now. Nobody has priced such a game, so results alone speak."""
+    now = service.clock.now()
+    place = service.leagues.at(sport, league)
+    champion = service.champions.of_league(place)
+    row = matchup(service.engine, place, home, away, neutral=neutral, now=now)
+    if row.game.home_team == row.game.away_team:
+        raise ValidationError(f"away: {row.game.home_team} cannot play itself.", field="away")
+    trace.level = "computed"
+    service.metrics.predictions.labels("computed").inc()
+    served = Served(computed(champion, row, begun=False), champion, row, row.as_of, "computed")
+    return Response(served.complete(now), media_type="application/json")

@@ -1,0 +1,91 @@
+"""Probes and metrics, open to anybody who can reach the port."""
+
+import math
+from typing import Any
+
+from fastapi import APIRouter, Response
+from prometheus_client import CONTENT_TYPE_LATEST
+
+from serving.metrics import BREAKER_LEVELS
+from serving.routes.answering import as_json
+from serving.routes.models import error_document
+from serving.shapes import Health, Readiness
+from serving.state import Service, ServiceDep
+
+router = APIRouter(tags=["operations"])
+
+
+@router.get("/healthz", summary="Alive")
+async def healthz() -> Health:
+    """Whether the process answers at all; asks nothing of anybody."""
+    return Health()
+
+
+@router.get(
+    "/readyz",
+    response_model=Readiness,
+    responses={503: {"model": Readiness, "description": "Not ready; `causes` says why."}},
+    summary="Ready to predict",
+)
+async def readyz(service: ServiceDep) -> Response:
+    """200 once the games were read and a champion is loaded; stays so while the database or Redis is away."""
+    causes = _causes(service)
+    shared = service.cache.shared
+    content = {
+        "ready": not causes,
+        "causes": causes,
+        "models": _models(service),
+        "slate": _slate(service),
+        "redis": None if shared is None else shared.breaker.state,
+    }
+    return as_json(content, 503 if causes else 200)
+
+
+@router.get("/metrics", response_class=Response, summary="Prometheus metrics")
+async def metrics(service: ServiceDep) -> Response:
+    """Counters and gauges of this process, in Prometheus's text format."""
+    board, shared = service.metrics, service.cache.shared
+    board.slate_age.set(service.slate_follower.age())
+    board.slate_games.set(len(service.slate.table.rows))
+    board.log_depth.set(service.log.depth)
+    board.breaker.set(0 if shared is None else BREAKER_LEVELS[shared.breaker.state])
+    return Response(board.exposition(), media_type=CONTENT_TYPE_LATEST)
+
+
+def _causes(service: Service) -> list[str]:
+    causes = []
+    if not service.slate.loaded:
+        away = service.slate_follower.away
+        causes.append("The games were not read yet." if away is None else f"The database is away ({away.code}).")
+    if not service.champions.loaded:
+        causes.append("No champion is loaded.")
+        causes.extend(
+            f"{model} {refusal.version} was refused: {refusal.reason}"
+            for model, refusal in service.champion_follower.refusals.items()
+        )
+    return causes
+
+
+def _models(service: Service) -> dict[str, dict[str, Any]]:
+    """Generation and version that answer, and the error of a champion that should answer but does not."""
+    refusals = service.champion_follower.refusals
+    loaded = {
+        model: {"version": champion.version.version, "generation": champion.generation, "error": None}
+        for model, champion in service.champions.loaded.items()
+    }
+    missing = {model: {"version": None, "generation": None} for model in refusals if model not in loaded}
+    return {
+        model: {**about, "error": error_document(refusals[model]) if model in refusals else None}
+        for model, about in (loaded | missing).items()
+    }
+
+
+def _slate(service: Service) -> dict[str, Any]:
+    age = service.slate_follower.age()
+    away = service.slate_follower.away
+    return {
+        "games": len(service.slate.table.rows),
+        "age_s": None if math.isinf(age) else round(age, 3),
+        "leagues": service.slate.table.checked,
+        "database": "answers" if away is None else away.code,
+    }

@@ -1,0 +1,107 @@
+"""The service on a port: for good, or for as long as a demo or a test needs it."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+import uvicorn
+
+from core.clock import Clock
+from core.errors import NetworkError, OperationTimeoutError
+from core.settings import Settings
+from serving.app import create_app
+
+START_SECONDS: Final = 60.0
+DRAIN_SECONDS: Final = 10
+"""How long requests under way may take once the service was told to stop."""
+
+
+class _Server(uvicorn.Server):
+    """Says its address once it listens."""
+
+    def __init__(self, config: uvicorn.Config, on_ready: Callable[[str], None] | None) -> None:
+        super().__init__(config)
+        self._on_ready = on_ready
+
+    async def startup(self, sockets: list[Any] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started and self._on_ready is not None:
+            host, port = self.servers[0].sockets[0].getsockname()[:2]
+            self._on_ready(f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}")
+
+
+def serve(
+    settings: Settings,
+    clock: Clock,
+    *,
+    host: str,
+    port: int,
+    on_ready: Callable[[str], None] | None = None,
+) -> None:
+    """Serve until told to stop; port 0 takes a free one. ``on_ready`` is called with the base URL once it answers.
+
+    Raises NetworkError if the port cannot be had.
+    """
+    server = _Server(_config(settings, clock, host, port), on_ready)
+    try:
+        server.run()
+    except SystemExit as error:
+        raise _not_started(host, port) from error
+    if not server.started:
+        raise _not_started(host, port)
+
+
+@contextmanager
+def running_server(settings: Settings, clock: Clock, *, host: str = "127.0.0.1", port: int = 0) -> Iterator[str]:
+    """The service in a thread of this process, on a free port; gives its base URL and stops it in the end.
+
+    Raises NetworkError if it does not start.
+    """
+    listening = threading.Event()
+    address: list[str] = []
+
+    def ready(url: str) -> None:
+        address.append(url)
+        listening.set()
+
+    server = _Server(_config(settings, clock, host, port), ready)
+    thread = threading.Thread(target=_run, args=(server, listening), name="server")
+    thread.start()
+    try:
+        if not listening.wait(START_SECONDS):
+            raise OperationTimeoutError(f"The service did not start within {START_SECONDS:.0f} s.")
+        if not address:
+            raise _not_started(host, port)
+        yield address[0]
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+def _run(server: _Server, listening: threading.Event) -> None:
+    try:
+        server.run()
+    except SystemExit:
+        return  # uvicorn's way of saying that it could not start
+    finally:
+        listening.set()
+
+
+def _config(settings: Settings, clock: Clock, host: str, port: int) -> uvicorn.Config:
+    return uvicorn.Config(
+        create_app(settings, clock),
+        host=host,
+        port=port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        ws="none",
+        timeout_graceful_shutdown=DRAIN_SECONDS,
+    )
+
+
+def _not_started(host: str, port: int) -> NetworkError:
+    msg = f"The service could not start on {host}:{port}."
+    return NetworkError(msg, hint="The log says why; if the port is taken, choose another with --port.")

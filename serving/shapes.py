@@ -1,0 +1,249 @@
+"""The shapes of requests and answers, for the documentation and for callers' type checkers.
+
+Answers are written as bytes without passing through these; a test holds every answer against its shape.
+"""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from serving.examples import PREDICTION, PRICE, PROBLEM
+
+BATCH_LIMIT = 100
+
+
+class Shape(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class GameRef(Shape):
+    """Natural key of a game."""
+
+    model_config = ConfigDict(extra="forbid", coerce_numbers_to_str=True)
+
+    sport: Annotated[str, Field(max_length=32, examples=["soccer"])]
+    league: Annotated[str, Field(max_length=120, examples=["EPL"])]
+    game_id: Annotated[str, Field(max_length=120, examples=["1035037"])]
+
+
+class Batch(Shape):
+    """Games to predict in one request."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"games": [{"sport": "soccer", "league": "EPL", "game_id": "1035037"}]}]},
+    )
+
+    games: Annotated[list[GameRef], Field(min_length=1, max_length=BATCH_LIMIT)]
+
+
+class Game(Shape):
+    """A game and its state: *begun* once its start has passed; its forecast is frozen from then on."""
+
+    sport: str
+    league: str
+    game_id: str
+    home_team: str
+    away_team: str
+    start_at: datetime
+    date_only: bool
+    """The source gave a date without a time; ``start_at`` is then 16:00 UTC of that day."""
+    neutral: bool
+    status: Literal["scheduled", "begun", "unknown", "live", "final", "void"]
+
+
+class Probabilities(Shape):
+    """They sum to 1. ``draw`` is null where one cannot bet on it; ``push`` then is the chance of a level score."""
+
+    home: float
+    draw: float | None
+    away: float
+    push: float | None = None
+
+
+class Odds(Shape):
+    """Odds without any margin; null where there are none."""
+
+    decimal: float | None
+    american: int | None
+
+
+class FairOdds(Shape):
+    home: Odds
+    draw: Odds | None
+    away: Odds
+
+
+class Expected(Shape):
+    """Mean scores; ``margin`` is home minus away."""
+
+    margin: float
+    total: float
+    home_score: float
+    away_score: float
+
+
+class Market(Shape):
+    """The books' latest prices without their margin; ``spread_line`` is the home margin they expect."""
+
+    home: float | None
+    draw: float | None
+    away: float | None
+    spread_line: float | None
+    total_line: float | None
+
+
+class Model(Shape):
+    """Which model answered; ``features`` is the fingerprint of its feature set."""
+
+    name: str
+    version: int
+    variant: str
+    features: str
+    trained_until: datetime
+    data_sha256: str
+
+
+class Prediction(Shape):
+    """One game's forecast, from one joint distribution of both scores."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [PREDICTION]})
+
+    game: Game
+    probabilities: Probabilities
+    fair_odds: FairOdds
+    expected: Expected
+    market: Market | None
+    model: Model
+    data_quality: Literal["good", "thin", "unknown"]
+    """*thin*: one of the teams has fewer than ten games in the archive; *unknown*: one has none."""
+    as_of: datetime
+    """When what the forecast is made from last changed."""
+    checked_at: datetime
+    """When the league's data was last brought up to date."""
+    age_s: float
+    stale: bool
+    """The data was last checked more than a day ago."""
+    cache: Literal["local", "redis", "computed"]
+
+
+class Problem(BaseModel):
+    """What went wrong and what to do about it (RFC 9457), with a stable ``code``."""
+
+    model_config = ConfigDict(extra="allow", json_schema_extra={"examples": [PROBLEM]})
+
+    type: str
+    title: str
+    status: int
+    code: str
+    detail: str
+    request_id: str
+    hint: str | None = None
+    field: str | None = None
+    nearest: list[str] | None = None
+
+
+class BatchItem(Shape):
+    """One game of a batch: a prediction or a problem, in the order asked."""
+
+    prediction: Prediction | None = None
+    problem: Problem | None = None
+
+
+class BatchAnswer(Shape):
+    items: list[BatchItem]
+
+
+class Games(Shape):
+    games: list[Game]
+
+
+class Offer(Shape):
+    """The odds that were asked about, and what a unit on them is worth."""
+
+    decimal: float
+    american: int
+    expected_value: float
+    """Mean profit in units for one unit staked."""
+    kelly_fraction: float
+    """Share of the bankroll with the largest expected log growth; 0 without an edge."""
+
+
+class ModelRef(Shape):
+    name: str
+    version: int
+
+
+class Price(Shape):
+    """What one bet is worth: shares of a unit that win, come back and lose."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [PRICE]})
+
+    game: Game
+    market: str
+    selection: str
+    line: float | None
+    win: float
+    push: float
+    lose: float
+    fair_odds: Odds
+    offer: Offer | None
+    model: ModelRef
+    as_of: datetime
+
+
+class ModelVersion(Shape):
+    version: int
+    sport: str
+    league: str
+    variant: str
+    role: Literal["champion", "challenger", "previous"] | None
+    features: str
+    bundle_sha256: str
+    trained_until: datetime
+    registered_at: datetime
+    scores: dict[str, Any]
+
+
+class ModelError(Shape):
+    """Why the champion that should answer is not loaded."""
+
+    version: int
+    code: str
+    reason: str
+    since: datetime
+    attempts: int
+
+
+class ModelState(Shape):
+    """One model: what the deployment record says and what this process has loaded."""
+
+    model: str
+    generation: int
+    champion: int | None
+    challenger: int | None
+    previous: int | None
+    loaded_version: int | None
+    loaded_generation: int | None
+    error: ModelError | None
+    versions: list[ModelVersion]
+
+
+class Models(Shape):
+    models: list[ModelState]
+
+
+class Health(Shape):
+    status: Literal["alive"] = "alive"
+
+
+class Readiness(Shape):
+    """Whether the service can answer, why not, and which generation of each model it answers with."""
+
+    ready: bool
+    causes: list[str]
+    models: dict[str, dict[str, Any]]
+    slate: dict[str, Any]
+    redis: str | None
+    """State of the breaker before Redis: closed, half_open, open; null without Redis."""

@@ -1,0 +1,121 @@
+"""The games in memory: every game to come and those of the last days, with their feature rows."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from functools import cached_property
+from typing import Final
+
+from rapidfuzz import fuzz, process
+from sqlalchemy.engine import Engine
+
+from core.betting.leagues import League
+from core.errors import ResourceNotFoundError
+from feature_store.online import OnlineRow, load_rows
+
+GameKey = tuple[str, str, str]
+"""Sport, league, game id."""
+
+NEAREST: Final = 3
+ALIKE: Final = 55.0
+FOUND: Final = 62.0
+"""How alike a search text and a game's teams must be, of 100; a letter or two wrong in a team's name stays above."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """One state of the slate; never changed, only replaced."""
+
+    rows: Mapping[GameKey, OnlineRow] = field(default_factory=dict)
+    checked: Mapping[str, datetime] = field(default_factory=dict)
+    """When each league's rows were last brought up to date by the feature store."""
+
+    @cached_property
+    def by_start(self) -> list[OnlineRow]:
+        return sorted(self.rows.values(), key=lambda row: (row.game.start_at, row.game.game_id))
+
+    def with_leagues(self, rows: Iterable[OnlineRow], checked: Mapping[str, datetime], changed: set[str]) -> "Table":
+        """The table with the changed leagues' rows replaced."""
+        kept = {key: row for key, row in self.rows.items() if row.league not in changed and row.league in checked}
+        return Table({**kept, **{key_of(row): row for row in rows}}, dict(checked))
+
+
+class Slate:
+    """The current table. It stays as it is while the database is away."""
+
+    def __init__(self) -> None:
+        self._table = Table()
+        self.loaded = False
+
+    @property
+    def table(self) -> Table:
+        return self._table
+
+    def follow(self, engine: Engine, watermarks: Mapping[str, datetime]) -> bool:
+        """Read again the leagues whose watermark moved; True if there were any. Raises DatabaseError."""
+        known = self._table.checked
+        changed = {league for league, moment in watermarks.items() if known.get(league) != moment}
+        gone = known.keys() - watermarks.keys()
+        if changed or gone:
+            rows = load_rows(engine, sorted(changed)) if changed else []
+            self._table = self._table.with_leagues(rows, watermarks, changed)
+        self.loaded = True
+        return bool(changed or gone)
+
+    def upcoming(self, now: datetime) -> list[OnlineRow]:
+        """Games that have not begun, the next one first."""
+        return [row for row in self._table.by_start if row.game.start_at > now]
+
+    def find(self, league: League, game_id: str) -> tuple[OnlineRow, datetime]:
+        """The game and when its league was last checked. Raises ResourceNotFoundError with the nearest games."""
+        table = self._table
+        row = table.rows.get((league.sport, league.key, game_id))
+        if row is None:
+            raise self._not_found(league, game_id)
+        return row, table.checked[league.key]
+
+    def search(self, text: str, league: League | None, day: date | None, limit: int, now: datetime) -> list[OnlineRow]:
+        """Games whose teams are spelt like the text, the best match first and then the soonest.
+
+        Without a text: games to come, the next one first, then those that have begun, the last one first.
+        """
+        rows = [
+            row
+            for row in self._table.by_start
+            if (league is None or (row.sport, row.league) == (league.sport, league.key))
+            and (day is None or row.game.start_at.date() == day)
+        ]
+        if not text.strip():
+            coming = [row for row in rows if row.game.start_at > now]
+            begun = [row for row in reversed(rows) if row.game.start_at <= now]
+            return [*coming, *begun][:limit]
+        names = [_names(row) for row in rows]
+        found = process.extract(
+            text, names, scorer=fuzz.WRatio, processor=str.casefold, limit=4 * limit, score_cutoff=FOUND
+        )
+        ranked = sorted(found, key=lambda match: (-round(match[1]), rows[match[2]].game.start_at < now, match[2]))
+        return [rows[match[2]] for match in ranked[:limit]]
+
+    def _not_found(self, league: League, game_id: str) -> ResourceNotFoundError:
+        rows = [row for row in self._table.by_start if (row.sport, row.league) == (league.sport, league.key)]
+        names = [f"{_names(row)} {row.game.game_id}" for row in rows]
+        found = process.extract(
+            game_id, names, scorer=fuzz.WRatio, processor=str.casefold, limit=NEAREST, score_cutoff=ALIKE
+        )
+        near = [rows[match[2]] for match in found]
+        known = "; ".join(f"{row.game.game_id} ({_names(row)})" for row in near)
+        return ResourceNotFoundError(
+            f"There is no game {game_id!r} in {league.key}.",
+            nearest=tuple(row.game.game_id for row in near),
+            hint=f"Nearest: {known}." if known else f"GET /v1/games?league={league.key} lists the games.",
+            resource_type="game",
+        )
+
+
+def key_of(row: OnlineRow) -> GameKey:
+    """The natural key of a row's game."""
+    return row.sport, row.league, row.game.game_id
+
+
+def _names(row: OnlineRow) -> str:
+    return f"{row.game.home_team} v {row.game.away_team}"

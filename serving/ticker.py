@@ -1,0 +1,76 @@
+"""A thread that does one step again and again until it is stopped."""
+
+import threading
+from collections.abc import Callable
+from types import TracebackType
+from typing import Final
+
+from core.logs import get_logger
+
+STOP_SECONDS: Final = 5.0
+
+log = get_logger(__name__)
+
+
+class Ticker:
+    """Does ``step`` at once and then every so many seconds, in a thread of its own.
+
+    A step that returns True has more to do and is done again without a pause. The thread is a boundary like
+    the process's: an error that nobody foresaw is logged with its trace and counted in ``unforeseen``, and the
+    next step is done all the same.
+    """
+
+    def __init__(self, name: str, step: Callable[[], bool], *, seconds: float) -> None:
+        self.unforeseen = 0
+        self._step = step
+        self._seconds = seconds
+        self._stopping = threading.Event()
+        self._idle = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    def start(self) -> None:
+        """Begin with the first step."""
+        self._thread.start()
+
+    def wait_until_idle(self, seconds: float) -> bool:
+        """Wait until there was nothing left to do for the first time; False if there still was after that long."""
+        return self._idle.wait(seconds)
+
+    @property
+    def running(self) -> bool:
+        """Whether the thread is there."""
+        return self._thread.is_alive()
+
+    def stop(self) -> None:
+        """Let the step under way end, for a few seconds at most, and begin no other."""
+        self._stopping.set()
+        if self._thread.is_alive():
+            self._thread.join(STOP_SECONDS)
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            more = False
+            with _Boundary(self):
+                more = self._step()
+            if not more:
+                self._idle.set()
+                self._stopping.wait(self._seconds)
+
+
+class _Boundary:
+    """Where an unforeseen error ends up: in the log, not at the end of the thread."""
+
+    def __init__(self, ticker: Ticker) -> None:
+        self._ticker = ticker
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        if not isinstance(error, Exception):
+            return False
+        self._ticker.unforeseen += 1
+        log.error("unforeseen error in a background thread", exc_info=error)
+        return True
