@@ -41,21 +41,17 @@ def ask_for_price(
     game = _next_game(client, home, away, league)
     if game is None:
         raise ResourceNotFoundError(f"No game between {home} and {away} is due.")
-    return client.price(
-        game["sport"], game["league"], game["game_id"], market=market, selection=selection, line=line, odds=odds
-    )
+    return client.price((game["sport"], game["league"], game["game_id"]), market, selection, line=line, odds=odds)
 
 
 def _client(settings: Settings) -> PredictionClient:
-    key = settings.api_key.get_secret_value() if settings.api_key else None
-    return PredictionClient(settings.service_url, key)
+    return PredictionClient(settings.service_url, settings.api_key)
 
 
 def _next_game(client: PredictionClient, home: str, away: str, league: str | None) -> dict[str, Any] | None:
     """The first game due whose sides both carry the names asked for; home and away may be the other way round."""
-    found: list[dict[str, Any]] = client.games(query=f"{home} {away}", league=league)["games"]
     wanted = (home.casefold(), away.casefold())
-    for game in found:
+    for game in client.games(f"{home} {away}", league=league):
         sides = f"{game['home_team']} {game['away_team']}".casefold()
         if all(name in sides for name in wanted):
             return game

@@ -69,7 +69,7 @@ def run_demo(settings: Settings, leagues: Leagues, out: Output, *, now: datetime
     engine = open_database(settings.database)
     schema.upgrade(engine)
     out.stage("data", _load_sample(engine, leagues))
-    models = _fit_models(engine, settings, leagues, out)
+    models = _fit_models(engine, leagues, out)
     versions = _register_models(engine, settings, models, out, now)
     out.stage("promote", _promote_models(engine, settings, models, now))
     for key in COUNTRIES.values():
@@ -86,7 +86,7 @@ def _load_sample(engine: Engine, leagues: Leagues) -> str:
     return f"{total} real games of {' and '.join(COUNTRIES.values())} 2023-24, {added:,} new facts"
 
 
-def _fit_models(engine: Engine, settings: Settings, leagues: Leagues, out: Output) -> list[Model]:
+def _fit_models(engine: Engine, leagues: Leagues, out: Output) -> list[Model]:
     datasets = [load_dataset(engine, leagues.get(key), MOMENT) for key in COUNTRIES.values()]
     rows = sum(len(dataset) for dataset in datasets)
     out.stage("features", f"{len(EVERYTHING.names)} features of {rows} finished games, each as of its kick-off")
@@ -147,13 +147,12 @@ def _ask_and_serve(settings: Settings, versions: Sequence[Version], out: Output,
     from serving.client import PredictionClient
     from serving.server import running_server
 
-    with running_server(settings, FixedClock(MOMENT)) as address:
+    with running_server(settings, FixedClock(MOMENT), port=settings.port) as address:
         out.stage("serve", f"{address}  (documentation at {address}/docs)")
-        client = PredictionClient(address)
-        found = client.games(query=f"{HOME} {AWAY}", league=LEAGUE)
-        game = found["games"][0]
+        with PredictionClient(address) as client:
+            game = client.games(f"{HOME} {AWAY}", league=LEAGUE)[0]
+            answer = client.prediction(game["sport"], game["league"], game["game_id"])
         path = f"{game['sport']}/{game['league']}/{game['game_id']}"
-        answer = client.prediction(game["sport"], game["league"], game["game_id"])
         out.line(_shown(answer, versions))
         out.line(f"\nTry:  curl '{address}/v1/predictions/{path}'")
         if goes_on:
@@ -179,7 +178,8 @@ def _shown(answer: dict[str, Any], versions: Sequence[Version]) -> str:
         ("market", *(f"{market[side]:.3f}" if market.get(side) else "-" for side in ("home", "draw", "away"))),
         ("base rate", f"{home_share:.3f}", f"{draw_share:.3f}", f"{away_share:.3f}"),
     ]
-    heading = f"\n {game['home_team']} v {game['away_team']}, {game['start_at']}, by {model['name']} version {model['version']}"
+    teams = f"{game['home_team']} v {game['away_team']}, {game['start_at']}"
+    heading = f"\n {teams}, by {model['name']} version {model['version']}"
     return "\n".join((heading, table(("", "home", "draw", "away"), rows), "", _record(versions), _honest(versions)))
 
 

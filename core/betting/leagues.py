@@ -22,6 +22,24 @@ KEY = re.compile(r"[A-Z0-9][A-Z0-9_]{0,31}")
 LONGEST_HOURS: Final = 240
 
 
+SPORT_SPELLINGS: Final[Mapping[str, str]] = {
+    "football": "soccer",
+    "ice hockey": "ice_hockey",
+    "hockey": "ice_hockey",
+    "australian football": "afl",
+    "fighting": "mma",
+    "formula 1": "formula_1",
+    "racing": "formula_1",
+}
+"""Spellings of a sport in the bot's writers that are not just our name in another case (reference: bot.md 1.7)."""
+
+
+def canonical_sport(spelling: str) -> str:
+    """Our name for a sport as any of the bot's writers spells it: ``American-Football`` is american_football."""
+    words = " ".join(re.split(r"[\s_\-]+", spelling.strip().lower()))
+    return SPORT_SPELLINGS.get(words, words.replace(" ", "_"))
+
+
 class League(BaseModel):
     """One competition whose teams meet each other and whose games can be compared."""
 
@@ -120,23 +138,6 @@ BUILT_IN: Final[tuple[League, ...]] = (
     _two_way("WTA", "tennis", 3, "WTA", ties="impossible", scores="goals"),
     _two_way("PDC", "darts", 1, "PDC", scores="goals"),
 )
-
-SPORT_SPELLINGS: Final[Mapping[str, str]] = {
-    "football": "soccer",
-    "ice hockey": "ice_hockey",
-    "hockey": "ice_hockey",
-    "australian football": "afl",
-    "fighting": "mma",
-    "formula 1": "formula_1",
-    "racing": "formula_1",
-}
-"""Spellings of a sport in the bot's writers that are not just our name in another case (reference: bot.md 1.7)."""
-
-
-def canonical_sport(spelling: str) -> str:
-    """Our name for a sport as any of the bot's writers spells it: ``American-Football`` is american_football."""
-    words = " ".join(re.split(r"[\s_\-]+", spelling.strip().lower()))
-    return SPORT_SPELLINGS.get(words, words.replace(" ", "_"))
 
 
 class Leagues:

@@ -28,7 +28,7 @@ class Finding:
 
 
 def run(json: AsJson = False) -> None:
-    """Check settings, database, schema, Redis, MLflow, the bot's database, data, models and disk; exit 3 if one is down."""
+    """Look at settings, database, Redis, MLflow, the bot, data, models and disk; exit 3 if one is missing."""
     from flows.commands.session import begin
 
     session = begin()

@@ -20,7 +20,8 @@ def backtest(
     """Forecast past seasons, each by models fitted on earlier ones only, beside base rate, Elo and market."""
     from flows.commands.session import begin
     from flows.jobs import our_database
-    from training.backtest import backtest as walk, parse_seasons, write_forecasts
+    from training.backtest import backtest as walk
+    from training.backtest import parse_seasons, write_forecasts
 
     session, out = begin(), Output(as_json=json)
     with our_database(session.settings) as engine:

@@ -26,8 +26,8 @@ def create(
     session = begin()
     expires = session.now + timedelta(days=days) if days else None
     with our_database(session.settings) as engine:
-        key = create_key(engine, owner, scope or ["predict", "read"], now=session.now, expires_at=expires)
-    Output(as_json=json).result({"key": key}, key)
+        key = create_key(engine, owner=owner, scopes=scope or ["predict", "read"], expires_at=expires, now=session.now)
+    Output(as_json=json).result({"id": key.key_id, "key": key.text}, key.text)
 
 
 @app.command("list")
@@ -40,13 +40,19 @@ def list_them(json: AsJson = False) -> None:
     session = begin()
     with our_database(session.settings) as engine:
         known = list_keys(engine)
+    header = ("id", "owner", "scopes", "created", "state")
     rows = [
-        (key.key_id, key.owner, " ".join(sorted(key.scopes)), f"{key.created_at:%Y-%m-%d}", key.state(session.now))
+        (
+            key.key_id,
+            key.owner,
+            " ".join(sorted(key.scopes)),
+            f"{key.created_at:%Y-%m-%d}",
+            "good" if key.usable(session.now) else "revoked" if key.revoked_at else "expired",
+        )
         for key in known
     ]
-    text = table(("id", "owner", "scopes", "created", "state"), rows) if rows else "no keys yet"
     Output(as_json=json).result(
-        {"keys": [dict(zip(("id", "owner", "scopes", "created", "state"), row, strict=True)) for row in rows]}, text
+        {"keys": [dict(zip(header, row, strict=True)) for row in rows]}, table(header, rows) if rows else "no keys yet"
     )
 
 
@@ -59,5 +65,5 @@ def revoke(key_id: str, json: AsJson = False) -> None:
 
     session = begin()
     with our_database(session.settings) as engine:
-        revoke_key(engine, key_id, now=session.now)
+        revoke_key(engine, key_id, session.now)
     Output(as_json=json).result({"revoked": key_id}, f"revoked {key_id}")
