@@ -161,7 +161,8 @@ def _reason(error: SQLAlchemyError) -> str:
     if not isinstance(error, DBAPIError) or error.orig is None:
         return type(error).__name__
     words = " ".join(str(word) for word in error.orig.args)
-    return f"{type(error.orig).__name__} {QUOTED_VALUE.sub(r'\1 (not shown)', words)}"[:300]
+    shown = QUOTED_VALUE.sub(r"\1 (not shown)", words)
+    return f"{type(error.orig).__name__} {shown}"[:300]
 
 
 def insert_new(connection: Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:

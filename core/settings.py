@@ -3,19 +3,25 @@
 The environment says where things are; what they do is code. ``.env.example`` is the same list for people.
 """
 
+import os
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Final, Literal
+from urllib.parse import quote
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic import ValidationError as PydanticValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from core.errors import ConfigurationError
 
-SECRETS_FOLDER = Path("/run/secrets")
+SECRETS_FOLDER: Final = Path("/run/secrets")
+SECRETS_VARIABLE: Final = "DBSBM_SECRETS_DIR"
+"""Names another folder of secret files, one file per setting, called like its variable in any case."""
+
+DRIVERS: Final = ("sqlite", "mysql+pymysql", "mariadb+pymysql")
 
 
 class Settings(BaseSettings):
@@ -26,7 +32,7 @@ class Settings(BaseSettings):
         env_ignore_empty=True,
         extra="ignore",
         frozen=True,
-        secrets_dir=SECRETS_FOLDER if SECRETS_FOLDER.is_dir() else None,
+        hide_input_in_errors=True,
     )
 
     dbsbm_env: Literal["development", "staging", "production"] = "development"
@@ -75,8 +81,8 @@ class Settings(BaseSettings):
     discord_token: SecretStr | None = None
     """Used by the example cog only."""
 
-    cors_origins: tuple[str, ...] = ()
-    """Web origins that may call the API from a browser."""
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
+    """Web origins that may call the API from a browser, separated by commas."""
 
     snapshot_seconds: int = Field(default=60, ge=5)
     """How often `dbsbm flows serve` reads the bot's database and refreshes features and forecasts [seconds]."""
@@ -90,13 +96,27 @@ class Settings(BaseSettings):
     @field_validator("database_url", "bot_database_url")
     @classmethod
     def _address_must_parse(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None:
-            try:
-                make_url(value.get_secret_value())
-            except ArgumentError as error:
-                msg = "expected an SQLAlchemy address such as mysql+pymysql://user:password@host/database"
-                raise ValueError(msg) from error
+        if value is None:
+            return None
+        msg = (
+            "expected an SQLAlchemy address such as mysql+pymysql://user:password@host/database; "
+            f"drivers are {', '.join(DRIVERS)}; special characters in a password are written as %40"
+        )
+        try:
+            address = make_url(value.get_secret_value())
+        except (ArgumentError, ValueError):
+            # Not chained: the library's own words quote what may be a piece of the password.
+            raise ValueError(msg) from None
+        if address.drivername not in DRIVERS:
+            raise ValueError(msg)
         return value
+
+    @field_validator("cors_origins", mode="before")
+    @classmethod
+    def _origins_by_comma(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        return tuple(origin.strip() for origin in value.split(",") if origin.strip())
 
     @cached_property
     def database(self) -> URL:
@@ -133,7 +153,7 @@ class Settings(BaseSettings):
         if self.redis_host is None:
             return None
         password = self.redis_password.get_secret_value()
-        credentials = f":{password}@" if password else ""
+        credentials = f":{quote(password, safe='')}@" if password else ""
         return SecretStr(f"redis://{credentials}{self.redis_host}:{self.redis_port}/{self.redis_db}")
 
     @property
@@ -143,19 +163,30 @@ class Settings(BaseSettings):
 
 
 def load_settings(**overrides: object) -> Settings:
-    """The settings of this process; keyword arguments win over the environment.
+    """The settings of this process: keyword arguments, then the environment, ``.env``, secret files.
 
     Raises ConfigurationError with one line per wrong variable: its name, what was read, what is allowed.
     """
     try:
-        return Settings(**overrides)  # type: ignore[arg-type]
+        return Settings(_secrets_dir=_secrets_folder(), **overrides)  # type: ignore[arg-type]
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(".env or a secret file is not UTF-8 text.") from error
     except PydanticValidationError as error:
         lines = [_explain(entry["loc"], entry["msg"], entry["input"]) for entry in error.errors()]
         raise ConfigurationError("\n".join(lines), hint="See .env.example.") from error
 
 
+def _secrets_folder() -> Path | None:
+    named = os.environ.get(SECRETS_VARIABLE)
+    if not named:
+        return SECRETS_FOLDER if SECRETS_FOLDER.is_dir() else None
+    if not Path(named).is_dir():
+        raise ConfigurationError(f"{SECRETS_VARIABLE}: expected a folder of secret files (read: {named!r}).")
+    return Path(named)
+
+
 def _explain(location: tuple[int | str, ...], message: str, value: object) -> str:
     name = str(location[0]).upper()
-    secret = isinstance(value, SecretStr) or any(word in name for word in ("URL", "PASSWORD", "KEY", "TOKEN"))
+    secret = isinstance(value, SecretStr) or any(word in name for word in ("URL", "URI", "PASSWORD", "KEY", "TOKEN"))
     shown = "a value that is not shown" if secret else repr(value)
     return f"{name}: {message} (read: {shown})."

@@ -10,9 +10,9 @@ import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Any, Final, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from pydantic import ValidationError as PydanticValidationError
 from rapidfuzz import fuzz, process
 
@@ -20,7 +20,6 @@ from core.errors import ConfigurationError, ResourceNotFoundError
 
 KEY = re.compile(r"[A-Z0-9][A-Z0-9_]{0,31}")
 LONGEST_HOURS: Final = 240
-
 
 SPORT_SPELLINGS: Final[Mapping[str, str]] = {
     "football": "soccer",
@@ -48,9 +47,7 @@ class League(BaseModel):
     key: str
     """Upper-case name used everywhere: commands, addresses, model names."""
 
-    sport: Annotated[
-        str, BeforeValidator(lambda value: canonical_sport(value) if isinstance(value, str) else value)
-    ] = Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")
+    sport: str = Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")
     """Any spelling that the bot knows; kept as our own."""
 
     outcomes: Literal[2, 3] = 2
@@ -71,6 +68,11 @@ class League(BaseModel):
 
     scores: Literal["goals", "points"] = "points"
     """Low scores are counted on a grid of goals, high ones spread like a normal distribution."""
+
+    @field_validator("sport", mode="before")
+    @classmethod
+    def _in_our_spelling(cls, value: object) -> object:
+        return canonical_sport(value) if isinstance(value, str) else value
 
     @model_validator(mode="after")
     def _draws_need_three_outcomes(self) -> "League":

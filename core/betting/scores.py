@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr
+from scipy.special import nbdtrik, ndtr, pdtrik
 from scipy.stats import nbinom, poisson
 
 from core.betting.odds import FloatArray
@@ -19,7 +19,10 @@ SMALLEST_MEAN: Final = 0.05
 """No side of a game is expected to score less than this."""
 
 TAIL_DEVIATIONS: Final = 7.0
-"""A grid reaches this many standard deviations past the mean; the rest is below 1e-11."""
+"""A grid of points reaches this many standard deviations past the mean; the rest is below 1e-11."""
+
+TAIL: Final = 1e-10
+"""A grid of goals ends where less than this is left above it: counts have heavier tails than a normal variable."""
 
 
 @dataclass(frozen=True)
@@ -49,17 +52,20 @@ class ScoreDistribution:
         ``dispersion`` is variance over mean: 1 is Poisson (Maher 1982), above 1 negative binomial.
         """
         home_mean, away_mean = max(home_mean, SMALLEST_MEAN), max(away_mean, SMALLEST_MEAN)
-        larger = max(home_mean, away_mean, 2.0)
-        size = int(np.ceil(larger + TAIL_DEVIATIONS * np.sqrt(larger * max(dispersion, 1.0)))) + 1
+        size = _reach(max(home_mean, away_mean, 2.0), dispersion) + 1
         return cls._normalised(np.outer(_counts(home_mean, dispersion, size), _counts(away_mean, dispersion, size)))
 
     @classmethod
     def of_points(
         cls, margin_mean: float, total_mean: float, margin_deviation: float, total_deviation: float
     ) -> "ScoreDistribution":
-        """Margin and total as independent normal variables, discretised to whole scores of equal parity."""
+        """Margin and total as independent normal variables, discretised to whole scores of equal parity.
+
+        A total smaller than the margin would need negative scores; it is raised to the margin.
+        """
+        total_mean = max(total_mean, abs(margin_mean))
         reach = TAIL_DEVIATIONS * max(margin_deviation, total_deviation)
-        size = int(np.ceil((max(total_mean, 0.0) + abs(margin_mean) + 2 * reach) / 2)) + 2
+        size = int(np.ceil((total_mean + abs(margin_mean) + 2 * reach) / 2)) + 2
         home, away = np.ogrid[:size, :size]
         margins = _discretised(np.arange(-size + 1, size), margin_mean, margin_deviation)
         totals = _discretised(np.arange(2 * size - 1), total_mean, total_deviation)
@@ -125,9 +131,20 @@ def _ratio(wanted: float, present: float) -> float:
     return wanted / present if present > 0 else 0.0
 
 
+def _reach(mean: float, dispersion: float) -> int:
+    """The count above which less than ``TAIL`` is left."""
+    if _is_poisson(dispersion):
+        return int(np.ceil(pdtrik(1 - TAIL, mean)))
+    return int(np.ceil(nbdtrik(1 - TAIL, mean / (dispersion - 1), 1 / dispersion)))
+
+
+def _is_poisson(dispersion: float) -> bool:
+    return dispersion <= 1.0 + 1e-9
+
+
 def _counts(mean: float, dispersion: float, size: int) -> FloatArray:
     counts = np.arange(size)
-    if dispersion <= 1.0 + 1e-9:
+    if _is_poisson(dispersion):
         return np.asarray(poisson.pmf(counts, mean))
     return np.asarray(nbinom.pmf(counts, mean / (dispersion - 1), 1 / dispersion))
 
