@@ -38,9 +38,10 @@ def _redacted(key: str, value: object) -> object:
         return MASK
     if isinstance(value, dict):
         return {str(inner): _redacted(str(inner), item) for inner, item in value.items()}
-    if isinstance(value, list | tuple):
+    # An SQLAlchemy address is a named tuple, too, whose text masks the password that is one of its items.
+    if isinstance(value, list | tuple) and not hasattr(value, "_fields"):
         return [_redacted("", item) for item in value]
-    if value is None or isinstance(value, int) or (isinstance(value, float) and math.isfinite(value)):
+    if value is None or isinstance(value, bool | int) or (isinstance(value, float) and math.isfinite(value)):
         return value
     return ADDRESS_PASSWORD.sub(rf"\g<head>{MASK}", value if isinstance(value, str) else repr(value))
 
@@ -88,6 +89,8 @@ def configure_logs(settings: Settings) -> None:
     root.setLevel(settings.log_level)
     for noisy in ("alembic", "httpx", "mlflow", "matplotlib"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    # Warns at every registration that a uv-made environment has no pip to name; the bundle names its own needs.
+    logging.getLogger("mlflow.utils.environment").setLevel(logging.ERROR)
 
 
 def get_logger(name: str) -> structlog.stdlib.BoundLogger:
