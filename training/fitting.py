@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Final
 
 import lightgbm
@@ -16,10 +17,11 @@ from training.dataset import Dataset
 from training.learners import Learnt, learn_mean, learn_outcome
 from training.recipe import Recipe
 
-WEIGHTS: Final = np.linspace(0, 1, 11)
-DEFAULT_WEIGHT: Final = 0.3
+STEPS: Final = 10
 FEWEST_PROOFS: Final = 100
 """Unseen games needed before a blend or a calibration is believed."""
+UNPROVED: Final = np.array([0.5, 0.5, 0.0])
+"""Shares of anchor, full linear model and trees before there is anything to judge by."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,13 +29,10 @@ class Proof:
     """What the learners said of games they had not seen, and how those ended: the ground for blend and calibration."""
 
     outcomes: NDArray[np.int64]
-    linear: FloatArray
-    trees: FloatArray
-    """Log-probabilities of the two learners, shape (games, classes)."""
-    means: Mapping[str, tuple[FloatArray, FloatArray, FloatArray]]
-    """By question: linear answer, trees' answer, truth."""
-    scores: FloatArray
-    """Final scores, shape (games, 2)."""
+    said: FloatArray
+    """Log-probabilities, shape (learners, games, classes)."""
+    means: Mapping[str, tuple[FloatArray, FloatArray]]
+    """By question: what the learners said, shape (learners, games), and the truth."""
 
 
 @dataclass(frozen=True)
@@ -61,61 +60,75 @@ def prove(recipe: Recipe, learnt: Mapping[str, Learnt], unseen: Dataset) -> Proo
     """What the learners say of games they have not seen."""
     rows = unseen.columns(recipe.features)
     boosters = {name: lightgbm.Booster(model_str=item.trees) for name, item in learnt.items()}
-    said = boosters["outcome"].predict(rows, num_threads=1)
-    trees = said if said.ndim == 2 else np.column_stack((said, 1 - said))
+    answer = boosters["outcome"].predict(rows, num_threads=1)
+    trees = answer if answer.ndim == 2 else np.column_stack((answer, 1 - answer))
+    linear = [log_softmax(model(rows), axis=1) for model in learnt["outcome"].linears]
+    means = {
+        name: np.stack(
+            [*(model(rows)[:, 0] for model in learnt[name].linears), boosters[name].predict(rows, num_threads=1)]
+        )
+        for name in ("margin", "total")
+    }
     return Proof(
         outcomes=unseen.outcomes,
-        linear=log_softmax(learnt["outcome"].linear(rows), axis=1),
-        trees=np.log(np.clip(trees, 1e-6, 1)),
-        means={
-            name: (learnt[name].linear(rows)[:, 0], boosters[name].predict(rows, num_threads=1), truth)
-            for name, truth in (("margin", unseen.margins), ("total", unseen.totals))
-        },
-        scores=np.column_stack((unseen.home_scores, unseen.away_scores)),
+        said=np.stack([*linear, np.log(np.clip(trees, 1e-6, 1))]),
+        means={"margin": (means["margin"], unseen.margins), "total": (means["total"], unseen.totals)},
     )
 
 
 def assemble(recipe: Recipe, dataset: Dataset, learnt: Mapping[str, Learnt], proofs: Sequence[Proof]) -> Fitted:
     """Put a forecaster together from what was learnt and what earlier learners proved on unseen games."""
-    weight = _outcome_weight(proofs)
-    margin, total = (_mean_weight(proofs, question) for question in ("margin", "total"))
+    shares = _outcome_shares(proofs)
     spec = ForecasterSpec(
         classes=dataset.classes,
         features=recipe.features.labels,
-        outcome=Head(linear=learnt["outcome"].linear, trees_weight=weight),
-        calibration=_calibration(proofs, weight, len(dataset.classes)),
-        margin=Head(linear=learnt["margin"].linear, trees_weight=margin),
-        total=Head(linear=learnt["total"].linear, trees_weight=total),
+        outcome=_head(learnt["outcome"], shares),
+        calibration=_calibration(proofs, shares, len(dataset.classes)),
+        margin=_head(learnt["margin"], _mean_shares(proofs, "margin")),
+        total=_head(learnt["total"], _mean_shares(proofs, "total")),
         shape=_shape(dataset, learnt, recipe),
     )
     return Fitted(spec, {name: item.trees for name, item in learnt.items() if getattr(spec, name).trees_weight})
 
 
-def _outcome_weight(proofs: Sequence[Proof]) -> float:
-    """The trees' share in the blend that would have given the smallest log loss."""
-    outcomes, linear, trees = _decided(proofs)
+def _head(learnt: Learnt, shares: FloatArray) -> Head:
+    *linear, trees = (float(share) for share in shares)
+    return Head(linears=learnt.linears, weights=tuple(linear), trees_weight=trees)
+
+
+def _outcome_shares(proofs: Sequence[Proof]) -> FloatArray:
+    """The learners' shares in the blend that would have given the smallest log loss."""
+    outcomes, said = _decided(proofs)
     if len(outcomes) < FEWEST_PROOFS:
-        return DEFAULT_WEIGHT
+        return UNPROVED
     games = np.arange(len(outcomes))
-    losses = [-log_softmax((1 - w) * linear + w * trees, axis=1)[games, outcomes].mean() for w in WEIGHTS]
-    return float(WEIGHTS[int(np.argmin(losses))])
+    ways = _ways_to_share(len(said))
+    losses = [-log_softmax(np.tensordot(way, said, 1), axis=1)[games, outcomes].mean() for way in ways]
+    return np.asarray(ways[int(np.argmin(losses))])
 
 
-def _mean_weight(proofs: Sequence[Proof], question: str) -> float:
-    """The trees' share that would have given the smallest squared error."""
+def _mean_shares(proofs: Sequence[Proof], question: str) -> FloatArray:
+    """The shares that would have given the smallest squared error."""
     if sum(len(proof.outcomes) for proof in proofs) < FEWEST_PROOFS:
-        return DEFAULT_WEIGHT
-    linear, trees, truth = (np.concatenate(parts) for parts in zip(*(p.means[question] for p in proofs), strict=True))
-    errors = [(((1 - w) * linear + w * trees - truth) ** 2).mean() for w in WEIGHTS]
-    return float(WEIGHTS[int(np.argmin(errors))])
+        return UNPROVED
+    said = np.concatenate([proof.means[question][0] for proof in proofs], axis=1)
+    truth = np.concatenate([proof.means[question][1] for proof in proofs])
+    ways = _ways_to_share(len(said))
+    return np.asarray(ways[int(np.argmin(((ways @ said - truth) ** 2).mean(axis=1)))])
 
 
-def _calibration(proofs: Sequence[Proof], weight: float, classes: int) -> Calibration:
+def _ways_to_share(learners: int) -> FloatArray:
+    """Every way to share 1 among the learners in tenths, shape (ways, learners)."""
+    shares = [way for way in product(range(STEPS + 1), repeat=learners) if sum(way) == STEPS]
+    return np.array(shares, dtype=np.float64) / STEPS
+
+
+def _calibration(proofs: Sequence[Proof], shares: FloatArray, classes: int) -> Calibration:
     """Slope and shifts of smallest log loss, held near 1 and 0 by a penalty worth fifty games."""
-    outcomes, linear, trees = _decided(proofs)
+    outcomes, said = _decided(proofs)
     if len(outcomes) < FEWEST_PROOFS:
         return Calibration(slope=1.0, shifts=(0.0,) * classes)
-    blended = (1 - weight) * linear + weight * trees
+    blended = np.tensordot(shares, said, 1)
     games = np.arange(len(outcomes))
 
     def loss(parameters: FloatArray) -> float:
@@ -129,20 +142,19 @@ def _calibration(proofs: Sequence[Proof], weight: float, classes: int) -> Calibr
     return Calibration(slope=slope, shifts=(*shifts, 0.0))
 
 
-def _decided(proofs: Sequence[Proof]) -> tuple[NDArray[np.int64], FloatArray, FloatArray]:
+def _decided(proofs: Sequence[Proof]) -> tuple[NDArray[np.int64], FloatArray]:
+    """Outcomes of the games that somebody won (or drew, where that counts), and what was said of them."""
     if not proofs:
-        return np.empty(0, dtype=np.int64), np.empty((0, 0)), np.empty((0, 0))
+        return np.empty(0, dtype=np.int64), np.empty((0, 0, 0))
     outcomes = np.concatenate([proof.outcomes for proof in proofs])
-    linear = np.concatenate([proof.linear for proof in proofs])
-    trees = np.concatenate([proof.trees for proof in proofs])
-    decided = outcomes >= 0
-    return outcomes[decided], linear[decided], trees[decided]
+    said = np.concatenate([proof.said for proof in proofs], axis=1)
+    return outcomes[outcomes >= 0], said[:, outcomes >= 0]
 
 
 def _shape(dataset: Dataset, learnt: Mapping[str, Learnt], recipe: Recipe) -> Shape:
     """Spread of the scores around the linear means, over the games learnt from."""
     rows = dataset.columns(recipe.features)
-    margin, total = learnt["margin"].linear(rows)[:, 0], learnt["total"].linear(rows)[:, 0]
+    margin, total = (learnt[name].linears[-1](rows)[:, 0] for name in ("margin", "total"))
     expected = np.maximum(np.concatenate((total + margin, total - margin)) / 2, 0.05)
     scored = np.concatenate((dataset.home_scores, dataset.away_scores))
     return Shape(

@@ -1,7 +1,8 @@
 """The two learners: penalised linear models by scikit-learn and small trees by LightGBM."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import lightgbm
 import numpy as np
@@ -13,12 +14,14 @@ from core.registry.forecaster import Linear
 from training.dataset import Dataset
 from training.recipe import Recipe
 
+ANCHOR_REGULARISATION: Final = 1.0
+
 
 @dataclass(frozen=True)
 class Learnt:
-    """What was learnt of one question: the linear model, and LightGBM's text."""
+    """What was learnt of one question: the anchor, the linear model of every feature, and LightGBM's text."""
 
-    linear: Linear
+    linears: tuple[Linear, ...]
     trees: str
 
 
@@ -26,25 +29,42 @@ def learn_outcome(recipe: Recipe, dataset: Dataset) -> Learnt:
     """Learn who wins; games that ended level where that is no outcome are left out."""
     decided = dataset.outcomes >= 0
     rows, outcomes = dataset.columns(recipe.features)[decided], dataset.outcomes[decided]
-    means, scales = _standards(rows)
-    model = LogisticRegression(C=recipe.regularisation, max_iter=2000)
-    model.fit(_standardised(rows, means, scales), outcomes)
-    coefficients, intercepts = _all_classes(model, len(dataset.classes))
-    linear = _linear(means, scales, coefficients, intercepts)
     classes = len(dataset.classes)
+
+    def fitted(standardised: FloatArray, regularisation: float) -> tuple[FloatArray, FloatArray]:
+        model = LogisticRegression(C=regularisation, max_iter=2000).fit(standardised, outcomes)
+        return _all_classes(model, classes)
+
+    linears = _linears(recipe, rows, fitted)
     if classes == 2:
-        return Learnt(linear, _trees(recipe, rows, (outcomes == 0).astype(float), objective="binary"))
-    return Learnt(linear, _trees(recipe, rows, outcomes, objective="multiclass", num_class=classes))
+        return Learnt(linears, _trees(recipe, rows, (outcomes == 0).astype(float), objective="binary"))
+    return Learnt(linears, _trees(recipe, rows, outcomes, objective="multiclass", num_class=classes))
 
 
 def learn_mean(recipe: Recipe, dataset: Dataset, target: FloatArray) -> Learnt:
     """Learn the mean of a number known after each game."""
     rows = dataset.columns(recipe.features)
+
+    def fitted(standardised: FloatArray, regularisation: float) -> tuple[FloatArray, FloatArray]:
+        model = Ridge(alpha=1 / regularisation).fit(standardised, target)
+        return np.atleast_2d(model.coef_), np.atleast_1d(model.intercept_)
+
+    return Learnt(_linears(recipe, rows, fitted), _trees(recipe, rows, target, objective="regression"))
+
+
+Fit = Callable[[FloatArray, float], tuple[FloatArray, FloatArray]]
+
+
+def _linears(recipe: Recipe, rows: FloatArray, fit: Fit) -> tuple[Linear, Linear]:
+    """The anchor, whose coefficients are 0 for all features but a few, and the penalised model of all of them."""
     means, scales = _standards(rows)
-    model = Ridge(alpha=1 / recipe.regularisation)
-    model.fit(_standardised(rows, means, scales), target)
-    linear = _linear(means, scales, np.atleast_2d(model.coef_), np.atleast_1d(model.intercept_))
-    return Learnt(linear, _trees(recipe, rows, target, objective="regression"))
+    standardised = np.nan_to_num((rows - means) / scales, nan=0.0)
+    few = [recipe.features.names.index(name) for name in recipe.anchor]
+    some, anchor_intercepts = fit(standardised[:, few], ANCHOR_REGULARISATION)
+    anchor = np.zeros((len(some), rows.shape[1]))
+    anchor[:, few] = some
+    coefficients, intercepts = fit(standardised, recipe.regularisation)
+    return _linear(means, scales, anchor, anchor_intercepts), _linear(means, scales, coefficients, intercepts)
 
 
 def _standards(rows: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -55,10 +75,6 @@ def _standards(rows: FloatArray) -> tuple[FloatArray, FloatArray]:
     means = filled.sum(axis=0) / counts
     deviations = np.sqrt((np.where(known, rows - means, 0.0) ** 2).sum(axis=0) / counts)
     return means, np.where(deviations > 1e-12, deviations, 1.0)
-
-
-def _standardised(rows: FloatArray, means: FloatArray, scales: FloatArray) -> FloatArray:
-    return np.nan_to_num((rows - means) / scales, nan=0.0)
 
 
 def _all_classes(model: Any, classes: int) -> tuple[FloatArray, FloatArray]:

@@ -18,8 +18,10 @@ class Recipe:
     variant: str
     """"results" models never see the price of the game they forecast; "prices" models do."""
     features: FeatureSet
-    regularisation: float = 0.05
-    """Inverse strength of the linear models' penalty (scikit-learn's C)."""
+    anchor: tuple[str, ...]
+    """The few features that carry most: one linear model sees only these, and is hardly penalised."""
+    regularisation: float = 0.02
+    """Inverse strength of the penalty on the linear model that sees every feature (scikit-learn's C)."""
     rounds: int = 120
     leaves: int = 7
     learning_rate: float = 0.04
@@ -37,11 +39,15 @@ class Recipe:
 
     def parameters(self) -> dict[str, Any]:
         """Everything above as plain values, for the run's record."""
-        return {**asdict(self), "features": ",".join(self.features.labels)}
+        return {**asdict(self), "features": ",".join(self.features.labels), "anchor": ",".join(self.anchor)}
 
 
 RECIPES: Final = {
-    recipe.name: recipe for recipe in (Recipe("results", "results", RESULTS), Recipe("prices", "prices", PRICES))
+    recipe.name: recipe
+    for recipe in (
+        Recipe("results", "results", RESULTS, ("rating_gap", "price_rating_gap", "margin_slow", "total_slow")),
+        Recipe("prices", "prices", PRICES, ("market_log_odds", "market_draw", "market_margin", "market_total")),
+    )
 }
 
 

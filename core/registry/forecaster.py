@@ -1,4 +1,4 @@
-"""From a feature row to one score distribution: a linear model and a LightGBM model per question, blended.
+"""From a feature row to one score distribution: linear models and a LightGBM model per question, blended.
 
 Three questions are asked of every row: who wins (outcome), by how much (margin), and how many in all
 (total). Margin and total give the shape of the joint score distribution, and its three regions are then
@@ -50,9 +50,11 @@ class Calibration(_Part):
 
 
 class Head(_Part):
-    """One question: the linear answer, and the share that the trees' answer has in the blend."""
+    """One question: the linear answers with their shares in the blend, and the share of the trees' answer."""
 
-    linear: Linear
+    linears: tuple[Linear, ...]
+    weights: tuple[float, ...]
+    """One per linear model; with ``trees_weight`` they sum to 1."""
     trees_weight: float
 
 
@@ -133,20 +135,20 @@ class Forecaster:
     def blended(self, table: FloatArray) -> FloatArray:
         """Log-probabilities before calibration, shape (games, classes)."""
         head = self.spec.outcome
-        linear = log_softmax(head.linear(table), axis=1)
-        if not head.trees_weight:
-            return np.asarray(linear)
-        trees = np.log(np.clip(self._tree_probabilities(table), SMALLEST_PROBABILITY, 1.0))
-        return np.asarray((1 - head.trees_weight) * linear + head.trees_weight * trees)
+        answers = zip(head.weights, head.linears, strict=True)
+        said = sum(weight * log_softmax(linear(table), axis=1) for weight, linear in answers if weight)
+        if head.trees_weight:
+            said = said + head.trees_weight * np.log(np.clip(self._tree_probabilities(table), SMALLEST_PROBABILITY, 1))
+        return np.asarray(said)
 
     def mean(self, question: Literal["margin", "total"], table: FloatArray) -> FloatArray:
         """Expected margin or total before the outcome moves it, shape (games,)."""
         head: Head = getattr(self.spec, question)
-        linear = head.linear(table)[:, 0]
-        if not head.trees_weight:
-            return np.asarray(linear)
-        trees = self._trees[question].predict(table, num_threads=1)
-        return np.asarray((1 - head.trees_weight) * linear + head.trees_weight * trees)
+        answers = zip(head.weights, head.linears, strict=True)
+        said = sum(weight * linear(table)[:, 0] for weight, linear in answers if weight)
+        if head.trees_weight:
+            said = said + head.trees_weight * self._trees[question].predict(table, num_threads=1)
+        return np.asarray(said)
 
     def _tree_probabilities(self, table: FloatArray) -> FloatArray:
         answer = np.asarray(self._trees["outcome"].predict(table, num_threads=1))
