@@ -51,8 +51,9 @@ def price(
     """
     if selection not in SELECTIONS.get(market, ()):
         offered = ", ".join(f"{name} ({'/'.join(choices)})" for name, choices in SELECTIONS.items())
-        msg = f"market: no selection {selection!r} in market {market!r}; there are {offered}."
-        raise ValidationError(msg, field="selection" if market in SELECTIONS else "market")
+        field = "selection" if market in SELECTIONS else "market"
+        msg = f"{field}: no selection {selection!r} in market {market!r}; there are {offered}."
+        raise ValidationError(msg, field=field)
     if market in ("spread", "total"):
         return _lined(scores, market, selection, _checked(line))
     outcome = scores.outcome
@@ -68,7 +69,8 @@ def price(
 
 
 def _decided(win: float) -> Pricing:
-    return Pricing(win, 0.0, max(0.0, 1 - win))
+    bounded = min(max(win, 0.0), 1.0)
+    return Pricing(bounded, 0.0, 1 - bounded)
 
 
 def _checked(line: float | None) -> float:

@@ -1,0 +1,125 @@
+"""A score distribution sums to one, has the shape it was asked for, and moves exactly where it is told."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import nbinom, norm, poisson, skellam
+
+from core.betting.scores import Outcome, ScoreDistribution
+
+means = st.floats(0.05, 12)
+dispersions = st.one_of(st.just(1.0), st.floats(1.0, 3.0))
+goals = st.builds(ScoreDistribution.of_goals, means, means, dispersions)
+points = st.builds(
+    ScoreDistribution.of_points, st.floats(-30, 30), st.floats(20, 230), st.floats(5, 20), st.floats(5, 25)
+)
+either = st.one_of(goals, points)
+
+
+@st.composite
+def outcomes(draw: st.DrawFn) -> Outcome:
+    home, draw_, away = (draw(st.floats(0.001, 1)) for _ in range(3))
+    total = home + draw_ + away
+    return Outcome(home / total, draw_ / total, away / total)
+
+
+@given(scores=either)
+def test_every_grid_sums_to_one_and_so_does_all_that_is_summed_from_it(scores: ScoreDistribution) -> None:
+    assert scores.grid.sum() == pytest.approx(1, abs=1e-9)
+    assert (scores.grid >= 0).all()
+    assert scores.margins.sum() == pytest.approx(1, abs=1e-9)
+    assert scores.totals.sum() == pytest.approx(1, abs=1e-9)
+    outcome = scores.outcome
+    assert outcome.home + outcome.draw + outcome.away == pytest.approx(1, abs=1e-9)
+
+
+@given(home=means, away=means)
+def test_a_grid_of_goals_is_the_product_of_two_poisson_laws(home: float, away: float) -> None:
+    scores = ScoreDistribution.of_goals(home, away)
+    counts = np.arange(len(scores.grid))
+    assert scores.grid == pytest.approx(np.outer(poisson.pmf(counts, home), poisson.pmf(counts, away)), abs=1e-9)
+    assert scores.totals == pytest.approx(poisson.pmf(np.arange(len(scores.totals)), home + away), abs=1e-9)
+    assert scores.outcome.home == pytest.approx(skellam.sf(0, home, away), abs=1e-8)
+    assert scores.outcome.draw == pytest.approx(skellam.pmf(0, home, away), abs=1e-8)
+
+
+@given(home=means, away=means, dispersion=st.floats(1.01, 3))
+def test_dispersion_is_variance_over_mean(home: float, away: float, dispersion: float) -> None:
+    grid = ScoreDistribution.of_goals(home, away, dispersion).grid
+    counts, masses = np.arange(len(grid)), grid.sum(axis=1)
+    mean = masses @ counts
+    assert mean == pytest.approx(home, abs=1e-6)
+    assert masses @ (counts - mean) ** 2 == pytest.approx(dispersion * home, rel=1e-4)
+    assert masses == pytest.approx(nbinom.pmf(counts, home / (dispersion - 1), 1 / dispersion), abs=1e-9)
+
+
+@given(home=means, away=means, dispersion=dispersions)
+def test_means_of_goals_are_those_asked_for(home: float, away: float, dispersion: float) -> None:
+    scores = ScoreDistribution.of_goals(home, away, dispersion)
+    assert scores.margin_mean == pytest.approx(home - away, abs=1e-6)
+    assert scores.total_mean == pytest.approx(home + away, abs=1e-6)
+
+
+@given(margin=st.floats(-15, 15), total=st.floats(180, 230), spread=st.floats(8, 14))
+def test_margin_and_total_of_points_are_those_asked_for(margin: float, total: float, spread: float) -> None:
+    scores = ScoreDistribution.of_points(margin, total, spread, 18)
+    assert scores.margin_mean == pytest.approx(margin, abs=0.02)
+    assert scores.total_mean == pytest.approx(total, abs=0.02)
+    assert scores.outcome.home == pytest.approx(norm.sf(0.5, margin, spread), abs=1e-3)
+    margins = np.arange(len(scores.margins)) - (len(scores.grid) - 1)
+    assert np.sqrt(scores.margins @ (margins - scores.margin_mean) ** 2) == pytest.approx(spread, rel=0.01)
+
+
+def test_points_of_one_game_have_equal_parity() -> None:
+    scores = ScoreDistribution.of_points(3, 45, 13, 13)
+    home, away = np.indices(scores.grid.shape)
+    by_total = [scores.grid[home + away == total].sum() for total in range(30)]
+    assert by_total == pytest.approx(list(scores.totals[:30]))
+
+
+@given(scores=either, outcome=outcomes())
+def test_tilting_gives_exactly_the_outcome_asked_for(scores: ScoreDistribution, outcome: Outcome) -> None:
+    tilted = scores.tilted(outcome).outcome
+    assert (tilted.home, tilted.draw, tilted.away) == pytest.approx(
+        (outcome.home, outcome.draw, outcome.away), abs=1e-9
+    )
+
+
+@given(scores=goals, outcome=outcomes())
+def test_tilting_keeps_the_odds_between_scores_of_one_winner(scores: ScoreDistribution, outcome: Outcome) -> None:
+    tilted = scores.tilted(outcome)
+    wins = np.tril(np.ones_like(scores.grid), k=-1).astype(bool)
+    assert tilted.grid[wins] / outcome.home == pytest.approx(scores.grid[wins] / scores.outcome.home, abs=1e-9)
+
+
+@given(scores=either)
+def test_tilting_to_where_it_stands_changes_nothing(scores: ScoreDistribution) -> None:
+    assert scores.tilted(scores.outcome).grid == pytest.approx(scores.grid, abs=1e-12)
+
+
+def test_an_impossible_draw_leaves_no_level_score() -> None:
+    tilted = ScoreDistribution.of_points(3, 215, 12, 18).tilted(Outcome(0.6, 0.0, 0.4))
+    assert np.trace(tilted.grid) == 0
+    assert tilted.outcome.home == pytest.approx(0.6)
+    assert tilted.outcome.decided_home == pytest.approx(0.6)
+
+
+def test_decided_home_leaves_the_draw_out() -> None:
+    assert Outcome(0.3, 0.4, 0.3).decided_home == 0.5
+
+
+@given(margin=st.floats(-200, 200), total=st.floats(-300, 300), spread=st.floats(1, 30), other=st.floats(1, 30))
+def test_a_model_gone_astray_still_makes_a_distribution(
+    margin: float, total: float, spread: float, other: float
+) -> None:
+    scores = ScoreDistribution.of_points(margin, total, spread, other)
+    assert scores.grid.sum() == pytest.approx(1, abs=1e-9)
+    assert np.isfinite(ScoreDistribution.of_goals((total + margin) / 2, (total - margin) / 2, 1.2).margin_mean)
+
+
+@given(home=means, away=means)
+def test_changing_ends_turns_the_grid_over(home: float, away: float) -> None:
+    there, back = ScoreDistribution.of_goals(home, away), ScoreDistribution.of_goals(away, home)
+    assert there.grid == pytest.approx(back.grid.T, abs=1e-12)
+    assert there.margins == pytest.approx(back.margins[::-1], abs=1e-12)
