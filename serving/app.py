@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import os
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Final
@@ -30,11 +31,12 @@ from serving.slate import Slate
 from serving.slate_follower import SlateFollower
 from serving.state import Service, State
 from serving.ticker import Ticker
+from serving.warming import Warming
 
 LOOK_SECONDS: Final = 1.0
 """How often the database is asked for changes of models, games and keys."""
 
-START_SECONDS: Final = 5.0
+START_SECONDS: Final = 10.0
 """How long the start waits for the first games and champions; what is missing then is loaded while serving."""
 
 
@@ -92,6 +94,7 @@ def _built(settings: Settings, clock: Clock, metrics: Metrics) -> Service:
     leagues = load_leagues(settings.leagues_file)
     slate, champions = Slate(), Champions()
     cache = PredictionCache(None if settings.redis is None else SharedCache(settings.redis, metrics))
+    warming = Warming(clock, slate, champions, cache.local)
     return Service(
         settings=settings,
         clock=clock,
@@ -100,9 +103,9 @@ def _built(settings: Settings, clock: Clock, metrics: Metrics) -> Service:
         metrics=metrics,
         cache=cache,
         champions=champions,
-        champion_follower=ChampionFollower(engine, settings, clock, champions, metrics),
+        champion_follower=ChampionFollower(engine, settings, clock, champions, warming, metrics),
         slate=slate,
-        slate_follower=SlateFollower(engine, clock, slate, champions, cache.local),
+        slate_follower=SlateFollower(engine, slate, warming),
         keys=KeyRing(engine),
         log=PredictionLog(engine, metrics),
         predictor=Predictor(leagues, slate, champions, cache),
@@ -113,8 +116,8 @@ def _built(settings: Settings, clock: Clock, metrics: Metrics) -> Service:
 def _followed(service: Service) -> Iterator[list[Ticker]]:
     """The threads that follow the database, and the one that writes the log."""
     tickers = [
-        Ticker("champions", service.champion_follower.step, seconds=LOOK_SECONDS),
         Ticker("slate", service.slate_follower.step, seconds=LOOK_SECONDS),
+        Ticker("champions", service.champion_follower.step, seconds=LOOK_SECONDS),
         Ticker("prediction-log", service.log.step, seconds=LOOK_SECONDS),
     ]
     if service.settings.demands_keys:
@@ -129,8 +132,9 @@ def _followed(service: Service) -> Iterator[list[Ticker]]:
 
 
 def _caught_up(tickers: list[Ticker]) -> None:
+    until = time.monotonic() + START_SECONDS
     for ticker in tickers:
-        ticker.wait_until_idle(START_SECONDS / len(tickers))
+        ticker.wait_until_idle(max(0.0, until - time.monotonic()))
 
 
 def _stopped(tickers: list[Ticker]) -> None:

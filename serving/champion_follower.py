@@ -15,6 +15,7 @@ from core.registry.deployment import Deployment, Version, deployments, version, 
 from core.settings import Settings
 from serving.champions import Champions, load_champion
 from serving.metrics import Metrics
+from serving.warming import Warming
 
 FIRST_RETRY_SECONDS: Final = 5.0
 LAST_RETRY_SECONDS: Final = 300.0
@@ -39,13 +40,21 @@ class ChampionFollower:
     """Looks at the deployment records; loads at most one changed champion per step."""
 
     def __init__(
-        self, engine: Engine, settings: Settings, clock: Clock, champions: Champions, metrics: Metrics
+        self,
+        engine: Engine,
+        settings: Settings,
+        clock: Clock,
+        champions: Champions,
+        warming: Warming,
+        metrics: Metrics,
     ) -> None:
         self._engine = engine
         self._settings = settings
         self._clock = clock
         self._champions = champions
+        self._warming = warming
         self._metrics = metrics
+        self._tried: set[str] = set()
         self.records: Mapping[str, Deployment] = {}
         self.versions: tuple[Version, ...] = ()
         self.refusals: Mapping[str, Refusal] = {}
@@ -83,7 +92,9 @@ class ChampionFollower:
         try:
             if loaded is not None and loaded.version == version(self._engine, record.model, record.champion or 0):
                 self._champions.move(record.model, record.generation)
-            elif (champion := load_champion(self._engine, self._settings, record)) is not None:
+            elif (champion := load_champion(self._engine, self._settings, record, self._tried)) is not None:
+                self._tried.add(champion.bundle.sha256)
+                self._warming.prepare(champion)
                 self._champions.put(champion)
                 log.info("champion loaded", model=record.model, version=record.champion, generation=record.generation)
         except DatabaseError:

@@ -1,6 +1,6 @@
 """The champions in memory: verified, tried in a throw-away process, then swapped in by one reference."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -51,8 +51,8 @@ class Champion:
 class Champions:
     """The champions that answer now, by model name. Readers see the old table or the new one, never a half."""
 
-    def __init__(self) -> None:
-        self._loaded: Mapping[str, Champion] = {}
+    def __init__(self, loaded: Mapping[str, Champion] | None = None) -> None:
+        self._loaded: Mapping[str, Champion] = loaded or {}
 
     @property
     def loaded(self) -> Mapping[str, Champion]:
@@ -60,7 +60,11 @@ class Champions:
 
     def put(self, champion: Champion) -> None:
         """Let this champion answer from now on."""
-        self._loaded = {**self._loaded, champion.model: champion}
+        self._loaded = self.with_champion(champion).loaded
+
+    def with_champion(self, champion: Champion) -> "Champions":
+        """What these would be with this one among them."""
+        return Champions({**self._loaded, champion.model: champion})
 
     def move(self, model: str, generation: int) -> None:
         """The deployment record moved on without changing the champion."""
@@ -91,8 +95,12 @@ class Champions:
         raise ServiceError(f"There is no champion for {league} yet.", hint=hint, league=league)
 
 
-def load_champion(engine: Engine, settings: Settings, record: Deployment) -> Champion | None:
+def load_champion(
+    engine: Engine, settings: Settings, record: Deployment, tried: Set[str] = frozenset()
+) -> Champion | None:
     """The champion that the record names, verified and tried; None if it names none.
+
+    A bundle whose SHA-256 is in ``tried`` was read here before and is not tried again, only verified.
 
     Raises SecurityError or ServiceError for a bundle that is damaged or does not run, DataIntegrityError for
     one made for other features or another model, DependencyError when it cannot be fetched.
@@ -101,7 +109,8 @@ def load_champion(engine: Engine, settings: Settings, record: Deployment) -> Cha
         return None
     registered = version(engine, record.model, record.champion)
     folder = fetch_bundle(registered, Path(settings.bundle_dir), settings.mlflow_tracking_uri)
-    try_bundle(folder, registered.bundle_sha256)
+    if registered.bundle_sha256 not in tried:
+        try_bundle(folder, registered.bundle_sha256)
     bundle = read_bundle(folder, registered.bundle_sha256)
     _must_belong(bundle.manifest, registered)
     features = demanded_by(bundle.manifest.features, bundle.manifest.fingerprint, registered.sport)

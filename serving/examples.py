@@ -21,7 +21,7 @@ PREDICTION: Final[dict[str, Any]] = {
         "away": {"decimal": 9.0909, "american": 809},
     },
     "expected": {"margin": 1.4, "total": 3.1, "home_score": 2.25, "away_score": 0.85},
-    "market": {"home": 0.74, "draw": 0.16, "away": 0.1, "spread_line": None, "total_line": 3.25},
+    "market": {"home": 0.74, "draw": 0.16, "away": 0.1, "spread_line": 1.0, "total_line": 3.25},
     "model": {
         "name": "EPL-prices",
         "version": 3,

@@ -10,7 +10,7 @@ from rapidfuzz import fuzz, process
 from sqlalchemy.engine import Engine
 
 from core.betting.leagues import League
-from core.errors import ResourceNotFoundError
+from core.errors import ResourceNotFoundError, ServiceError
 from feature_store.online import OnlineRow, load_rows
 
 GameKey = tuple[str, str, str]
@@ -67,7 +67,11 @@ class Slate:
         return [row for row in self._table.by_start if row.game.start_at > now]
 
     def find(self, league: League, game_id: str) -> tuple[OnlineRow, datetime]:
-        """The game and when its league was last checked. Raises ResourceNotFoundError with the nearest games."""
+        """The game and when its league was last checked.
+
+        Raises ResourceNotFoundError with the nearest games, ServiceError while no games were read at all.
+        """
+        self._must_be_loaded()
         table = self._table
         row = table.rows.get((league.sport, league.key, game_id))
         if row is None:
@@ -78,7 +82,9 @@ class Slate:
         """Games whose teams are spelt like the text, the best match first and then the soonest.
 
         Without a text: games to come, the next one first, then those that have begun, the last one first.
+        Raises ServiceError while no games were read at all.
         """
+        self._must_be_loaded()
         rows = [
             row
             for row in self._table.by_start
@@ -95,6 +101,10 @@ class Slate:
         )
         ranked = sorted(found, key=lambda match: (-round(match[1]), rows[match[2]].game.start_at < now, match[2]))
         return [rows[match[2]] for match in ranked[:limit]]
+
+    def _must_be_loaded(self) -> None:
+        if not self.loaded:
+            raise ServiceError("The games were not read yet.", hint="GET /readyz says what is missing.")
 
     def _not_found(self, league: League, game_id: str) -> ResourceNotFoundError:
         rows = [row for row in self._table.by_start if (row.sport, row.league) == (league.sport, league.key)]

@@ -155,14 +155,12 @@ def _verified(folder: Path, expected_sha256: str) -> dict[str, bytes]:
 
 
 def _boosters(contents: Mapping[str, bytes]) -> dict[str, Any]:
+    texts = {question: contents[f"{question}.lgb"] for question in QUESTIONS if f"{question}.lgb" in contents}
+    if not texts:
+        return {}
     import lightgbm
 
-    names = {question: f"{question}.lgb" for question in QUESTIONS}
-    return {
-        question: lightgbm.Booster(model_str=contents[name].decode())
-        for question, name in names.items()
-        if name in contents
-    }
+    return {question: lightgbm.Booster(model_str=text.decode()) for question, text in texts.items()}
 
 
 def _golden(forecaster: Forecaster, rows: np.ndarray) -> dict[str, Any]:

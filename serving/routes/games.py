@@ -16,7 +16,7 @@ MOST_GAMES = 25
 router = guarded_router("games")
 
 
-@router.get("/v1/games", response_model=Games, responses=problems(404, 422), summary="Search games")
+@router.get("/v1/games", response_model=Games, responses=problems(404, 422, 503), summary="Search games")
 def games(
     service: ServiceDep,
     q: Annotated[

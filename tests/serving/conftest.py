@@ -1,0 +1,64 @@
+"""One world and one running service for the tests that only ask; the others make their own."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import redis
+from sqlalchemy.engine import Engine, make_url
+
+from core.database import open_database
+from migrations import schema
+from tests.services import RedisServer
+from tests.serving.models import EPL, NFL, deploy, fill
+from tests.serving.service import MovingClock, Running, settings_for, started
+
+
+@dataclass(frozen=True)
+class World:
+    """A filled database and the store of its bundles."""
+
+    engine: Engine
+    store: Path
+
+
+def make_world(engine: Engine, store: Path) -> World:
+    fill(engine, EPL)
+    deploy(engine, store, EPL)
+    return World(engine, store)
+
+
+@pytest.fixture(scope="session")
+def shared_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """EPL with a champion of each variant, NFL with one on results; read only."""
+    folder = tmp_path_factory.mktemp("serving")
+    engine = open_database(make_url(f"sqlite:///{folder}/ours.db"))
+    schema.upgrade(engine)
+    world = make_world(engine, folder / "bundles")
+    deploy(engine, world.store, EPL, "prices", with_trees=True)
+    fill(engine, NFL)
+    deploy(engine, world.store, NFL)
+    yield world
+    engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def service(shared_world: World) -> Iterator[Running]:
+    """A running service over the shared world, without Redis and without keys."""
+    with started(settings_for(shared_world.engine, shared_world.store), MovingClock()) as running:
+        yield running
+
+
+@pytest.fixture
+def world(sqlite_database: Engine, tmp_path: Path) -> World:
+    """EPL with a champion on results, for one test."""
+    return make_world(sqlite_database, tmp_path / "bundles")
+
+
+@pytest.fixture
+def shared_redis(redis_process: RedisServer) -> Iterator["redis.Redis[bytes]"]:
+    """The session's Redis, empty."""
+    with redis.Redis(port=redis_process.port) as client:
+        client.flushall()
+        yield client

@@ -1,0 +1,116 @@
+"""Keys: who may ask what, and what never shows up in a log."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+from sqlalchemy.engine import Engine
+
+from core.errors import ResourceNotFoundError, ValidationError
+from core.logs import configure_logs
+from serving.keys import SCOPES, create_key, list_keys, revoke_key
+from tests.conftest import NOW
+from tests.serving.conftest import World
+from tests.serving.service import Running, eventually, settings_for, started
+
+GAME = "/v1/predictions/soccer/EPL/EPL-102"
+
+
+@pytest.fixture(scope="module")
+def production(shared_world: World) -> Iterator[Running]:
+    """A service that demands keys."""
+    with started(settings_for(shared_world.engine, shared_world.store, dbsbm_env="production")) as running:
+        yield running
+
+
+def make(world: World, *scopes: str, days: int = 1) -> str:
+    return create_key(world.engine, owner="bot", scopes=scopes, expires_at=NOW + timedelta(days=days), now=NOW).text
+
+
+def status(running: Running, path: str, key: str | None) -> int:
+    return running.get(path, headers={} if key is None else {"X-API-Key": key}).status_code
+
+
+def test_production_demands_a_good_key_for_the_route(shared_world: World, production: Running) -> None:
+    good, reader, expiring = (
+        make(shared_world.engine, "predict"),
+        make(shared_world.engine, "read"),
+        make(shared_world.engine, "predict", days=2),
+    )
+    eventually(lambda: status(production, GAME, good) == 200)
+    key_id, _, secret = good.partition(".")
+    wrong = [None, "", "nonsense", f"{key_id}.", f"{key_id}.{secret}x", f"{key_id}.{reader.partition('.')[2]}", "é.é"]
+    assert {status(production, GAME, None if key is None else key.encode()) for key in wrong} == {401}  # type: ignore[arg-type]
+    assert status(production, GAME, reader) == 403
+    assert status(production, "/v1/games", reader) == 200
+    assert status(production, "/v1/games", good) == 403
+    answer = production.get(GAME)
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert (answer.json()["code"], "www-authenticate" in answer.headers) == ("AUTH_ERROR", True)
+    production.service.clock.moment = NOW + timedelta(days=1)  # type: ignore[attr-defined]
+    try:
+        assert (status(production, GAME, good), status(production, GAME, expiring)) == (401, 200)
+    finally:
+        production.service.clock.moment = NOW  # type: ignore[attr-defined]
+
+
+def test_revoked_key_is_refused_within_seconds(shared_world: World, production: Running) -> None:
+    key = make(shared_world.engine, "predict")
+    eventually(lambda: status(production, GAME, key) == 200)
+    revoke_key(shared_world.engine, key.partition(".")[0], NOW)
+    assert eventually(lambda: status(production, GAME, key) == 401) < 5
+
+
+def test_key_is_looked_at_before_the_body(production: Running) -> None:
+    answer = production.post(
+        "/v1/predictions/batch", content=b"{nonsense", headers={"content-type": "application/json"}
+    )
+    assert answer.status_code == 401
+
+
+def test_probes_metrics_and_documentation_are_open(production: Running) -> None:
+    assert {production.get(path).status_code for path in ("/healthz", "/readyz", "/metrics", "/docs")} == {200}
+
+
+def test_no_secret_reaches_the_log(
+    shared_world: World, production: Running, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure_logs(production.service.settings)
+    key = make(shared_world.engine, "predict")
+    eventually(lambda: status(production, GAME, key) == 200)
+    status(production, f"{GAME}?token=canary-in-query", key + "wrong")
+    production.get(GAME, headers={"Authorization": "Bearer canary-in-header", "Cookie": "canary-in-cookie"})
+    written = capsys.readouterr().err
+    assert '"route": "/v1/predictions/{sport}/{league}/{game_id}"' in written
+    assert key.partition(".")[0] in written
+    assert key.partition(".")[2] not in written
+    assert "canary" not in written
+
+
+def test_only_a_hash_of_the_secret_is_stored(sqlite_database: Engine) -> None:
+    key_id, _, secret = make(sqlite_database, "predict", "read").partition(".")
+    (stored,) = list_keys(sqlite_database)
+    assert (stored.key_id, stored.owner, stored.scopes) == (key_id, "bot", {"predict", "read"})
+    assert stored.usable(NOW)
+    assert secret not in repr(stored)
+    assert len(secret) >= 43
+
+
+def test_revoking_twice_keeps_the_first_moment(sqlite_database: Engine) -> None:
+    key_id = make(sqlite_database, "read").partition(".")[0]
+    first = revoke_key(sqlite_database, key_id, NOW)
+    again = revoke_key(sqlite_database, key_id, NOW + timedelta(hours=1))
+    assert first.revoked_at == again.revoked_at == NOW
+    assert not again.usable(NOW)
+
+
+def test_unknown_ids_scopes_and_past_expiries_are_refused(sqlite_database: Engine) -> None:
+    key_id = make(sqlite_database, "read").partition(".")[0]
+    with pytest.raises(ResourceNotFoundError) as unknown:
+        revoke_key(sqlite_database, key_id[:-1] + "z", NOW)
+    assert unknown.value.nearest == (key_id,)
+    for scopes in ([], ["everything"]):
+        with pytest.raises(ValidationError, match="scopes"):
+            create_key(sqlite_database, owner="bot", scopes=scopes, expires_at=None, now=NOW)
+    with pytest.raises(ValidationError, match="expires_at"):
+        create_key(sqlite_database, owner="bot", scopes=SCOPES, expires_at=NOW, now=NOW)
