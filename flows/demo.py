@@ -201,15 +201,16 @@ def _record(versions: Sequence[Version]) -> str:
 
 
 def _honest(versions: Sequence[Version]) -> str:
-    """Say whether the market was better, in words."""
-    worse = []
-    for version in versions:
-        losses = {score["name"]: score["log_loss"] for score in version.scores["scores"]}
-        if losses["model"] > losses["market"]:
-            worse.append(version.model)
-    verdict = (
-        f"The market forecast better than {', '.join(worse)}: with so few games, trust the price."
-        if worse
-        else "No model did worse than the market here, which at this size is luck as much as skill."
-    )
-    return f"One season of two leagues is a small sample. {verdict}"
+    """Say in words which yardstick did better than which model."""
+    lines = ["One season of two leagues is a small sample."]
+    for yardstick, words in (("market", "The market forecast better than"), ("elo", "Elo alone did better than")):
+        worse = []
+        for version in versions:
+            losses = {score["name"]: score["log_loss"] for score in version.scores["scores"]}
+            if losses["model"] > losses[yardstick]:
+                worse.append(version.model)
+        if worse:
+            lines.append(f"{words} {', '.join(worse)}.")
+    if len(lines) == 1:
+        lines.append("That no yardstick did better is, at this size, as much luck as skill.")
+    return " ".join(lines)

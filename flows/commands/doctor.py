@@ -6,13 +6,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import typer
 
 from core.errors import EXIT_DEPENDENCY, DbsbmError
-from core.settings import Settings
 from flows.output import AsJson, Output
+
+if TYPE_CHECKING:
+    from core.settings import Settings
 
 SMALLEST_FREE_GIB = 1.0
 
@@ -42,21 +44,21 @@ def run(json: AsJson = False) -> None:
     raise typer.Exit(EXIT_DEPENDENCY if any(item.state == "missing" for item in findings) else 0)
 
 
-Look = Callable[[Settings, datetime], Finding]
+Look = Callable[["Settings", datetime], Finding]
 
 
-def _examine(name: str, look: Look, settings: Settings, now: datetime) -> Finding:
+def _examine(name: str, look: Look, settings: "Settings", now: datetime) -> Finding:
     try:
         return look(settings, now)
     except DbsbmError as error:
         return Finding(name, "missing", error.message, error.hint)
 
 
-def _python(settings: Settings, _now: datetime) -> Finding:
+def _python(settings: "Settings", _now: datetime) -> Finding:
     return Finding("settings", "ok", f"environment {settings.dbsbm_env}, Python {platform.python_version()}")
 
 
-def _database(settings: Settings, _now: datetime) -> Finding:
+def _database(settings: "Settings", _now: datetime) -> Finding:
     from core.database import open_database
     from migrations import schema
 
@@ -68,7 +70,7 @@ def _database(settings: Settings, _now: datetime) -> Finding:
     return Finding("database", "ok", f"{where} at revision {present}")
 
 
-def _redis(settings: Settings, _now: datetime) -> Finding:
+def _redis(settings: "Settings", _now: datetime) -> Finding:
     if settings.redis is None:
         return Finding("redis", "absent", "each process caches for itself")
     import redis
@@ -81,13 +83,13 @@ def _redis(settings: Settings, _now: datetime) -> Finding:
     return Finding("redis", "ok", "answers")
 
 
-def _mlflow(settings: Settings, _now: datetime) -> Finding:
+def _mlflow(settings: "Settings", _now: datetime) -> Finding:
     from core.registry.tracking import Tracking
 
     return Finding("mlflow", "ok", Tracking(settings.mlflow_tracking_uri).reachable())
 
 
-def _bot(settings: Settings, _now: datetime) -> Finding:
+def _bot(settings: "Settings", _now: datetime) -> Finding:
     if settings.bot_database_url is None:
         return Finding("bot database", "absent", "snapshots need BOT_DATABASE_URL")
     from core.database import open_database
@@ -97,7 +99,7 @@ def _bot(settings: Settings, _now: datetime) -> Finding:
     return Finding("bot database", "ok", "every needed column is there")
 
 
-def _data(settings: Settings, now: datetime) -> Finding:
+def _data(settings: "Settings", now: datetime) -> Finding:
     from core.database import open_database
     from feature_store import archive
 
@@ -110,7 +112,7 @@ def _data(settings: Settings, now: datetime) -> Finding:
     return Finding("data", "ok", ages)
 
 
-def _models(settings: Settings, _now: datetime) -> Finding:
+def _models(settings: "Settings", _now: datetime) -> Finding:
     from core.database import open_database
     from core.registry.deployment import deployments
 
@@ -120,7 +122,7 @@ def _models(settings: Settings, _now: datetime) -> Finding:
     return Finding("models", "ok", ", ".join(champions))
 
 
-def _disk(settings: Settings, _now: datetime) -> Finding:
+def _disk(settings: "Settings", _now: datetime) -> Finding:
     folder = next(path for path in (settings.bundle_dir, *settings.bundle_dir.resolve().parents) if Path(path).exists())
     free = shutil.disk_usage(folder).free / 2**30
     if free < SMALLEST_FREE_GIB:

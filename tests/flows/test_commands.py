@@ -1,0 +1,188 @@
+"""The command line from an empty folder to a champion, a backtest and back, on the sample's real games as CSV."""
+
+import csv
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from core.betting.leagues import BUILT_IN, Leagues
+from feature_store.sample import sample_batches
+from tests.flows.conftest import Project
+
+COLUMNS = (
+    "league", "season", "game_id", "kickoff_utc", "game_date", "home_team", "away_team", "home_score", "away_score",
+    "odds_home", "odds_draw", "odds_away", "total_line",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def archive_file(project: Project) -> Path:
+    """The sample season as a CSV archive; its second half dated a year later, so that there are two seasons."""
+    league = Leagues(BUILT_IN).get("EPL")
+    batch = sample_batches(Leagues(BUILT_IN))[league]
+    quotes = {quote.game_id: quote for quote in batch.quotes}
+    results = {result.game_id: result for result in batch.results}
+    path = project.folder / "epl.csv"
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(COLUMNS)
+        for game in batch.games:
+            result, quote = results[game.game_id], quotes[game.game_id]
+            second = game.start_at.year == 2024
+            start = game.start_at.replace(year=2025 if second and game.start_at.month > 1 else game.start_at.year)
+            writer.writerow(
+                ("EPL", 2024 if start.year == 2025 else 2023, game.game_id, start.isoformat(), "", game.home_team,
+                 game.away_team, result.home_score, result.away_score, quote.odds_home, quote.odds_draw,
+                 quote.odds_away, quote.total_line)
+            )  # fmt: skip
+    return path
+
+
+def test_help_comes_within_half_a_second_of_python_itself(project: Project) -> None:
+    """Help must not import the heavy libraries; a benchmark times it, this names the culprit."""
+    from subprocess import run
+
+    code = "import sys, flows.cli; print([m for m in ('mlflow','lightgbm','sklearn','prefect','sqlalchemy','pandas') if m in sys.modules])"
+    done = run([project.command[0], "-c", code], capture_output=True, text=True, check=True, env=project.environment)
+    assert done.stdout.strip() == "[]"
+    assert "backfill" in project.run("--help")
+
+
+def test_a_command_before_the_schema_says_what_to_run(new_project: Callable[..., Project]) -> None:
+    assert "dbsbm db upgrade" in new_project().run("models", expect=1)
+
+
+@pytest.fixture(scope="module")
+def built(project: Project, archive_file: Path) -> Project:
+    """A project with the archive filled and version 1 of EPL-results as champion."""
+    assert project.json("db", "upgrade")["after"] == "016"
+    first = project.json("backfill", str(archive_file))
+    assert (first["rows"], first["rejected"], first["added"]) == (380, 0, 380 * 3)
+    version = project.json("train", "--league", "EPL", "--through", "2025-03-31")
+    assert (version["model"], version["version"], len(version["bundle_sha256"])) == ("EPL-results", 1, 64)
+    promoted = project.json("promote", "EPL-results")
+    assert (promoted["promoted"], promoted["champion"]) == (True, 1)
+    return project
+
+
+def test_a_second_backfill_adds_nothing(built: Project, archive_file: Path) -> None:
+    assert built.json("backfill", str(archive_file))["added"] == 0
+
+
+def test_training_the_same_data_again_makes_no_new_version(built: Project) -> None:
+    assert built.json("train", "--league", "EPL", "--through", "2025-03-31")["version"] == 1
+
+
+def test_promoting_the_champion_again_is_a_conflict(built: Project) -> None:
+    assert "champion already" in built.run("promote", "EPL-results", "--version", "1", expect=1)
+
+
+def test_models_show_each_version_beside_the_yardsticks(built: Project) -> None:
+    shown = built.run("models")
+    assert "champion" in shown
+    assert all(yardstick in shown for yardstick in ("base rate", "elo", "market"))
+
+
+def test_a_version_is_refused_or_takes_over_and_is_rolled_back(
+    new_project: Callable[..., Project], archive_file: Path
+) -> None:
+    """The life of a model: an early version, a later and better one, and the way back."""
+    project = new_project()
+    project.run("db", "upgrade")
+    project.run("backfill", str(archive_file))
+    for number, through in enumerate(("2025-02-28", "2025-05-30", "2023-11-30"), start=1):
+        assert project.json("train", "--league", "EPL", "--through", through)["version"] == number
+    assert project.json("promote", "EPL-results", "--version", "1")["generation"] == 4
+    refused = project.run("promote", "EPL-results", expect=4)
+    assert "FAILED  enough games" in refused
+    assert "champion of EPL-results is version 1 (generation 4), unchanged" in refused
+    assert "version 2 (generation 5)" in project.run("promote", "EPL-results", "--version", "2")
+    assert project.json("rollback", "EPL-results")["champion"] == 1
+    assert project.json("models")["models"]["EPL-results"]["previous"] == 2
+
+
+def test_a_backtest_has_a_line_for_every_played_game(built: Project) -> None:
+    file = built.folder / "backtest.csv"
+    result = built.json("backtest", "--league", "EPL", "--seasons", "2024", "--no-odds", "--output", str(file))
+    rows = list(csv.DictReader(file.read_text().splitlines()))
+    assert len(rows) == result["games"] > 150
+    assert list(rows[0]) == ["game_id", "p_home", "p_draw", "p_away", "margin", "total"]
+    for row in rows:
+        assert abs(sum(float(row[side]) for side in ("p_home", "p_draw", "p_away")) - 1) < 1e-9
+
+
+def test_features_are_built_and_listed(built: Project) -> None:
+    done = built.json("features", "build", "--league", "EPL", "--through", "2025-05-01")
+    assert done["leagues"][0]["played"] > 300
+    assert "rating_gap" in built.run("features", "list")
+
+
+def test_forecasts_leave_out_games_the_model_has_learnt_from(built: Project) -> None:
+    found = built.json("forecast", "--league", "EPL", "--from", "2025-03-01", "--to", "2025-05-30")
+    assert found["left_out"] > 0
+    assert found["games"]
+    assert min(game["start_at"] for game in found["games"]) >= "2025-04-01"
+
+
+def test_backup_and_restore_bring_everything_back(built: Project, new_project: Callable[..., Project]) -> None:
+    file = built.folder / "backup.jsonl.gz"
+    rows = built.json("db", "backup", str(file))["rows"]
+    other = new_project()
+    other.run("db", "upgrade")
+    assert "say --yes" in other.run("db", "restore", str(file))
+    assert other.json("db", "restore", str(file), "--yes")["rows"] == rows
+    assert built.json("models")["versions"] == other.json("models")["versions"]
+
+
+def test_doctor_says_what_is_there_and_what_is_not(built: Project) -> None:
+    checks = {item["name"]: item for item in built.json("doctor")["checks"]}
+    assert checks["database"]["state"] == "ok"
+    assert checks["redis"]["state"] == "absent"
+    assert "EPL-results" in checks["models"]["detail"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expect", "says"),
+    [
+        (("train", "--league", "EPLL"), 2, "Nearest: EPL"),
+        (("train", "--league", "NFL"), 1, "NFL has 0 finished games"),
+        (("promote", "EPL-result"), 2, "EPL-results"),
+        (("backtest", "--league", "EPL", "--seasons", "1999"), 2, "no games of 1999"),
+        (("backfill", "nowhere.csv"), 2, "nowhere.csv"),
+        (("snapshot",), 2, "BOT_DATABASE_URL"),
+        (("train",), 2, "--league"),
+        (("flows", "run", "snapshoot"), 2, "snapshot"),
+        (("flows", "serve"), 2, "PREFECT_API_URL"),
+        (("predict", "Arsenal", "Everton"), 3, "dbsbm serve"),
+    ],
+)
+def test_bad_input_is_named(built: Project, arguments: tuple[str, ...], expect: int, says: str) -> None:
+    assert says in built.run(*arguments, expect=expect)
+
+
+def test_a_wrong_setting_is_one_line_with_its_name(new_project: Callable[..., Project]) -> None:
+    broken = new_project(PORT="eighty", DBSBM_ENV="prod")
+    said = broken.run("models", expect=2)
+    assert "PORT" in said
+    assert "eighty" in said
+    assert "DBSBM_ENV" in said
+    assert "Traceback" not in said
+
+
+def test_a_database_that_is_away_exits_3(new_project: Callable[..., Project]) -> None:
+    away = new_project(DATABASE_URL="mysql+pymysql://someone:hunter2@127.0.0.1:1/none")
+    began = time.monotonic()
+    said = away.run("models", expect=3)
+    assert "hunter2" not in said
+    assert time.monotonic() - began < 60
+
+
+def test_keys_are_shown_once_and_revoked(built: Project) -> None:
+    made = built.json("keys", "create", "the bot")
+    listed = built.run("keys", "list")
+    assert made["id"] in listed
+    assert made["key"] not in listed
+    built.run("keys", "revoke", made["id"])
+    assert "revoked" in built.run("keys", "list")

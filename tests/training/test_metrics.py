@@ -1,0 +1,49 @@
+"""Scores against closed forms."""
+
+import numpy as np
+import pytest
+
+from training import metrics
+
+
+def test_log_loss_of_a_coin() -> None:
+    said = np.array([[0.5, 0.5], [0.5, 0.5]])
+    assert metrics.log_losses(said, np.array([0, 1])) == pytest.approx(np.log(2))
+
+
+def test_certain_and_wrong_costs_much_but_not_infinitely() -> None:
+    assert 20 < metrics.log_losses(np.array([[1.0, 0.0]]), np.array([1]))[0] < 40
+
+
+def test_brier_of_a_two_way_game_is_the_squared_error_of_one_side() -> None:
+    assert metrics.brier_scores(np.array([[0.7, 0.3]]), np.array([0]))[0] == pytest.approx(0.09)
+
+
+def test_ranked_probability_score_of_epsteins_order() -> None:
+    """Home said with .5, draw .3, away .2, and home won: ((.5-1)^2 + (.8-1)^2) / 2."""
+    assert metrics.ranked_probability_scores(np.array([[0.5, 0.3, 0.2]]), np.array([0]))[0] == pytest.approx(0.145)
+
+
+def test_missing_by_one_class_is_better_than_by_two() -> None:
+    said = np.array([[0.8, 0.1, 0.1]] * 2)
+    near, far = metrics.ranked_probability_scores(said, np.array([1, 2]))
+    assert near < far
+
+
+def test_a_forecaster_that_is_always_a_tenth_off_shows_it() -> None:
+    outcomes = np.array([0] * 60 + [1] * 40)
+    assert metrics.calibration_error(np.tile([0.7, 0.3], (100, 1)), outcomes) == pytest.approx(0.1)
+
+
+def test_the_floor_is_what_a_perfect_forecaster_shows() -> None:
+    random = np.random.default_rng(3)
+    home = random.uniform(0.2, 0.8, 4000)
+    said = np.column_stack((home, 1 - home))
+    outcomes = (random.random(4000) > home).astype(np.int64)
+    floor = metrics.calibration_floor(said)
+    assert metrics.calibration_error(said, outcomes) == pytest.approx(floor, abs=0.01)
+    assert metrics.calibration_floor(said[:400]) > 2 * floor
+
+
+def test_standard_error_of_alternating_signs() -> None:
+    assert metrics.standard_error(np.array([1.0, -1.0] * 50)) == pytest.approx(np.sqrt(100 / 99) / 10)
