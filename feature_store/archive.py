@@ -8,7 +8,7 @@ twice at once, and to kill.
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any, NamedTuple, TypeVar
 
@@ -23,6 +23,8 @@ from feature_store.facts import Batch, Game, Quote, Rejected, Result
 Fact = TypeVar("Fact", bound=Game | Result | Quote)
 IDS_PER_QUERY = 1_000
 NO_CLOCK = datetime.min.replace(tzinfo=UTC)
+INSTANT = timedelta(microseconds=1)
+"""The least by which two versions of a fact differ in ``known_at``, which is part of their key."""
 
 
 class Origin(NamedTuple):
@@ -106,7 +108,7 @@ def _as_new(fact: Fact, versions: Sequence[Fact], recorded_at: datetime) -> Fact
     if before.known_at < fact.known_at:
         return fact
     latest = max(versions, key=_known_at)
-    return None if _content(latest) == _content(fact) else _moved(fact, max(recorded_at, latest.known_at))
+    return None if _content(latest) == _content(fact) else _moved(fact, max(recorded_at, latest.known_at + INSTANT))
 
 
 def quarantine(engine: Engine, rejected: Iterable[Rejected], recorded_at: datetime) -> None:
@@ -115,13 +117,14 @@ def quarantine(engine: Engine, rejected: Iterable[Rejected], recorded_at: dateti
         {
             "entry_id": sha256("\x1f".join(item).encode()).hexdigest(),
             **item._asdict(),
+            "source": item.source[:80],
             "place": item.place[:255],
             "reason": item.reason[:500],
             "recorded_at": recorded_at,
         }
         for item in rejected
     ]
-    with writing(engine) as connection:
+    with writing(engine, alone="archive quarantine") as connection:
         insert_new(connection, tables.quarantine, entries)
 
 

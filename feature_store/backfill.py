@@ -8,9 +8,11 @@ from pathlib import Path
 from sqlalchemy.engine import Engine
 
 from core.betting.leagues import Leagues
+from core.errors import ValidationError
 from feature_store import archive
 from feature_store.archive import Recorded
-from feature_store.csv_archive import csv_files, read_csv
+from feature_store.csv_archive import read_csv
+from feature_store.csv_lines import csv_files
 
 
 @dataclass
@@ -41,13 +43,18 @@ def backfill(
 ) -> BackfillReport:
     """Read every CSV file of the paths into the archive; ``on_file`` hears of each before it is read.
 
-    Raises ValidationError for a file that cannot be read; what stood in the files before it stays recorded.
+    Raises ValidationError at the end for files that cannot be read; all the others are recorded then.
     """
     report = BackfillReport()
+    unreadable: list[str] = []
     files = csv_files(list(paths))
     for position, path in enumerate(files):
         on_file(path, position, len(files))
-        reading = read_csv(path, leagues)
+        try:
+            reading = read_csv(path, leagues)
+        except ValidationError as error:
+            unreadable.append(error.message)
+            continue
         report.files += 1
         report.lines += reading.lines
         for league, batch in reading.batches.items():
@@ -57,4 +64,7 @@ def backfill(
         for item in reading.rejected:
             kind = f"{item.fact}: {item.reason}"
             report.reasons[kind] = report.reasons.get(kind, 0) + 1
+    if unreadable:
+        hint = f"The other {report.files} of {len(files)} files are in the archive ({report.added} facts added)."
+        raise ValidationError("\n".join(unreadable), hint=hint, field="PATH")
     return report

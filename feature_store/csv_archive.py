@@ -9,27 +9,30 @@ things became known, each fact gets the earliest moment at which it safely was:
 * a result when the league's usual duration has passed, or at 10:00 UTC of the next day for a bare date.
 """
 
-import csv
-import gzip
-import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
 from core.betting.leagues import League, Leagues
-from core.errors import ResourceNotFoundError, ValidationError
+from core.clock import midnight
+from core.errors import ResourceNotFoundError
+from feature_store.csv_lines import DamagedError, Line, read_lines
 from feature_store.facts import Batch, Game, Quote, Rejected, Result
 
 NEEDED: Final = ("league", "game_id", "home_team", "away_team", "home_score", "away_score")
-EXTRA_CELLS: Final = "cells past the header"
 DATES: Final = ("kickoff_utc", "game_date")
 LISTED_AHEAD: Final = timedelta(days=14)
 OPENED_AHEAD: Final = timedelta(days=1)
 DATE_START: Final = timedelta(hours=16)
 DATE_KNOWN: Final = timedelta(days=1, hours=10)
+LONGEST_ID: Final = 120
+LONGEST_TEAM: Final = 150
+LONGEST_BOOK: Final = 64
+"""Characters, as the archive's tables hold them: a longer text would take its whole file with it."""
+
 QUOTES: Final[Mapping[str, Mapping[str, str]]] = {
     "close": {
         "odds_home": "odds_home",
@@ -51,67 +54,6 @@ QUOTES: Final[Mapping[str, Mapping[str, str]]] = {
 """Quote field by CSV column, for each moment a row may quote."""
 
 
-class DamagedError(ValueError):
-    """A cell that cannot be believed; the text says which and why."""
-
-
-@dataclass(frozen=True)
-class Line:
-    """One CSV row and where it stood."""
-
-    number: int
-    cells: Mapping[str, str]
-
-    def text(self, column: str) -> str:
-        value = (self.cells.get(column) or "").strip()
-        if not value:
-            raise DamagedError(f"{column} is empty")
-        return value
-
-    def whole(self, column: str) -> int | None:
-        value = (self.cells.get(column) or "").strip()
-        if not value:
-            return None
-        try:
-            number = float(value)
-        except ValueError:
-            raise DamagedError(f"{column}: expected a whole number, got {value!r}") from None
-        if not number.is_integer() or number < 0:
-            raise DamagedError(f"{column}: expected a whole number from 0, got {value!r}")
-        return int(number)
-
-    def decimal(self, column: str) -> float | None:
-        value = (self.cells.get(column) or "").strip()
-        if not value:
-            return None
-        try:
-            number = float(value)
-        except ValueError:
-            raise DamagedError(f"{column}: expected a number, got {value!r}") from None
-        if not math.isfinite(number):
-            raise DamagedError(f"{column}: expected a finite number, got {value!r}")
-        return number
-
-    def yes(self, column: str) -> bool:
-        value = (self.cells.get(column) or "0").strip().lower()
-        if value not in ("0", "1", "", "true", "false"):
-            raise DamagedError(f"{column}: expected 0 or 1, got {value!r}")
-        return value in ("1", "true")
-
-    def moment(self, column: str) -> datetime | None:
-        value = (self.cells.get(column) or "").strip()
-        if not value:
-            return None
-        try:
-            moment = datetime.fromisoformat(value)
-        except ValueError:
-            raise DamagedError(f"{column}: expected an ISO date or time, got {value!r}") from None
-        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-
-    def __str__(self) -> str:
-        return ",".join(f"{name}={value}" for name, value in self.cells.items() if value)[:2000]
-
-
 @dataclass(frozen=True)
 class CsvReading:
     """The facts of one file by league, and what was rejected and why."""
@@ -127,40 +69,19 @@ def read_csv(path: Path, leagues: Leagues) -> CsvReading:
     Raises ValidationError when the file cannot be opened or lacks a needed column.
     """
     reader = _Reader(path.name, leagues)
-    for line in _lines(path):
+    for line in read_lines(path, NEEDED, DATES):
         reader.read(line)
     return CsvReading(reader.batches, reader.rejected, reader.lines)
 
 
-def csv_files(paths: list[Path]) -> list[Path]:
-    """The CSV files among the paths and directly inside the folders among them. Raises ValidationError if none."""
-    files: list[Path] = []
-    for path in paths:
-        if not path.exists():
-            raise ValidationError(f"PATH: there is no {path}.", field="PATH")
-        files += sorted((*path.glob("*.csv"), *path.glob("*.csv.gz"))) if path.is_dir() else [path]
-    if not files:
-        msg = f"PATH: no .csv or .csv.gz file in {', '.join(map(str, paths))}."
-        raise ValidationError(msg, field="PATH")
-    return files
+@dataclass
+class _Seen:
+    """A game that a line of this file told of; ``disputed`` when another line gave it another score."""
 
-
-def _lines(path: Path) -> Iterator[Line]:
-    opener = gzip.open if path.suffix == ".gz" else open
-    try:
-        with opener(path, "rt", encoding="utf-8-sig", newline="") as text:
-            rows = csv.DictReader(text, restkey=EXTRA_CELLS, restval="")
-            columns = rows.fieldnames or []
-            missing = [column for column in NEEDED if column not in columns]
-            if not any(column in columns for column in DATES):
-                missing.append(" or ".join(DATES))
-            if missing:
-                msg = f"{path}: column {missing[0]} is missing; the file has {', '.join(columns) or 'no columns'}."
-                raise ValidationError(msg, field=missing[0])
-            for row in rows:
-                yield Line(rows.line_num, row)
-    except (OSError, EOFError, UnicodeDecodeError, csv.Error) as error:
-        raise ValidationError(f"{path}: cannot be read as CSV: {error}.", field="PATH") from error
+    line: Line
+    game: Game
+    result: Result | None
+    disputed: bool = False
 
 
 class _Reader:
@@ -169,7 +90,7 @@ class _Reader:
     def __init__(self, source: str, leagues: Leagues) -> None:
         self._source = source
         self._leagues = leagues
-        self._seen: dict[tuple[str, str], tuple[Line, Result | None]] = {}
+        self._seen: dict[tuple[str, str], _Seen] = {}
         self.batches: dict[League, Batch] = defaultdict(Batch)
         self.rejected: list[Rejected] = []
         self.lines = 0
@@ -177,20 +98,21 @@ class _Reader:
     def read(self, line: Line) -> None:
         self.lines += 1
         try:
-            if EXTRA_CELLS in line.cells:
-                raise DamagedError("the row has more cells than the header")
+            if line.damage:
+                raise DamagedError(line.damage)
             league = self._leagues.get(line.text("league"))
             game = _game(line, league)
         except (DamagedError, ResourceNotFoundError) as error:
             self._reject(line, "row", str(error))
             return
         result = self._result(line, league, game)
-        if (league.key, game.game_id) in self._seen:
-            self._compare(line, league, game, result)
+        game = game if result is not None else game._replace(status="unknown")
+        batch, seen = self.batches[league], self._seen.get((league.key, game.game_id))
+        if seen is not None:
+            self._compare(batch, seen, _Seen(line, game, result))
             return
-        self._seen[league.key, game.game_id] = (line, result)
-        batch = self.batches[league]
-        batch.games.append(game if result is not None else game._replace(status="unknown"))
+        self._seen[league.key, game.game_id] = _Seen(line, game, result)
+        batch.games.append(game)
         if result is not None:
             batch.results.append(result)
         batch.quotes += self._quotes(line, game)
@@ -212,40 +134,50 @@ class _Reader:
             if quote is not None:
                 yield quote
 
-    def _compare(self, line: Line, league: League, game: Game, result: Result | None) -> None:
+    def _compare(self, batch: Batch, first: _Seen, again: _Seen) -> None:
         """A game given twice: the same again is nothing new, another score makes neither believable."""
-        first_line, first = self._seen[league.key, game.game_id]
-        if first is None or result is None or first[3:5] == result[3:5]:
+        if _meeting(first.game) != _meeting(again.game):
+            reason = f"{again.game.game_id} is another game on line {first.line.number}: {_meeting(first.game)}"
+            self._reject(again.line, "row", reason)
+        elif again.result is None:
             return
-        reason = (
-            f"{game.game_id} stands twice with different scores: {first.home_score}-{first.away_score} on line "
-            f"{first_line.number} and {result.home_score}-{result.away_score} on line {line.number}"
-        )
-        self._reject(line, "result", reason)
-        batch = self.batches[league]
-        if first in batch.results:
-            batch.results.remove(first)
-            self._reject(first_line, "result", reason)
+        elif first.result is None and not first.disputed:
+            batch.games[batch.games.index(first.game)] = again.game
+            batch.results.append(again.result)
+            first.game, first.result = again.game, again.result
+        elif first.result is None or first.result[3:5] != again.result[3:5]:
+            self._dispute(batch, first, again)
+
+    def _dispute(self, batch: Batch, first: _Seen, again: _Seen) -> None:
+        lines = f"lines {first.line.number} and {again.line.number}"
+        reason = f"{again.game.game_id} stands twice with different scores: {lines}"
+        self._reject(again.line, "result", reason)
+        if first.result is not None:
+            batch.results.remove(first.result)
+            self._reject(first.line, "result", reason)
+        first.result, first.disputed = None, True
 
     def _reject(self, line: Line, fact: str, reason: str) -> None:
         place = f"{self._source}:{line.number}"
         self.rejected.append(Rejected(self._source, place, fact, reason, str(line)))  # type: ignore[arg-type]
 
 
+def _meeting(game: Game) -> str:
+    return f"{game.home_team} v {game.away_team}, {game.start_at:%Y-%m-%d %H:%M}"
+
+
 def _game(line: Line, league: League) -> Game:
-    kickoff = line.moment("kickoff_utc")
-    day = None if kickoff else _day(line)
-    start = kickoff or datetime(day.year, day.month, day.day, tzinfo=UTC) + DATE_START  # type: ignore[union-attr]
-    home, away = line.text("home_team"), line.text("away_team")
+    start, date_only = _start(line)
+    home, away = line.text("home_team", LONGEST_TEAM), line.text("away_team", LONGEST_TEAM)
     if home == away:
         raise DamagedError(f"away_team: {away!r} plays itself")
     season = line.whole("season")
     return Game(
-        game_id=line.text("game_id"),
+        game_id=line.text("game_id", LONGEST_ID),
         known_at=start - LISTED_AHEAD,
         season=season if season is not None else _season(start, league),
         start_at=start,
-        date_only=kickoff is None,
+        date_only=date_only,
         home_team=home,
         away_team=away,
         neutral=line.yes("neutral"),
@@ -254,11 +186,15 @@ def _game(line: Line, league: League) -> Game:
     )
 
 
-def _day(line: Line) -> date:
-    moment = line.moment("game_date")
-    if moment is None:
+def _start(line: Line) -> tuple[datetime, bool]:
+    """When the game began, and whether the source gave only the date of it."""
+    kickoff = line.moment("kickoff_utc")
+    if kickoff is not None and line.has_time("kickoff_utc"):
+        return kickoff, False
+    day = kickoff or line.moment("game_date")
+    if day is None:
         raise DamagedError("kickoff_utc and game_date are both empty")
-    return moment.date()
+    return midnight(day.date()) + DATE_START, True
 
 
 def _season(start: datetime, league: League) -> int:
@@ -275,8 +211,8 @@ def _result(line: Line, league: League, game: Game) -> Result | None:
     if home == away and league.ties == "impossible":
         raise DamagedError(f"home_score: {league.key} games cannot end level, got {home}-{away}")
     finished = line.moment("finished_utc")
-    if finished is not None and finished < game.start_at:
-        raise DamagedError(f"finished_utc: {finished.isoformat()} is before the start {game.start_at.isoformat()}")
+    if finished is not None and finished <= game.start_at:
+        raise DamagedError(f"finished_utc: {finished.isoformat()} is not after the start {game.start_at.isoformat()}")
     usual = game.start_at - DATE_START + DATE_KNOWN if game.date_only else game.start_at + league.duration
     ended = finished or usual
     return Result(
@@ -302,5 +238,5 @@ def _quote(line: Line, game: Game, moment: str, columns: Mapping[str, str]) -> Q
         if name.startswith("odds_") and value is not None and value <= 1:
             raise DamagedError(f"{columns[name]}: decimal odds are above 1, got {value:g}")
     shown = game.start_at - (OPENED_AHEAD if moment == "open" else timedelta(0))
-    book = (line.cells.get("odds_kind") or "").strip() or "market"
+    book = line.optional("odds_kind", LONGEST_BOOK) or "market"
     return Quote(game.game_id, book, moment, shown, shown, **values)  # type: ignore[arg-type]

@@ -1,0 +1,162 @@
+"""The lines of a CSV file, each read for itself, so that a damaged one takes no other with it.
+
+A line that is not UTF-8, does not close its quotes or has too many or too few cells is handed on with its
+damage in words. A file that cannot be read to its end is refused: half a gzip file has no checksum.
+"""
+
+import csv
+import gzip
+import math
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from core.errors import ValidationError
+
+LARGEST_WHOLE: Final = 1_000_000
+EARLIEST_YEAR: Final = 1850
+LATEST_YEAR: Final = 2150
+
+
+class DamagedError(ValueError):
+    """A cell or a line that cannot be believed; the text says which and why."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """One CSV row, where it stood, and what is wrong with the row as a whole, if anything."""
+
+    number: int
+    cells: Mapping[str, str]
+    damage: str = ""
+
+    def optional(self, column: str, longest: int = LARGEST_WHOLE) -> str:
+        value = (self.cells.get(column) or "").strip()
+        if len(value) > longest:
+            raise DamagedError(f"{column}: at most {longest} characters, got {len(value)}")
+        return value
+
+    def text(self, column: str, longest: int = LARGEST_WHOLE) -> str:
+        value = self.optional(column, longest)
+        if not value:
+            raise DamagedError(f"{column} is empty")
+        return value
+
+    def whole(self, column: str) -> int | None:
+        value = self.optional(column)
+        if not value:
+            return None
+        try:
+            number = float(value)
+        except ValueError:
+            raise DamagedError(f"{column}: expected a whole number, got {value!r}") from None
+        if not number.is_integer() or not 0 <= number <= LARGEST_WHOLE:
+            raise DamagedError(f"{column}: expected a whole number from 0 to {LARGEST_WHOLE}, got {value!r}")
+        return int(number)
+
+    def decimal(self, column: str) -> float | None:
+        value = self.optional(column)
+        if not value:
+            return None
+        try:
+            number = float(value)
+        except ValueError:
+            raise DamagedError(f"{column}: expected a number, got {value!r}") from None
+        if not math.isfinite(number):
+            raise DamagedError(f"{column}: expected a finite number, got {value!r}")
+        return number
+
+    def yes(self, column: str) -> bool:
+        value = self.optional(column).lower()
+        if value not in ("0", "1", "", "true", "false"):
+            raise DamagedError(f"{column}: expected 0 or 1, got {value!r}")
+        return value in ("1", "true")
+
+    def moment(self, column: str) -> datetime | None:
+        value = self.optional(column)
+        if not value:
+            return None
+        try:
+            moment = datetime.fromisoformat(value)
+        except ValueError:
+            raise DamagedError(f"{column}: expected an ISO date or time, got {value!r}") from None
+        if not EARLIEST_YEAR <= moment.year <= LATEST_YEAR:
+            raise DamagedError(f"{column}: expected a year from {EARLIEST_YEAR} to {LATEST_YEAR}, got {value!r}")
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+    def has_time(self, column: str) -> bool:
+        """Whether the cell holds a time of day and not a bare date."""
+        return any(mark in self.optional(column) for mark in "T :")
+
+    def __str__(self) -> str:
+        return ",".join(f"{name}={value}" for name, value in self.cells.items() if value)[:2000]
+
+
+def csv_files(paths: list[Path]) -> list[Path]:
+    """The CSV files among the paths and directly inside the folders among them. Raises ValidationError if none."""
+    files: list[Path] = []
+    for path in paths:
+        if not path.exists():
+            raise ValidationError(f"PATH: there is no {path}.", field="PATH")
+        files += sorted((*path.glob("*.csv"), *path.glob("*.csv.gz"))) if path.is_dir() else [path]
+    if not files:
+        msg = f"PATH: no .csv or .csv.gz file in {', '.join(map(str, paths))}."
+        raise ValidationError(msg, field="PATH")
+    return files
+
+
+def read_lines(path: Path, needed: Sequence[str], one_of: Sequence[str]) -> Iterator[Line]:
+    """Every line of a CSV or gzipped CSV file under its header, blank ones left out.
+
+    Raises ValidationError when the file cannot be read or its header lacks a needed column or one of ``one_of``.
+    """
+    number = 1
+    try:
+        with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
+            columns = _columns(path, file.readline(), needed, one_of)
+            for number, raw in enumerate(file, start=2):
+                if raw.strip():
+                    yield _line(number, raw, columns)
+    except (OSError, EOFError, zlib.error) as error:
+        msg = f"{path}: line {number}: cannot be read any further: {error}."
+        raise ValidationError(msg, field="PATH") from error
+
+
+def _columns(path: Path, raw: bytes, needed: Sequence[str], one_of: Sequence[str]) -> list[str]:
+    try:
+        columns = [name.strip() for name in _cells(raw.removeprefix(b"\xef\xbb\xbf"))]
+    except DamagedError as error:
+        raise ValidationError(f"{path}: line 1: {error}.", field="PATH") from error
+    missing = [column for column in needed if column not in columns]
+    if not any(column in columns for column in one_of):
+        missing.append(" or ".join(one_of))
+    if missing:
+        msg = f"{path}: column {missing[0]} is missing; the file has {', '.join(columns) or 'no columns'}."
+        raise ValidationError(msg, field=missing[0])
+    twice = [name for name in columns if name and columns.count(name) > 1]
+    if twice:
+        raise ValidationError(f"{path}: column {twice[0]} stands twice in the header.", field=twice[0])
+    return columns
+
+
+def _line(number: int, raw: bytes, columns: Sequence[str]) -> Line:
+    try:
+        cells = _cells(raw)
+    except DamagedError as error:
+        return Line(number, {"line": raw.decode("utf-8", "replace").strip()}, str(error))
+    named = dict(zip(columns, cells, strict=False))
+    if len(cells) != len(columns):
+        return Line(number, named, f"the row has {len(cells)} cells, the header {len(columns)}")
+    return Line(number, named)
+
+
+def _cells(raw: bytes) -> list[str]:
+    try:
+        return next(csv.reader([raw.decode("utf-8").rstrip("\r\n")], strict=True), [])
+    except UnicodeDecodeError as error:
+        raise DamagedError(f"the line is not UTF-8 at byte {error.start + 1}") from None
+    except csv.Error as error:
+        raise DamagedError(f"the line is not CSV: {error}") from None
