@@ -8,10 +8,11 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Final
 
+from anyio import CapacityLimiter
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
-from core.betting.leagues import load_leagues
+from core.betting.leagues import Leagues, load_leagues
 from core.clock import Clock, SystemClock
 from core.database import open_database
 from core.settings import Settings
@@ -26,7 +27,7 @@ from serving.predicting import Predictor
 from serving.prediction_log import PredictionLog
 from serving.requests import BodyLimit, Requests
 from serving.routes import ROUTERS
-from serving.shared_cache import SharedCache
+from serving.shared_cache import SharedCache, check_address
 from serving.slate import Slate
 from serving.slate_follower import SlateFollower
 from serving.state import Service, State
@@ -36,18 +37,28 @@ from serving.warming import Warming
 LOOK_SECONDS: Final = 1.0
 """How often the database is asked for changes of models, games and keys."""
 
+BACKGROUND_THREADS: Final = 4
+CONNECTIONS: Final = 8
+"""To the database: one per background thread, and the rest for requests."""
+
 START_SECONDS: Final = 10.0
 """How long the start waits for the first games and champions; what is missing then is loaded while serving."""
 
 
 def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
-    """The service for these settings. Nothing is opened before its lifespan begins."""
+    """The service for these settings. Nothing is opened before its lifespan begins.
+
+    Raises ConfigurationError for a wrong LEAGUES_FILE or REDIS_URL.
+    """
     _keep_one_thread_each()
+    leagues = load_leagues(settings.leagues_file)
+    if settings.redis is not None:
+        check_address(settings.redis)
     metrics = Metrics()
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[State]:
-        service = _built(settings, clock or SystemClock(), metrics)
+        service = _built(settings, clock or SystemClock(), leagues, metrics)
         try:
             with _followed(service) as tickers:
                 await asyncio.to_thread(_caught_up, tickers)
@@ -89,9 +100,8 @@ def _wrap(app: FastAPI, settings: Settings, metrics: Metrics) -> None:
     app.add_middleware(Requests, metrics=metrics)
 
 
-def _built(settings: Settings, clock: Clock, metrics: Metrics) -> Service:
-    engine = open_database(settings.database)
-    leagues = load_leagues(settings.leagues_file)
+def _built(settings: Settings, clock: Clock, leagues: Leagues, metrics: Metrics) -> Service:
+    engine = open_database(settings.database, pool_size=CONNECTIONS)
     slate, champions = Slate(), Champions()
     cache = PredictionCache(None if settings.redis is None else SharedCache(settings.redis, metrics))
     warming = Warming(clock, slate, champions, cache.local)
@@ -99,6 +109,7 @@ def _built(settings: Settings, clock: Clock, metrics: Metrics) -> Service:
         settings=settings,
         clock=clock,
         engine=engine,
+        database_threads=CapacityLimiter(CONNECTIONS - BACKGROUND_THREADS),
         leagues=leagues,
         metrics=metrics,
         cache=cache,
@@ -115,13 +126,14 @@ def _built(settings: Settings, clock: Clock, metrics: Metrics) -> Service:
 @contextmanager
 def _followed(service: Service) -> Iterator[list[Ticker]]:
     """The threads that follow the database, and the one that writes the log."""
-    tickers = [
-        Ticker("slate", service.slate_follower.step, seconds=LOOK_SECONDS),
-        Ticker("champions", service.champion_follower.step, seconds=LOOK_SECONDS),
-        Ticker("prediction-log", service.log.step, seconds=LOOK_SECONDS),
-    ]
-    if service.settings.demands_keys:
-        tickers.append(Ticker("keys", service.keys.step, seconds=LOOK_SECONDS))
+    steps = {
+        "slate": service.slate_follower.step,
+        "champions": service.champion_follower.step,
+        "prediction-log": service.log.step,
+        **({"keys": service.keys.step} if service.settings.demands_keys else {}),
+    }
+    errors = service.metrics.unforeseen
+    tickers = [Ticker(name, step, seconds=LOOK_SECONDS, errors=errors) for name, step in steps.items()]
     for ticker in tickers:
         ticker.start()
     try:

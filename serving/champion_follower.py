@@ -54,7 +54,6 @@ class ChampionFollower:
         self._champions = champions
         self._warming = warming
         self._metrics = metrics
-        self._tried: set[str] = set()
         self.records: Mapping[str, Deployment] = {}
         self.versions: tuple[Version, ...] = ()
         self.refusals: Mapping[str, Refusal] = {}
@@ -92,8 +91,7 @@ class ChampionFollower:
         try:
             if loaded is not None and loaded.version == version(self._engine, record.model, record.champion or 0):
                 self._champions.move(record.model, record.generation)
-            elif (champion := load_champion(self._engine, self._settings, record, self._tried)) is not None:
-                self._tried.add(champion.bundle.sha256)
+            elif (champion := load_champion(self._engine, self._settings, record)) is not None:
                 self._warming.prepare(champion)
                 self._champions.put(champion)
                 log.info("champion loaded", model=record.model, version=record.champion, generation=record.generation)

@@ -1,6 +1,6 @@
 """The champions in memory: verified, tried in a throw-away process, then swapped in by one reference."""
 
-from collections.abc import Mapping, Set
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -9,13 +9,14 @@ from sqlalchemy.engine import Engine
 
 from core.betting.leagues import League
 from core.errors import DataIntegrityError, ServiceError
-from core.registry.bundle import Bundle, Manifest, read_bundle, try_bundle
+from core.registry.bundle import Bundle, Manifest, read_bundle
 from core.registry.deployment import Deployment, Version, model_name, version
 from core.registry.fetch import fetch_bundle
 from core.registry.forecaster import Forecast
 from core.settings import Settings
 from feature_store.features import FeatureSet, demanded_by
 from feature_store.online import OnlineRow
+from serving.trials import try_once
 
 Variant = Literal["results", "prices"]
 
@@ -95,12 +96,8 @@ class Champions:
         raise ServiceError(f"There is no champion for {league} yet.", hint=hint, league=league)
 
 
-def load_champion(
-    engine: Engine, settings: Settings, record: Deployment, tried: Set[str] = frozenset()
-) -> Champion | None:
+def load_champion(engine: Engine, settings: Settings, record: Deployment) -> Champion | None:
     """The champion that the record names, verified and tried; None if it names none.
-
-    A bundle whose SHA-256 is in ``tried`` was read here before and is not tried again, only verified.
 
     Raises SecurityError or ServiceError for a bundle that is damaged or does not run, DataIntegrityError for
     one made for other features or another model, DependencyError when it cannot be fetched.
@@ -109,8 +106,7 @@ def load_champion(
         return None
     registered = version(engine, record.model, record.champion)
     folder = fetch_bundle(registered, Path(settings.bundle_dir), settings.mlflow_tracking_uri)
-    if registered.bundle_sha256 not in tried:
-        try_bundle(folder, registered.bundle_sha256)
+    try_once(folder, registered.bundle_sha256)
     bundle = read_bundle(folder, registered.bundle_sha256)
     _must_belong(bundle.manifest, registered)
     features = demanded_by(bundle.manifest.features, bundle.manifest.fingerprint, registered.sport)

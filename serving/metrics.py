@@ -42,6 +42,9 @@ class Metrics:
         self.load_failures = Counter(
             "dbsbm_model_load_failures", "Champions that were refused.", ("model", "code"), registry=self.registry
         )
+        self.unforeseen = Counter(
+            "dbsbm_unforeseen_errors", "Bugs met by a background thread.", ("thread",), registry=self.registry
+        )
         self.slate_age = Gauge(
             "dbsbm_slate_age_seconds", "Since the games were last compared with the database.", registry=self.registry
         )

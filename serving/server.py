@@ -48,6 +48,8 @@ def serve(
         server.run()
     except SystemExit as error:
         raise _not_started(host, port) from error
+    except KeyboardInterrupt:
+        return  # Ctrl-C, after everything was closed
     if not server.started:
         raise _not_started(host, port)
 

@@ -63,17 +63,15 @@ class SharedCache:
     def __init__(self, address: SecretStr, metrics: Metrics) -> None:
         self.breaker = Breaker()
         self._metrics = metrics
-        try:
-            self._redis = redis.asyncio.Redis.from_url(
-                address.get_secret_value(),
-                socket_timeout=SOCKET_SECONDS,
-                socket_connect_timeout=SOCKET_SECONDS,
-                retry=AsyncRetry(NoBackoff(), 0),
-                max_connections=CONNECTIONS,
-                client_name="dbsbm-serving",
-            )
-        except ValueError as error:
-            raise _wrong_address(error) from error
+        check_address(address)
+        self._redis = redis.asyncio.Redis.from_url(
+            address.get_secret_value(),
+            socket_timeout=SOCKET_SECONDS,
+            socket_connect_timeout=SOCKET_SECONDS,
+            retry=AsyncRetry(NoBackoff(), 0),
+            max_connections=CONNECTIONS,
+            client_name="dbsbm-serving",
+        )
         self._slots = asyncio.Semaphore(CONNECTIONS)
 
     async def read(self, key: str) -> bytes | None:
@@ -125,18 +123,25 @@ class SharedCache:
             log.info("Redis is back")
 
 
+def check_address(address: SecretStr) -> None:
+    """Raises ConfigurationError if Redis cannot have such an address; asks nobody."""
+    try:
+        redis.ConnectionPool.from_url(address.get_secret_value())
+    except ValueError as error:
+        msg = f"REDIS_URL: {error} (read: a value that is not shown)."
+        raise ConfigurationError(msg, hint="Expected redis://:password@host:6379/0.") from error
+
+
 def write_all(address: SecretStr, bodies: Mapping[str, bytes]) -> None:
     """Store many bodies at once, from a job that may wait. Raises CacheError if Redis does not take them."""
-    try:
-        client = redis.Redis.from_url(
-            address.get_secret_value(),
-            socket_timeout=WARM_SOCKET_SECONDS,
-            socket_connect_timeout=WARM_SOCKET_SECONDS,
-            retry=Retry(NoBackoff(), 0),
-            client_name="dbsbm-warm",
-        )
-    except ValueError as error:
-        raise _wrong_address(error) from error
+    check_address(address)
+    client = redis.Redis.from_url(
+        address.get_secret_value(),
+        socket_timeout=WARM_SOCKET_SECONDS,
+        socket_connect_timeout=WARM_SOCKET_SECONDS,
+        retry=Retry(NoBackoff(), 0),
+        client_name="dbsbm-warm",
+    )
     try:
         with client, client.pipeline(transaction=False) as pipeline:
             for start in range(0, len(bodies), WRITTEN_AT_ONCE):
@@ -146,9 +151,3 @@ def write_all(address: SecretStr, bodies: Mapping[str, bytes]) -> None:
     except (RedisError, OSError) as error:
         msg = f"Redis did not take the forecasts: {type(error).__name__}."
         raise CacheError(msg, hint="Check REDIS_URL; the server computes what it does not find there.") from error
-
-
-def _wrong_address(error: ValueError) -> ConfigurationError:
-    return ConfigurationError(
-        f"REDIS_URL: {error} (read: a value that is not shown).", hint="Expected redis://:password@host:6379/0."
-    )

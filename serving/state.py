@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated, TypedDict
 
+from anyio import CapacityLimiter
 from fastapi import Depends, Request
 from sqlalchemy.engine import Engine
 
@@ -28,6 +29,8 @@ class Service:
     settings: Settings
     clock: Clock
     engine: Engine
+    database_threads: CapacityLimiter
+    """As many requests may ask the database at once as there are connections; the others wait outside of threads."""
     leagues: Leagues
     metrics: Metrics
     cache: PredictionCache

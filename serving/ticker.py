@@ -5,6 +5,8 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Final
 
+from prometheus_client import Counter
+
 from core.logs import get_logger
 
 STOP_SECONDS: Final = 5.0
@@ -16,12 +18,12 @@ class Ticker:
     """Does ``step`` at once and then every so many seconds, in a thread of its own.
 
     A step that returns True has more to do and is done again without a pause. The thread is a boundary like
-    the process's: an error that nobody foresaw is logged with its trace and counted in ``unforeseen``, and the
-    next step is done all the same.
+    the process's: an error that nobody foresaw is logged with its trace and counted, and the next step is done
+    all the same.
     """
 
-    def __init__(self, name: str, step: Callable[[], bool], *, seconds: float) -> None:
-        self.unforeseen = 0
+    def __init__(self, name: str, step: Callable[[], bool], *, seconds: float, errors: Counter) -> None:
+        self._errors = errors.labels(name)
         self._step = step
         self._seconds = seconds
         self._stopping = threading.Event()
@@ -36,11 +38,6 @@ class Ticker:
         """Wait until there was nothing left to do for the first time; False if there still was after that long."""
         return self._idle.wait(seconds)
 
-    @property
-    def running(self) -> bool:
-        """Whether the thread is there."""
-        return self._thread.is_alive()
-
     def stop(self) -> None:
         """Let the step under way end, for a few seconds at most, and begin no other."""
         self._stopping.set()
@@ -50,7 +47,7 @@ class Ticker:
     def _run(self) -> None:
         while not self._stopping.is_set():
             more = False
-            with _Boundary(self):
+            with _Boundary(self._errors):
                 more = self._step()
             if not more:
                 self._idle.set()
@@ -60,8 +57,8 @@ class Ticker:
 class _Boundary:
     """Where an unforeseen error ends up: in the log, not at the end of the thread."""
 
-    def __init__(self, ticker: Ticker) -> None:
-        self._ticker = ticker
+    def __init__(self, errors: Counter) -> None:
+        self._errors = errors
 
     def __enter__(self) -> None:
         return None
@@ -71,6 +68,6 @@ class _Boundary:
     ) -> bool:
         if not isinstance(error, Exception):
             return False
-        self._ticker.unforeseen += 1
+        self._errors.inc()
         log.error("unforeseen error in a background thread", exc_info=error)
         return True

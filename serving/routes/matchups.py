@@ -2,6 +2,7 @@
 
 from typing import Annotated
 
+from anyio import to_thread
 from fastapi import Query, Response
 
 from core.errors import ValidationError
@@ -23,7 +24,7 @@ TeamQuery = Annotated[str, Query(min_length=1, max_length=150, examples=["Arsena
     responses=problems(404, 422, 503),
     summary="Any two teams of a league",
 )
-def hypothetical(
+async def hypothetical(
     sport: SportPath,
     league: LeaguePath,
     home: TeamQuery,
@@ -35,11 +36,15 @@ def hypothetical(
     """What the model expects if these two met now. Nobody has priced such a game, so results alone speak."""
     now = service.clock.now()
     place = service.leagues.at(sport, league)
-    champion = service.champions.of_league(place)
-    row = matchup(service.engine, place, home, away, neutral=neutral, now=now)
-    if row.game.home_team == row.game.away_team:
-        raise ValidationError(f"away: {row.game.home_team} cannot play itself.", field="away")
-    trace.level = "computed"
-    service.metrics.predictions.labels("computed").inc()
-    served = Served(computed(champion, row, begun=False), champion, row, row.as_of, "computed")
+
+    def forecast() -> Served:
+        champion = service.champions.of_league(place)
+        row = matchup(service.engine, place, home, away, neutral=neutral, now=now)
+        if row.game.home_team == row.game.away_team:
+            raise ValidationError(f"away: {row.game.home_team} cannot play itself.", field="away")
+        return Served(computed(champion, row, begun=False), champion, row, row.as_of, "computed")
+
+    served = await to_thread.run_sync(forecast, limiter=service.database_threads)
+    trace.level = served.level
+    service.metrics.predictions.labels(served.level).inc()
     return Response(served.complete(now), media_type="application/json")

@@ -1,5 +1,7 @@
 """The API's law: every route demands a scope or is written down as open, and the description tells the truth."""
 
+import subprocess
+import sys
 from typing import Any
 
 import jsonschema
@@ -26,6 +28,14 @@ def test_every_route_demands_a_scope_or_is_in_the_open_list() -> None:
     assert guarded == DEMANDED.keys()
     assert others == OPEN
     assert set(DEMANDED.values()) <= set(SCOPES)
+
+
+def test_the_app_imports_nothing_of_training_and_no_mlflow() -> None:
+    """A server starts in a second and fits in little memory only without them."""
+    heavy = "{'mlflow', 'prefect', 'sklearn', 'pandas', 'training', 'flows', 'migrations'}"
+    script = f"import sys, serving.server, serving.warm; print(sorted({heavy} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
 
 
 def test_every_route_of_the_api_is_described() -> None:

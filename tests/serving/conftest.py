@@ -1,6 +1,7 @@
 """One world and one running service for the tests that only ask; the others make their own."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,18 +30,23 @@ def make_world(engine: Engine, store: Path) -> World:
     return World(engine, store)
 
 
+@contextmanager
+def filled_world(folder: Path) -> Iterator[World]:
+    """A world on SQLite in the folder."""
+    engine = open_database(make_url(f"sqlite:///{folder}/ours.db"))
+    schema.upgrade(engine)
+    yield make_world(engine, folder / "bundles")
+    engine.dispose()
+
+
 @pytest.fixture(scope="session")
 def shared_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """EPL with a champion of each variant, NFL with one on results; read only."""
-    folder = tmp_path_factory.mktemp("serving")
-    engine = open_database(make_url(f"sqlite:///{folder}/ours.db"))
-    schema.upgrade(engine)
-    world = make_world(engine, folder / "bundles")
-    deploy(engine, world.store, EPL, "prices", with_trees=True)
-    fill(engine, NFL)
-    deploy(engine, world.store, NFL)
-    yield world
-    engine.dispose()
+    with filled_world(tmp_path_factory.mktemp("serving")) as world:
+        deploy(world.engine, world.store, EPL, "prices", with_trees=True)
+        fill(world.engine, NFL)
+        deploy(world.engine, world.store, NFL)
+        yield world
 
 
 @pytest.fixture(scope="session")

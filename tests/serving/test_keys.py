@@ -1,25 +1,35 @@
 """Keys: who may ask what, and what never shows up in a log."""
 
+import logging
 from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
+import structlog
 from sqlalchemy.engine import Engine
 
 from core.errors import ResourceNotFoundError, ValidationError
 from core.logs import configure_logs
 from serving.keys import SCOPES, create_key, list_keys, revoke_key
 from tests.conftest import NOW
-from tests.serving.conftest import World
+from tests.serving.conftest import World, filled_world
 from tests.serving.service import Running, eventually, settings_for, started
 
 GAME = "/v1/predictions/soccer/EPL/EPL-102"
 
 
 @pytest.fixture(scope="module")
-def production(shared_world: World) -> Iterator[Running]:
+def keyed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """A world for keys alone."""
+    folder = tmp_path_factory.mktemp("keys")
+    with filled_world(folder) as world:
+        yield world
+
+
+@pytest.fixture(scope="module")
+def production(keyed: World) -> Iterator[Running]:
     """A service that demands keys."""
-    with started(settings_for(shared_world.engine, shared_world.store, dbsbm_env="production")) as running:
+    with started(settings_for(keyed.engine, keyed.store, dbsbm_env="production")) as running:
         yield running
 
 
@@ -31,11 +41,11 @@ def status(running: Running, path: str, key: str | None) -> int:
     return running.get(path, headers={} if key is None else {"X-API-Key": key}).status_code
 
 
-def test_production_demands_a_good_key_for_the_route(shared_world: World, production: Running) -> None:
+def test_production_demands_a_good_key_for_the_route(keyed: World, production: Running) -> None:
     good, reader, expiring = (
-        make(shared_world.engine, "predict"),
-        make(shared_world.engine, "read"),
-        make(shared_world.engine, "predict", days=2),
+        make(keyed.engine, "predict"),
+        make(keyed.engine, "read"),
+        make(keyed.engine, "predict", days=2),
     )
     eventually(lambda: status(production, GAME, good) == 200)
     key_id, _, secret = good.partition(".")
@@ -54,10 +64,10 @@ def test_production_demands_a_good_key_for_the_route(shared_world: World, produc
         production.service.clock.moment = NOW  # type: ignore[attr-defined]
 
 
-def test_revoked_key_is_refused_within_seconds(shared_world: World, production: Running) -> None:
-    key = make(shared_world.engine, "predict")
+def test_revoked_key_is_refused_within_seconds(keyed: World, production: Running) -> None:
+    key = make(keyed.engine, "predict")
     eventually(lambda: status(production, GAME, key) == 200)
-    revoke_key(shared_world.engine, key.partition(".")[0], NOW)
+    revoke_key(keyed.engine, key.partition(".")[0], NOW)
     assert eventually(lambda: status(production, GAME, key) == 401) < 5
 
 
@@ -72,11 +82,20 @@ def test_probes_metrics_and_documentation_are_open(production: Running) -> None:
     assert {production.get(path).status_code for path in ("/healthz", "/readyz", "/metrics", "/docs")} == {200}
 
 
-def test_no_secret_reaches_the_log(
-    shared_world: World, production: Running, capsys: pytest.CaptureFixture[str]
-) -> None:
+@pytest.fixture
+def own_logs() -> Iterator[None]:
+    """Whatever a test configures is undone."""
+    handlers, level = logging.root.handlers, logging.root.level
+    yield
+    logging.root.handlers = handlers
+    logging.root.setLevel(level)
+    structlog.reset_defaults()
+
+
+@pytest.mark.usefixtures("own_logs")
+def test_no_secret_reaches_the_log(keyed: World, production: Running, capsys: pytest.CaptureFixture[str]) -> None:
     configure_logs(production.service.settings)
-    key = make(shared_world.engine, "predict")
+    key = make(keyed.engine, "predict")
     eventually(lambda: status(production, GAME, key) == 200)
     status(production, f"{GAME}?token=canary-in-query", key + "wrong")
     production.get(GAME, headers={"Authorization": "Bearer canary-in-header", "Cookie": "canary-in-cookie"})

@@ -4,10 +4,11 @@ import json
 from pathlib import Path
 
 import pytest
-from sqlalchemy.engine import Engine
+from sqlalchemy.engine import Engine, make_url
 
 from core import errors
 from core.errors import DbsbmError
+from serving.app import create_app
 from serving.errors import KINDS, kind_of, problem_of
 from tests.serving.service import Running, settings_for, started
 
@@ -98,6 +99,7 @@ def test_words_of_a_driver_are_for_the_log_only() -> None:
 def test_requests_are_counted_by_route_template(service: Running) -> None:
     labels = {"route": "/v1/predictions/{sport}/{league}/{game_id}", "method": "GET", "status": "404"}
     before = service.metric("dbsbm_requests_total", **labels)
+    service.get(GAME)
     service.get("/v1/predictions/soccer/EPL/no-such-1")
     service.get("/v1/predictions/soccer/EPL/no-such-2")
     assert service.metric("dbsbm_requests_total", **labels) == before + 2
@@ -124,3 +126,11 @@ def test_only_listed_origins_may_call_from_a_browser(sqlite_database: Engine, tm
         assert allowed["access-control-allow-origin"] == "https://board.example"
         foreign = running.get("/healthz", headers={"Origin": "https://evil.example"}).headers
         assert "access-control-allow-origin" not in foreign
+
+
+@pytest.mark.parametrize("wrong", ["redis.example:6379", "http://redis"])
+def test_wrong_redis_address_is_named_before_anything_starts(tmp_path: Path, wrong: str) -> None:
+    settings = settings_for(make_url("sqlite://"), tmp_path, redis_url=wrong)
+    with pytest.raises(errors.ConfigurationError, match="REDIS_URL") as refused:
+        create_app(settings)
+    assert wrong not in str(refused.value)

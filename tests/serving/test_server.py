@@ -14,8 +14,8 @@ from tests.serving.conftest import World
 from tests.serving.service import MovingClock, settings_for
 
 
-def test_client_asks_a_running_server_everything(shared_world: World) -> None:
-    settings = settings_for(shared_world.engine, shared_world.store)
+def test_client_asks_a_running_server_everything(world: World) -> None:
+    settings = settings_for(world.engine, world.store)
     with running_server(settings, MovingClock()) as url, PredictionClient(url) as client:
         (game,) = client.games("wolverhampton", limit=1)
         prediction = client.prediction(game["sport"], game["league"], game["game_id"])
@@ -25,7 +25,7 @@ def test_client_asks_a_running_server_everything(shared_world: World) -> None:
         assert ["prediction" in item for item in batch] == [True, False]
         assert client.matchup("soccer", "EPL", "Arsenal", "Chelsea")["model"]["name"] == "EPL-results"
         assert client.price(("soccer", "EPL", "EPL-101"), "total", "over", line=2.5, odds=-110)["offer"]
-        assert {model["model"] for model in client.models()} == {"EPL-prices", "EPL-results", "NFL-results"}
+        assert {model["model"] for model in client.models()} == {"EPL-results"}
         with pytest.raises(ApiError, match="There is no league 'ELP'") as refused:
             client.prediction("soccer", "ELP", "1")
         assert (refused.value.facts["status"], refused.value.facts["service_code"]) == (404, "NOT_FOUND_ERROR")
