@@ -45,7 +45,8 @@ fix: setup ## format, and mend what the linter can mend
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: setup services ## timings: back-fill, feature build, requests beside a bare FastAPI
+bench: setup services ## timings: back-fill, feature build, requests beside a bare FastAPI; ARGS=real_path for the whole line
+	@command -v wrk >/dev/null || { sudo=$$(test $$(id -u) = 0 || echo sudo); $$sudo apt-get update -qq; $$sudo apt-get install -y -qq --no-install-recommends wrk >/dev/null; }
 	$(BIN)/python -m tests.bench $(ARGS)
 
 requirements: # compile the hashed requirements anew from pyproject.toml

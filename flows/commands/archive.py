@@ -94,7 +94,7 @@ def build(
 
     session, out = begin(), Output(as_json=json)
     moment = midnight(parse_date(through, field="through") + timedelta(days=1)) if through else session.now
-    built = build_features(session.settings, moment, league, lambda key: out.working(key))
+    built = build_features(session.settings, moment, league, out.working)
     out.stage("features", f"{sum(item.upcoming for item in built):,} games to come in {len(built)} leagues")
     rows = [(item.league, item.played, item.upcoming, item.changed) for item in built]
     out.result(

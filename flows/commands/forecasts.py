@@ -31,7 +31,7 @@ def backtest(
             parse_seasons(seasons),
             with_odds=with_odds,
             known_by=session.now,
-            on_season=lambda season: out.working(season),
+            on_season=out.working,
         )
     out.stage("backtest", f"{result.games:,} games of {', '.join(season.block for season in result.seasons)}")
     if output is not None:
