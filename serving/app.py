@@ -35,7 +35,10 @@ from serving.ticker import Ticker
 from serving.warming import Warming
 
 LOOK_SECONDS: Final = 1.0
-"""How often the database is asked for changes of models, games and keys."""
+"""How often the database is asked for changes of games and keys."""
+
+LOOK_FOR_CHAMPIONS_SECONDS: Final = 0.5
+"""How often it is asked for changed champions; trying one takes another second, and it shall answer within three."""
 
 BACKGROUND_THREADS: Final = 4
 CONNECTIONS: Final = 8
@@ -126,14 +129,14 @@ def _built(settings: Settings, clock: Clock, leagues: Leagues, metrics: Metrics)
 @contextmanager
 def _followed(service: Service) -> Iterator[list[Ticker]]:
     """The threads that follow the database, and the one that writes the log."""
-    steps = {
-        "slate": service.slate_follower.step,
-        "champions": service.champion_follower.step,
-        "prediction-log": service.log.step,
-        **({"keys": service.keys.step} if service.settings.demands_keys else {}),
-    }
     errors = service.metrics.unforeseen
-    tickers = [Ticker(name, step, seconds=LOOK_SECONDS, errors=errors) for name, step in steps.items()]
+    tickers = [
+        Ticker("slate", service.slate_follower.step, seconds=LOOK_SECONDS, errors=errors),
+        Ticker("champions", service.champion_follower.step, seconds=LOOK_FOR_CHAMPIONS_SECONDS, errors=errors),
+        Ticker("prediction-log", service.log.step, seconds=LOOK_SECONDS, errors=errors),
+    ]
+    if service.settings.demands_keys:
+        tickers.append(Ticker("keys", service.keys.step, seconds=LOOK_SECONDS, errors=errors))
     for ticker in tickers:
         ticker.start()
     try:
