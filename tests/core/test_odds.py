@@ -83,7 +83,7 @@ def test_power_is_one_power_of_all_the_implied_probabilities(odds: list[float]) 
 @pytest.mark.parametrize("odds", [[1.0, 1.0], [1.0, 50.0], [1.0, 1.0, 1.0], [1.0, 1000.0, 1000.0]])
 def test_odds_of_exactly_one_are_safe(method: DevigMethod, odds: list[float]) -> None:
     (fair,) = devig(odds, method)
-    assert np.isfinite(fair).all()
+    assert (fair > 1e-7).all(), "an outsider has a chance left, whose logarithm is a number"
     assert fair.sum() == pytest.approx(1)
     assert fair[0] == fair.max()
 
