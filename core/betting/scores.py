@@ -10,8 +10,7 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import nbdtrik, ndtr, pdtrik
-from scipy.stats import nbinom, poisson
+from scipy.special import gammaln, nbdtrik, ndtr, pdtrik, xlog1py, xlogy
 
 from core.betting.odds import FloatArray
 
@@ -145,8 +144,10 @@ def _is_poisson(dispersion: float) -> bool:
 def _counts(mean: float, dispersion: float, size: int) -> FloatArray:
     counts = np.arange(size)
     if _is_poisson(dispersion):
-        return np.asarray(poisson.pmf(counts, mean))
-    return np.asarray(nbinom.pmf(counts, mean / (dispersion - 1), 1 / dispersion))
+        return np.asarray(np.exp(xlogy(counts, mean) - mean - gammaln(counts + 1)))
+    size_parameter, share = mean / (dispersion - 1), 1 / dispersion
+    ways = gammaln(counts + size_parameter) - gammaln(counts + 1) - gammaln(size_parameter)
+    return np.asarray(np.exp(ways + xlogy(size_parameter, share) + xlog1py(counts, -share)))
 
 
 def _discretised(values: NDArray[np.int64], mean: float, deviation: float) -> FloatArray:

@@ -105,7 +105,7 @@ def read_bundle(folder: Path, expected_sha256: str) -> Bundle:
 
     Raises SecurityError naming the file that is not the one registered, ServiceError for one that does not parse.
     """
-    contents = _verified(folder, expected_sha256)
+    contents = verify(folder, expected_sha256)
     try:
         manifest = Manifest.model_validate_json(contents[MANIFEST])
         spec = ForecasterSpec.model_validate_json(contents[SPEC])
@@ -123,7 +123,7 @@ def read_bundle(folder: Path, expected_sha256: str) -> Bundle:
 
 def try_bundle(folder: Path, expected_sha256: str) -> None:
     """Read the bundle in a throw-away process. Raises ServiceError or SecurityError if it fails, dies or hangs."""
-    _verified(folder, expected_sha256)
+    verify(folder, expected_sha256)
     command = [sys.executable, "-m", "core.registry.trial", str(folder), expected_sha256]
     try:
         trial = subprocess.run(command, capture_output=True, text=True, timeout=TRIAL_SECONDS, check=False)
@@ -134,8 +134,11 @@ def try_bundle(folder: Path, expected_sha256: str) -> None:
         raise ServiceError(f"Bundle {expected_sha256[:12]} failed its trial (exit {trial.returncode}): {last}")
 
 
-def _verified(folder: Path, expected_sha256: str) -> dict[str, bytes]:
-    """The bundle's files by name, every byte checked and nothing parsed but the verified manifest."""
+def verify(folder: Path, expected_sha256: str) -> dict[str, bytes]:
+    """The bundle's files by name, every byte checked and nothing parsed but the verified manifest.
+
+    Raises SecurityError naming the file that is missing or not the one registered.
+    """
     try:
         manifest = (folder / MANIFEST).read_bytes()
         if sha256(manifest).hexdigest() != expected_sha256:

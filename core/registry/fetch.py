@@ -1,19 +1,43 @@
 """A registered version's files on this machine: the local store first, MLflow's artifacts otherwise."""
 
+import shutil
 from pathlib import Path
 
+from core.errors import ExternalServiceError, SecurityError
+from core.registry.bundle import verify
 from core.registry.deployment import Version
 
 
 def fetch_bundle(version: Version, store: Path, tracking_uri: str) -> Path:
-    """Folder of the version's bundle, downloaded into the store if it is not there.
+    """Folder of the version's verified bundle, downloaded into the store if it is not there or was damaged.
 
-    The files are not trusted yet: ``read_bundle`` verifies them. Raises ExternalServiceError when MLflow is
-    needed and does not answer.
+    Raises SecurityError naming the damaged file when there is no better copy, ExternalServiceError when MLflow
+    is needed and does not answer.
     """
     folder = store / version.bundle_sha256
     if not folder.is_dir():
-        from core.registry.tracking import Tracking
-
-        Tracking(tracking_uri).download_bundle(version, folder)
+        _download(version, folder, tracking_uri)
+    try:
+        verify(folder, version.bundle_sha256)
+    except SecurityError as damage:
+        try:
+            _replace(version, folder, tracking_uri)
+        except ExternalServiceError:
+            raise damage from None
+        verify(folder, version.bundle_sha256)
     return folder
+
+
+def _download(version: Version, folder: Path, tracking_uri: str) -> None:
+    from core.registry.tracking import Tracking
+
+    Tracking(tracking_uri).download_bundle(version, folder)
+
+
+def _replace(version: Version, folder: Path, tracking_uri: str) -> None:
+    """Fetch a fresh copy beside the damaged one, and only then let it take its place."""
+    fresh = folder.with_name(f".fresh-{folder.name}")
+    shutil.rmtree(fresh, ignore_errors=True)
+    _download(version, fresh, tracking_uri)
+    shutil.rmtree(folder)
+    fresh.rename(folder)
