@@ -157,6 +157,8 @@ def exit_code(error: DbsbmError) -> int:
     match error:
         case ValidationError() | ConfigurationError() | ResourceNotFoundError():
             return EXIT_USAGE
+        case ApiError(facts={"status": int(status)}) if 400 <= status < 500:
+            return EXIT_USAGE
         case DependencyError():
             return EXIT_DEPENDENCY
         case _:

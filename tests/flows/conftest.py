@@ -1,16 +1,28 @@
 """A project of its own for each module: SQLite, an MLflow store, and the command run as people run it."""
 
+import csv
 import json
 import os
+import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from core.betting.leagues import BUILT_IN, Leagues
+from feature_store.sample import sample_batches
+
 ROOT = Path(__file__).parents[2]
+
+
+COLUMNS = (
+    "league", "season", "game_id", "kickoff_utc", "game_date", "home_team", "away_team", "home_score", "away_score",
+    "odds_home", "odds_draw", "odds_away", "total_line",
+)  # fmt: skip
 
 
 class Project:
@@ -54,6 +66,29 @@ class Project:
         return json.loads(self.run(*arguments, "--json", expect=expect))
 
 
+@contextmanager
+def running(command: list[str], project: Project, log: str, **settings: str) -> Iterator[None]:
+    """A process of the project's for as long as the block lasts; what it says goes to the log file."""
+    with (project.folder / log).open("wb") as output:
+        process = subprocess.Popen(
+            command,
+            cwd=project.folder,
+            env=project.environment | settings,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+        try:
+            yield
+        finally:
+            os.killpg(process.pid, signal.SIGTERM)
+            try:
+                process.wait(15)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+
+
 @pytest.fixture(scope="session")
 def new_project(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Project]:
     def make(**settings: str) -> Project:
@@ -65,3 +100,26 @@ def new_project(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Proje
 @pytest.fixture(scope="module")
 def project(new_project: Callable[..., Project]) -> Project:
     return new_project()
+
+
+@pytest.fixture(scope="session")
+def archive_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The sample season as a CSV archive; its second half dated a year later, so that there are two seasons."""
+    league = Leagues(BUILT_IN).get("EPL")
+    batch = sample_batches(Leagues(BUILT_IN))[league]
+    quotes = {quote.game_id: quote for quote in batch.quotes}
+    results = {result.game_id: result for result in batch.results}
+    path = tmp_path_factory.mktemp("archive") / "epl.csv"
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(COLUMNS)
+        for game in batch.games:
+            result, quote = results[game.game_id], quotes[game.game_id]
+            second = game.start_at.year == 2024
+            start = game.start_at.replace(year=2025 if second and game.start_at.month > 1 else game.start_at.year)
+            writer.writerow(
+                ("EPL", 2024 if start.year == 2025 else 2023, game.game_id, start.isoformat(), "", game.home_team,
+                 game.away_team, result.home_score, result.away_score, quote.odds_home, quote.odds_draw,
+                 quote.odds_away, quote.total_line)
+            )  # fmt: skip
+    return path

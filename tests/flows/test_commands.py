@@ -7,37 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from core.betting.leagues import BUILT_IN, Leagues
-from feature_store.sample import sample_batches
 from tests.flows.conftest import Project
-
-COLUMNS = (
-    "league", "season", "game_id", "kickoff_utc", "game_date", "home_team", "away_team", "home_score", "away_score",
-    "odds_home", "odds_draw", "odds_away", "total_line",
-)  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def archive_file(project: Project) -> Path:
-    """The sample season as a CSV archive; its second half dated a year later, so that there are two seasons."""
-    league = Leagues(BUILT_IN).get("EPL")
-    batch = sample_batches(Leagues(BUILT_IN))[league]
-    quotes = {quote.game_id: quote for quote in batch.quotes}
-    results = {result.game_id: result for result in batch.results}
-    path = project.folder / "epl.csv"
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(COLUMNS)
-        for game in batch.games:
-            result, quote = results[game.game_id], quotes[game.game_id]
-            second = game.start_at.year == 2024
-            start = game.start_at.replace(year=2025 if second and game.start_at.month > 1 else game.start_at.year)
-            writer.writerow(
-                ("EPL", 2024 if start.year == 2025 else 2023, game.game_id, start.isoformat(), "", game.home_team,
-                 game.away_team, result.home_score, result.away_score, quote.odds_home, quote.odds_draw,
-                 quote.odds_away, quote.total_line)
-            )  # fmt: skip
-    return path
 
 
 def test_help_comes_within_half_a_second_of_python_itself(project: Project) -> None:
@@ -134,6 +104,15 @@ def test_backup_and_restore_bring_everything_back(built: Project, new_project: C
     assert "say --yes" in other.run("db", "restore", str(file))
     assert other.json("db", "restore", str(file), "--yes")["rows"] == rows
     assert built.json("models")["versions"] == other.json("models")["versions"]
+
+
+def test_a_damaged_bundle_is_fetched_anew(built: Project) -> None:
+    sha = built.json("models")["versions"][0]["bundle_sha256"]
+    spec = built.folder / "bundles" / sha / "forecaster.json"
+    good = spec.read_bytes()
+    spec.write_bytes(good.replace(b"1", b"2", 1))
+    assert built.json("forecast", "--league", "EPL", "--from", "2025-04-01", "--to", "2025-05-30")["games"]
+    assert spec.read_bytes() == good
 
 
 def test_doctor_says_what_is_there_and_what_is_not(built: Project) -> None:

@@ -1,18 +1,14 @@
 """Prefect for real: a flow without a server, and schedules that fire on one."""
 
-import os
-import signal
-import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import httpx
 
 from core.settings import load_settings
 from flows.scheduled import FLOWS, schedules
-from tests.flows.conftest import Project
+from tests.flows.conftest import Project, running
 from tests.services import free_port
 
 
@@ -24,28 +20,6 @@ def test_a_flow_runs_with_no_prefect_server(new_project: Callable[..., Project])
     project = new_project()
     project.run("db", "upgrade")
     assert project.json("flows", "run", "build-features") == {}
-
-
-@contextmanager
-def running(command: list[str], project: Project, log: str, **settings: str) -> Iterator[None]:
-    with (project.folder / log).open("wb") as output:
-        process = subprocess.Popen(
-            command,
-            cwd=project.folder,
-            env=project.environment | settings,
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
-        )
-        try:
-            yield
-        finally:
-            os.killpg(process.pid, signal.SIGTERM)
-            try:
-                process.wait(15)
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
 
 
 def wait_for(what: str, found: Callable[[], bool], seconds: float = 150) -> None:
