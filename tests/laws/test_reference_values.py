@@ -11,7 +11,27 @@ from feature_store.state import rules_of
 from tests.generated import FIRST_DAY, invented_facts
 
 EPL = Leagues(BUILT_IN).get("EPL")
-REFERENCE: dict[str, float] = {}
+REFERENCE: dict[str, float] = {
+    "rating_gap@1": 2.047922031291236,
+    "price_rating_gap@1": 50.28672052611488,
+    "margin_slow@1": 1.474555987804839,
+    "margin_fast@1": 1.3852217520547263,
+    "total_slow@1": 4.285498987311527,
+    "total_fast@1": 4.599433327814516,
+    "form_gap@1": -0.1832905301095089,
+    "surprise_gap@1": -0.003087168268071691,
+    "home_rest@1": 2.0,
+    "away_rest@1": 14.0,
+    "rest_gap@1": -12.0,
+    "season_games@1": 5.0,
+    "experience@1": 16.0,
+    "neutral@1": 0.0,
+    "playoff@1": 0.0,
+    "market_log_odds@1": -0.7343911092094236,
+    "market_draw@1": -1.003332086343126,
+    "market_margin@1": 0.5,
+    "market_total@1": 2.5,
+}
 
 
 def reference_row() -> dict[str, float]:
