@@ -24,8 +24,7 @@ from serving.breaker import Breaker
 from serving.metrics import Metrics
 
 SOCKET_SECONDS: Final = 0.05
-DEADLINE_SECONDS: Final = 0.1
-"""For one command altogether: a server that drips bytes never trips the socket's own limit."""
+"""A whole command may take twice this: a server that drips bytes never trips the socket's own limit."""
 
 WARM_SOCKET_SECONDS: Final = 2.0
 LIFE_SECONDS: Final = 900
@@ -58,16 +57,20 @@ def unsealed(key: str, value: bytes) -> bytes | None:
 
 
 class SharedCache:
-    """Reads and writes bodies. A Redis that is away looks empty and, after a few failures, costs nothing."""
+    """Reads and writes bodies. A Redis that is away looks empty and, after a few failures, costs nothing.
 
-    def __init__(self, address: SecretStr, metrics: Metrics) -> None:
+    ``patience`` is how long one answer of Redis may take [seconds]; a whole command may take twice that.
+    """
+
+    def __init__(self, address: SecretStr, metrics: Metrics, patience: float = SOCKET_SECONDS) -> None:
         self.breaker = Breaker()
+        self._deadline = 2 * patience
         self._metrics = metrics
         check_address(address)
         self._redis = redis.asyncio.Redis.from_url(
             address.get_secret_value(),
-            socket_timeout=SOCKET_SECONDS,
-            socket_connect_timeout=SOCKET_SECONDS,
+            socket_timeout=patience,
+            socket_connect_timeout=patience,
             retry=AsyncRetry(NoBackoff(), 0),
             max_connections=CONNECTIONS,
             client_name="dbsbm-serving",
@@ -79,7 +82,7 @@ class SharedCache:
         if not self.breaker.admits():
             return None
         try:
-            async with self._slots, asyncio.timeout(DEADLINE_SECONDS):
+            async with self._slots, asyncio.timeout(self._deadline):
                 # Not GET: whatever lies under our key, no more than this comes over the wire.
                 value = cast("bytes", await self._redis.getrange(key, 0, LARGEST_VALUE))
         except ResponseError as error:
@@ -103,7 +106,7 @@ class SharedCache:
         if not self.breaker.admits():
             return
         try:
-            async with self._slots, asyncio.timeout(DEADLINE_SECONDS):
+            async with self._slots, asyncio.timeout(self._deadline):
                 await self._redis.set(key, sealed(key, body), px=int(jittered_life() * 1000))
         except (RedisError, OSError) as error:
             self._failed(error)

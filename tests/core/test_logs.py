@@ -77,9 +77,9 @@ def test_our_lines_are_json_with_level_logger_and_time(lines: Lines, production:
 
 def test_the_standard_librarys_lines_are_json_too(lines: Lines, production: Callable[[], None]) -> None:
     production()
-    logging.getLogger("uvicorn.access").warning('%s "%s"', "GET", 'a "quoted"\npath')
+    logging.getLogger("some.library").warning('%s "%s"', "GET", 'a "quoted"\npath')
     (line,) = lines()
-    assert (line["event"], line["level"], line["logger"]) == ('GET "a "quoted"\npath"', "warning", "uvicorn.access")
+    assert (line["event"], line["level"], line["logger"]) == ('GET "a "quoted"\npath"', "warning", "some.library")
 
 
 @pytest.mark.parametrize("log", [logging.getLogger("library"), get_logger("ours")], ids=["library", "ours"])
