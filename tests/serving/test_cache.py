@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from serving.breaker import Breaker
 from serving.cache import LocalCache, PredictionCache
 from serving.metrics import Metrics
-from serving.shared_cache import SOCKET_SECONDS, sealed, unsealed
+from serving.shared_cache import SOCKET_SECONDS, SharedCache, sealed, unsealed
 from tests.services import RedisServer, free_port, redis_server
 
 Work = Callable[[PredictionCache, Metrics], Coroutine[Any, Any, None]]
