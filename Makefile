@@ -33,7 +33,7 @@ services: # MariaDB and Redis for the tests, where they are missing
 	fi
 
 test: setup services ## run every test against private MariaDB and Redis processes
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest -n 2 --dist loadscope $(ARGS)
 
 check: setup ## format, lint, types and the doors between rooms; changes nothing
 	$(BIN)/ruff format --check .
