@@ -3,6 +3,7 @@
 The environment says where things are; what they do is code. ``.env.example`` is the same list for people.
 """
 
+import json
 import os
 from functools import cached_property
 from pathlib import Path
@@ -82,7 +83,7 @@ class Settings(BaseSettings):
     """Used by the example cog only."""
 
     cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
-    """Web origins that may call the API from a browser, separated by commas."""
+    """Web origins that may call the API from a browser: separated by commas, or a JSON list."""
 
     snapshot_seconds: int = Field(default=60, ge=5)
     """How often `dbsbm flows serve` reads the bot's database and refreshes features and forecasts [seconds]."""
@@ -116,6 +117,8 @@ class Settings(BaseSettings):
     def _origins_by_comma(cls, value: object) -> object:
         if not isinstance(value, str):
             return value
+        if value.strip().startswith("["):
+            return json.loads(value)
         return tuple(origin.strip() for origin in value.split(",") if origin.strip())
 
     @cached_property

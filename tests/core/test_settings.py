@@ -156,9 +156,26 @@ def test_the_bots_database_is_demanded_by_name() -> None:
         _ = load_settings().bot_database
 
 
-def test_origins_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CORS_ORIGINS", "https://a.example, https://b.example,")
-    assert load_settings().cors_origins == ("https://a.example", "https://b.example")
+@pytest.mark.parametrize(
+    ("text", "origins"),
+    [
+        ("https://a.example, https://b.example,", ("https://a.example", "https://b.example")),
+        ('["https://a.example", "https://b.example"]', ("https://a.example", "https://b.example")),
+        ("[]", ()),
+        ("", ()),
+    ],
+)
+def test_origins_are_separated_by_commas_or_a_json_list(
+    text: str, origins: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CORS_ORIGINS", text)
+    assert load_settings().cors_origins == origins
+
+
+def test_origins_that_are_no_list_are_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CORS_ORIGINS", "[https://a.example]")
+    with pytest.raises(ConfigurationError, match=r"^CORS_ORIGINS: .*read: '\[https://a.example\]'"):
+        load_settings()
 
 
 def test_secrets_come_from_files_in_a_folder_of_any_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
