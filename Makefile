@@ -10,6 +10,12 @@ export DO_NOT_TRACK := true
 export MLFLOW_DISABLE_TELEMETRY := true
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 
+# What a bare machine lacks comes from Debian's packages; without root, through sudo.
+define apt_install
+{ sudo=$$(test $$(id -u) = 0 || echo sudo); echo "installing $(1)"; $$sudo apt-get update -qq \
+	&& DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -y -qq --no-install-recommends $(1) >/dev/null; }
+endef
+
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */\1\t/' | expand -t 14
 
@@ -20,17 +26,15 @@ $(VENV)/.installed: requirements/dev.txt requirements/uv.txt pyproject.toml
 	test -x $(BIN)/python || .tools/bin/uv venv --quiet --python 3.11 $(VENV)
 	.tools/bin/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements/dev.txt
 	.tools/bin/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -c 'import ctypes; ctypes.CDLL("libgomp.so.1")' 2>/dev/null || $(call apt_install,libgomp1)
 	touch $@
 
 demo: setup ## from nothing to a served forecast on real games; EXIT=1 ends after the answer
 	$(BIN)/dbsbm demo $(if $(EXIT),--exit --port 0)
 
 services: # MariaDB and Redis for the tests, where they are missing
-	@if ! { command -v mariadbd || test -x /usr/sbin/mariadbd; } >/dev/null || ! command -v redis-server >/dev/null; then \
-		echo "installing mariadb-server and redis-server"; \
-		sudo=$$(test $$(id -u) = 0 || echo sudo); \
-		$$sudo apt-get update -qq && DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -y -qq --no-install-recommends mariadb-server redis-server >/dev/null; \
-	fi
+	@command -v mariadbd >/dev/null || test -x /usr/sbin/mariadbd || $(call apt_install,mariadb-server)
+	@command -v redis-server >/dev/null || $(call apt_install,redis-server)
 
 test: setup services ## run every test against private MariaDB and Redis processes
 	$(BIN)/pytest -n 2 --dist loadscope $(ARGS)
@@ -46,7 +50,7 @@ fix: setup ## format, and mend what the linter can mend
 	$(BIN)/ruff check --fix .
 
 bench: setup services ## timings: back-fill, feature build, requests beside a bare FastAPI; ARGS=real_path for the whole line
-	@command -v wrk >/dev/null || { sudo=$$(test $$(id -u) = 0 || echo sudo); $$sudo apt-get update -qq; $$sudo apt-get install -y -qq --no-install-recommends wrk >/dev/null; }
+	@command -v wrk >/dev/null || $(call apt_install,wrk)
 	$(BIN)/python -m tests.bench $(ARGS)
 
 requirements: # compile the hashed requirements anew from pyproject.toml
