@@ -1,6 +1,6 @@
 """Every feature, as a plain documented function of the situation before a game.
 
-To add one: write a function of a ``Situation`` under ``@feature``, with a docstring that a bettor could
+To add one: write a function of a ``Situation`` under ``@feature``, on columns, with a docstring that a bettor could
 read, and name it in a feature set at the foot of this file. When a body changes, raise its version.
 ``compute`` is the only caller, for training and for serving alike. NaN means not known.
 """
@@ -9,27 +9,56 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
-from math import log, nan
-from typing import Final
+from typing import Any, Final, Protocol, cast
 
+import numpy as np
+from numpy.typing import NDArray
+
+from core.betting.odds import FloatArray
 from core.errors import DataIntegrityError
-from feature_store.facts import Game
-from feature_store.prices import Prices
-from feature_store.state import STATE_VERSION, LeagueState, TeamState, rules_of
+from feature_store.columns import Flags
+from feature_store.prices import PriceColumns
+from feature_store.state import STATE_VERSION, rules_of
 
 DAY: Final = 86_400.0
 LONGEST_REST: Final = 14.0
 
 
-@dataclass(slots=True)
-class Situation:
-    """All that a feature may see: both teams and the league before the game, the game, and the prices known by then."""
+@dataclass(frozen=True, eq=False)
+class Fixtures:
+    """What is known of games before they begin; no score."""
 
-    league: LeagueState
-    home: TeamState
-    away: TeamState
-    game: Game
-    prices: Prices | None
+    start: FloatArray
+    """Seconds since 1970."""
+    neutral: Flags
+    playoff: Flags
+
+
+class Columns(Protocol):
+    """Records of a league or of teams, a column per field of ``LEAGUE`` or ``TEAM``."""
+
+    def __getattr__(self, field: str) -> FloatArray:
+        """The column."""
+        ...
+
+
+def as_columns(records: NDArray[Any]) -> Columns:
+    """Records of ``LEAGUE`` or ``TEAM``, one per game, as columns."""
+    return cast("Columns", records.view(np.recarray))
+
+
+@dataclass(frozen=True, eq=False)
+class Situation:
+    """All that a feature may see: teams and league before the games, the games, and the prices known by then.
+
+    Every field is a column with one entry per game: ``now.home.rating`` are the ratings of all home sides.
+    """
+
+    league: Columns
+    home: Columns
+    away: Columns
+    game: Fixtures
+    prices: PriceColumns
 
 
 @dataclass(frozen=True)
@@ -39,7 +68,7 @@ class Feature:
     name: str
     version: int
     meaning: str
-    function: Callable[[Situation], float]
+    function: Callable[[Situation], FloatArray]
 
     def __str__(self) -> str:
         return f"{self.name}@{self.version}"
@@ -48,10 +77,13 @@ class Feature:
 CATALOGUE: Final[dict[str, Feature]] = {}
 
 
-def feature(version: int) -> Callable[[Callable[[Situation], float]], Callable[[Situation], float]]:
+Function = Callable[[Situation], FloatArray]
+
+
+def feature(version: int) -> Callable[[Function], Function]:
     """Enter a function in the catalogue under its own name."""
 
-    def enter(function: Callable[[Situation], float]) -> Callable[[Situation], float]:
+    def enter(function: Function) -> Function:
         CATALOGUE[function.__name__] = Feature(function.__name__, version, (function.__doc__ or "").strip(), function)
         return function
 
@@ -59,139 +91,138 @@ def feature(version: int) -> Callable[[Callable[[Situation], float]], Callable[[
 
 
 @feature(version=1)
-def rating_gap(now: Situation) -> float:
+def rating_gap(now: Situation) -> FloatArray:
     """Home team's Elo rating minus the away team's, home advantage included [rating points]."""
-    return now.home.rating - now.away.rating + (0.0 if now.game.neutral else now.league.home_edge)
+    return now.home.rating - now.away.rating + _at_home(now, now.league.home_edge)
 
 
 @feature(version=1)
-def price_rating_gap(now: Situation) -> float:
+def price_rating_gap(now: Situation) -> FloatArray:
     """The same gap by ratings learned from the closing prices of past games [rating points]."""
-    edge = 0.0 if now.game.neutral else now.league.price_home_edge
-    return now.home.price_rating - now.away.price_rating + edge
+    return now.home.price_rating - now.away.price_rating + _at_home(now, now.league.price_home_edge)
 
 
 @feature(version=1)
-def margin_slow(now: Situation) -> float:
+def margin_slow(now: Situation) -> FloatArray:
     """Expected home margin from attack and defence over the long run [points]."""
     home, away = now.home, now.away
     return _home_lead(now) + home.attack_slow + away.defence_slow - away.attack_slow - home.defence_slow
 
 
 @feature(version=1)
-def margin_fast(now: Situation) -> float:
+def margin_fast(now: Situation) -> FloatArray:
     """Expected home margin from attack and defence in recent games [points]."""
     home, away = now.home, now.away
     return _home_lead(now) + home.attack_fast + away.defence_fast - away.attack_fast - home.defence_fast
 
 
 @feature(version=1)
-def total_slow(now: Situation) -> float:
+def total_slow(now: Situation) -> FloatArray:
     """Expected sum of both scores from attack and defence over the long run [points]."""
     home, away = now.home, now.away
     return _both(now) + home.attack_slow + away.defence_slow + away.attack_slow + home.defence_slow
 
 
 @feature(version=1)
-def total_fast(now: Situation) -> float:
+def total_fast(now: Situation) -> FloatArray:
     """Expected sum of both scores from attack and defence in recent games [points]."""
     home, away = now.home, now.away
     return _both(now) + home.attack_fast + away.defence_fast + away.attack_fast + home.defence_fast
 
 
 @feature(version=1)
-def form_gap(now: Situation) -> float:
+def form_gap(now: Situation) -> FloatArray:
     """Home team's recent share of points won minus the away team's [-1 to 1]."""
     return now.home.form - now.away.form
 
 
 @feature(version=1)
-def surprise_gap(now: Situation) -> float:
+def surprise_gap(now: Situation) -> FloatArray:
     """How much better than their ratings the home team has lately done, minus the same for the away team."""
     return now.home.surprise - now.away.surprise
 
 
 @feature(version=1)
-def home_rest(now: Situation) -> float:
+def home_rest(now: Situation) -> FloatArray:
     """Days since the home team's last start, at most 14; not known before its first game [days]."""
-    return _rest(now.home, now.game)
+    return _rest(now.home, now)
 
 
 @feature(version=1)
-def away_rest(now: Situation) -> float:
+def away_rest(now: Situation) -> FloatArray:
     """Days since the away team's last start, at most 14; not known before its first game [days]."""
-    return _rest(now.away, now.game)
+    return _rest(now.away, now)
 
 
 @feature(version=1)
-def rest_gap(now: Situation) -> float:
+def rest_gap(now: Situation) -> FloatArray:
     """Days of rest the home team has more than the away team [days]."""
-    return _rest(now.home, now.game) - _rest(now.away, now.game)
+    return _rest(now.home, now) - _rest(now.away, now)
 
 
 @feature(version=1)
-def season_games(now: Situation) -> float:
+def season_games(now: Situation) -> FloatArray:
     """Games of this season already behind the team that has fewer of them [games]."""
-    return float(min(now.home.season_games, now.away.season_games))
+    return np.minimum(now.home.season_games, now.away.season_games)
 
 
 @feature(version=1)
-def experience(now: Situation) -> float:
+def experience(now: Situation) -> FloatArray:
     """Games in the archive of the team that has fewer of them: how much the ratings can be trusted [games]."""
-    return float(min(now.home.games, now.away.games))
+    return np.minimum(now.home.games, now.away.games)
 
 
 @feature(version=1)
-def neutral(now: Situation) -> float:
+def neutral(now: Situation) -> FloatArray:
     """1 on a neutral venue, else 0."""
-    return float(now.game.neutral)
+    return now.game.neutral.astype(np.float64)
 
 
 @feature(version=1)
-def playoff(now: Situation) -> float:
+def playoff(now: Situation) -> FloatArray:
     """1 in a play-off, else 0."""
-    return float(now.game.playoff)
+    return now.game.playoff.astype(np.float64)
 
 
 @feature(version=1)
-def market_log_odds(now: Situation) -> float:
+def market_log_odds(now: Situation) -> FloatArray:
     """Logarithm of P(home win) over P(away win) by the latest prices, margin taken out."""
-    prices = now.prices
-    if prices is None or prices.home is None or prices.away is None:
-        return nan
-    return log(prices.home / prices.away)
+    return np.log(now.prices.home / now.prices.away)
 
 
 @feature(version=1)
-def market_draw(now: Situation) -> float:
+def market_draw(now: Situation) -> FloatArray:
     """Logarithm of the odds on a draw by the latest prices, margin taken out; not known in two-way leagues."""
-    if now.prices is None or now.prices.draw is None:
-        return nan
-    return log(now.prices.draw / (1 - now.prices.draw))
+    return np.log(now.prices.draw / (1 - now.prices.draw))
 
 
 @feature(version=1)
-def market_margin(now: Situation) -> float:
+def market_margin(now: Situation) -> FloatArray:
     """Expected home margin by the latest spread [points]."""
-    return nan if now.prices is None or now.prices.spread_line is None else now.prices.spread_line
+    return now.prices.spread_line
 
 
 @feature(version=1)
-def market_total(now: Situation) -> float:
+def market_total(now: Situation) -> FloatArray:
     """Expected sum of both scores by the latest total line [points]."""
-    return nan if now.prices is None or now.prices.total_line is None else now.prices.total_line
+    return now.prices.total_line
 
 
-def _home_lead(now: Situation) -> float:
-    return 0.0 if now.game.neutral else now.league.home_mean - now.league.away_mean
+def _at_home(now: Situation, advantage: FloatArray) -> FloatArray:
+    return np.where(now.game.neutral, 0.0, advantage)
 
 
-def _both(now: Situation) -> float:
-    return now.league.home_mean + now.league.away_mean
+def _home_lead(now: Situation) -> FloatArray:
+    return _at_home(now, now.league.home_mean - now.league.away_mean)
 
 
-def _rest(team: TeamState, game: Game) -> float:
-    return nan if not team.games else min((game.start_at.timestamp() - team.last_start) / DAY, LONGEST_REST)
+def _both(now: Situation) -> FloatArray:
+    return np.asarray(now.league.home_mean + now.league.away_mean)
+
+
+def _rest(team: Columns, now: Situation) -> FloatArray:
+    days = np.minimum((now.game.start - team.last_start) / DAY, LONGEST_REST)
+    return np.where(team.games > 0, days, np.nan)
 
 
 @dataclass(frozen=True)
@@ -216,9 +247,11 @@ class FeatureSet:
         return sha256(content.encode()).hexdigest()
 
 
-def compute(features: FeatureSet, situation: Situation) -> tuple[float, ...]:
-    """The feature row: one float per feature, in the set's order."""
-    return tuple([item.function(situation) for item in features.features])
+def compute(features: FeatureSet, situation: Situation) -> FloatArray:
+    """The feature rows, shape (games, features): one column per feature, in the set's order."""
+    games = len(situation.game.start)
+    columns = [np.broadcast_to(item.function(situation), games) for item in features.features]
+    return np.stack(columns, axis=1) if columns else np.empty((games, 0))
 
 
 def demanded_by(labels: Sequence[str], fingerprint: str, sport: str) -> FeatureSet:

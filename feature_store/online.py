@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any, Final
 
+import numpy as np
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
@@ -19,11 +20,13 @@ from core.betting.leagues import League, nearest
 from core.database import reading, upsert, writing
 from core.errors import DataIntegrityError, ResourceNotFoundError, ServiceError
 from feature_store import archive, tables
+from feature_store.columns import seconds
 from feature_store.facts import Game
-from feature_store.features import EVERYTHING, FeatureSet, Situation, compute
-from feature_store.prices import Prices
-from feature_store.replay import Row, coming_rows
-from feature_store.state import LeagueState, rules_of
+from feature_store.features import EVERYTHING, FeatureSet, Fixtures, Situation, as_columns, compute
+from feature_store.league_state import LeagueState
+from feature_store.prices import PriceColumns, Prices
+from feature_store.rows import Row
+from feature_store.state import Rules, enter, rules_of
 
 KEPT_AFTER_START: Final = timedelta(days=7)
 
@@ -64,6 +67,9 @@ class Built:
 
 def build(engine: Engine, league: League, now: datetime) -> Built:
     """Compute the rows of the league's coming games and its state as of now, and store both in one transaction."""
+    # The compiled fold is not for the server, which imports this module to read rows.
+    from feature_store.replay import coming_rows
+
     rows, state = coming_rows(league, archive.load(engine, league, now), EVERYTHING, now)
     fresh = [_stored(league, row) for row in rows]
     of_league = (tables.rows.c.sport == league.sport) & (tables.rows.c.league == league.key)
@@ -125,7 +131,7 @@ def matchup(
         raise ServiceError(msg, hint=f"Run `dbsbm features build --league {league.key}`.")
     state = LeagueState.from_json(stored["body"])
     home, away = (find_team(team, state) for team in (home_team, away_team))
-    season = max(state.teams[home].season, state.teams[away].season)
+    season = max(state.season_of(home), state.season_of(away))
     game = Game(
         game_id=f"{home} v {away}",
         known_at=stored["as_of"],
@@ -138,11 +144,25 @@ def matchup(
         playoff=False,
         status="unknown",
     )
-    rules = rules_of(league.sport)
-    situation = Situation(
-        state, state.entering(home, season, rules), state.entering(away, season, rules), game, prices=None
+    values = compute(EVERYTHING, _unscheduled(state, game, rules_of(league.sport)))[0]
+    return _read(_stored(league, Row(game, stored["as_of"], tuple(values.tolist()), None)))
+
+
+def _unscheduled(state: LeagueState, game: Game, rules: Rules) -> Situation:
+    league = state.league.reshape(1).view(np.recarray)
+    sides = []
+    for name in (game.home_team, game.away_team):
+        team = state.teams[name].copy().reshape(1).view(np.recarray)
+        enter(team[0], league[0], float(game.season), rules)
+        sides.append(team)
+    unknown = np.full(1, np.nan)
+    return Situation(
+        league=as_columns(league),
+        home=as_columns(sides[0]),
+        away=as_columns(sides[1]),
+        game=Fixtures(np.array([seconds(game.start_at)]), np.array([game.neutral]), np.array([game.playoff])),
+        prices=PriceColumns(unknown, unknown, unknown, unknown, unknown),
     )
-    return _read(_stored(league, Row(game, stored["as_of"], compute(EVERYTHING, situation), None)))
 
 
 def find_team(name: str, state: LeagueState) -> str:

@@ -1,168 +1,43 @@
 """History played back in the order in which it became known, and feature rows as of any moment of it.
 
-Offline (every past game, as of its start) and online (the games to come, as of now) are the same replay
-stopped at different moments, so their rows cannot differ.
+Offline (every past game, as of its start) and online (the games to come, as of now) are the same fold over the
+same plays, asked at different moments, so their rows cannot differ.
 """
 
-from bisect import bisect_left
-from collections import defaultdict
 from collections.abc import Iterator
-from datetime import datetime
-from heapq import merge
-from operator import attrgetter
-from typing import Final, NamedTuple
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import numpy as np
 
 from core.betting.leagues import League
-from feature_store.facts import Batch, Game, Quote, Result
-from feature_store.features import FeatureSet, Situation, compute
-from feature_store.prices import Prices, consensus
-from feature_store.state import LeagueState, Played, advance, initial_state, rules_of
-
-CHECKPOINT_EVERY: Final = 256
-MOST_CHECKPOINTS: Final = 64
-
-_known_at = attrgetter("known_at")
-_Order = tuple[datetime, datetime, str]
-
-
-class Fold:
-    """Finished games in the order in which they ended, and the league's state after the last of them.
-
-    A result that arrives late, or a correction, takes its place in that order and the state is made again
-    from the checkpoint before it.
-    """
-
-    def __init__(self, league: League) -> None:
-        self._rules = rules_of(league.sport)
-        self._order: list[_Order] = []
-        self._games: dict[_Order, Played] = {}
-        self._order_of: dict[str, _Order] = {}
-        self._applied = 0
-        self._state = initial_state(self._rules)
-        self._checkpoints = [(0, self._state.copy())]
-
-    def put(self, played: Played) -> None:
-        """Enter a finished game, in place of what was known of it before."""
-        game_id = played.game.game_id
-        order = (played.result.finished_at, played.game.start_at, game_id)
-        if self._games.get(order) == played:
-            return
-        self.drop(game_id)
-        place = bisect_left(self._order, order)
-        self._rewind(place)
-        self._order.insert(place, order)
-        self._games[order] = played
-        self._order_of[game_id] = order
-
-    def drop(self, game_id: str) -> None:
-        """Forget a game whose result was taken back."""
-        order = self._order_of.pop(game_id, None)
-        if order is not None:
-            place = bisect_left(self._order, order)
-            self._rewind(place)
-            del self._order[place]
-            del self._games[order]
-
-    def state(self) -> LeagueState:
-        """The state after every game entered so far; to be read, not changed."""
-        while self._applied < len(self._order):
-            self._state = advance(self._state, self._games[self._order[self._applied]], self._rules)
-            self._applied += 1
-            if self._applied % CHECKPOINT_EVERY == 0:
-                self._checkpoints.append((self._applied, self._state.copy()))
-                if len(self._checkpoints) > MOST_CHECKPOINTS:
-                    del self._checkpoints[1:-1:2]
-        return self._state
-
-    def _rewind(self, place: int) -> None:
-        if place >= self._applied:
-            return
-        while self._checkpoints[-1][0] > place:
-            self._checkpoints.pop()
-        self._applied, checkpoint = self._checkpoints[-1]
-        self._state = checkpoint.copy()
+from core.betting.odds import FloatArray
+from feature_store.columns import FactColumns, Indices, columns_of, last_known, seconds, starts_anew
+from feature_store.facts import Batch
+from feature_store.features import FeatureSet, Fixtures, Situation, as_columns, compute
+from feature_store.fold import Asked, Folded, Plays, fold
+from feature_store.league_state import LeagueState, initial_league
+from feature_store.prices import PriceColumns, consensus
+from feature_store.rows import Row
+from feature_store.state import rules_of
 
 
-class Row(NamedTuple):
-    """One game's features as of a moment, with what identifies it and the prices known then."""
+@dataclass(frozen=True, eq=False)
+class Table:
+    """Feature rows as columns: one entry per game, in order of start."""
 
-    game: Game
-    as_of: datetime
-    values: tuple[float, ...]
-    prices: Prices | None
+    facts: FactColumns
+    version: Indices
+    """Which version of each game was known at the moment."""
+    at: FloatArray
+    values: FloatArray
+    prices: PriceColumns
 
-
-class Replay:
-    """A league's facts, let in one after the other as they became known."""
-
-    def __init__(self, league: League, facts: Batch) -> None:
-        self._league = league
-        self._rules = rules_of(league.sport)
-        self._coming: Iterator[Game | Quote | Result] = merge(
-            sorted(facts.games, key=_known_at),
-            sorted(facts.quotes, key=_known_at),
-            sorted(facts.results, key=_known_at),
-            key=_known_at,
-        )
-        self._next: Game | Quote | Result | None = next(self._coming, None)
-        self._games: dict[str, Game] = {}
-        self._results: dict[str, Result] = {}
-        self._quotes: dict[str, list[Quote]] = defaultdict(list)
-        self._fold = Fold(league)
-
-    def advance_to(self, moment: datetime) -> None:
-        """Let in everything that was known at the moment or before."""
-        while self._next is not None and self._next.known_at <= moment:
-            self._enter(self._next)
-            self._next = next(self._coming, None)
-
-    def _enter(self, fact: Game | Quote | Result) -> None:
-        match fact:
-            case Game():
-                self._games[fact.game_id] = fact
-            case Quote():
-                self._quotes[fact.game_id].append(fact)
-            case Result():
-                self._results[fact.game_id] = fact
-        if fact.game_id in self._results:
-            self._settle(fact.game_id)
-
-    def _settle(self, game_id: str) -> None:
-        game, result = self._games.get(game_id), self._results[game_id]
-        if game is None or game.status == "void" or result.home_score is None:
-            self._fold.drop(game_id)
-        else:
-            self._fold.put(Played(game, result, self._prices(game)))
-
-    def _prices(self, game: Game) -> Prices | None:
-        """Consensus of the quotes shown before the game began."""
-        quotes = self._quotes.get(game.game_id, ())
-        before = [quote for quote in quotes if quote.quoted_at <= game.start_at]
-        return consensus(before, outcomes=self._league.outcomes)
-
-    def state(self) -> LeagueState:
-        """The league's state as of the last moment advanced to."""
-        return self._fold.state()
-
-    def known(self, game: Game) -> Game:
-        """The game as it was known at the last moment advanced to; as first heard of, if it was not known yet."""
-        return self._games.get(game.game_id, game)
-
-    def upcoming(self, moment: datetime) -> list[Game]:
-        """Games known now that start at the moment or later and were not called off, in order of their start."""
-        games = [g for g in self._games.values() if g.start_at >= moment and g.status in ("scheduled", "unknown")]
-        return sorted(games, key=lambda game: (game.start_at, game.game_id))
-
-    def situation(self, game: Game) -> Situation:
-        """All that a feature may see of the game at the last moment advanced to."""
-        state = self._fold.state()
-        return Situation(
-            league=state,
-            home=state.entering(game.home_team, game.season, self._rules),
-            away=state.entering(game.away_team, game.season, self._rules),
-            game=game,
-            prices=self._prices(game),
-        )
+    def rows(self) -> Iterator[Row]:
+        """The same, row by row."""
+        for place, (version, moment) in enumerate(zip(self.version.tolist(), self.at.tolist(), strict=True)):
+            as_of = datetime.fromtimestamp(moment, UTC)
+            yield Row(self.facts.versions[version], as_of, tuple(self.values[place].tolist()), self.prices[place])
 
 
 def past_rows(league: League, facts: Batch, features: FeatureSet) -> Iterator[Row]:
@@ -170,28 +45,130 @@ def past_rows(league: League, facts: Batch, features: FeatureSet) -> Iterator[Ro
 
     Which games there are is read from all the facts; what a row holds, only from those known at its start.
     """
-    versions = sorted(facts.games, key=_known_at)
-    first = {game.game_id: game for game in reversed(versions)}
-    latest = {game.game_id: game for game in versions}
-    finished = {result.game_id: result for result in sorted(facts.results, key=_known_at)}
-    played = [
-        game
-        for game in latest.values()
-        if game.status != "void" and (result := finished.get(game.game_id)) and result.home_score is not None
-    ]
-    replay = Replay(league, facts)
-    for game in sorted(played, key=lambda game: (game.start_at, game.game_id)):
-        replay.advance_to(game.start_at)
-        yield _row(replay, replay.known(first[game.game_id]), game.start_at, features)
+    return past_table(league, columns_of(facts), features).rows()
+
+
+def past_table(league: League, facts: FactColumns, features: FeatureSet) -> Table:
+    """The rows of ``past_rows`` as columns."""
+    games = np.arange(len(facts.game_ids))
+    latest = _latest(facts.games.game, len(games))
+    result = _latest(facts.results.game, len(games))
+    finished = (result >= 0) & (latest >= 0) & ~facts.games.void[latest]
+    finished &= ~np.isnan(np.where(result >= 0, _at(facts.results.home, result), np.nan))
+    chosen = games[finished]
+    start = facts.games.start[latest[chosen]]
+    order = np.lexsort((chosen, start))
+    chosen, start = chosen[order], start[order]
+    known = last_known(facts.games.game, facts.games.known, chosen, start)
+    first = np.searchsorted(facts.games.game, chosen, side="left")
+    return _table(league, facts, features, np.where(known >= 0, known, first), start)[0]
 
 
 def coming_rows(league: League, facts: Batch, features: FeatureSet, moment: datetime) -> tuple[list[Row], LeagueState]:
     """The rows of the games to come, as of the moment, and the league's state then."""
-    replay = Replay(league, facts)
-    replay.advance_to(moment)
-    return [_row(replay, game, moment, features) for game in replay.upcoming(moment)], replay.state()
+    columns = columns_of(facts.known_by(moment))
+    latest = _latest(columns.games.game, len(columns.game_ids))
+    due = latest[columns.games.due[latest] & (columns.games.start[latest] >= seconds(moment))]
+    due = due[np.lexsort((columns.games.game[due], columns.games.start[due]))]
+    table, folded = _table(league, columns, features, due, np.full(len(due), seconds(moment)))
+    rows = [row._replace(as_of=moment) for row in table.rows()]
+    return rows, _state(columns, folded)
 
 
-def _row(replay: Replay, game: Game, moment: datetime, features: FeatureSet) -> Row:
-    situation = replay.situation(game)
-    return Row(game, moment, compute(features, situation), situation.prices)
+def state_as_of(league: League, facts: Batch, moment: datetime) -> LeagueState:
+    """The league's state after every result known at the moment."""
+    columns = columns_of(facts.known_by(moment))
+    return _state(columns, _folded(league, columns, np.empty(0, dtype=np.int64), np.empty(0)))
+
+
+def _table(
+    league: League, facts: FactColumns, features: FeatureSet, version: Indices, at: FloatArray
+) -> tuple[Table, Folded]:
+    folded = _folded(league, facts, version, at)
+    games = facts.games
+    start = games.start[version]
+    prices = consensus(facts.quotes, games.game[version], at, start, outcomes=league.outcomes)
+    situation = Situation(
+        league=as_columns(folded.league_before),
+        home=as_columns(folded.home_before),
+        away=as_columns(folded.away_before),
+        game=Fixtures(start, games.neutral[version], games.playoff[version]),
+        prices=prices,
+    )
+    return Table(facts, version, at, compute(features, situation), prices), folded
+
+
+def _folded(league: League, facts: FactColumns, version: Indices, at: FloatArray) -> Folded:
+    rules = rules_of(league.sport)
+    games = facts.games
+    asked = Asked(at, games.season[version], games.home[version], games.away[version])
+    return fold(_plays(league, facts), asked, len(facts.teams), initial_league(rules), rules)
+
+
+def _plays(league: League, facts: FactColumns) -> Plays:
+    """Every finished game, once for each stretch of time over which the same was known of it."""
+    game, moment = _moments_of_change(facts)
+    version = last_known(facts.games.game, facts.games.known, game, moment)
+    result = last_known(facts.results.game, facts.results.known, game, moment)
+    start = facts.games.start[version]
+    prices = consensus(facts.quotes, game, moment, start, outcomes=league.outcomes)
+    finish, home, away = (
+        _at(column, result) for column in (facts.results.finish, facts.results.home, facts.results.away)
+    )
+    expected = prices.home_expectation
+    finished = ~facts.games.void[version] & ~np.isnan(home)
+    new = np.flatnonzero(starts_anew(game, version, result, np.nan_to_num(expected, nan=-1.0)))
+    until = np.full(len(new), np.inf)
+    until[:-1] = np.where(game[new[1:]] == game[new[:-1]], moment[new[1:]], np.inf)
+    kept = finished[new]
+    new, until = new[kept], until[kept]
+    order = np.lexsort((game[new], start[new], finish[new]))
+    new, until = new[order], until[order]
+    known = version[new]
+    return Plays(
+        known_from=moment[new],
+        known_until=until,
+        season=facts.games.season[known],
+        start=start[new],
+        home=facts.games.home[known],
+        away=facts.games.away[known],
+        neutral=facts.games.neutral[known],
+        home_score=home[new],
+        away_score=away[new],
+        expected=expected[new],
+    )
+
+
+def _moments_of_change(facts: FactColumns) -> tuple[Indices, FloatArray]:
+    """For each game with a result: the moments, from its first result on, at which something new was known of it."""
+    count = len(facts.game_ids)
+    first_result = np.full(count, np.inf)
+    np.minimum.at(first_result, facts.results.game, facts.results.known)
+    first_game = np.full(count, np.inf)
+    np.minimum.at(first_game, facts.games.game, facts.games.known)
+    first = np.maximum(first_result, first_game)
+    game = np.concatenate((facts.games.game, facts.results.game, facts.quotes.game, np.arange(count)))
+    moment = np.concatenate((facts.games.known, facts.results.known, facts.quotes.known, first))
+    counts = np.isfinite(first[game]) & (moment >= first[game])
+    game, moment = game[counts], moment[counts]
+    order = np.lexsort((moment, game))
+    game, moment = game[order], moment[order]
+    fresh = starts_anew(game, moment)
+    return game[fresh], moment[fresh]
+
+
+def _latest(group: Indices, groups: int) -> Indices:
+    """The place of each group's last entry, or -1."""
+    latest = np.full(groups, -1, dtype=np.int64)
+    latest[group] = np.arange(len(group))
+    return latest
+
+
+def _at(column: FloatArray, place: Indices) -> FloatArray:
+    """The column's values at the places; of place -1, which callers mask, any value or NaN if there is none."""
+    return column[place] if len(column) else np.full(len(place), np.nan)
+
+
+def _state(facts: FactColumns, folded: Folded) -> LeagueState:
+    played = np.flatnonzero(folded.teams["games"] > 0)
+    return LeagueState(folded.league[0], {facts.teams[team]: folded.teams[team] for team in played.tolist()})

@@ -13,9 +13,10 @@ from core.betting.leagues import League
 from core.betting.odds import FloatArray, devig
 from core.errors import ServiceError
 from feature_store import archive
+from feature_store.columns import columns_of
 from feature_store.facts import Batch, Quote
 from feature_store.features import EVERYTHING, FeatureSet
-from feature_store.replay import past_rows
+from feature_store.replay import past_table
 
 FEWEST_GAMES = 120
 """Below this a league cannot be split into training and proof."""
@@ -91,19 +92,20 @@ def load_dataset(engine: Engine, league: League, known_by: datetime) -> Dataset:
 
 def dataset_of(league: League, facts: Batch) -> Dataset:
     """The dataset of the facts handed in."""
-    rows = list(past_rows(league, facts, EVERYTHING))
+    table = past_table(league, columns_of(facts), EVERYTHING)
     scores = {
         result.game_id: (result.home_score, result.away_score)
         for result in sorted(facts.results, key=lambda result: result.known_at)
     }
-    ids = [row.game.game_id for row in rows]
+    games = [table.facts.versions[version] for version in table.version]
+    ids = [game.game_id for game in games]
     return Dataset(
         league=league,
         snapshot_sha256=facts.sha256(),
         game_ids=tuple(ids),
-        seasons=np.array([row.game.season for row in rows], dtype=np.int64),
-        starts=np.array([row.as_of.timestamp() for row in rows], dtype=np.float64),
-        values=np.array([row.values for row in rows], dtype=np.float64).reshape(len(rows), len(EVERYTHING.names)),
+        seasons=np.array([game.season for game in games], dtype=np.int64),
+        starts=table.at,
+        values=table.values,
         home_scores=np.array([scores[game_id][0] for game_id in ids], dtype=np.float64),
         away_scores=np.array([scores[game_id][1] for game_id in ids], dtype=np.float64),
         closing=_probabilities(league, ids, [quote for quote in facts.quotes if quote.moment != "open"]),

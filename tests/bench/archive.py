@@ -19,7 +19,8 @@ from feature_store import archive, tables
 from feature_store.backfill import backfill
 from feature_store.facts import Batch
 from feature_store.features import EVERYTHING
-from feature_store.replay import Row, past_rows
+from feature_store.replay import past_rows
+from feature_store.rows import Row
 from migrations import schema
 from tests.conftest import DEVELOPMENT_DATA
 from tests.services import mariadb_server

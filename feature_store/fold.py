@@ -1,0 +1,171 @@
+"""The fold over results, compiled: states advance in the order in which games ended, rows are taken on the way.
+
+What is known changes with time: a result arrives, is corrected, or is taken back. Each such change enters or
+leaves a play at its place in the order of finishes; if the state had passed that place, it is made again from
+the checkpoint before it. So the state at any moment depends only on what was known then.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from core.betting.odds import FloatArray
+from feature_store import state
+from feature_store.columns import Flags, Indices
+from feature_store.state import LEAGUE, TEAM, Rules
+
+LEAVE, ENTER, TAKE_ROW = 0, 1, 2
+MOST_CHECKPOINTS: Final = 64
+SHORTEST_STRIDE: Final = 256
+
+_enter = njit(cache=True)(state.enter)
+_advance_ratings = njit(cache=True)(state.advance_ratings)
+_advance_price_ratings = njit(cache=True)(state.advance_price_ratings)
+_advance_rates = njit(cache=True)(state.advance_rates)
+_advance_counts = njit(cache=True)(state.advance_counts)
+
+
+@dataclass(frozen=True, eq=False)
+class Plays:
+    """Finished games as known over some time, in the order of their finish. All columns are equally long."""
+
+    known_from: FloatArray
+    known_until: FloatArray
+    season: FloatArray
+    start: FloatArray
+    home: Indices
+    away: Indices
+    neutral: Flags
+    home_score: FloatArray
+    away_score: FloatArray
+    expected: FloatArray
+    """The closing price's home expectation; NaN if nobody priced the game."""
+
+
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """Games whose row is wanted, each as of a moment."""
+
+    at: FloatArray
+    season: FloatArray
+    home: Indices
+    away: Indices
+
+
+@dataclass(frozen=True, eq=False)
+class Folded:
+    """States before the games asked for, and the league's state at the end."""
+
+    league_before: NDArray[Any]
+    home_before: NDArray[Any]
+    away_before: NDArray[Any]
+    league: NDArray[Any]
+    teams: NDArray[Any]
+
+
+def fold(plays: Plays, asked: Asked, teams: int, league: NDArray[Any], rules: Rules) -> Folded:
+    """Run through everything that became known, and take each row at its moment."""
+    kinds, items = _events(plays, asked)
+    count = len(asked.at)
+    stride = max(SHORTEST_STRIDE, len(plays.start) // MOST_CHECKPOINTS + 1)
+    checkpoints = len(plays.start) // stride + 1
+    folded = Folded(
+        np.zeros(count, LEAGUE),
+        np.zeros(count, TEAM),
+        np.zeros(count, TEAM),
+        league.copy().reshape(1),
+        np.zeros(teams, TEAM),
+    )
+    _run(
+        kinds,
+        items,
+        (plays.season, plays.start, plays.home, plays.away, plays.neutral),
+        (plays.home_score, plays.away_score, plays.expected),
+        (asked.season, asked.home, asked.away),
+        (folded.league_before, folded.home_before, folded.away_before),
+        (folded.league, folded.teams),
+        (np.zeros(checkpoints, LEAGUE), np.zeros((checkpoints, teams), TEAM)),
+        stride,
+        rules,
+    )
+    return folded
+
+
+def _events(plays: Plays, asked: Asked) -> tuple[NDArray[np.int8], Indices]:
+    """Changes of what is known and rows to take, in order of time; at one moment changes come before rows."""
+    leaving = np.flatnonzero(np.isfinite(plays.known_until))
+    times = np.concatenate((plays.known_until[leaving], plays.known_from, asked.at))
+    kinds = np.repeat(
+        np.array((LEAVE, ENTER, TAKE_ROW), dtype=np.int8), (len(leaving), len(plays.start), len(asked.at))
+    )
+    items = np.concatenate((leaving, np.arange(len(plays.start)), np.arange(len(asked.at))))
+    order = np.lexsort((items, kinds, times))
+    return kinds[order], items[order]
+
+
+@njit(cache=True)
+def _run(kinds, items, fixtures, outcomes, wanted, taken, states, checkpoints, stride, rules):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    wanted_season, wanted_home, wanted_away = wanted
+    league_before, home_before, away_before = taken
+    league, teams = states
+    known = np.zeros(len(fixtures[0]), dtype=np.bool_)
+    pair = np.zeros(2, TEAM)
+    applied, end = 0, 0
+    for event in range(len(kinds)):
+        item = items[event]
+        if kinds[event] != TAKE_ROW:
+            known[item] = kinds[event] == ENTER
+            end = max(end, item + 1)
+            if item < applied:
+                applied = _restore(item // stride, checkpoints, states, stride)
+            continue
+        applied = _catch_up(applied, end, known, fixtures, outcomes, states, checkpoints, stride, pair, rules)
+        pair[0] = teams[wanted_home[item]]
+        pair[1] = teams[wanted_away[item]]
+        _enter(pair[0], league[0], wanted_season[item], rules)
+        _enter(pair[1], league[0], wanted_season[item], rules)
+        league_before[item] = league[0]
+        home_before[item] = pair[0]
+        away_before[item] = pair[1]
+    _catch_up(applied, end, known, fixtures, outcomes, states, checkpoints, stride, pair, rules)
+
+
+@njit(cache=True)
+def _catch_up(applied, end, known, fixtures, outcomes, states, checkpoints, stride, pair, rules):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    season, start, home, away, neutral = fixtures
+    home_score, away_score, expected = outcomes
+    league, teams = states
+    for play in range(applied, end):
+        if play % stride == 0:
+            _save(play // stride, checkpoints, states)
+        if known[play]:
+            pair[0] = teams[home[play]]
+            pair[1] = teams[away[play]]
+            _enter(pair[0], league[0], season[play], rules)
+            _enter(pair[1], league[0], season[play], rules)
+            margin = home_score[play] - away_score[play]
+            _advance_ratings(league[0], pair[0], pair[1], margin, neutral[play], rules)
+            _advance_price_ratings(league[0], pair[0], pair[1], expected[play], neutral[play], rules)
+            _advance_rates(league[0], pair[0], pair[1], home_score[play], away_score[play], rules)
+            _advance_counts(league[0], pair[0], pair[1], start[play])
+            teams[home[play]] = pair[0]
+            teams[away[play]] = pair[1]
+    return max(applied, end)
+
+
+@njit(cache=True)
+def _save(place, checkpoints, states):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    checkpoints[0][place] = states[0][0]
+    for team in range(len(states[1])):
+        checkpoints[1][place, team] = states[1][team]
+
+
+@njit(cache=True)
+def _restore(place, checkpoints, states, stride):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    states[0][0] = checkpoints[0][place]
+    for team in range(len(states[1])):
+        states[1][team] = checkpoints[1][place, team]
+    return place * stride
