@@ -21,6 +21,7 @@ from core.clock import midnight
 from core.errors import ResourceNotFoundError
 from feature_store.csv_lines import DamagedError, Line, read_lines
 from feature_store.facts import Batch, Game, Quote, Rejected, Result
+from feature_store.quote_checks import checked
 
 NEEDED: Final = ("league", "game_id", "home_team", "away_team", "home_score", "away_score")
 DATES: Final = ("kickoff_utc", "game_date")
@@ -115,7 +116,7 @@ class _Reader:
         batch.games.append(game)
         if result is not None:
             batch.results.append(result)
-        batch.quotes += self._quotes(line, game)
+        batch.quotes += self._quotes(line, league, game)
 
     def _result(self, line: Line, league: League, game: Game) -> Result | None:
         try:
@@ -124,15 +125,20 @@ class _Reader:
             self._reject(line, "result", str(error))
             return None
 
-    def _quotes(self, line: Line, game: Game) -> Iterator[Quote]:
+    def _quotes(self, line: Line, league: League, game: Game) -> Iterator[Quote]:
         for moment, columns in QUOTES.items():
             try:
                 quote = _quote(line, game, moment, columns)
             except DamagedError as error:
                 self._reject(line, "quote", str(error))
                 continue
-            if quote is not None:
-                yield quote
+            if quote is None:
+                continue
+            kept, reasons = checked(quote, league)
+            for reason in reasons:
+                self._reject(line, "quote", reason)
+            if kept is not None:
+                yield kept
 
     def _compare(self, batch: Batch, first: _Seen, again: _Seen) -> None:
         """A game given twice: the same again is nothing new, another score makes neither believable."""
@@ -234,9 +240,6 @@ def _quote(line: Line, game: Game, moment: str, columns: Mapping[str, str]) -> Q
     values = {name: line.decimal(column) for name, column in columns.items()}
     if all(value is None for value in values.values()):
         return None
-    for name, value in values.items():
-        if name.startswith("odds_") and value is not None and value <= 1:
-            raise DamagedError(f"{columns[name]}: decimal odds are above 1, got {value:g}")
     shown = game.start_at - (OPENED_AHEAD if moment == "open" else timedelta(0))
     book = line.optional("odds_kind", LONGEST_BOOK) or "market"
     return Quote(game.game_id, book, moment, shown, shown, **values)  # type: ignore[arg-type]
