@@ -19,6 +19,7 @@ from typing import Final
 from core.betting.leagues import League, Leagues
 from core.clock import midnight
 from core.errors import ResourceNotFoundError
+from feature_store.aliases import NO_ALIASES, Aliases
 from feature_store.csv_lines import DamagedError, Line, read_lines
 from feature_store.facts import Batch, Game, Quote, Rejected, Result
 from feature_store.quote_checks import checked
@@ -64,12 +65,12 @@ class CsvReading:
     lines: int
 
 
-def read_csv(path: Path, leagues: Leagues) -> CsvReading:
-    """Read one CSV or gzipped CSV file.
+def read_csv(path: Path, leagues: Leagues, aliases: Aliases = NO_ALIASES) -> CsvReading:
+    """Read one CSV or gzipped CSV file, its clubs under the names that the aliases give them.
 
     Raises ValidationError when the file cannot be opened or lacks a needed column.
     """
-    reader = _Reader(path.name, leagues)
+    reader = _Reader(path.name, leagues, aliases)
     for line in read_lines(path, NEEDED, DATES):
         reader.read(line)
     return CsvReading(reader.batches, reader.rejected, reader.lines)
@@ -88,9 +89,10 @@ class _Seen:
 class _Reader:
     """Gathers the facts of one file; games that stand in it twice are compared."""
 
-    def __init__(self, source: str, leagues: Leagues) -> None:
+    def __init__(self, source: str, leagues: Leagues, aliases: Aliases) -> None:
         self._source = source
         self._leagues = leagues
+        self._aliases = aliases
         self._seen: dict[tuple[str, str], _Seen] = {}
         self.batches: dict[League, Batch] = defaultdict(Batch)
         self.rejected: list[Rejected] = []
@@ -102,7 +104,7 @@ class _Reader:
             if line.damage:
                 raise DamagedError(line.damage)
             league = self._leagues.get(line.text("league"))
-            game = _game(line, league)
+            game = _game(line, league, self._aliases)
         except (DamagedError, ResourceNotFoundError) as error:
             self._reject(line, "row", str(error))
             return
@@ -172,9 +174,9 @@ def _meeting(game: Game) -> str:
     return f"{game.home_team} v {game.away_team}, {game.start_at:%Y-%m-%d %H:%M}"
 
 
-def _game(line: Line, league: League) -> Game:
+def _game(line: Line, league: League, aliases: Aliases) -> Game:
     start, date_only = _start(line)
-    home, away = line.text("home_team", LONGEST_TEAM), line.text("away_team", LONGEST_TEAM)
+    home, away = (aliases.team(league, line.text(side, LONGEST_TEAM)) for side in ("home_team", "away_team"))
     if home == away:
         raise DamagedError(f"away_team: {away!r} plays itself")
     season = line.whole("season")

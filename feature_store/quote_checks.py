@@ -4,7 +4,7 @@ A price enters through here from every source, because one typing error weighs m
 prices: the odds 2.60, 11.23 and 23.41 that stand in a real archive leave Bayern half a chance of not playing.
 """
 
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from core.betting.leagues import League
 from feature_store.facts import Quote
@@ -42,10 +42,10 @@ def checked(quote: Quote, league: League) -> Checked:
         *_wrong_odds(quote, "moneyline", _MONEYLINE, complete=3 if league.outcomes == 3 else 2),
         *_wrong_odds(quote, "over/under", _TOTALS, complete=2),
     ]
-    kept = quote._replace(**{name: None for names, _ in reasons for name in names}) if reasons else quote
+    kept = _without(quote, *(name for names, _ in reasons for name in names))
     if league.scores == "points" and (flipped := _opposite_spread(kept)):
         reasons.append((("spread_line",), flipped))
-        kept = kept._replace(spread_line=None)
+        kept = _without(kept, "spread_line")
     return Checked(kept if _says_something(kept) else None, tuple(f"{quote.moment} {text}" for _, text in reasons))
 
 
@@ -75,6 +75,11 @@ def _opposite_spread(quote: Quote) -> str:
     if share > CLEAR_UNDERDOG:
         return ""
     return f"spread {spread:+g} has the opposite sign: the odds {home:g}, {away:g} give the {side} side {share:.1%}"
+
+
+def _without(quote: Quote, *names: str) -> Quote:
+    gone: dict[str, Any] = dict.fromkeys(names)
+    return quote._replace(**gone) if gone else quote
 
 
 def _says_something(quote: Quote) -> bool:
