@@ -10,6 +10,7 @@ from sqlalchemy.engine import Engine
 from core.betting.leagues import Leagues
 from core.errors import ValidationError
 from feature_store import archive
+from feature_store.aliases import load_aliases
 from feature_store.archive import Recorded
 from feature_store.csv_archive import read_csv
 from feature_store.csv_lines import csv_files
@@ -47,11 +48,11 @@ def backfill(
     """
     report = BackfillReport()
     unreadable: list[str] = []
-    files = csv_files(list(paths))
+    files, aliases = csv_files(list(paths)), load_aliases(engine)
     for position, path in enumerate(files):
         on_file(path, position, len(files))
         try:
-            reading = read_csv(path, leagues)
+            reading = read_csv(path, leagues, aliases)
         except ValidationError as error:
             unreadable.append(error.message)
             continue

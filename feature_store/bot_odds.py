@@ -8,6 +8,7 @@ from typing import Final
 from core.betting.leagues import League
 from feature_store.bot_json import UnbelievableError, entries, within
 from feature_store.facts import Quote
+from feature_store.quote_checks import checked
 
 BETS_THREE_WAY: Final = ("match winner",)
 BETS_TWO_WAY: Final = ("home/away", "match winner")
@@ -26,13 +27,13 @@ def bookmakers(odds: object) -> Iterator[Mapping[str, object]]:
 def quote_of(bookmaker: Mapping[str, object], league: League, game_id: str, known_at: datetime) -> Quote | None:
     """The bookmaker's price on who wins, None if it shows none.
 
-    Raises UnbelievableError for odds that are not a decimal number above 1.
+    Raises UnbelievableError for odds that are not a decimal number above 1 or whose overround is a typing error.
     """
     prices = _prices(bookmaker, league)
     if prices is None:
         return None
     odds = {selection: _decimal(bookmaker, odd) for selection, odd in prices.items()}
-    return Quote(
+    quote = Quote(
         game_id=game_id,
         book=_text(bookmaker.get("name"))[:LONGEST_BOOK],
         moment="last",
@@ -42,6 +43,10 @@ def quote_of(bookmaker: Mapping[str, object], league: League, game_id: str, know
         odds_draw=odds.get("draw"),
         odds_away=odds["away"],
     )
+    kept, reasons = checked(quote, league)
+    if reasons:
+        raise UnbelievableError(f"{quote.book}: {'; '.join(reasons)}", prices)
+    return kept
 
 
 def _prices(bookmaker: Mapping[str, object], league: League) -> dict[str, object] | None:

@@ -13,6 +13,7 @@ from typing import Final, Literal
 from zoneinfo import ZoneInfo
 
 from core.betting.leagues import League
+from feature_store.aliases import NO_ALIASES, Aliases
 from feature_store.bot_json import UnbelievableError, decoded, decoded_object, within
 from feature_store.bot_moments import column_moment, season_of, upstream_start
 from feature_store.bot_odds import bookmakers, quote_of
@@ -53,13 +54,16 @@ class Reading:
         self.rejected.append(Rejected(SOURCE, self.place, fact, error.reason, error.content))
 
 
-def read_row(row: Row, league: League, *, now: datetime, zone: ZoneInfo) -> Reading:
-    """The facts in one row of a league. ``zone`` is that of ``start_time`` and ``end_time``; never raises."""
+def read_row(row: Row, league: League, *, now: datetime, zone: ZoneInfo, aliases: Aliases = NO_ALIASES) -> Reading:
+    """The facts in one row of a league, its clubs under the names that the aliases give them; never raises.
+
+    ``zone`` is that of ``start_time`` and ``end_time``.
+    """
     reading = Reading(place=_place(row), known_at=_fetched_at(row, now))
     raw = _json_object(reading, row, "raw_json")
     stored = _json_object(reading, row, "score")
     try:
-        game = _game(row, raw, league, reading.known_at, zone)
+        game = _game(row, raw, league, aliases, reading.known_at, zone)
     except UnbelievableError as error:
         reading.reject("row", error)
         return reading
@@ -96,8 +100,10 @@ def _json_object(reading: Reading, row: Row, column: str) -> dict[str, object]:
         return {}
 
 
-def _game(row: Row, raw: Mapping[str, object], league: League, known_at: datetime, zone: ZoneInfo) -> Game:
-    home_team, away_team = _team(row, "home_team_name"), _team(row, "away_team_name")
+def _game(
+    row: Row, raw: Mapping[str, object], league: League, aliases: Aliases, known_at: datetime, zone: ZoneInfo
+) -> Game:
+    home_team, away_team = (aliases.team(league, _team(row, f"{side}_team_name")) for side in ("home", "away"))
     if home_team.casefold() == away_team.casefold():
         raise UnbelievableError("home_team_name and away_team_name are the same", _identity(row))
     game_id = str(row["api_game_id"] or "").strip()

@@ -19,8 +19,10 @@ from typing import Final
 from core.betting.leagues import League, Leagues
 from core.clock import midnight
 from core.errors import ResourceNotFoundError
+from feature_store.aliases import NO_ALIASES, Aliases
 from feature_store.csv_lines import DamagedError, Line, read_lines
 from feature_store.facts import Batch, Game, Quote, Rejected, Result
+from feature_store.quote_checks import checked
 
 NEEDED: Final = ("league", "game_id", "home_team", "away_team", "home_score", "away_score")
 DATES: Final = ("kickoff_utc", "game_date")
@@ -63,12 +65,12 @@ class CsvReading:
     lines: int
 
 
-def read_csv(path: Path, leagues: Leagues) -> CsvReading:
-    """Read one CSV or gzipped CSV file.
+def read_csv(path: Path, leagues: Leagues, aliases: Aliases = NO_ALIASES) -> CsvReading:
+    """Read one CSV or gzipped CSV file, its clubs under the names that the aliases give them.
 
     Raises ValidationError when the file cannot be opened or lacks a needed column.
     """
-    reader = _Reader(path.name, leagues)
+    reader = _Reader(path.name, leagues, aliases)
     for line in read_lines(path, NEEDED, DATES):
         reader.read(line)
     return CsvReading(reader.batches, reader.rejected, reader.lines)
@@ -87,9 +89,10 @@ class _Seen:
 class _Reader:
     """Gathers the facts of one file; games that stand in it twice are compared."""
 
-    def __init__(self, source: str, leagues: Leagues) -> None:
+    def __init__(self, source: str, leagues: Leagues, aliases: Aliases) -> None:
         self._source = source
         self._leagues = leagues
+        self._aliases = aliases
         self._seen: dict[tuple[str, str], _Seen] = {}
         self.batches: dict[League, Batch] = defaultdict(Batch)
         self.rejected: list[Rejected] = []
@@ -101,7 +104,7 @@ class _Reader:
             if line.damage:
                 raise DamagedError(line.damage)
             league = self._leagues.get(line.text("league"))
-            game = _game(line, league)
+            game = _game(line, league, self._aliases)
         except (DamagedError, ResourceNotFoundError) as error:
             self._reject(line, "row", str(error))
             return
@@ -115,7 +118,7 @@ class _Reader:
         batch.games.append(game)
         if result is not None:
             batch.results.append(result)
-        batch.quotes += self._quotes(line, game)
+        batch.quotes += self._quotes(line, league, game)
 
     def _result(self, line: Line, league: League, game: Game) -> Result | None:
         try:
@@ -124,15 +127,20 @@ class _Reader:
             self._reject(line, "result", str(error))
             return None
 
-    def _quotes(self, line: Line, game: Game) -> Iterator[Quote]:
+    def _quotes(self, line: Line, league: League, game: Game) -> Iterator[Quote]:
         for moment, columns in QUOTES.items():
             try:
                 quote = _quote(line, game, moment, columns)
             except DamagedError as error:
                 self._reject(line, "quote", str(error))
                 continue
-            if quote is not None:
-                yield quote
+            if quote is None:
+                continue
+            kept, reasons = checked(quote, league)
+            for reason in reasons:
+                self._reject(line, "quote", reason)
+            if kept is not None:
+                yield kept
 
     def _compare(self, batch: Batch, first: _Seen, again: _Seen) -> None:
         """A game given twice: the same again is nothing new, another score makes neither believable."""
@@ -166,9 +174,9 @@ def _meeting(game: Game) -> str:
     return f"{game.home_team} v {game.away_team}, {game.start_at:%Y-%m-%d %H:%M}"
 
 
-def _game(line: Line, league: League) -> Game:
+def _game(line: Line, league: League, aliases: Aliases) -> Game:
     start, date_only = _start(line)
-    home, away = line.text("home_team", LONGEST_TEAM), line.text("away_team", LONGEST_TEAM)
+    home, away = (aliases.team(league, line.text(side, LONGEST_TEAM)) for side in ("home_team", "away_team"))
     if home == away:
         raise DamagedError(f"away_team: {away!r} plays itself")
     season = line.whole("season")
@@ -234,9 +242,6 @@ def _quote(line: Line, game: Game, moment: str, columns: Mapping[str, str]) -> Q
     values = {name: line.decimal(column) for name, column in columns.items()}
     if all(value is None for value in values.values()):
         return None
-    for name, value in values.items():
-        if name.startswith("odds_") and value is not None and value <= 1:
-            raise DamagedError(f"{columns[name]}: decimal odds are above 1, got {value:g}")
     shown = game.start_at - (OPENED_AHEAD if moment == "open" else timedelta(0))
     book = line.optional("odds_kind", LONGEST_BOOK) or "market"
     return Quote(game.game_id, book, moment, shown, shown, **values)  # type: ignore[arg-type]

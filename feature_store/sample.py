@@ -13,7 +13,8 @@ from typing import Final
 from core.betting.leagues import League, Leagues
 from core.errors import ExternalServiceError
 from feature_store.csv_archive import LISTED_AHEAD
-from feature_store.facts import Batch, Game, Quote, Result
+from feature_store.facts import Batch, Game, Quote, Rejected, Result
+from feature_store.quote_checks import checked
 
 COUNTRIES: Final[Mapping[str, str]] = {"England": "EPL", "Spain": "LALIGA"}
 SEASON: Final = 2023
@@ -52,7 +53,9 @@ def _batch(league: League, country: str) -> Batch:
             Result(game_id, ended, ended, int(float(row["home_goals"])), int(float(row["away_goals"])))
         )
         if (prices := quoted.get(_key(row))) is not None:
-            batch.quotes.append(_quote(game_id, start, prices))
+            kept, reasons = checked(_quote(game_id, start, prices), league)
+            batch.quotes += [kept] if kept is not None else []
+            batch.rejected += [Rejected("sample", game_id, "quote", reason, str(prices)) for reason in reasons]
     return batch
 
 

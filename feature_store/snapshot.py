@@ -15,6 +15,7 @@ from core.betting.leagues import League, Leagues, canonical_sport
 from core.database import reading
 from core.errors import ConfigurationError
 from feature_store import archive, tables
+from feature_store.aliases import Aliases, load_aliases
 from feature_store.archive import Recorded
 from feature_store.bot_json import UnbelievableError
 from feature_store.bot_reading import SOURCE, Reading, read_row
@@ -50,7 +51,7 @@ def snapshot(bot: Engine, ours: Engine, leagues: Leagues, *, now: datetime, time
     DatabaseError when either database cannot be used.
     """
     zone = _zone(time_zone)
-    by_league, ignored = _read_games(bot, leagues, now=now, zone=zone)
+    by_league, ignored = _read_games(bot, leagues, load_aliases(ours), now=now, zone=zone)
     batches = {key: _batch(ours, leagues.get(key), readings) for key, readings in sorted(by_league.items())}
     return SnapshotReport(
         read=sum(map(len, by_league.values())) + sum(ignored.values()),
@@ -73,7 +74,7 @@ def _zone(name: str) -> ZoneInfo:
 
 
 def _read_games(
-    bot: Engine, leagues: Leagues, *, now: datetime, zone: ZoneInfo
+    bot: Engine, leagues: Leagues, aliases: Aliases, *, now: datetime, zone: ZoneInfo
 ) -> tuple[dict[str, list[Reading]], Counter[str]]:
     """Every row in one read-only transaction: readings by league key, and counts of rows in unknown leagues."""
     by_league: dict[str, list[Reading]] = defaultdict(list)
@@ -90,7 +91,7 @@ def _read_games(
             if league is None:
                 ignored[f"{canonical_sport(sport)}/{name}"] += 1
             else:
-                by_league[league.key].append(read_row(row, league, now=now, zone=zone))
+                by_league[league.key].append(read_row(row, league, now=now, zone=zone, aliases=aliases))
     return by_league, ignored
 
 

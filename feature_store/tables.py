@@ -93,6 +93,17 @@ quarantine: Final = sa.Table(
     **TABLE_OPTIONS,
 )
 
+team_aliases: Final = sa.Table(
+    "team_aliases",
+    METADATA,
+    sa.Column("sport", sa.String(32), primary_key=True),
+    sa.Column("league", sa.String(32), primary_key=True),
+    sa.Column("alias", sa.String(150), primary_key=True),
+    sa.Column("team", sa.String(150), nullable=False),
+    *_origin(),
+    **TABLE_OPTIONS,
+)
+
 states: Final = sa.Table(
     "feature_states",
     METADATA,

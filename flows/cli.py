@@ -6,7 +6,7 @@ from typing import NoReturn
 import typer
 
 from core.errors import EXIT_FAILED, DbsbmError, exit_code
-from flows.commands import archive, database, doctor, forecasts, keys, models, scheduling, serving
+from flows.commands import archive, database, doctor, forecasts, keys, models, scheduling, serving, teams
 
 HELP = """Forecasts for a sports-betting bot: an archive of games and prices, features as of a moment, registered
 models, and an API that serves them.
@@ -21,6 +21,7 @@ app.add_typer(database.app, name="db")
 app.command()(archive.backfill)
 app.command()(archive.snapshot)
 app.add_typer(archive.features, name="features")
+app.add_typer(teams.app, name="teams")
 app.command()(models.train)
 app.command()(models.promote)
 app.command()(models.rollback)

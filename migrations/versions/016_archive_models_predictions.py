@@ -196,9 +196,21 @@ def upgrade() -> None:
     op.create_index(
         "ix_prediction_log_sport_league_game_id", "prediction_log", ["sport", "league", "game_id"], unique=False
     )
+    op.create_table(
+        "team_aliases",
+        sa.Column("sport", sa.String(length=32), nullable=False),
+        sa.Column("league", sa.String(length=32), nullable=False),
+        sa.Column("alias", sa.String(length=150), nullable=False),
+        sa.Column("team", sa.String(length=150), nullable=False),
+        sa.Column("source", sa.String(length=80), nullable=False),
+        sa.Column("recorded_at", MOMENT, nullable=False),
+        sa.PrimaryKeyConstraint("sport", "league", "alias", name="pk_team_aliases"),
+        **TABLE_OPTIONS,
+    )
 
 
 def downgrade() -> None:
+    op.drop_table("team_aliases")
     op.drop_table("prediction_log")
     op.drop_table("model_versions")
     op.drop_table("model_deployments")

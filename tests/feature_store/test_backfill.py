@@ -121,4 +121,7 @@ def test_the_development_data_lose_only_what_cannot_be_true(
 ) -> None:
     report = backfill(sqlite_database, leagues, [development_data / "NBA.csv.gz"], now=NOW)
     assert report.lines == report.recorded["NBA"].games == report.recorded["NBA"].results + 1
-    assert report.reasons == {"result: home_score: NBA games cannot end level, got 95-95": 1}
+    assert report.reasons == {
+        "result: home_score: NBA games cannot end level, got 95-95": 1,
+        "quote: close spread -3.5 has the opposite sign: the odds 1.625, 2.4 give the away side 40.4%": 1,
+    }

@@ -268,6 +268,16 @@ def test_odds_that_are_no_decimal_price_are_rejected(odd: str) -> None:
     assert reasons(reading) == "quote: odds of Bwin are not a decimal number above 1"
 
 
+def test_a_mistyped_price_of_one_book_is_rejected_and_the_other_books_stay() -> None:
+    books = [
+        odds_record(book, "Home/Away", home=home, away="2.6")["response"][0]["bookmakers"][0]
+        for book, home in (("Bwin", "1.5"), ("Typo", "15"))
+    ]
+    reading = read(football("1", odds={"bookmakers": books}))
+    assert [quote.book for quote in reading.quotes] == ["Bwin"]
+    assert reasons(reading).startswith("quote: Typo: last moneyline 15, 2.6: the overround -54.9%")
+
+
 _KEYS = (
     *("home", "away", "total", "score", "scores", "goals", "fulltime"),
     *("periods", "first", "second", "third", "date", "timestamp", "fixture"),

@@ -13,6 +13,7 @@ from core.betting.leagues import Leagues
 from core.database import open_database
 from core.errors import ConfigurationError, DatabaseError, DataIntegrityError
 from feature_store import archive, tables
+from feature_store.aliases import record_alias
 from feature_store.archive import Recorded
 from feature_store.bot_schema import found_schema
 from feature_store.facts import Batch
@@ -295,3 +296,13 @@ def test_the_spec_table_has_every_column_that_we_need() -> None:
     from feature_store.bot_schema import NEEDED
 
     assert all(f"\n    {name} " in API_GAMES for name in NEEDED)
+
+
+def test_clubs_arrive_under_the_names_that_the_aliases_give_them(bot: Engine, ours: Engine, leagues: Leagues) -> None:
+    record_alias(ours, leagues.get("EPL"), "Arsenal FC", "Arsenal", source="test", now=NOW)
+    add(bot, soccer("1", home_team_name=" Arsenal FC "))
+    add(bot, soccer("2", home_team_name="Arsenal FC", away_team_name="Arsenal"))
+    look(bot, ours, leagues)
+    assert [(game.game_id, game.home_team) for game in stored(ours, leagues).games] == [("1", "Arsenal")]
+    ((_, _, reason),) = quarantined(ours)
+    assert reason == "home_team_name and away_team_name are the same"

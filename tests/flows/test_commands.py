@@ -165,3 +165,23 @@ def test_keys_are_shown_once_and_revoked(built: Project) -> None:
     assert made["key"] not in listed
     built.run("keys", "revoke", made["id"])
     assert "revoked" in built.run("keys", "list")
+
+
+def test_teams_are_suggested_decided_listed_and_taken_back(new_project: Callable[..., Project]) -> None:
+    project = new_project()
+    project.run("db", "upgrade")
+    lines = ["league,game_id,game_date,home_team,away_team,home_score,away_score",
+             "EPL,g1,2024-04-27,Man United,Leeds,1,0", "EPL,g2,2024-05-04,Manchester United,Luton,2,0"]  # fmt: skip
+    (project.folder / "games.csv").write_text("\n".join(lines))
+    project.run("backfill", "games.csv")
+    (found,) = project.json("teams", "suggest", "--league", "EPL")["suggestions"]
+    assert (found["alias"], found["team"], found["likeness"]) == ("Man United", "Manchester United", 86)
+    decide = ("teams", "alias", "--league", "premier league", "Man United", "Manchester United")
+    assert [project.json(*decide)["new"] for _ in range(2)] == [True, False]
+    assert "no two names of EPL look like one club" in project.run("teams", "suggest", "--league", "EPL")
+    assert "Man United" in project.run("teams", "list")
+    assert project.json("backfill", "games.csv")["leagues"]["EPL"]["corrections"] == 1
+    assert "met on 2024-04-27" in project.run("teams", "alias", "--league", "EPL", "Leeds", "Manchester United", expect=1)
+    project.run("teams", "forget", "--league", "EPL", "Man United")
+    assert "has no alias" in project.run("teams", "forget", "--league", "EPL", "Man United", expect=2)
+    assert "There is no league 'EPLX'" in project.run("teams", "list", "--league", "EPLX", expect=2)

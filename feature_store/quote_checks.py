@@ -1,0 +1,86 @@
+"""Which markets of a quote can be believed: one that contradicts itself is rejected at the door, the others stay.
+
+A price enters through here from every source, because one typing error weighs more than a season of honest
+prices: the odds 2.60, 11.23 and 23.41 that stand in a real archive leave Bayern half a chance of not playing.
+"""
+
+from typing import Any, Final, NamedTuple
+
+from core.betting.leagues import League
+from feature_store.facts import Quote
+
+LEAST_OVERROUND: Final = -0.03
+MOST_OVERROUND: Final = 0.20
+"""A single book keeps a few per cent; the best prices of several books may give a little away."""
+
+GROSS_SPREAD: Final = 3.0
+"""Points. Around a pick'em the two markets cross honestly, most of all when they were quoted at different hours."""
+
+CLEAR_UNDERDOG: Final = 0.45
+"""The most that the odds may give a side which the spread expects to win by ``GROSS_SPREAD``."""
+
+_MONEYLINE: Final = ("odds_home", "odds_draw", "odds_away")
+_TOTALS: Final = ("odds_over", "odds_under")
+
+
+class Checked(NamedTuple):
+    """What is left of a quote, None if nothing is, and for each market that went the reason."""
+
+    quote: Quote | None
+    reasons: tuple[str, ...]
+
+
+def checked(quote: Quote, league: League) -> Checked:
+    """The quote without the markets that cannot be believed.
+
+    Odds of 1 or less are no decimal odds, and a market whose overround lies outside [-3 %, +20 %] was mistyped:
+    both cost that market's odds and no line. In leagues that count points, a spread of three points and more
+    whose favourite the odds give at most 45 % has the opposite sign and is lost; the odds name their side
+    openly, a spread's sign is the collector's work.
+    """
+    reasons = [
+        *_wrong_odds(quote, "moneyline", _MONEYLINE, complete=3 if league.outcomes == 3 else 2),
+        *_wrong_odds(quote, "over/under", _TOTALS, complete=2),
+    ]
+    kept = _without(quote, *(name for names, _ in reasons for name in names))
+    if league.scores == "points" and (flipped := _opposite_spread(kept)):
+        reasons.append((("spread_line",), flipped))
+        kept = _without(kept, "spread_line")
+    return Checked(kept if _says_something(kept) else None, tuple(f"{quote.moment} {text}" for _, text in reasons))
+
+
+def _wrong_odds(
+    quote: Quote, market: str, names: tuple[str, ...], *, complete: int
+) -> list[tuple[tuple[str, ...], str]]:
+    """The market's fields with what is wrong with them; nothing where they are too few to tell."""
+    shown = {name: odds for name in names if (odds := getattr(quote, name)) is not None}
+    for name, odds in shown.items():
+        if odds <= 1:
+            return [(names, f"{name}: decimal odds are above 1, got {odds:g}")]
+    if len(shown) < complete or names[0] not in shown or names[-1] not in shown:
+        return []
+    overround = sum(1 / odds for odds in shown.values()) - 1
+    if LEAST_OVERROUND <= overround <= MOST_OVERROUND:
+        return []
+    prices = ", ".join(f"{odds:g}" for odds in shown.values())
+    return [(names, f"{market} {prices}: the overround {overround:+.1%} lies outside [-3 %, +20 %]")]
+
+
+def _opposite_spread(quote: Quote) -> str:
+    """In words how the spread contradicts the odds, empty if it does not."""
+    home, away, spread = quote.odds_home, quote.odds_away, quote.spread_line
+    if home is None or away is None or spread is None or abs(spread) < GROSS_SPREAD:
+        return ""
+    side, share = ("home", away / (home + away)) if spread > 0 else ("away", home / (home + away))
+    if share > CLEAR_UNDERDOG:
+        return ""
+    return f"spread {spread:+g} has the opposite sign: the odds {home:g}, {away:g} give the {side} side {share:.1%}"
+
+
+def _without(quote: Quote, *names: str) -> Quote:
+    gone: dict[str, Any] = dict.fromkeys(names)
+    return quote._replace(**gone) if gone else quote
+
+
+def _says_something(quote: Quote) -> bool:
+    return any(value is not None for value in quote[5:])
