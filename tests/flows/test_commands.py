@@ -181,7 +181,9 @@ def test_teams_are_suggested_decided_listed_and_taken_back(new_project: Callable
     assert "no two names of EPL look like one club" in project.run("teams", "suggest", "--league", "EPL")
     assert "Man United" in project.run("teams", "list")
     assert project.json("backfill", "games.csv")["leagues"]["EPL"]["corrections"] == 1
-    assert "met on 2024-04-27" in project.run("teams", "alias", "--league", "EPL", "Leeds", "Manchester United", expect=1)
+    assert "met on 2024-04-27" in project.run(
+        "teams", "alias", "--league", "EPL", "Leeds", "Manchester United", expect=1
+    )
     project.run("teams", "forget", "--league", "EPL", "Man United")
     assert "has no alias" in project.run("teams", "forget", "--league", "EPL", "Man United", expect=2)
     assert "There is no league 'EPLX'" in project.run("teams", "list", "--league", "EPLX", expect=2)

@@ -11,7 +11,7 @@ from math import exp, log, nan
 from typing import NamedTuple
 
 from core.betting.leagues import League
-from feature_store.facts import Batch, Game, Quote, Result
+from feature_store.facts import Batch, Game, Result
 from feature_store.state import Rules, rules_of
 
 ORDER_OF_MOMENTS = ["open", "last", "close"]
@@ -73,21 +73,25 @@ class Oracle:
         return [finished for _, finished in sorted(ended, key=lambda item: item[0])]
 
     def market(self, game: Game) -> Market:
-        """Mean over the books of what each showed last before the start, as known now."""
-        shown: dict[str, Quote] = {}
+        """Mean over the books of what each showed last before the start, market by market, as known now."""
+        chances: dict[str, tuple[float, float, float]] = {}
+        spreads: dict[str, float] = {}
+        totals: dict[str, float] = {}
         for quote in sorted(self.facts.quotes, key=lambda q: (q.known_at, ORDER_OF_MOMENTS.index(q.moment))):
-            if quote.game_id == game.game_id and quote.known_at <= self.moment and quote.quoted_at <= game.start_at:
-                shown[quote.book] = quote
-        chances: list[tuple[float, float, float]] = []
-        for quote in shown.values():
+            if quote.game_id != game.game_id or quote.known_at > self.moment or quote.quoted_at > game.start_at:
+                continue
             odds = [quote.odds_home, quote.odds_draw if self.league.outcomes == 3 else float("inf"), quote.odds_away]
             if None not in odds:
                 inverse = [1 / float(price or nan) for price in odds]
-                chances.append((inverse[0] / sum(inverse), inverse[1] / sum(inverse), inverse[2] / sum(inverse)))
+                chances[quote.book] = (inverse[0] / sum(inverse), inverse[1] / sum(inverse), inverse[2] / sum(inverse))
+            if quote.spread_line is not None:
+                spreads[quote.book] = quote.spread_line
+            if quote.total_line is not None:
+                totals[quote.book] = quote.total_line
         return Market(
-            *(mean([chance[side] for chance in chances]) for side in range(3)),
-            spread=mean([quote.spread_line for quote in shown.values() if quote.spread_line is not None]),
-            total=mean([quote.total_line for quote in shown.values() if quote.total_line is not None]),
+            *(mean([chance[side] for chance in chances.values()]) for side in range(3)),
+            spread=mean(list(spreads.values())),
+            total=mean(list(totals.values())),
         )
 
     def ratings(self, shift_of: Callable[[Finished, float, float], float], drift: float) -> "Ratings":
