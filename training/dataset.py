@@ -26,6 +26,8 @@ class Dataset:
     """Games in order of their start; every array has one entry (or row) per game."""
 
     league: League
+    facts: Batch
+    """What it was made of."""
     snapshot_sha256: str
     game_ids: tuple[str, ...]
     seasons: NDArray[np.int64]
@@ -99,6 +101,7 @@ def dataset_of(league: League, facts: Batch) -> Dataset:
     ids = [row.game.game_id for row in rows]
     return Dataset(
         league=league,
+        facts=facts,
         snapshot_sha256=facts.sha256(),
         game_ids=tuple(ids),
         seasons=np.array([row.game.season for row in rows], dtype=np.int64),

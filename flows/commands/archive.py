@@ -5,9 +5,11 @@ from typing import Annotated
 
 import typer
 
+from flows.commands import snapshots
 from flows.output import AsJson, Output, table
 
 features = typer.Typer(help="Feature rows and the list of features.", no_args_is_help=True)
+features.command("diff")(snapshots.diff)
 
 League = Annotated[list[str] | None, typer.Option("--league", "-l", help="League; may be repeated. Default: all.")]
 
