@@ -14,6 +14,7 @@ from feature_store.aliases import load_aliases
 from feature_store.archive import Recorded
 from feature_store.csv_archive import read_csv
 from feature_store.csv_lines import csv_files
+from feature_store.csv_mapping import CsvMapping
 
 
 @dataclass
@@ -40,9 +41,12 @@ def backfill(
     paths: Sequence[Path],
     *,
     now: datetime,
+    mapping: CsvMapping | None = None,
     on_file: Callable[[Path, int, int], None] = lambda _path, _done, _all: None,
 ) -> BackfillReport:
     """Read every CSV file of the paths into the archive; ``on_file`` hears of each before it is read.
+
+    ``mapping`` says what the columns of another layout mean.
 
     Raises ValidationError at the end for files that cannot be read; all the others are recorded then.
     """
@@ -52,7 +56,7 @@ def backfill(
     for position, path in enumerate(files):
         on_file(path, position, len(files))
         try:
-            reading = read_csv(path, leagues, aliases)
+            reading = read_csv(path, leagues, aliases, mapping.lines(path) if mapping else None)
         except ValidationError as error:
             unreadable.append(error.message)
             continue

@@ -10,7 +10,7 @@ things became known, each fact gets the earliest moment at which it safely was:
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -65,13 +65,17 @@ class CsvReading:
     lines: int
 
 
-def read_csv(path: Path, leagues: Leagues, aliases: Aliases = NO_ALIASES) -> CsvReading:
+def read_csv(
+    path: Path, leagues: Leagues, aliases: Aliases = NO_ALIASES, lines: Iterable[Line] | None = None
+) -> CsvReading:
     """Read one CSV or gzipped CSV file, its clubs under the names that the aliases give them.
+
+    ``lines`` are those of the file as a mapping puts them into our columns; without it they are in them already.
 
     Raises ValidationError when the file cannot be opened or lacks a needed column.
     """
     reader = _Reader(path.name, leagues, aliases)
-    for line in read_lines(path, NEEDED, DATES):
+    for line in read_lines(path, NEEDED, DATES) if lines is None else lines:
         reader.read(line)
     return CsvReading(reader.batches, reader.rejected, reader.lines)
 

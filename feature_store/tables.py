@@ -39,6 +39,7 @@ games: Final = sa.Table(
     sa.Column("status", sa.String(16), nullable=False),
     *_origin(),
     sa.Index(None, "sport", "league", "start_at"),
+    sa.Index(None, "sport", "league", "source", "recorded_at"),
     **TABLE_OPTIONS,
 )
 
@@ -57,6 +58,7 @@ results: Final = sa.Table(
     sa.Column("home_shots_on_target", sa.Integer),
     sa.Column("away_shots_on_target", sa.Integer),
     *_origin(),
+    sa.Index(None, "sport", "league", "source", "recorded_at"),
     **TABLE_OPTIONS,
 )
 
@@ -76,6 +78,7 @@ quotes: Final = sa.Table(
     sa.Column("odds_over", sa.Double),
     sa.Column("odds_under", sa.Double),
     *_origin(),
+    sa.Index(None, "sport", "league", "source", "recorded_at"),
     **TABLE_OPTIONS,
 )
 
@@ -134,5 +137,18 @@ rows: Final = sa.Table(
     sa.Column("prices", LongText, nullable=False),
     sa.Column("digest", sa.String(64), nullable=False),
     sa.Index(None, "start_at"),
+    **TABLE_OPTIONS,
+)
+
+snapshot_manifests: Final = sa.Table(
+    "snapshot_manifests",
+    METADATA,
+    sa.Column("sha256", sa.String(64), primary_key=True),
+    sa.Column("sport", sa.String(32), nullable=False),
+    sa.Column("league", sa.String(32), nullable=False),
+    sa.Column("known_by", UtcDateTime, nullable=False),
+    sa.Column("body", LongText, nullable=False),
+    sa.Column("recorded_at", UtcDateTime, nullable=False),
+    sa.Index(None, "recorded_at"),
     **TABLE_OPTIONS,
 )

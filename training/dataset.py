@@ -27,6 +27,8 @@ class Dataset:
     """Games in order of their start; every array has one entry (or row) per game."""
 
     league: League
+    facts: Batch
+    """What it was made of."""
     snapshot_sha256: str
     game_ids: tuple[str, ...]
     seasons: NDArray[np.int64]
@@ -101,6 +103,7 @@ def dataset_of(league: League, facts: Batch) -> Dataset:
     ids = [game.game_id for game in games]
     return Dataset(
         league=league,
+        facts=facts,
         snapshot_sha256=facts.sha256(),
         game_ids=tuple(ids),
         seasons=np.array([game.season for game in games], dtype=np.int64),

@@ -14,6 +14,7 @@ from core.registry import deployment
 from core.registry.bundle import MANIFEST, Manifest, try_bundle, write_bundle
 from core.registry.deployment import Version, model_name
 from core.registry.tracking import Run, Tracking
+from feature_store import snapshot_manifest
 from training.dataset import Dataset, load_dataset
 from training.evaluation import Evaluation, evaluate
 from training.fitting import Fitted, Proof, assemble, learn
@@ -129,17 +130,19 @@ def register(
         games=len(trained.dataset),
     )
     try_bundle(folder, identity)
+    snapshot = snapshot_manifest.manifest_of(trained.dataset.facts)
+    snapshot_manifest.keep(engine, league, snapshot, known_by=known_by, recorded_at=now)
     manifest = Manifest.model_validate_json((folder / MANIFEST).read_bytes())
     example = dict(zip(recipe.features.names, np.nan_to_num(rows[-1]).tolist(), strict=True))
     with tempfile.TemporaryDirectory() as pictures:
         picture = reliability_picture(trained.blocks, manifest.model, Path(pictures) / "reliability.png")
-        run = _run(trained, manifest, identity, [picture])
+        run = _run(trained, manifest, identity, [picture], {"snapshot.json": snapshot.to_json()})
         version = Tracking(tracking_uri).record(run, folder, manifest, example, now)
     deployment.register(engine, version, now)
     return version
 
 
-def _run(trained: Trained, manifest: Manifest, identity: str, pictures: list[Path]) -> Run:
+def _run(trained: Trained, manifest: Manifest, identity: str, pictures: list[Path], documents: dict[str, str]) -> Run:
     return Run(
         experiment=manifest.league,
         name=f"{manifest.model} until {manifest.trained_until:%Y-%m-%d}",
@@ -156,5 +159,6 @@ def _run(trained: Trained, manifest: Manifest, identity: str, pictures: list[Pat
             "games": str(manifest.games),
         },
         pictures=pictures,
+        documents=documents,
         scores=trained.evaluation.to_json(),
     )

@@ -43,6 +43,8 @@ class Run:
     metrics: Mapping[str, float]
     tags: Mapping[str, str]
     pictures: Sequence[Path]
+    documents: Mapping[str, str]
+    """Text artifacts by file name."""
     scores: Mapping[str, Any]
     """Kept beside the version in our own table, for the promotion gate and for people."""
 
@@ -77,6 +79,8 @@ class Tracking:
                 self._mlflow.log_metrics(dict(run.metrics))
                 for picture in run.pictures:
                     self._mlflow.log_artifact(str(picture), "pictures")
+                for name, text in run.documents.items():
+                    self._mlflow.log_text(text, name)
                 logged = self._log_bundle(folder, manifest, example)
             run_id: str = active.info.run_id
             number = self._new_version(model, logged, run_id)

@@ -5,16 +5,28 @@ from typing import Annotated
 
 import typer
 
+from flows.commands import snapshots
 from flows.output import AsJson, Output, table
 
 features = typer.Typer(help="Feature rows and the list of features.", no_args_is_help=True)
+features.command("diff")(snapshots.diff)
 
 League = Annotated[list[str] | None, typer.Option("--league", "-l", help="League; may be repeated. Default: all.")]
 
 
-def backfill(paths: list[Path], json: AsJson = False) -> None:
+MOST_REASONS = 20
+
+
+def backfill(
+    paths: list[Path],
+    mapping: Annotated[
+        Path | None, typer.Option(help="TOML file that says what another layout's columns mean.")
+    ] = None,
+    json: AsJson = False,
+) -> None:
     """Read CSV archives (files or folders) into the archive. Safe to run again: what is there already adds nothing."""
     from feature_store.backfill import backfill as read_archives
+    from feature_store.csv_mapping import read_mapping
     from flows.commands.session import begin
     from flows.jobs import our_database
 
@@ -23,15 +35,18 @@ def backfill(paths: list[Path], json: AsJson = False) -> None:
     def on_file(path: Path, done: int, total: int) -> None:
         out.working(f"{done + 1}/{total} {path.name}")
 
+    layout = read_mapping(mapping) if mapping else None
     with our_database(session.settings) as engine:
-        report = read_archives(engine, session.leagues, paths, now=session.now, on_file=on_file)
+        report = read_archives(engine, session.leagues, paths, now=session.now, mapping=layout, on_file=on_file)
     rows = [
         (key, item.games, item.results, item.quotes, item.corrections, item.unchanged)
         for key, item in sorted(report.recorded.items())
     ]
     out.stage("backfill", f"{report.files} files, {report.lines:,} rows, {report.added:,} new facts")
     text = [table(("league", "games", "results", "quotes", "corrections", "unchanged"), rows)] if rows else []
-    text += [f"quarantined: {count} x {reason}" for reason, count in sorted(report.reasons.items())]
+    reasons = sorted(report.reasons.items(), key=lambda item: (-item[1], item[0]))
+    text += [f"quarantined: {count} x {reason}" for reason, count in reasons[:MOST_REASONS]]
+    text += [f"and {len(reasons) - MOST_REASONS} reasons more, in archive_quarantine"] * (len(reasons) > MOST_REASONS)
     out.result(
         {
             "files": report.files,

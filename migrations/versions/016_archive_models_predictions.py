@@ -50,6 +50,12 @@ def upgrade() -> None:
     op.create_index(
         "ix_archive_games_sport_league_start_at", "archive_games", ["sport", "league", "start_at"], unique=False
     )
+    op.create_index(
+        "ix_archive_games_sport_league_source_recorded_at",
+        "archive_games",
+        ["sport", "league", "source", "recorded_at"],
+        unique=False,
+    )
     op.create_table(
         "archive_quarantine",
         sa.Column("entry_id", sa.String(length=64), nullable=False),
@@ -84,6 +90,12 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("sport", "league", "game_id", "book", "moment", "known_at", name="pk_archive_quotes"),
         **TABLE_OPTIONS,
     )
+    op.create_index(
+        "ix_archive_quotes_sport_league_source_recorded_at",
+        "archive_quotes",
+        ["sport", "league", "source", "recorded_at"],
+        unique=False,
+    )
     op.create_table(
         "archive_results",
         sa.Column("sport", sa.String(length=32), nullable=False),
@@ -103,6 +115,12 @@ def upgrade() -> None:
         sa.Column("recorded_at", MOMENT, nullable=False),
         sa.PrimaryKeyConstraint("sport", "league", "game_id", "known_at", name="pk_archive_results"),
         **TABLE_OPTIONS,
+    )
+    op.create_index(
+        "ix_archive_results_sport_league_source_recorded_at",
+        "archive_results",
+        ["sport", "league", "source", "recorded_at"],
+        unique=False,
     )
     op.create_table(
         "feature_rows",
@@ -197,6 +215,18 @@ def upgrade() -> None:
         "ix_prediction_log_sport_league_game_id", "prediction_log", ["sport", "league", "game_id"], unique=False
     )
     op.create_table(
+        "snapshot_manifests",
+        sa.Column("sha256", sa.String(length=64), nullable=False),
+        sa.Column("sport", sa.String(length=32), nullable=False),
+        sa.Column("league", sa.String(length=32), nullable=False),
+        sa.Column("known_by", MOMENT, nullable=False),
+        sa.Column("body", LONG_TEXT, nullable=False),
+        sa.Column("recorded_at", MOMENT, nullable=False),
+        sa.PrimaryKeyConstraint("sha256", name="pk_snapshot_manifests"),
+        **TABLE_OPTIONS,
+    )
+    op.create_index("ix_snapshot_manifests_recorded_at", "snapshot_manifests", ["recorded_at"], unique=False)
+    op.create_table(
         "team_aliases",
         sa.Column("sport", sa.String(length=32), nullable=False),
         sa.Column("league", sa.String(length=32), nullable=False),
@@ -211,6 +241,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_table("team_aliases")
+    op.drop_table("snapshot_manifests")
     op.drop_table("prediction_log")
     op.drop_table("model_versions")
     op.drop_table("model_deployments")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.feature_store.test_csv_mapping import FOOTBALL_DATA, FOOTBALL_DATA_CSV
 from tests.flows.conftest import Project
 
 
@@ -187,3 +188,29 @@ def test_teams_are_suggested_decided_listed_and_taken_back(new_project: Callable
     project.run("teams", "forget", "--league", "EPL", "Man United")
     assert "has no alias" in project.run("teams", "forget", "--league", "EPL", "Man United", expect=2)
     assert "There is no league 'EPLX'" in project.run("teams", "list", "--league", "EPLX", expect=2)
+
+
+def test_a_foreign_layout_is_read_through_a_mapping_file(new_project: Callable[..., Project]) -> None:
+    project = new_project()
+    project.run("db", "upgrade")
+    (project.folder / "layout.toml").write_text(FOOTBALL_DATA)
+    (project.folder / "E0.csv").write_text(FOOTBALL_DATA_CSV)
+    read = project.json("backfill", "E0.csv", "--mapping", "layout.toml")
+    assert (read["rows"], read["rejected"], read["leagues"]["EPL"]["quotes"]) == (4, 1, 5)
+    (project.folder / "layout.toml").write_text(FOOTBALL_DATA.replace("HomeTeam", "Home Team"))
+    wrong = project.run("backfill", "E0.csv", "--mapping", "layout.toml", expect=2)
+    assert "layout.toml: [columns] home_team = 'Home Team'" in wrong
+
+
+def test_many_reasons_for_rejecting_are_shown_in_part_and_given_whole_as_json(
+    new_project: Callable[..., Project],
+) -> None:
+    project = new_project()
+    project.run("db", "upgrade")
+    lines = [f"X{number},g{number},2024-04-27,Arsenal,Leeds,1,0" for number in range(25)]
+    (project.folder / "games.csv").write_text(
+        "\n".join(("league,game_id,game_date,home_team,away_team,home_score,away_score", *lines))
+    )
+    shown = project.run("backfill", "games.csv")
+    assert (shown.count("quarantined: 1 x row: There is no league"), "and 5 reasons more" in shown) == (20, True)
+    assert len(project.json("backfill", "games.csv")["reasons"]) == 25

@@ -1,18 +1,23 @@
 """What the server reads is what training would have computed at that moment, on every database."""
 
 from datetime import timedelta
+from random import Random
 
+import pytest
 from sqlalchemy.engine import Engine
 
 from core.betting.leagues import BUILT_IN, Leagues
 from feature_store import archive, online
 from feature_store.features import EVERYTHING, RESULTS, compute
-from feature_store.replay import past_rows
+from feature_store.replay import Row, past_rows
 from feature_store.sample import sample_batches
+from tests.crowded import crowded_facts
 from tests.generated import FIRST_DAY, invented_facts
 
 LEAGUES = Leagues(BUILT_IN)
 EPL = LEAGUES.get("EPL")
+KEYS = [league.key for league in LEAGUES][:25]
+PAIRS = 1_000
 
 
 def test_a_stored_online_row_equals_the_offline_row_to_the_last_bit(database: Engine) -> None:
@@ -56,3 +61,27 @@ def test_a_model_picks_its_features_by_name_from_the_stored_row(sqlite_database:
 
 def test_compute_is_the_only_caller_of_a_feature() -> None:
     assert {item.function.__module__ for item in EVERYTHING.features} == {compute.__module__}
+
+
+@pytest.mark.timeout(300)
+def test_online_rows_equal_offline_rows_at_a_thousand_random_moments(database: Engine) -> None:
+    """Moments in no order, as somebody asking for rows as of a date would: each is built, stored, read and compared."""
+    random, end = Random(20), FIRST_DAY + timedelta(days=900)
+    pairs = compared = 0
+    for number, key in enumerate(KEYS):
+        league = LEAGUES.get(key)
+        archive.record(database, league, crowded_facts(number, games=150), source="test", recorded_at=FIRST_DAY)
+        offline: dict[object, list[Row]] = {}
+        for row in past_rows(league, archive.load(database, league, end), EVERYTHING):
+            if row.game.status == "scheduled" and row.game.known_at <= row.as_of == row.game.start_at:
+                offline.setdefault(row.as_of, []).append(row)
+        for moment in random.sample(sorted(offline), PAIRS // len(KEYS)):
+            online.build(database, league, moment)
+            stored = {row.game.game_id: row for row in online.load_rows(database, [key])}
+            for row in offline[moment]:
+                assert [v.hex() for v in stored[row.game.game_id].values] == [v.hex() for v in row.values]
+                assert stored[row.game.game_id].prices == row.prices
+                compared += 1
+            pairs += 1
+    assert pairs == PAIRS
+    assert compared > PAIRS

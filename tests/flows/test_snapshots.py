@@ -1,0 +1,41 @@
+"""A training run leaves its snapshot behind, and the command line tells two of them apart."""
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.flows.conftest import Project
+
+pytestmark = [pytest.mark.timeout(600), pytest.mark.xdist_group("snapshots")]
+
+
+def test_a_run_keeps_its_snapshot_and_the_diff_names_a_corrected_game(
+    project: Project, archive_file: Path, tmp_path: Path
+) -> None:
+    project.run("db", "upgrade")
+    project.run("backfill", str(archive_file))
+    project.run("train", "--league", "EPL")
+    [artifact] = (project.folder / "mlflow").rglob("snapshot.json")
+    manifest = json.loads(artifact.read_text(encoding="utf-8"))
+    assert sum(part["facts"] for part in manifest["parts"] if part["kind"] == "games") == 380
+
+    with archive_file.open(encoding="utf-8", newline="") as file:
+        first = next(csv.DictReader(file))
+    first["home_score"] = "17"
+    correction = tmp_path / "correction.csv"
+    with correction.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, list(first))
+        writer.writeheader()
+        writer.writerow(first)
+    project.run("backfill", str(correction))
+    tomorrow = "2100-01-01"
+
+    found = project.json("features", "diff", "EPL-results:1", tomorrow, "--league", "EPL")
+    assert found["before"] == manifest["sha256"]
+    assert found["counts"] == {"added": 0, "removed": 0, "changed": 1}
+    assert found["games"][0]["game_id"] == first["game_id"]
+    shown = project.run("features", "diff", manifest["sha256"][:10], tomorrow, "-l", "EPL")
+    assert "-> 17" in shown
+    assert "nothing changed" in project.run("features", "diff", tomorrow, tomorrow, "-l", "EPL")
