@@ -18,9 +18,11 @@ from feature_store import archive, tables
 from feature_store.aliases import Aliases, load_aliases
 from feature_store.archive import Recorded
 from feature_store.bot_json import UnbelievableError
+from feature_store.bot_people import read_people
 from feature_store.bot_reading import SOURCE, Reading, read_row
 from feature_store.bot_schema import feed_table
 from feature_store.facts import Batch, Result
+from feature_store.people import PeopleReport, record_people
 
 ROWS_PER_FETCH: Final = 1_000
 
@@ -41,9 +43,12 @@ class SnapshotReport:
     quarantined: int
     """Items that could not be believed, in this look; seen again they are counted again, but stored once."""
 
+    people: PeopleReport
+    """What the look added of consents, guild settings and consenting users' bets, and what it erased."""
+
 
 def snapshot(bot: Engine, ours: Engine, leagues: Leagues, *, now: datetime, time_zone: str = "UTC") -> SnapshotReport:
-    """Record every game, result and price that the bot's ``api_games`` shows.
+    """Record every game, result and price that the bot's ``api_games`` shows, and what its users consent to.
 
     Safe to run every minute and twice at once: what is already known adds nothing, and what the bot has
     deleted or changed since stays in the archive. ``time_zone`` is that of ``start_time`` and ``end_time``.
@@ -61,6 +66,7 @@ def snapshot(bot: Engine, ours: Engine, leagues: Leagues, *, now: datetime, time
         },
         ignored=dict(ignored),
         quarantined=sum(len(batch.rejected) for batch in batches.values()),
+        people=record_people(ours, read_people(bot, leagues), now),
     )
 
 

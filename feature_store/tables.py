@@ -107,6 +107,49 @@ team_aliases: Final = sa.Table(
     **TABLE_OPTIONS,
 )
 
+consents: Final = sa.Table(
+    "archive_consents",
+    METADATA,
+    sa.Column("user_id", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("known_at", UtcDateTime, primary_key=True),
+    sa.Column("analytics_consent", sa.Boolean, nullable=False),
+    sa.Column("ml_recommendations_enabled", sa.Boolean, nullable=False),
+    **TABLE_OPTIONS,
+)
+
+guilds: Final = sa.Table(
+    "archive_guilds",
+    METADATA,
+    sa.Column("guild_id", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("known_at", UtcDateTime, primary_key=True),
+    sa.Column("ml_features_enabled", sa.Boolean, nullable=False),
+    sa.Column("analytics_enabled", sa.Boolean, nullable=False),
+    sa.Column("api_rate_limit", sa.Integer),
+    sa.Column("subscription_level", sa.String(20)),
+    **TABLE_OPTIONS,
+)
+
+bets: Final = sa.Table(
+    "archive_bets",
+    METADATA,
+    sa.Column("bet_serial", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("known_at", UtcDateTime, primary_key=True),
+    sa.Column("user_id", sa.BigInteger, nullable=False),
+    sa.Column("guild_id", sa.BigInteger, nullable=False),
+    sa.Column("placed_at", UtcDateTime),
+    sa.Column("settled_at", UtcDateTime),
+    sa.Column("bet_type", sa.String(16), nullable=False),
+    sa.Column("league", sa.String(32)),
+    sa.Column("odds_american", sa.Double),
+    sa.Column("units", sa.Double, nullable=False),
+    sa.Column("status", sa.String(16), nullable=False),
+    sa.Column("result_value", sa.Double),
+    sa.Column("game_id", sa.String(120)),
+    sa.Index(None, "user_id"),
+    **TABLE_OPTIONS,
+)
+"""Only of users who consent to analytics; the one table of the archive from which rows are deleted."""
+
 states: Final = sa.Table(
     "feature_states",
     METADATA,

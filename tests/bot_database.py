@@ -264,3 +264,26 @@ def odds_record(book: str, bet: str, **odds: str) -> dict[str, Any]:
 
 def _sides(pair: tuple[int | None, int | None]) -> dict[str, int | None]:
     return {"home": pair[0], "away": pair[1]}
+
+
+def bet(serial: int, user_id: int, **columns: Any) -> dict[str, Any]:
+    """A straight bet on game 1 as the bot leaves it, with everything in it that must not leave the bot."""
+    return {
+        "bet_serial": serial,
+        "guild_id": 7,
+        "user_id": user_id,
+        "status": "pending",
+        "bet_type": "game_line",
+        "player_prop": "secret words",
+        "league": "EPL",
+        "team": "secret words",
+        "line": "secret words",
+        "odds": -110,
+        "units": 1.5,
+        "result_value": None,
+        "result_description": "secret words",
+        "created_at": wall("2024-04-29 10:00"),
+        "updated_at": wall("2024-04-30 22:00"),
+        "bet_details": {"api_game_id": "1", "team_selected": "secret words"},
+        **columns,
+    }

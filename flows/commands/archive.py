@@ -83,11 +83,18 @@ def snapshot(
     out.stage("snapshot", f"{report.read:,} rows read, {report.quarantined} quarantined")
     text = [table(("league", "games", "results", "quotes", "unchanged"), rows)] if rows else []
     text += [f"ignored, no such league configured: {name} ({count})" for name, count in sorted(report.ignored.items())]
+    people = report.people
+    text.append(
+        f"people: {people.consents} consents, {people.guilds} guilds and {people.bets} bets new or changed, "
+        f"{people.erased} bets erased"
+    )
+    text += [f"not there, so not read: {', '.join(people.not_there)}"] * bool(people.not_there)
     out.result(
         {
             "read": report.read,
             "quarantined": report.quarantined,
             "ignored": report.ignored,
+            "people": vars(people),
             "leagues": {key: vars(item) for key, item in report.recorded.items()},
         },
         "\n".join(text),

@@ -29,6 +29,34 @@ def upgrade() -> None:
         **TABLE_OPTIONS,
     )
     op.create_table(
+        "archive_bets",
+        sa.Column("bet_serial", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("known_at", MOMENT, nullable=False),
+        sa.Column("user_id", sa.BigInteger(), nullable=False),
+        sa.Column("guild_id", sa.BigInteger(), nullable=False),
+        sa.Column("placed_at", MOMENT, nullable=True),
+        sa.Column("settled_at", MOMENT, nullable=True),
+        sa.Column("bet_type", sa.String(length=16), nullable=False),
+        sa.Column("league", sa.String(length=32), nullable=True),
+        sa.Column("odds_american", sa.Double(), nullable=True),
+        sa.Column("units", sa.Double(), nullable=False),
+        sa.Column("status", sa.String(length=16), nullable=False),
+        sa.Column("result_value", sa.Double(), nullable=True),
+        sa.Column("game_id", sa.String(length=120), nullable=True),
+        sa.PrimaryKeyConstraint("bet_serial", "known_at", name="pk_archive_bets"),
+        **TABLE_OPTIONS,
+    )
+    op.create_index("ix_archive_bets_user_id", "archive_bets", ["user_id"], unique=False)
+    op.create_table(
+        "archive_consents",
+        sa.Column("user_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("known_at", MOMENT, nullable=False),
+        sa.Column("analytics_consent", sa.Boolean(), nullable=False),
+        sa.Column("ml_recommendations_enabled", sa.Boolean(), nullable=False),
+        sa.PrimaryKeyConstraint("user_id", "known_at", name="pk_archive_consents"),
+        **TABLE_OPTIONS,
+    )
+    op.create_table(
         "archive_games",
         sa.Column("sport", sa.String(length=32), nullable=False),
         sa.Column("league", sa.String(length=32), nullable=False),
@@ -55,6 +83,17 @@ def upgrade() -> None:
         "archive_games",
         ["sport", "league", "source", "recorded_at"],
         unique=False,
+    )
+    op.create_table(
+        "archive_guilds",
+        sa.Column("guild_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("known_at", MOMENT, nullable=False),
+        sa.Column("ml_features_enabled", sa.Boolean(), nullable=False),
+        sa.Column("analytics_enabled", sa.Boolean(), nullable=False),
+        sa.Column("api_rate_limit", sa.Integer(), nullable=True),
+        sa.Column("subscription_level", sa.String(length=20), nullable=True),
+        sa.PrimaryKeyConstraint("guild_id", "known_at", name="pk_archive_guilds"),
+        **TABLE_OPTIONS,
     )
     op.create_table(
         "archive_quarantine",
@@ -250,5 +289,8 @@ def downgrade() -> None:
     op.drop_table("archive_results")
     op.drop_table("archive_quotes")
     op.drop_table("archive_quarantine")
+    op.drop_table("archive_guilds")
     op.drop_table("archive_games")
+    op.drop_table("archive_consents")
+    op.drop_table("archive_bets")
     op.drop_table("api_keys")

@@ -17,6 +17,7 @@ from feature_store.aliases import record_alias
 from feature_store.archive import Recorded
 from feature_store.bot_schema import found_schema
 from feature_store.facts import Batch
+from feature_store.people import PeopleReport
 from feature_store.snapshot import SnapshotReport, snapshot
 from tests.bot_database import (
     API_GAMES,
@@ -121,7 +122,8 @@ def test_what_the_bot_deletes_stays_with_us(bot: Engine, ours: Engine, leagues: 
     look(bot, ours, leagues)
     before = stored(ours, leagues)
     change(bot, "DELETE FROM api_games")
-    assert look(bot, ours, leagues) == SnapshotReport(read=0, recorded={}, ignored={}, quarantined=0)
+    nobody = PeopleReport(not_there=("user_settings", "guild_settings", "bets"))
+    assert look(bot, ours, leagues) == SnapshotReport(read=0, recorded={}, ignored={}, quarantined=0, people=nobody)
     assert stored(ours, leagues) == before
 
 
@@ -274,8 +276,11 @@ def test_the_rows_are_read_in_a_read_only_transaction(bot: Engine, ours: Engine,
     said: list[str] = []
     sa.event.listen(bot, "before_cursor_execute", lambda _c, _u, statement, *_: said.append(statement.split("\n")[0]))
     look(bot, ours, leagues)
-    assert said[-2] == "START TRANSACTION READ ONLY"
-    assert said[-1].startswith("SELECT api_games.api_game_id")
+    began = said.index("START TRANSACTION READ ONLY")
+    assert said[began + 1].startswith("SELECT api_games.api_game_id")
+    people = said[began + 2 :]
+    assert people[:2] == ["SET time_zone = '+00:00'", "START TRANSACTION READ ONLY"]
+    assert {statement.split()[0] for statement in people[2:]} <= {"SELECT", "SHOW"}
 
 
 def test_a_full_table_is_read_in_seconds(bot: Engine, ours: Engine, leagues: Leagues) -> None:
