@@ -2,7 +2,7 @@
 
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -15,6 +15,8 @@ from core.registry.bundle import MANIFEST, Manifest, try_bundle, write_bundle
 from core.registry.deployment import Version, model_name
 from core.registry.tracking import Run, Tracking
 from feature_store import snapshot_manifest
+from feature_store.features import EVERYTHING
+from feature_store.quality import Flag, admit, examine_facts, examine_features
 from training.dataset import Dataset, load_dataset
 from training.evaluation import Evaluation, evaluate
 from training.fitting import Fitted, Proof, assemble, learn
@@ -24,6 +26,7 @@ from training.splits import proving_blocks
 from training.walk import Forecasts, walk_forward
 
 GOLDEN_ROWS = 5
+LONGEST_TAG = 1_000
 Stage = Callable[[str, str], None]
 
 
@@ -36,6 +39,8 @@ class Trained:
     fitted: Fitted
     evaluation: Evaluation
     blocks: list[Forecasts]
+    warnings: tuple[str, ...] = ()
+    """What the quality gate found doubtful about the data."""
 
 
 def train(
@@ -51,7 +56,8 @@ def train(
 ) -> Version:
     """Train on what was known by the moment and register the model; ``on_stage`` hears each stage's one result.
 
-    Raises ServiceError when the league has too few games, ExternalServiceError when MLflow is away.
+    Raises ServiceError when the league has too few games or the quality gate refuses them, ExternalServiceError
+    when MLflow is away.
     """
     dataset = load_dataset(engine, league, known_by)
     known = already_trained(engine, recipe, dataset)
@@ -59,11 +65,20 @@ def train(
         on_stage("train", f"nothing new: {known.model} version {known.version} was made of the same data and recipe")
         return known
     on_stage("data", f"{len(dataset):,} games, sha256 {dataset.snapshot_sha256[:12]}")
+    warnings = examined(dataset)
+    if warnings:
+        on_stage("quality", f"{len(warnings)} warnings: {'; '.join(map(str, warnings))}")
     on_stage("features", f"{len(recipe.features.names)} features, {recipe.features.fingerprint(league.sport)[:12]}")
-    trained = fit(recipe, dataset, on_stage)
+    trained = replace(fit(recipe, dataset, on_stage), warnings=tuple(map(str, warnings)))
     version = register(engine, trained, bundles=bundles, tracking_uri=tracking_uri, known_by=known_by, now=now)
     on_stage("register", f"{version.model} version {version.version}, challenger")
     return version
+
+
+def examined(dataset: Dataset) -> list[Flag]:
+    """The quality gate's warnings about the data. Raises ServiceError when it refuses them."""
+    facts = examine_facts(dataset.league, dataset.facts)
+    return admit([*facts, *examine_features(dataset.league, EVERYTHING.names, dataset.seasons, dataset.values)])
 
 
 def already_trained(engine: Engine, recipe: Recipe, dataset: Dataset) -> Version | None:
@@ -157,6 +172,8 @@ def _run(trained: Trained, manifest: Manifest, identity: str, pictures: list[Pat
             "snapshot_sha256": manifest.snapshot_sha256,
             "trained_until": manifest.trained_until.isoformat(),
             "games": str(manifest.games),
+            "quality_warnings": str(len(trained.warnings)),
+            "quality": "; ".join(trained.warnings)[:LONGEST_TAG] or "nothing to flag",
         },
         pictures=pictures,
         documents=documents,
