@@ -180,6 +180,7 @@ rows: Final = sa.Table(
     sa.Column("prices", LongText, nullable=False),
     sa.Column("digest", sa.String(64), nullable=False),
     sa.Index(None, "start_at"),
+    sa.Index(None, "league", "start_at"),
     **TABLE_OPTIONS,
 )
 

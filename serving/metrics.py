@@ -49,6 +49,12 @@ class Metrics:
             "dbsbm_slate_age_seconds", "Since the games were last compared with the database.", registry=self.registry
         )
         self.slate_games = Gauge("dbsbm_slate_games", "Games in memory.", registry=self.registry)
+        self.data_age = Gauge(
+            "dbsbm_data_newest_fact_age_seconds",
+            "Since a source last said something new of a league.",
+            ("league", "source"),
+            registry=self.registry,
+        )
         self.log_depth = Gauge(
             "dbsbm_prediction_log_depth", "Served predictions that are not in the database yet.", registry=self.registry
         )

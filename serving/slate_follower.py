@@ -7,6 +7,7 @@ from sqlalchemy.engine import Engine
 from core.errors import DatabaseError
 from core.logs import get_logger
 from feature_store.online import watermarks
+from serving.data_age import DataAge
 from serving.slate import Slate
 from serving.warming import Warming
 
@@ -20,6 +21,7 @@ class SlateFollower:
         self._engine = engine
         self._slate = slate
         self._warming = warming
+        self.data_age = DataAge()
         self.away: DatabaseError | None = None
         self.looked_at: float | None = None
         """On the monotonic clock, when the database last answered."""
@@ -36,6 +38,7 @@ class SlateFollower:
     def _look(self) -> None:
         try:
             self._slate.follow(self._engine, watermarks(self._engine))
+            self.data_age.follow(self._engine)
         except DatabaseError as error:
             if self.away is None:
                 log.warning("the database is away; answers go on from memory", reason=error.message)

@@ -21,10 +21,10 @@ SMALLEST_FREE_GIB = 1.0
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing looked at: ``missing`` makes the command fail, ``absent`` is a choice and does not."""
+    """One thing looked at: ``missing`` makes the command fail; ``absent`` is a choice and ``stale`` a warning."""
 
     name: str
-    state: Literal["ok", "absent", "missing"]
+    state: Literal["ok", "absent", "stale", "missing"]
     detail: str
     remedy: str = ""
 
@@ -35,7 +35,7 @@ def run(json: AsJson = False) -> None:
 
     session = begin()
     findings = [_examine(name, look, session.settings, session.now) for name, look in CHECKS.items()]
-    marks = {"ok": "ok     ", "absent": "not set", "missing": "MISSING"}
+    marks = {"ok": "ok     ", "absent": "not set", "stale": "STALE  ", "missing": "MISSING"}
     lines = [
         f"{marks[item.state]}  {item.name:<13} {item.detail}{f' -> {item.remedy}' if item.remedy else ''}"
         for item in findings
@@ -100,16 +100,30 @@ def _bot(settings: "Settings", _now: datetime) -> Finding:
 
 
 def _data(settings: "Settings", now: datetime) -> Finding:
+    from core.betting.leagues import load_leagues
     from core.database import open_database
     from feature_store import archive
+    from feature_store.freshness import freshness
 
     engine = open_database(settings.database)
     counts = archive.count_games(engine)
     if not counts:
         return Finding("data", "missing", "the archive is empty", "run `dbsbm backfill PATH` or `dbsbm snapshot`")
-    newest = archive.newest_fact(engine)
-    ages = ", ".join(f"{key} {count:,} ({_age(now, newest[key])} old)" for key, count in sorted(counts.items()))
-    return Finding("data", "ok", ages)
+    leagues = load_leagues(settings.leagues_file)
+    fresh = freshness(engine, [(leagues.get(key).sport, key) for key in sorted(counts)], now)
+    detail = "; ".join(
+        f"{key} {count:,} games ({_ages(now, fresh.sources(key))})" for key, count in sorted(counts.items())
+    )
+    stale = fresh.stale(now)
+    if stale:
+        due = ", ".join(f"{key} ({fresh.due[key]})" for key in stale)
+        return Finding(
+            "data",
+            "stale",
+            detail,
+            f"games are due within a week and nothing new was told: {due}; run `dbsbm snapshot`",
+        )
+    return Finding("data", "ok", detail)
 
 
 def _models(settings: "Settings", _now: datetime) -> Finding:
@@ -128,6 +142,10 @@ def _disk(settings: "Settings", _now: datetime) -> Finding:
     if free < SMALLEST_FREE_GIB:
         return Finding("disk", "missing", f"{free:.1f} GiB free at {folder}", "make room")
     return Finding("disk", "ok", f"{free:.0f} GiB free")
+
+
+def _ages(now: datetime, sources: dict[str, datetime]) -> str:
+    return ", ".join(f"{name} {_age(now, moment)} old" for name, moment in sources.items())
 
 
 def _age(now: datetime, moment: datetime) -> str:

@@ -182,6 +182,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("sport", "league", "game_id", name="pk_feature_rows"),
         **TABLE_OPTIONS,
     )
+    op.create_index("ix_feature_rows_league_start_at", "feature_rows", ["league", "start_at"], unique=False)
     op.create_index("ix_feature_rows_start_at", "feature_rows", ["start_at"], unique=False)
     op.create_table(
         "feature_states",

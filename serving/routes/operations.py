@@ -48,6 +48,8 @@ async def metrics(service: ServiceDep) -> Response:
     board.slate_age.set(service.slate_follower.age())
     board.slate_games.set(len(service.slate.table.rows))
     board.log_depth.set(service.log.depth)
+    for source, age in service.slate_follower.data_age.ages(service.clock.now()):
+        board.data_age.labels(source.league, source.name).set(age)
     board.breaker.set(0 if shared is None else BREAKER_LEVELS[shared.breaker.state])
     return Response(board.exposition(), media_type=CONTENT_TYPE_LATEST)
 
