@@ -5,11 +5,12 @@ from typing import Annotated
 
 import typer
 
-from flows.commands import snapshots
+from flows.commands import feature_list, snapshots
 from flows.output import AsJson, Output, table
 
 features = typer.Typer(help="Feature rows and the list of features.", no_args_is_help=True)
 features.command("diff")(snapshots.diff)
+features.command("list")(feature_list.list_features)
 
 League = Annotated[list[str] | None, typer.Option("--league", "-l", help="League; may be repeated. Default: all.")]
 
@@ -122,24 +123,4 @@ def build(
     out.result(
         {"leagues": [vars(item) for item in built]},
         table(("league", "games played", "to come", "rows changed"), rows) if rows else "the archive is empty",
-    )
-
-
-@features.command("list")
-def list_features(json: AsJson = False) -> None:
-    """Every feature with its version and meaning."""
-    from feature_store.features import CATALOGUE, FEATURE_SETS
-
-    rows = [
-        (
-            item.name,
-            item.version,
-            " ".join(name for name, s in FEATURE_SETS.items() if item in s.features),
-            item.meaning,
-        )
-        for item in CATALOGUE.values()
-    ]
-    Output(as_json=json).result(
-        {"features": [{"name": name, "version": v, "sets": sets, "meaning": m} for name, v, sets, m in rows]},
-        table(("feature", "version", "sets", "meaning"), rows),
     )
