@@ -12,7 +12,7 @@ from core.errors import ValidationError
 from feature_store import archive
 from feature_store.aliases import load_aliases
 from feature_store.archive import Recorded
-from feature_store.csv_archive import read_csv
+from feature_store.csv_archive import CsvReading, read_csv
 from feature_store.csv_lines import csv_files
 from feature_store.csv_mapping import CsvMapping
 
@@ -61,15 +61,20 @@ def backfill(
             unreadable.append(error.message)
             continue
         report.files += 1
-        report.lines += reading.lines
-        for league, batch in reading.batches.items():
-            added = archive.record(engine, league, batch, source=f"csv:{path.name}"[:80], recorded_at=now)
-            report.recorded[league.key] = report.recorded.get(league.key, Recorded()) + added
-        archive.quarantine(engine, reading.rejected, now)
-        for item in reading.rejected:
-            kind = f"{item.fact}: {item.reason}"
-            report.reasons[kind] = report.reasons.get(kind, 0) + 1
+        record_reading(engine, report, reading, source=f"csv:{path.name}", now=now)
     if unreadable:
         hint = f"The other {report.files} of {len(files)} files are in the archive ({report.added} facts added)."
         raise ValidationError("\n".join(unreadable), hint=hint, field="PATH")
     return report
+
+
+def record_reading(engine: Engine, report: BackfillReport, reading: CsvReading, *, source: str, now: datetime) -> None:
+    """Put what a file held into the archive and its counts into the report."""
+    report.lines += reading.lines
+    for league, batch in reading.batches.items():
+        added = archive.record(engine, league, batch, source=source[:80], recorded_at=now)
+        report.recorded[league.key] = report.recorded.get(league.key, Recorded()) + added
+    archive.quarantine(engine, reading.rejected, now)
+    for item in reading.rejected:
+        kind = f"{item.fact}: {item.reason}"
+        report.reasons[kind] = report.reasons.get(kind, 0) + 1

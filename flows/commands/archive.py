@@ -19,18 +19,27 @@ MOST_REASONS = 20
 
 
 def backfill(
-    paths: list[Path],
+    paths: Annotated[list[Path] | None, typer.Argument(help="CSV files or folders of them.")] = None,
     mapping: Annotated[
         Path | None, typer.Option(help="TOML file that says what another layout's columns mean.")
     ] = None,
+    source: Annotated[str | None, typer.Option(help="Fetch a season instead: football-data.")] = None,
+    league: Annotated[str | None, typer.Option("--league", "-l", help="With --source: the league.")] = None,
+    season: Annotated[int | None, typer.Option(help="With --source: the year in which the season began.")] = None,
+    address: Annotated[str | None, typer.Option(help="With --source: another server with the same pages.")] = None,
     json: AsJson = False,
 ) -> None:
-    """Read CSV archives (files or folders) into the archive. Safe to run again: what is there already adds nothing."""
+    """Read CSV archives (files or folders), or a season from the network, into the archive.
+
+    Safe to run again: what is there already adds nothing.
+    """
     from feature_store.backfill import backfill as read_archives
     from feature_store.csv_mapping import read_mapping
+    from feature_store.library_sources import backfill_season
     from flows.commands.session import begin
     from flows.jobs import our_database
 
+    wanted = _season_asked(paths, mapping, source, league, season)
     session, out = begin(), Output(as_json=json)
 
     def on_file(path: Path, done: int, total: int) -> None:
@@ -38,7 +47,13 @@ def backfill(
 
     layout = read_mapping(mapping) if mapping else None
     with our_database(session.settings) as engine:
-        report = read_archives(engine, session.leagues, paths, now=session.now, mapping=layout, on_file=on_file)
+        if wanted:
+            out.working(f"fetching {wanted[0]} {wanted[1]}")
+            report = backfill_season(engine, session.leagues, *wanted, now=session.now, address=address)
+        else:
+            report = read_archives(
+                engine, session.leagues, paths or [], now=session.now, mapping=layout, on_file=on_file
+            )
     rows = [
         (key, item.games, item.results, item.quotes, item.corrections, item.unchanged)
         for key, item in sorted(report.recorded.items())
@@ -59,6 +74,21 @@ def backfill(
         },
         "\n".join(text),
     )
+
+
+def _season_asked(
+    paths: list[Path] | None, mapping: Path | None, source: str | None, league: str | None, season: int | None
+) -> tuple[str, int] | None:
+    """The league and season to fetch, None where files are to be read; anything in between is a usage error."""
+    if source is None and paths and league is None and season is None:
+        return None
+    if source is None:
+        raise typer.BadParameter("name CSV files or folders, or --source with --league and --season")
+    if source != "football-data":
+        raise typer.BadParameter(f"there is no source {source!r}; the one there is: football-data")
+    if paths or mapping or league is None or season is None:
+        raise typer.BadParameter("--source goes with --league and --season, and without files or --mapping")
+    return league, season
 
 
 def snapshot(

@@ -9,6 +9,7 @@ import pytest
 
 from tests.feature_store.test_csv_mapping import FOOTBALL_DATA, FOOTBALL_DATA_CSV
 from tests.flows.conftest import Project
+from tests.services import free_port
 
 
 def test_help_comes_within_half_a_second_of_python_itself(project: Project) -> None:
@@ -214,3 +215,26 @@ def test_many_reasons_for_rejecting_are_shown_in_part_and_given_whole_as_json(
     shown = project.run("backfill", "games.csv")
     assert (shown.count("quarantined: 1 x row: There is no league"), "and 5 reasons more" in shown) == (20, True)
     assert len(project.json("backfill", "games.csv")["reasons"]) == 25
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ((), "name CSV files or folders, or --source"),
+        (("--league", "EPL", "--season", "2023"), "name CSV files or folders, or --source"),
+        (("--source", "oddsportal", "--league", "EPL", "--season", "2023"), "there is no source 'oddsportal'"),
+        (("--source", "football-data", "--league", "EPL"), "--source goes with --league and --season"),
+        (("games.csv", "--source", "football-data", "--league", "EPL", "--season", "2023"), "without files"),
+    ],
+)
+def test_a_backfill_is_told_either_files_or_a_source(arguments: tuple[str, ...], said: str, project: Project) -> None:
+    shown = " ".join(project.run("backfill", *arguments, expect=2).split())
+    assert said in shown
+
+
+def test_a_source_that_cannot_be_reached_is_a_missing_dependency(new_project: Callable[..., Project]) -> None:
+    project = new_project()
+    project.run("db", "upgrade")
+    nobody = f"http://127.0.0.1:{free_port()}"
+    asked = ("--source", "football-data", "--league", "EPL", "--season", "2023", "--address", nobody)
+    assert "NETWORK_ERROR" in project.run("backfill", *asked, expect=3)
