@@ -45,7 +45,7 @@ GAMES: Final = pa.DataFrameSchema(
 
 REFUSED: Final = pa.DataFrameSchema(
     {
-        "density": pa.Column(float, within(0.65, inf), nullable=True),
+        "density": pa.Column(float, within(0.55, inf), nullable=True),
         "scores": pa.Column(float, within(1 / 3, 3), nullable=True),
         "sport": pa.Column(float, within(1, 1), nullable=True),
         "home_wins": pa.Column(float, within(0.05, 0.95), nullable=True),

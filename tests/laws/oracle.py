@@ -7,38 +7,16 @@ docstrings; only the numbers of ``Rules`` are shared. Each quantity has its own 
 from collections import defaultdict
 from collections.abc import Callable
 from datetime import datetime
-from math import exp, log, nan
+from math import log, nan
 from typing import NamedTuple
 
 from core.betting.leagues import League
 from feature_store.facts import Batch, Game, Result
 from feature_store.state import Rules, rules_of
+from tests.laws.oracle_words import POINTS_PER_TEN_TO_ONE, Finished, Market, expected_share, mean, share, sign
 
 ORDER_OF_MOMENTS = ["open", "last", "close"]
 MIDDLE = 1500.0
-POINTS_PER_TEN_TO_ONE = 400.0
-
-
-class Finished(NamedTuple):
-    game: Game
-    home_score: int
-    away_score: int
-
-    @property
-    def sides(self) -> tuple[tuple[str, int, int], tuple[str, int, int]]:
-        """Each team with the points it made and the points it allowed."""
-        return (
-            (self.game.home_team, self.home_score, self.away_score),
-            (self.game.away_team, self.away_score, self.home_score),
-        )
-
-
-class Market(NamedTuple):
-    home: float
-    draw: float
-    away: float
-    spread: float
-    total: float
 
 
 class Oracle:
@@ -263,21 +241,3 @@ class Ratings(NamedTuple):
             self.oracle._carried(self.points, team, game.season, count) for team in (game.home_team, game.away_team)
         )
         return home - away + (0 if game.neutral else self.edge)
-
-
-def mean(values: list[float]) -> float:
-    return sum(values) / len(values) if values else nan
-
-
-def sign(number: float) -> int:
-    return (number > 0) - (number < 0)
-
-
-def share(margin: float) -> float:
-    """A win is 1, a level game a half, a defeat 0."""
-    return (1 + sign(margin)) / 2
-
-
-def expected_share(gap: float) -> float:
-    """The logistic curve on which 400 points are odds of ten to one."""
-    return 1 / (1 + exp(-gap * log(10) / POINTS_PER_TEN_TO_ONE))

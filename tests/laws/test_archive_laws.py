@@ -61,6 +61,7 @@ def pieces(facts: Batch, count: int, random: Random) -> list[Batch]:
 @settings(max_examples=40)
 @given(seed=st.integers(0, 10**6), count=st.integers(1, 6))
 def test_any_split_and_order_of_arrival_ends_in_the_same_views(seed: int, count: int, sqlite_database: Engine) -> None:
+    """Of values that do not come back: of x, y, x the last x adds nothing if it comes before y does, and is not kept."""
     random, facts = Random(seed), without_returns(crowded_facts(seed, games=12))
     empty(sqlite_database)
     for batch in pieces(facts, count, random):
