@@ -52,6 +52,11 @@ def season_of(league: League, column: object, raw: Mapping[str, object], start_a
     stated = _season(column) or _season(within(raw, "league", "season"))
     if stated is not None:
         return stated
+    return guessed_season(league, start_at)
+
+
+def guessed_season(league: League, start_at: datetime) -> int:
+    """The year in which the season of a game began, by its start: seasons that span two years turn over in July."""
     one_year = league.sport in CALENDAR_YEAR_SPORTS or league.key in CALENDAR_YEAR_LEAGUES
     return start_at.year if one_year or start_at.month >= FIRST_MONTH_OF_SEASON else start_at.year - 1
 

@@ -20,6 +20,7 @@ from core.betting.leagues import League, Leagues
 from core.clock import midnight
 from core.errors import ResourceNotFoundError
 from feature_store.aliases import NO_ALIASES, Aliases
+from feature_store.bot_moments import guessed_season
 from feature_store.csv_lines import DamagedError, Line, read_lines
 from feature_store.facts import Batch, Game, Quote, Rejected, Result
 from feature_store.quote_checks import checked
@@ -187,7 +188,7 @@ def _game(line: Line, league: League, aliases: Aliases) -> Game:
     return Game(
         game_id=line.text("game_id", LONGEST_ID),
         known_at=start - LISTED_AHEAD,
-        season=season if season is not None else _season(start, league),
+        season=season if season is not None else guessed_season(league, start),
         start_at=start,
         date_only=date_only,
         home_team=home,
@@ -207,11 +208,6 @@ def _start(line: Line) -> tuple[datetime, bool]:
     if day is None:
         raise DamagedError("kickoff_utc and game_date are both empty")
     return midnight(day.date()) + DATE_START, True
-
-
-def _season(start: datetime, league: League) -> int:
-    """The year in which the season began: seasons that span two years turn over in July."""
-    return start.year if league.sport == "baseball" or start.month >= 7 else start.year - 1
 
 
 def _result(line: Line, league: League, game: Game) -> Result | None:
