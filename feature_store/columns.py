@@ -1,4 +1,4 @@
-"""A league's facts as columns, and the point-in-time join: which version of a fact was known by then.
+"""A league's facts as columns.
 
 Game ids and team names are replaced by their place in sorted lists, moments by seconds since 1970.
 """
@@ -127,22 +127,6 @@ def _quotes(quotes: Sequence[Quote], place: dict[str, int]) -> QuoteColumns:
         spread=_numbers(quote.spread_line for quote in ordered),
         total=_numbers(quote.total_line for quote in ordered),
     )
-
-
-def last_known(group: Indices, known: FloatArray, at_group: Indices, at: FloatArray) -> Indices:
-    """For each (group, moment) the place of the group's last entry known by then, or -1.
-
-    The entries are sorted by group and known at. This is the point-in-time join; every cut-off goes through it.
-    """
-    if not len(group) or not len(at_group):
-        return np.full(len(at_group), -1, dtype=np.int64)
-    moments = np.unique(known)
-    width = len(moments) + 1
-    entries = group * width + np.searchsorted(moments, known, side="left") + 1
-    asked = at_group * width + np.searchsorted(moments, at, side="right")
-    place = np.searchsorted(entries, asked, side="right") - 1
-    found = (place >= 0) & (group[np.maximum(place, 0)] == at_group)
-    return np.where(found, place, -1).astype(np.int64)
 
 
 def starts_anew(*columns: NDArray[Any]) -> Flags:

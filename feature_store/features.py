@@ -250,8 +250,10 @@ class FeatureSet:
 def compute(features: FeatureSet, situation: Situation) -> FloatArray:
     """The feature rows, shape (games, features): one column per feature, in the set's order."""
     games = len(situation.game.start)
-    columns = [np.broadcast_to(item.function(situation), games) for item in features.features]
-    return np.stack(columns, axis=1) if columns else np.empty((games, 0))
+    rows = np.empty((games, len(features.features)), order="F")
+    for place, item in enumerate(features.features):
+        rows[:, place] = item.function(situation)
+    return rows
 
 
 def demanded_by(labels: Sequence[str], fingerprint: str, sport: str) -> FeatureSet:

@@ -18,8 +18,12 @@ from feature_store.columns import Flags, Indices
 from feature_store.state import LEAGUE, TEAM, Rules
 
 LEAVE, ENTER, TAKE_ROW = 0, 1, 2
-MOST_CHECKPOINTS: Final = 64
-SHORTEST_STRIDE: Final = 256
+STRIDE: Final = 128
+"""Plays between two checkpoints."""
+RECENT: Final = 256
+"""The last so many checkpoints are kept, for results that come late by days or weeks."""
+SPARSE: Final = 64
+"""And this many spread over all of history, for a correction of anything older."""
 
 _enter = njit(cache=True)(state.enter)
 _advance_ratings = njit(cache=True)(state.advance_ratings)
@@ -70,8 +74,7 @@ def fold(plays: Plays, asked: Asked, teams: int, league: NDArray[Any], rules: Ru
     """Run through everything that became known, and take each row at its moment."""
     kinds, items = _events(plays, asked)
     count = len(asked.at)
-    stride = max(SHORTEST_STRIDE, len(plays.start) // MOST_CHECKPOINTS + 1)
-    checkpoints = len(plays.start) // stride + 1
+    slots = RECENT + SPARSE + 1
     folded = Folded(
         np.zeros(count, LEAGUE),
         np.zeros(count, TEAM),
@@ -87,8 +90,8 @@ def fold(plays: Plays, asked: Asked, teams: int, league: NDArray[Any], rules: Ru
         (asked.season, asked.home, asked.away),
         (folded.league_before, folded.home_before, folded.away_before),
         (folded.league, folded.teams),
-        (np.zeros(checkpoints, LEAGUE), np.zeros((checkpoints, teams), TEAM)),
-        stride,
+        (np.zeros(slots, LEAGUE), np.zeros((slots, teams), TEAM), np.full(slots, -1, dtype=np.int64)),
+        STRIDE * (len(plays.start) // (STRIDE * SPARSE) + 1),
         rules,
     )
     return folded
@@ -107,7 +110,7 @@ def _events(plays: Plays, asked: Asked) -> tuple[NDArray[np.int8], Indices]:
 
 
 @njit(cache=True)
-def _run(kinds, items, fixtures, outcomes, wanted, taken, states, checkpoints, stride, rules):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _run(kinds, items, fixtures, outcomes, wanted, taken, states, checkpoints, sparse, rules):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     wanted_season, wanted_home, wanted_away = wanted
     league_before, home_before, away_before = taken
     league, teams = states
@@ -120,9 +123,9 @@ def _run(kinds, items, fixtures, outcomes, wanted, taken, states, checkpoints, s
             known[item] = kinds[event] == ENTER
             end = max(end, item + 1)
             if item < applied:
-                applied = _restore(item // stride, checkpoints, states, stride)
+                applied = _restore(item, checkpoints, states, sparse)
             continue
-        applied = _catch_up(applied, end, known, fixtures, outcomes, states, checkpoints, stride, pair, rules)
+        applied = _catch_up(applied, end, known, fixtures, outcomes, states, checkpoints, sparse, pair, rules)
         pair[0] = teams[wanted_home[item]]
         pair[1] = teams[wanted_away[item]]
         _enter(pair[0], league[0], wanted_season[item], rules)
@@ -130,17 +133,19 @@ def _run(kinds, items, fixtures, outcomes, wanted, taken, states, checkpoints, s
         league_before[item] = league[0]
         home_before[item] = pair[0]
         away_before[item] = pair[1]
-    _catch_up(applied, end, known, fixtures, outcomes, states, checkpoints, stride, pair, rules)
+    _catch_up(applied, end, known, fixtures, outcomes, states, checkpoints, sparse, pair, rules)
 
 
 @njit(cache=True)
-def _catch_up(applied, end, known, fixtures, outcomes, states, checkpoints, stride, pair, rules):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _catch_up(applied, end, known, fixtures, outcomes, states, checkpoints, sparse, pair, rules):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     season, start, home, away, neutral = fixtures
     home_score, away_score, expected = outcomes
     league, teams = states
     for play in range(applied, end):
-        if play % stride == 0:
-            _save(play // stride, checkpoints, states)
+        if play % STRIDE == 0:
+            _save(play // STRIDE % RECENT, play, checkpoints, states)
+            if play % sparse == 0:
+                _save(RECENT + play // sparse, play, checkpoints, states)
         if known[play]:
             pair[0] = teams[home[play]]
             pair[1] = teams[away[play]]
@@ -157,15 +162,23 @@ def _catch_up(applied, end, known, fixtures, outcomes, states, checkpoints, stri
 
 
 @njit(cache=True)
-def _save(place, checkpoints, states):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-    checkpoints[0][place] = states[0][0]
+def _save(slot, play, checkpoints, states):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Keep the state before a play in a slot, in place of what was there."""
+    checkpoints[0][slot] = states[0][0]
     for team in range(len(states[1])):
-        checkpoints[1][place, team] = states[1][team]
+        checkpoints[1][slot, team] = states[1][team]
+    checkpoints[2][slot] = play
 
 
 @njit(cache=True)
-def _restore(place, checkpoints, states, stride):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-    states[0][0] = checkpoints[0][place]
+def _restore(play, checkpoints, states, sparse):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Go back to the nearest checkpoint before a play; returns the play it stands before."""
+    place = play // STRIDE * STRIDE
+    slot = play // STRIDE % RECENT
+    if checkpoints[2][slot] != place:
+        place = play // sparse * sparse
+        slot = RECENT + play // sparse
+    states[0][0] = checkpoints[0][slot]
     for team in range(len(states[1])):
-        states[1][team] = checkpoints[1][place, team]
-    return place * stride
+        states[1][team] = checkpoints[1][slot, team]
+    return place

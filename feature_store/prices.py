@@ -1,4 +1,4 @@
-"""What the market said about games by given moments: the books' latest quotes as one consensus."""
+"""What the market said of games: the books as one consensus."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -6,7 +6,6 @@ from typing import NamedTuple
 import numpy as np
 
 from core.betting.odds import FloatArray
-from feature_store.columns import Indices, QuoteColumns, last_known, starts_anew
 
 
 class Prices(NamedTuple):
@@ -45,58 +44,3 @@ class PriceColumns:
 
     def _columns(self) -> tuple[FloatArray, ...]:
         return self.home, self.draw, self.away, self.spread_line, self.total_line
-
-
-def consensus(quotes: QuoteColumns, game: Indices, at: FloatArray, start: FloatArray, *, outcomes: int) -> PriceColumns:
-    """For each game the mean over the books of each one's latest quote known at ``at`` and shown by ``start``.
-
-    Each market counts by itself: a book that last showed only a spread keeps its earlier moneyline. The margin
-    is taken out in proportion (multiplicative): a learner corrects what that leaves of the long-shot bias, and
-    it is defined for any odds above 1.
-    """
-    implied = 1 / quotes.odds
-    if outcomes == 2:
-        implied[:, 1] = 0.0
-    fair = implied / implied.sum(axis=1, keepdims=True)
-    sides = _mean_of_books(quotes, fair, game, at, start)
-    spread = _mean_of_books(quotes, quotes.spread[:, None], game, at, start)[:, 0]
-    total = _mean_of_books(quotes, quotes.total[:, None], game, at, start)[:, 0]
-    draw = sides[:, 1] if outcomes == 3 else np.full(len(game), np.nan)
-    return PriceColumns(sides[:, 0], draw, sides[:, 2], spread, total)
-
-
-def _mean_of_books(
-    quotes: QuoteColumns, values: FloatArray, game: Indices, at: FloatArray, start: FloatArray
-) -> FloatArray:
-    """Mean over books of the latest complete row of ``values``; shape (games asked, columns of values)."""
-    shown = ~np.isnan(values).any(axis=1)
-    values, of_game, book = values[shown], quotes.game[shown], quotes.book[shown]
-    known, quoted = quotes.known[shown], quotes.quoted[shown]
-    answer = np.full((len(game), values.shape[1]), np.nan)
-    if not len(values):
-        return answer
-    fresh = starts_anew(of_game, book)
-    first, series = np.flatnonzero(fresh), np.cumsum(fresh) - 1
-    low = np.searchsorted(of_game[first], game, side="left")
-    books = np.searchsorted(of_game[first], game, side="right") - low
-    asked = np.repeat(np.arange(len(game)), books)
-    wanted = low[asked] + np.arange(len(asked)) - np.repeat(np.cumsum(books) - books, books)
-    place = last_known(series, known, wanted, at[asked])
-    place = _shown_before(place, series, quoted, start[asked])
-    found = place >= 0
-    asked, place = asked[found], place[found]
-    counts = np.bincount(asked, minlength=len(game))
-    sums = [np.bincount(asked, column[place], minlength=len(game)) for column in values.T]
-    priced = counts > 0
-    answer[priced] = (np.stack(sums, axis=1)[priced]) / counts[priced, None]
-    return answer
-
-
-def _shown_before(place: Indices, series: Indices, quoted: FloatArray, start: FloatArray) -> Indices:
-    """Step back within each series past quotes that were shown after the start."""
-    place = place.copy()
-    while (late := (place >= 0) & (quoted[np.maximum(place, 0)] > start)).any():
-        before = place - 1
-        same = (before >= 0) & (series[np.maximum(before, 0)] == series[np.maximum(place, 0)])
-        place = np.where(late, np.where(same, before, -1), place)
-    return place

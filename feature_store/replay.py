@@ -12,12 +12,13 @@ import numpy as np
 
 from core.betting.leagues import League
 from core.betting.odds import FloatArray
-from feature_store.columns import FactColumns, Indices, columns_of, last_known, seconds, starts_anew
+from feature_store.columns import FactColumns, Indices, columns_of, seconds, starts_anew
 from feature_store.facts import Batch
 from feature_store.features import FeatureSet, Fixtures, Situation, as_columns, compute
 from feature_store.fold import Asked, Folded, Plays, fold
+from feature_store.joins import consensus, last_known
 from feature_store.league_state import LeagueState, initial_league
-from feature_store.prices import PriceColumns, consensus
+from feature_store.prices import PriceColumns
 from feature_store.rows import Row
 from feature_store.state import rules_of
 

@@ -2,10 +2,10 @@
 
 import sys
 
-from tests.bench import archive, real_path, requests
+from tests.bench import archive, features, real_path, requests
 
-BENCHES = {"archive": archive.run, "requests": requests.run, "real_path": real_path.main}
+BENCHES = {"archive": archive.run, "features": features.run, "requests": requests.run, "real_path": real_path.main}
 
 if __name__ == "__main__":
-    for name in sys.argv[1:] or ("archive", "requests"):
+    for name in sys.argv[1:] or ("archive", "features", "requests"):
         BENCHES[name]()
