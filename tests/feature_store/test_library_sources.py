@@ -175,10 +175,10 @@ def test_a_server_that_fails_is_named_and_nothing_is_written(
     assert archive.count_games(sqlite_database) == {}
 
 
-@pytest.mark.parametrize("address", [f"http://127.0.0.1:{free_port()}", "nowhere"])
+@pytest.mark.parametrize("address", ["http://127.0.0.1:{port}", "nowhere"])
 def test_a_server_that_is_not_there_is_a_network_error(address: str, sqlite_database: Engine, leagues: Leagues) -> None:
     with pytest.raises(NetworkError, match="cannot be reached"):
-        fetch(sqlite_database, leagues, address)
+        fetch(sqlite_database, leagues, address.format(port=free_port()))
 
 
 def test_a_league_or_season_that_is_not_published_is_named_with_what_there_is(
