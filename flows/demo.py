@@ -91,11 +91,11 @@ def _fit_models(engine: Engine, leagues: Leagues, out: Output) -> list[Model]:
     rows = sum(len(dataset) for dataset in datasets)
     out.stage("features", f"{len(EVERYTHING.names)} features of {rows} finished games, each as of its kick-off")
     models = []
-    for dataset in datasets:
-        for recipe in RECIPES.values():
-            out.working(f"{dataset.league.key} {recipe.name}")
-            known = already_trained(engine, recipe, dataset)
-            models.append(Model(recipe, dataset, known, None if known else fit(recipe, dataset)))
+    pairs = [(dataset, recipe) for dataset in datasets for recipe in RECIPES.values()]
+    for number, (dataset, recipe) in enumerate(pairs):
+        out.working(f"{dataset.league.key} {recipe.name}", number, len(pairs))
+        known = already_trained(engine, recipe, dataset)
+        models.append(Model(recipe, dataset, known, None if known else fit(recipe, dataset)))
     fitted = [model.trained.evaluation for model in models if model.trained]
     if not fitted:
         out.stage("train", "0 new models: the same data and recipes were trained before")
@@ -111,8 +111,8 @@ def _register_models(
     engine: Engine, settings: Settings, models: Sequence[Model], out: Output, now: datetime
 ) -> list[Version]:
     versions = []
-    for model in models:
-        out.working(f"registering {model.name}")
+    for number, model in enumerate(models):
+        out.working(f"registering {model.name}", number, len(models))
         versions.append(model.known or _registered(engine, settings, model, now))
     new = sum(model.trained is not None for model in models)
     out.stage("register", f"{new} new versions in MLflow, {len(versions)} models in all")

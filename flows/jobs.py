@@ -64,13 +64,14 @@ def build_features(
     settings: Settings,
     now: datetime,
     names: Sequence[str] | None = None,
-    on_league: Callable[[str], None] = lambda _league: None,
+    on_league: Callable[[str, int, int], None] = lambda _league, _done, _all: None,
 ) -> list[Built]:
     """Bring the online rows and states of the leagues up to date."""
     with our_database(settings) as engine:
         built = []
-        for league in archived_leagues(engine, load_leagues(settings.leagues_file), names):
-            on_league(league.key)
+        wanted = archived_leagues(engine, load_leagues(settings.leagues_file), names)
+        for number, league in enumerate(wanted):
+            on_league(league.key, number, len(wanted))
             built.append(online.build(engine, league, now))
         return built
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+BAR_WIDTH = 24
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 
 
@@ -28,10 +29,12 @@ class Output:
         self.line(f" {position:>4} {name:<10} {result}  ({now - self._started:.1f} s)")
         self._started = now
 
-    def working(self, text: str) -> None:
-        """What is being done now: a passing line on a terminal, nothing elsewhere."""
+    def working(self, text: str, done: int = 0, total: int = 0) -> None:
+        """What is being done now, with a bar where the end is known: a passing line on a terminal, nothing elsewhere."""
         if not self._as_json and sys.stderr.isatty():
-            sys.stderr.write(f"\r\x1b[2K      {text} ...\r")
+            filled = BAR_WIDTH * done // total if total else 0
+            bar = f"[{'#' * filled}{'.' * (BAR_WIDTH - filled)}] {done}/{total} " if total else ""
+            sys.stderr.write(f"\r\x1b[2K      {bar}{text} ...\r")
             sys.stderr.flush()
 
     def line(self, text: str) -> None:

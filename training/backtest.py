@@ -38,7 +38,7 @@ def backtest(
     *,
     with_odds: bool,
     known_by: datetime,
-    on_season: Callable[[str], None] = lambda _season: None,
+    on_season: Callable[[str, int, int], None] = lambda _season, _done, _all: None,
 ) -> Backtest:
     """Forecast the seasons named. ``with_odds`` allows the current game's own price as a feature.
 

@@ -39,13 +39,13 @@ def walk_forward(
     blocks: Sequence[Block],
     *,
     asked: Sequence[str] | None = None,
-    on_block: Callable[[str], None] = lambda _name: None,
+    on_block: Callable[[str, int, int], None] = lambda _name, _done, _all: None,
 ) -> tuple[list[Forecasts], list[Proof]]:
     """Forecast the blocks in order of time; returns the forecasts of the blocks asked for and every block's proof."""
     done: list[Forecasts] = []
     proofs: list[Proof] = []
-    for block in sorted(blocks, key=lambda block: dataset.starts[block.games].min()):
-        on_block(block.name)
+    for number, block in enumerate(sorted(blocks, key=lambda block: dataset.starts[block.games].min())):
+        on_block(block.name, number, len(blocks))
         before, games = dataset.select(block.before), dataset.select(block.games)
         learnt = learn(recipe, before)
         if asked is None or block.name in asked:

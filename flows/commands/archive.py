@@ -43,7 +43,7 @@ def backfill(
     session, out = begin(), Output(as_json=json)
 
     def on_file(path: Path, done: int, total: int) -> None:
-        out.working(f"{done + 1}/{total} {path.name}")
+        out.working(path.name, done, total)
 
     layout = read_mapping(mapping) if mapping else None
     with our_database(session.settings) as engine:
