@@ -30,7 +30,7 @@ class Output:
         self._started = now
 
     def working(self, text: str, done: int = 0, total: int = 0) -> None:
-        """What is being done now, with a bar where the end is known: a passing line on a terminal, nothing elsewhere."""
+        """What is being done now, with a bar where the end is known: a passing line, on a terminal only."""
         if not self._as_json and sys.stderr.isatty():
             filled = BAR_WIDTH * done // total if total else 0
             bar = f"[{'#' * filled}{'.' * (BAR_WIDTH - filled)}] {done}/{total} " if total else ""
