@@ -1,5 +1,8 @@
 """The real games that ship inside the `sports-betting` package: EPL and La Liga 2023-24 with average market prices.
 
+The prices were collected some days before the game, so they are no closing prices; when is not said, so they
+count as known at the start only.
+
 The files stay where the package keeps them; nothing of them is copied into this project (extra ``demo``).
 """
 
@@ -63,7 +66,7 @@ def _quote(game_id: str, start: datetime, row: Mapping[str, str]) -> Quote:
     return Quote(
         game_id=game_id,
         book=BOOK,
-        moment="close",
+        moment="last",
         known_at=start,
         quoted_at=start,
         odds_home=float(row["home_win"]),
