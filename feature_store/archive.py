@@ -147,17 +147,6 @@ def count_games(engine: Engine) -> dict[str, int]:
         return {league: count for league, count in connection.execute(distinct)}  # noqa: C416 - rows are not pairs to mypy
 
 
-def newest_fact(engine: Engine) -> dict[str, datetime]:
-    """When the archive last learned something, by league key."""
-    with reading(engine) as connection:
-        newest: dict[str, datetime] = {}
-        for table in (tables.games, tables.results, tables.quotes):
-            query = sa.select(table.c.league, sa.func.max(table.c.recorded_at, type_=table.c.recorded_at.type))
-            for league, moment in connection.execute(query.group_by(table.c.league)):
-                newest[league] = max(moment, newest.get(league, moment))
-    return newest
-
-
 def _stored(
     connection: Connection,
     table: sa.Table,

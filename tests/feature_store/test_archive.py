@@ -152,11 +152,10 @@ def test_books_games_and_leagues_do_not_answer_for_each_other(keeper: Keeper, le
     assert archive.count_games(keeper.engine) == {}
 
 
-def test_counts_and_the_newest_fact_are_by_league(keeper: Keeper) -> None:
+def test_games_are_counted_once_by_league(keeper: Keeper) -> None:
     keeper.add(game(), game(game_id="g2"), game(START, status="final"))
     keeper.add(result(), at=NOW + SECOND)
     assert archive.count_games(keeper.engine) == {"EPL": 2}
-    assert archive.newest_fact(keeper.engine) == {"EPL": NOW + SECOND}
 
 
 def test_more_games_than_one_query_takes_are_recognised(lite: Keeper) -> None:
