@@ -46,28 +46,28 @@ class Line:
         return value
 
     def whole(self, column: str) -> int | None:
-        value = self.optional(column)
-        if not value:
+        number = self._number(column, "a whole number")
+        if number is None:
             return None
-        try:
-            number = float(value)
-        except ValueError:
-            raise DamagedError(f"{column}: expected a whole number, got {value!r}") from None
         if not number.is_integer() or not 0 <= number <= LARGEST_WHOLE:
+            value = self.optional(column)
             raise DamagedError(f"{column}: expected a whole number from 0 to {LARGEST_WHOLE}, got {value!r}")
         return int(number)
 
     def decimal(self, column: str) -> float | None:
+        number = self._number(column, "a number")
+        if number is not None and not math.isfinite(number):
+            raise DamagedError(f"{column}: expected a finite number, got {self.optional(column)!r}")
+        return number
+
+    def _number(self, column: str, expected: str) -> float | None:
         value = self.optional(column)
         if not value:
             return None
         try:
-            number = float(value)
+            return float(value)
         except ValueError:
-            raise DamagedError(f"{column}: expected a number, got {value!r}") from None
-        if not math.isfinite(number):
-            raise DamagedError(f"{column}: expected a finite number, got {value!r}")
-        return number
+            raise DamagedError(f"{column}: expected {expected}, got {value!r}") from None
 
     def yes(self, column: str) -> bool:
         value = self.optional(column).lower()

@@ -76,12 +76,6 @@ def coming_rows(league: League, facts: Batch, features: FeatureSet, moment: date
     return rows, _state(columns, folded)
 
 
-def state_as_of(league: League, facts: Batch, moment: datetime) -> LeagueState:
-    """The league's state after every result known at the moment."""
-    columns = columns_of(facts.known_by(moment))
-    return _state(columns, _folded(league, columns, np.empty(0, dtype=np.int64), np.empty(0)))
-
-
 def _table(
     league: League, facts: FactColumns, features: FeatureSet, version: Indices, at: FloatArray
 ) -> tuple[Table, Folded]:

@@ -100,6 +100,8 @@ def dataset_of(league: League, facts: Batch) -> Dataset:
         for result in sorted(facts.results, key=lambda result: result.known_at)
     }
     games = [table.facts.versions[version] for version in table.version]
+    start = {game.game_id: game.start_at for game in games}
+    before = [quote for quote in facts.quotes if quote.game_id in start and quote.quoted_at <= start[quote.game_id]]
     ids = [game.game_id for game in games]
     return Dataset(
         league=league,
@@ -111,8 +113,8 @@ def dataset_of(league: League, facts: Batch) -> Dataset:
         values=table.values,
         home_scores=np.array([scores[game_id][0] for game_id in ids], dtype=np.float64),
         away_scores=np.array([scores[game_id][1] for game_id in ids], dtype=np.float64),
-        closing=_probabilities(league, ids, [quote for quote in facts.quotes if quote.moment != "open"]),
-        opening=_probabilities(league, ids, [quote for quote in facts.quotes if quote.moment == "open"]),
+        closing=_probabilities(league, ids, [quote for quote in before if quote.moment != "open"]),
+        opening=_probabilities(league, ids, [quote for quote in before if quote.moment == "open"]),
     )
 
 

@@ -19,6 +19,8 @@ class Score:
     games: int
     log_loss: float
     brier: float
+    ranked_probability: float
+    """NaN in two-way leagues, whose outcomes have no middle."""
     accuracy: float
     calibration_error: float
     difference: float
@@ -117,6 +119,11 @@ def _score(name: str, probabilities: FloatArray, outcomes: metrics.Indices, mode
         games=len(outcomes),
         log_loss=float(losses.mean()),
         brier=float(metrics.brier_scores(probabilities, outcomes).mean()),
+        ranked_probability=(
+            float(metrics.ranked_probability_scores(probabilities, outcomes).mean())
+            if probabilities.shape[1] == 3
+            else float("nan")
+        ),
         accuracy=metrics.accuracy(probabilities, outcomes),
         calibration_error=metrics.calibration_error(probabilities, outcomes),
         difference=float(difference.mean()),

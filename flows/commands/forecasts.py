@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from flows.output import AsJson, Output, table
+from flows.scores import scores_table
 
 
 def backtest(
@@ -37,25 +38,13 @@ def backtest(
     if output is not None:
         out.line(f"      wrote {write_forecasts(result, output)}")
     evaluation = result.evaluation
-    rows = [
-        (
-            score.name,
-            score.games,
-            f"{score.log_loss:.4f}",
-            f"{score.brier:.4f}",
-            f"{score.accuracy:.3f}",
-            f"{score.calibration_error:.3f}",
-            "" if score.name.startswith("model") else f"{score.difference:+.4f} ± {score.difference_error:.4f}",
-        )
-        for score in evaluation.scores
-    ]
-    header = ("forecast", "games", "log loss", "brier", "accuracy", "ece", "model minus this")
+    said = evaluation.to_json()
     text = (
-        f"{table(header, rows)}\n"
+        f"{scores_table(said['scores'])}\n"
         f"calibration error of a perfect forecast at this many games: {evaluation.calibration_floor:.3f}\n"
         f"mean absolute error: margin {evaluation.margin_error:.2f}, total {evaluation.total_error:.2f}"
     )
-    out.result(evaluation.to_json() | {"games": result.games, "file": output and str(output)}, text)
+    out.result(said | {"games": result.games, "file": output and str(output)}, text)
 
 
 def forecast(

@@ -1,11 +1,12 @@
 """``dbsbm train``, ``promote``, ``rollback`` and ``models``."""
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from core.errors import EXIT_REFUSED
 from flows.output import AsJson, Output, table
+from flows.scores import scores_table
 
 if TYPE_CHECKING:
     from core.registry.deployment import Version
@@ -27,7 +28,7 @@ def train(
     session, out = begin(), Output(as_json=json, stages=5)
     known_by = midnight(parse_date(through, field="through") + timedelta(days=1)) if through else None
     version = train_model(session.settings, session.now, league, recipe, known_by, out.stage)
-    out.result(_describe(version), f"{scores_table(version)}\nNext: dbsbm promote {version.model}")
+    out.result(vars(version), f"{scores_table(version.scores['scores'])}\nNext: dbsbm promote {version.model}")
 
 
 def promote(
@@ -86,34 +87,15 @@ def list_models(json: AsJson = False) -> None:
         rows.append((item.model, item.version, role or "-", f"{item.trained_until:%Y-%m-%d}", *_losses(item)))
     header = ("model", "version", "role", "until", "games", "log loss", "base rate", "elo", "market")
     Output(as_json=json).result(
-        {"models": {name: vars(record) for name, record in records.items()}, "versions": [_describe(v) for v in known]},
+        {
+            "models": {name: vars(record) for name, record in records.items()},
+            "versions": [vars(item) for item in known],
+        },
         table(header, rows) if rows else "no models yet; train one with `dbsbm train --league NFL`",
     )
-
-
-def scores_table(version: "Version") -> str:
-    """The model's scores beside the yardsticks, on games it had not seen."""
-    rows = [
-        (
-            score["name"],
-            score["games"],
-            f"{score['log_loss']:.4f}",
-            f"{score['brier']:.4f}",
-            f"{score['accuracy']:.3f}",
-            ""
-            if score["name"].startswith("model")
-            else f"{score['difference']:+.4f} ± {score['difference_error']:.4f}",
-        )
-        for score in version.scores["scores"]
-    ]
-    return table(("forecast", "games", "log loss", "brier", "accuracy", "model minus this"), rows)
 
 
 def _losses(version: "Version") -> tuple[str, ...]:
     scores = {score["name"]: score for score in version.scores["scores"]}
     losses = [f"{scores[n]['log_loss']:.4f}" if n in scores else "-" for n in ("model", "base_rate", "elo", "market")]
     return (str(scores["model"]["games"]), *losses)
-
-
-def _describe(version: "Version") -> dict[str, Any]:
-    return vars(version)

@@ -1,5 +1,6 @@
 """Walking forward: what a forecast may rest on, and that the same data gives the same bundle."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -146,3 +147,13 @@ def test_seasons_are_read_as_people_write_them(text: str, seasons: list[int]) ->
 def test_other_seasons_are_refused(text: str) -> None:
     with pytest.raises(ValidationError, match="seasons"):
         parse_seasons(text)
+
+
+def test_a_price_shown_after_the_start_is_no_yardstick(sample: Batch, dataset: Dataset) -> None:
+    game = sample.games[-1]
+    shown = next(quote for quote in sample.quotes if quote.game_id == game.game_id)
+    during = shown._replace(
+        known_at=game.start_at + timedelta(hours=1), quoted_at=game.start_at + timedelta(hours=1), odds_home=1.01
+    )
+    other = dataset_of(EPL, Batch(sample.games, sample.results, [*sample.quotes, during]))
+    assert np.array_equal(dataset.closing, other.closing)
