@@ -45,6 +45,9 @@ class ResultColumns:
     finish: FloatArray
     home: FloatArray
     away: FloatArray
+    shots: FloatArray
+    """Home and away, shape (results, 2); NaN where nobody counted."""
+    on_target: FloatArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,6 +62,8 @@ class QuoteColumns:
     """Home, draw, away; shape (quotes, 3)."""
     spread: FloatArray
     total: FloatArray
+    over: FloatArray
+    """P(over the total line), the margin taken out; NaN where one of its two prices was not shown."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,12 +116,15 @@ def _results(results: Sequence[Result], place: dict[str, int]) -> ResultColumns:
         finish=_seconds(result.finished_at for result in ordered),
         home=_numbers(result.home_score for result in ordered),
         away=_numbers(result.away_score for result in ordered),
+        shots=_pairs((result.home_shots, result.away_shots) for result in ordered),
+        on_target=_pairs((result.home_shots_on_target, result.away_shots_on_target) for result in ordered),
     )
 
 
 def _quotes(quotes: Sequence[Quote], place: dict[str, int]) -> QuoteColumns:
     ordered = sorted(quotes, key=lambda quote: (quote.game_id, quote.book, quote.known_at, MOMENT_ORDER[quote.moment]))
     books = {book: index for index, book in enumerate(sorted({quote.book for quote in ordered}))}
+    over, under = (_numbers(getattr(quote, name) for quote in ordered) for name in ("odds_over", "odds_under"))
     odds = [(quote.odds_home, quote.odds_draw, quote.odds_away) for quote in ordered]
     return QuoteColumns(
         game=_whole(place[quote.game_id] for quote in ordered),
@@ -126,6 +134,7 @@ def _quotes(quotes: Sequence[Quote], place: dict[str, int]) -> QuoteColumns:
         odds=np.array(odds, dtype=np.float64).reshape(len(ordered), 3),
         spread=_numbers(quote.spread_line for quote in ordered),
         total=_numbers(quote.total_line for quote in ordered),
+        over=under / (over + under),
     )
 
 
@@ -148,6 +157,10 @@ def _seconds(moments: Iterable[datetime]) -> FloatArray:
 
 def _numbers(values: Iterable[Any]) -> FloatArray:
     return np.fromiter((np.nan if value is None else value for value in values), dtype=np.float64)
+
+
+def _pairs(values: Iterable[tuple[Any, Any]]) -> FloatArray:
+    return np.array([[np.nan if v is None else v for v in pair] for pair in values], dtype=np.float64).reshape(-1, 2)
 
 
 def _whole(values: Iterable[int]) -> Indices:

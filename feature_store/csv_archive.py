@@ -54,7 +54,7 @@ QUOTES: Final[Mapping[str, Mapping[str, str]]] = {
         "total_line": "total_open",
     },
 }
-"""Quote field by CSV column, for each moment a row may quote."""
+"""CSV column by quote field, in the order of ``Quote``, for each moment a row may quote."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def read_csv(
     return CsvReading(reader.batches, reader.rejected, reader.lines)
 
 
-@dataclass
+@dataclass(slots=True)
 class _Seen:
     """A game that a line of this file told of; ``disputed`` when another line gave it another score."""
 
@@ -98,6 +98,7 @@ class _Reader:
         self._source = source
         self._leagues = leagues
         self._aliases = aliases
+        self._named: dict[str, tuple[League, Batch]] = {}
         self._seen: dict[tuple[str, str], _Seen] = {}
         self.batches: dict[League, Batch] = defaultdict(Batch)
         self.rejected: list[Rejected] = []
@@ -108,14 +109,14 @@ class _Reader:
         try:
             if line.damage:
                 raise DamagedError(line.damage)
-            league = self._leagues.get(line.text("league"))
+            league, batch = self._of_league(line.text("league"))
             game = _game(line, league, self._aliases)
         except (DamagedError, ResourceNotFoundError) as error:
             self._reject(line, "row", str(error))
             return
         result = self._result(line, league, game)
         game = game if result is not None else game._replace(status="unknown")
-        batch, seen = self.batches[league], self._seen.get((league.key, game.game_id))
+        seen = self._seen.get((league.key, game.game_id))
         if seen is not None:
             self._compare(batch, seen, _Seen(line, game, result))
             return
@@ -124,6 +125,14 @@ class _Reader:
         if result is not None:
             batch.results.append(result)
         batch.quotes += self._quotes(line, league, game)
+
+    def _of_league(self, name: str) -> tuple[League, Batch]:
+        """The league called that, and what the file holds of it. Raises ResourceNotFoundError."""
+        found = self._named.get(name)
+        if found is None:
+            league = self._leagues.get(name)
+            found = self._named[name] = league, self.batches[league]
+        return found
 
     def _result(self, line: Line, league: League, game: Game) -> Result | None:
         try:
@@ -239,9 +248,9 @@ def _result(line: Line, league: League, game: Game) -> Result | None:
 
 
 def _quote(line: Line, game: Game, moment: str, columns: Mapping[str, str]) -> Quote | None:
-    values = {name: line.decimal(column) for name, column in columns.items()}
-    if all(value is None for value in values.values()):
+    values = [line.decimal(column) for column in columns.values()]
+    if values.count(None) == len(values):
         return None
-    shown = game.start_at - (OPENED_AHEAD if moment == "open" else timedelta(0))
+    shown = game.start_at - OPENED_AHEAD if moment == "open" else game.start_at
     book = line.optional("odds_kind", LONGEST_BOOK) or "market"
-    return Quote(game.game_id, book, moment, shown, shown, **values)  # type: ignore[arg-type]
+    return Quote(game.game_id, book, moment, shown, shown, *values)  # type: ignore[arg-type]

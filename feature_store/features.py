@@ -1,27 +1,30 @@
 """Every feature, as a plain documented function of the situation before a game.
 
 To add one: write a function of a ``Situation`` under ``@feature``, on columns, with a docstring that a bettor could
-read, and name it in a feature set at the foot of this file. When a body changes, raise its version.
-``compute`` is the only caller, for training and for serving alike. NaN means not known.
+read, the range of values that can be meant, and the words in which a forecast gives it as a reason. When a body
+changes, raise its version. ``compute`` is the only caller, for training and for serving alike. NaN means not known.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
-from typing import Any, Final, Protocol, cast
+from types import SimpleNamespace
+from typing import Any, Final, NamedTuple, Protocol, cast
 
 import numpy as np
-from numpy.typing import NDArray
 
 from core.betting.odds import FloatArray
 from core.errors import DataIntegrityError
 from feature_store.columns import Flags
 from feature_store.prices import PriceColumns
-from feature_store.state import STATE_VERSION, rules_of
+from feature_store.state import DAY, LOAD_DAYS, STATE_VERSION, Rules, rules_of
 
-DAY: Final = 86_400.0
 LONGEST_REST: Final = 14.0
+BACK_TO_BACK_DAYS: Final = 1.5
+SHOTS_COUNTED: Final = ("soccer", "ice_hockey")
+BACK_TO_BACK: Final = ("basketball", "ice_hockey")
+ROAD_TRIPS: Final = ("basketball", "ice_hockey", "baseball")
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +33,8 @@ class Fixtures:
 
     start: FloatArray
     """Seconds since 1970."""
+    season: FloatArray
+    """The year in which it began."""
     neutral: Flags
     playoff: Flags
 
@@ -42,9 +47,9 @@ class Columns(Protocol):
         ...
 
 
-def as_columns(records: NDArray[Any]) -> Columns:
-    """Records of ``LEAGUE`` or ``TEAM``, one per game, as columns."""
-    return cast("Columns", records.view(np.recarray))
+def as_columns(kind: np.dtype[Any], table: FloatArray) -> Columns:
+    """A table with a line for each field of ``LEAGUE`` or ``TEAM``, as columns by name."""
+    return cast("Columns", SimpleNamespace(**dict(zip(kind.names or (), table, strict=True))))
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,6 +64,19 @@ class Situation:
     away: Columns
     game: Fixtures
     prices: PriceColumns
+    opening: PriceColumns
+    """What those books showed first that have shown something later, too."""
+    moved_to: PriceColumns
+    """What the very same books show now."""
+    rules: Rules
+    """The sport's."""
+
+
+class Bounds(NamedTuple):
+    """The least and the greatest value that can be meant, in the feature's own unit."""
+
+    low: float
+    high: float
 
 
 @dataclass(frozen=True)
@@ -68,7 +86,18 @@ class Feature:
     name: str
     version: int
     meaning: str
-    function: Callable[[Situation], FloatArray]
+    function: "Function"
+    bounds: Bounds
+    """A few times what 67,066 real games of five sports showed; beyond it training is refused."""
+    may_be_missing: bool
+    says: str
+    """The feature as a reason for a forecast: a format for its value."""
+    sports: tuple[str, ...]
+    """Where it means something; everywhere if empty."""
+
+    def in_words(self, value: float) -> str:
+        """The value as a bettor reads it, such as ``rating gap +84``."""
+        return self.says.format(value)
 
     def __str__(self) -> str:
         return f"{self.name}@{self.version}"
@@ -80,132 +109,219 @@ CATALOGUE: Final[dict[str, Feature]] = {}
 Function = Callable[[Situation], FloatArray]
 
 
-def feature(version: int) -> Callable[[Function], Function]:
+def feature(
+    *,
+    version: int,
+    bounds: tuple[float, float],
+    says: str,
+    may_be_missing: bool = False,
+    sports: tuple[str, ...] = (),
+) -> Callable[[Function], Function]:
     """Enter a function in the catalogue under its own name."""
 
     def enter(function: Function) -> Function:
-        CATALOGUE[function.__name__] = Feature(function.__name__, version, (function.__doc__ or "").strip(), function)
+        meaning = (function.__doc__ or "").strip()
+        name = function.__name__
+        CATALOGUE[name] = Feature(name, version, meaning, function, Bounds(*bounds), may_be_missing, says, sports)
         return function
 
     return enter
 
 
-@feature(version=1)
+@feature(version=1, bounds=(-1_500, 1_500), says="rating gap {:+.0f}")
 def rating_gap(now: Situation) -> FloatArray:
     """Home team's Elo rating minus the away team's, home advantage included [rating points]."""
     return now.home.rating - now.away.rating + _at_home(now, now.league.home_edge)
 
 
-@feature(version=1)
+@feature(version=1, bounds=(-1_500, 1_500), says="rating gap by past prices {:+.0f}")
 def price_rating_gap(now: Situation) -> FloatArray:
     """The same gap by ratings learned from the closing prices of past games [rating points]."""
     return now.home.price_rating - now.away.price_rating + _at_home(now, now.league.price_home_edge)
 
 
-@feature(version=1)
+@feature(version=1, bounds=(-100, 100), says="scoring over the long run says {:+.1f}")
 def margin_slow(now: Situation) -> FloatArray:
     """Expected home margin from attack and defence over the long run [points]."""
     home, away = now.home, now.away
     return _home_lead(now) + home.attack_slow + away.defence_slow - away.attack_slow - home.defence_slow
 
 
-@feature(version=1)
+@feature(version=1, bounds=(-150, 150), says="recent scoring says {:+.1f}")
 def margin_fast(now: Situation) -> FloatArray:
     """Expected home margin from attack and defence in recent games [points]."""
     home, away = now.home, now.away
     return _home_lead(now) + home.attack_fast + away.defence_fast - away.attack_fast - home.defence_fast
 
 
-@feature(version=1)
+@feature(version=1, bounds=(-20, 400), says="{:.1f} points expected over the long run")
 def total_slow(now: Situation) -> FloatArray:
     """Expected sum of both scores from attack and defence over the long run [points]."""
     home, away = now.home, now.away
     return _both(now) + home.attack_slow + away.defence_slow + away.attack_slow + home.defence_slow
 
 
-@feature(version=1)
+@feature(version=1, bounds=(-50, 500), says="{:.1f} points expected by recent games")
 def total_fast(now: Situation) -> FloatArray:
     """Expected sum of both scores from attack and defence in recent games [points]."""
     home, away = now.home, now.away
     return _both(now) + home.attack_fast + away.defence_fast + away.attack_fast + home.defence_fast
 
 
-@feature(version=1)
+@feature(version=1, bounds=(-100, 100), may_be_missing=True, says="scoring as past prices meant it says {:+.1f}")
+def price_margin(now: Situation) -> FloatArray:
+    """Expected home margin from attack and defence as the closing prices of past games meant them [points]."""
+    lead = _at_home(now, now.league.price_home_mean - now.league.price_away_mean)
+    home, away = now.home, now.away
+    known = np.where(now.league.price_games > 0, lead, np.nan)
+    return known + home.price_attack + away.price_defence - away.price_attack - home.price_defence
+
+
+@feature(version=1, bounds=(-20, 400), may_be_missing=True, says="{:.1f} points expected as past prices meant it")
+def price_total(now: Situation) -> FloatArray:
+    """Expected sum of both scores from attack and defence as the closing prices of past games meant them [points]."""
+    means = now.league.price_home_mean + now.league.price_away_mean
+    home, away = now.home, now.away
+    known = np.where(now.league.price_games > 0, means, np.nan)
+    return known + home.price_attack + away.price_defence + away.price_attack + home.price_defence
+
+
+@feature(version=1, bounds=(-60, 60), may_be_missing=True, says="{:+.1f} shots a game", sports=SHOTS_COUNTED)
+def shots_gap(now: Situation) -> FloatArray:
+    """Shots the home team is expected to have more than the away team, by both teams' shots so far [shots]."""
+    lead = _at_home(now, now.league.home_shots - now.league.away_shots)
+    home, away = now.home, now.away
+    known = np.where(now.league.shots_games > 0, lead, np.nan)
+    return known + home.shots_attack + away.shots_defence - away.shots_attack - home.shots_defence
+
+
+@feature(version=1, bounds=(-40, 40), may_be_missing=True, says="{:+.1f} shots on target a game", sports=SHOTS_COUNTED)
+def target_gap(now: Situation) -> FloatArray:
+    """The same of shots on target [shots]."""
+    lead = _at_home(now, now.league.home_target - now.league.away_target)
+    home, away = now.home, now.away
+    known = np.where(now.league.shots_games > 0, lead, np.nan)
+    return known + home.target_attack + away.target_defence - away.target_attack - home.target_defence
+
+
+@feature(version=1, bounds=(-1, 1), says="form gap {:+.2f}")
 def form_gap(now: Situation) -> FloatArray:
     """Home team's recent share of points won minus the away team's [-1 to 1]."""
     return now.home.form - now.away.form
 
 
-@feature(version=1)
+@feature(version=1, bounds=(-2, 2), says="results lately {:+.2f} beyond the ratings")
 def surprise_gap(now: Situation) -> FloatArray:
     """How much better than their ratings the home team has lately done, minus the same for the away team."""
     return now.home.surprise - now.away.surprise
 
 
-@feature(version=1)
+@feature(version=1, bounds=(-14, 14), may_be_missing=True, says="home side rested {:.0f} days")
 def home_rest(now: Situation) -> FloatArray:
     """Days since the home team's last start, at most 14; not known before its first game [days]."""
     return _rest(now.home, now)
 
 
-@feature(version=1)
+@feature(version=1, bounds=(-14, 14), may_be_missing=True, says="away side rested {:.0f} days")
 def away_rest(now: Situation) -> FloatArray:
     """Days since the away team's last start, at most 14; not known before its first game [days]."""
     return _rest(now.away, now)
 
 
-@feature(version=1)
+@feature(version=1, bounds=(-28, 28), may_be_missing=True, says="{:+.0f} days of rest for the home side")
 def rest_gap(now: Situation) -> FloatArray:
     """Days of rest the home team has more than the away team [days]."""
     return _rest(now.home, now) - _rest(now.away, now)
 
 
-@feature(version=1)
+@feature(version=1, bounds=(0, 1), may_be_missing=True, says="home side played yesterday", sports=BACK_TO_BACK)
+def home_back_to_back(now: Situation) -> FloatArray:
+    """1 if the home team's last game began less than 36 hours before, else 0; not known before its first game."""
+    return _back_to_back(now.home, now)
+
+
+@feature(version=1, bounds=(0, 1), may_be_missing=True, says="away side played yesterday", sports=BACK_TO_BACK)
+def away_back_to_back(now: Situation) -> FloatArray:
+    """1 if the away team's last game began less than 36 hours before, else 0; not known before its first game."""
+    return _back_to_back(now.away, now)
+
+
+@feature(version=1, bounds=(-40, 40), says="{:+.1f} games in the home side's legs")
+def load_gap(now: Situation) -> FloatArray:
+    """Games of the last days the home team has more in its legs, each counting exp(-days / 5) [games]."""
+    return _load(now.home, now) - _load(now.away, now)
+
+
+@feature(version=1, bounds=(-60, 60), says="away side {:+.0f} games longer on the road", sports=ROAD_TRIPS)
+def road_gap(now: Situation) -> FloatArray:
+    """Games in a row the away team has been on the road, minus the same for the home team [games].
+
+    What is known of travel: no source of ours says where a venue lies.
+    """
+    return now.away.road - now.home.road
+
+
+@feature(version=1, bounds=(-30, 400), says="{:.0f} days into the season")
+def season_day(now: Situation) -> FloatArray:
+    """Days since the league's season began, 0 before its first result [days]."""
+    return np.where(now.league.season == now.game.season, (now.game.start - now.league.season_start) / DAY, 0.0)
+
+
+@feature(version=1, bounds=(0, 250), says="{:.0f} games into the season")
 def season_games(now: Situation) -> FloatArray:
     """Games of this season already behind the team that has fewer of them [games]."""
     return np.minimum(now.home.season_games, now.away.season_games)
 
 
-@feature(version=1)
+@feature(version=1, bounds=(0, 100_000), says="{:.0f} games known of the lesser known side")
 def experience(now: Situation) -> FloatArray:
     """Games in the archive of the team that has fewer of them: how much the ratings can be trusted [games]."""
     return np.minimum(now.home.games, now.away.games)
 
 
-@feature(version=1)
+@feature(version=1, bounds=(0, 1), says="neutral venue")
 def neutral(now: Situation) -> FloatArray:
     """1 on a neutral venue, else 0."""
     return now.game.neutral.astype(np.float64)
 
 
-@feature(version=1)
+@feature(version=1, bounds=(0, 1), says="play-off")
 def playoff(now: Situation) -> FloatArray:
     """1 in a play-off, else 0."""
     return now.game.playoff.astype(np.float64)
 
 
-@feature(version=1)
+@feature(version=1, bounds=(-8, 8), may_be_missing=True, says="the price favours home by {:+.2f} log odds")
 def market_log_odds(now: Situation) -> FloatArray:
     """Logarithm of P(home win) over P(away win) by the latest prices, margin taken out."""
     return np.log(now.prices.home / now.prices.away)
 
 
-@feature(version=1)
+@feature(version=2, bounds=(-8, 5), may_be_missing=True, says="the price of the draw")
 def market_draw(now: Situation) -> FloatArray:
-    """Logarithm of the odds on a draw by the latest prices, margin taken out; not known in two-way leagues."""
-    return np.log(now.prices.draw / (1 - now.prices.draw))
+    """Logarithm of P(draw) over the geometric mean of both wins' by the latest prices, margin taken out.
+
+    Not known in two-way leagues. With it and ``market_log_odds`` the market's probabilities are a linear model.
+    """
+    return np.log(now.prices.draw / np.sqrt(now.prices.home * now.prices.away))
 
 
-@feature(version=1)
+@feature(version=1, bounds=(-80, 80), may_be_missing=True, says="spread of {:+.1f}")
 def market_margin(now: Situation) -> FloatArray:
     """Expected home margin by the latest spread [points]."""
     return now.prices.spread_line
 
 
-@feature(version=1)
+@feature(version=2, bounds=(-40, 450), may_be_missing=True, says="the price expects {:.1f} points in all")
 def market_total(now: Situation) -> FloatArray:
-    """Expected sum of both scores by the latest total line [points]."""
-    return now.prices.total_line
+    """Expected sum of both scores by the latest total line and its over and under prices [points]."""
+    return now.prices.expected_total(now.rules.total_deviation)
+
+
+@feature(version=2, bounds=(-6, 6), may_be_missing=True, says="the price moved by {:+.2f} log odds to the home side")
+def market_move(now: Situation) -> FloatArray:
+    """By how much P(home win) over P(away win) has changed since the first prices of the same books [log odds]."""
+    return np.log(now.moved_to.home / now.moved_to.away) - np.log(now.opening.home / now.opening.away)
 
 
 def _at_home(now: Situation, advantage: FloatArray) -> FloatArray:
@@ -225,6 +341,15 @@ def _rest(team: Columns, now: Situation) -> FloatArray:
     return np.where(team.games > 0, days, np.nan)
 
 
+def _back_to_back(team: Columns, now: Situation) -> FloatArray:
+    yesterday = now.game.start - team.last_start < BACK_TO_BACK_DAYS * DAY
+    return np.where(team.games > 0, yesterday.astype(np.float64), np.nan)
+
+
+def _load(team: Columns, now: Situation) -> FloatArray:
+    return team.load * np.exp(np.minimum(0.0, team.last_start - now.game.start) / (LOAD_DAYS * DAY))
+
+
 @dataclass(frozen=True)
 class FeatureSet:
     """An ordered list of features: a model's contract. Its fingerprint is stored with every model trained on it."""
@@ -240,6 +365,10 @@ class FeatureSet:
     def labels(self) -> tuple[str, ...]:
         """Names with versions."""
         return tuple(str(item) for item in self.features)
+
+    def of(self, sport: str) -> "FeatureSet":
+        """The features that mean something in the sport."""
+        return FeatureSet(self.name, tuple(item for item in self.features if not item.sports or sport in item.sports))
 
     def fingerprint(self, sport: str) -> str:
         """SHA-256 over names, versions, order and the rules by which the sport's state moves."""

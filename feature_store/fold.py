@@ -5,16 +5,16 @@ leaves a play at its place in the order of finishes; if the state had passed tha
 the checkpoint before it. So the state at any moment depends only on what was known then.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Final
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from core.betting.odds import FloatArray
 from feature_store import state
 from feature_store.columns import Flags, Indices
+from feature_store.compiled import compiled
 from feature_store.state import LEAGUE, TEAM, Rules
 
 LEAVE, ENTER, TAKE_ROW = 0, 1, 2
@@ -25,11 +25,13 @@ RECENT: Final = 256
 SPARSE: Final = 64
 """And this many spread over all of history, for a correction of anything older."""
 
-_enter = njit(cache=True)(state.enter)
-_advance_ratings = njit(cache=True)(state.advance_ratings)
-_advance_price_ratings = njit(cache=True)(state.advance_price_ratings)
-_advance_rates = njit(cache=True)(state.advance_rates)
-_advance_counts = njit(cache=True)(state.advance_counts)
+_enter = compiled(state.enter)
+_advance_ratings = compiled(state.advance_ratings)
+_advance_price_ratings = compiled(state.advance_price_ratings)
+_advance_rates = compiled(state.advance_rates)
+_advance_price_rates = compiled(state.advance_price_rates)
+_advance_shots = compiled(state.advance_shots)
+_advance_counts = compiled(state.advance_counts)
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +40,7 @@ class Plays:
 
     known_from: FloatArray
     known_until: FloatArray
+    finish: FloatArray
     season: FloatArray
     start: FloatArray
     home: Indices
@@ -47,6 +50,17 @@ class Plays:
     away_score: FloatArray
     expected: FloatArray
     """The closing price's home expectation; NaN if nobody priced the game."""
+    total: FloatArray
+    """The closing price's expected sum of both scores; NaN if nobody priced it."""
+    shots: FloatArray
+    """Home and away, shape (plays, 2); NaN where nobody counted."""
+    on_target: FloatArray
+
+    def __len__(self) -> int:
+        return len(self.finish)
+
+    def __getitem__(self, part: slice) -> "Plays":
+        return Plays(**{item.name: getattr(self, item.name)[part] for item in fields(self)})
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,36 +75,40 @@ class Asked:
 
 @dataclass(frozen=True, eq=False)
 class Folded:
-    """States before the games asked for, and the league's state at the end."""
+    """States before the games asked for, a line for each field of ``LEAGUE`` or ``TEAM``, and those at the end."""
 
-    league_before: NDArray[Any]
-    home_before: NDArray[Any]
-    away_before: NDArray[Any]
+    league_before: FloatArray
+    home_before: FloatArray
+    away_before: FloatArray
     league: NDArray[Any]
     teams: NDArray[Any]
 
 
-def fold(plays: Plays, asked: Asked, teams: int, league: NDArray[Any], rules: Rules) -> Folded:
-    """Run through everything that became known, and take each row at its moment."""
+def fold(plays: Plays, asked: Asked, teams: NDArray[Any], league: NDArray[Any], rules: Rules) -> Folded:
+    """Run through everything that became known, and take each row at its moment.
+
+    ``teams`` (one record of ``TEAM`` each) and ``league`` are the states before the first play.
+    """
     kinds, items = _events(plays, asked)
     count = len(asked.at)
     slots = RECENT + SPARSE + 1
     folded = Folded(
-        np.zeros(count, LEAGUE),
-        np.zeros(count, TEAM),
-        np.zeros(count, TEAM),
+        np.empty((len(LEAGUE.descr), count)),
+        np.empty((len(TEAM.descr), count)),
+        np.empty((len(TEAM.descr), count)),
         league.copy().reshape(1),
-        np.zeros(teams, TEAM),
+        teams.copy(),
     )
     _run(
         kinds,
         items,
         (plays.season, plays.start, plays.home, plays.away, plays.neutral),
-        (plays.home_score, plays.away_score, plays.expected),
+        (plays.home_score, plays.away_score, plays.expected, plays.total, plays.shots, plays.on_target),
         (asked.season, asked.home, asked.away),
         (folded.league_before, folded.home_before, folded.away_before),
         (folded.league, folded.teams),
-        (np.zeros(slots, LEAGUE), np.zeros((slots, teams), TEAM), np.full(slots, -1, dtype=np.int64)),
+        np.zeros(2, TEAM),
+        (np.zeros(slots, LEAGUE), np.zeros((slots, len(teams)), TEAM), np.full(slots, -1, dtype=np.int64)),
         STRIDE * (len(plays.start) // (STRIDE * SPARSE) + 1),
         rules,
     )
@@ -109,13 +127,14 @@ def _events(plays: Plays, asked: Asked) -> tuple[NDArray[np.int8], Indices]:
     return kinds[order], items[order]
 
 
-@njit(cache=True)
-def _run(kinds, items, fixtures, outcomes, wanted, taken, states, checkpoints, sparse, rules):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+@compiled
+def _run(kinds, items, fixtures, outcomes, wanted, taken, states, pair, checkpoints, sparse, rules):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     wanted_season, wanted_home, wanted_away = wanted
     league_before, home_before, away_before = taken
     league, teams = states
+    league_fields = league.view(np.float64)
+    pair_fields = pair.view(np.float64).reshape(2, len(home_before))
     known = np.zeros(len(fixtures[0]), dtype=np.bool_)
-    pair = np.zeros(2, TEAM)
     applied, end = 0, 0
     for event in range(len(kinds)):
         item = items[event]
@@ -130,16 +149,18 @@ def _run(kinds, items, fixtures, outcomes, wanted, taken, states, checkpoints, s
         pair[1] = teams[wanted_away[item]]
         _enter(pair[0], league[0], wanted_season[item], rules)
         _enter(pair[1], league[0], wanted_season[item], rules)
-        league_before[item] = league[0]
-        home_before[item] = pair[0]
-        away_before[item] = pair[1]
+        for field in range(len(league_before)):
+            league_before[field, item] = league_fields[field]
+        for field in range(len(home_before)):
+            home_before[field, item] = pair_fields[0, field]
+            away_before[field, item] = pair_fields[1, field]
     _catch_up(applied, end, known, fixtures, outcomes, states, checkpoints, sparse, pair, rules)
 
 
-@njit(cache=True)
+@compiled
 def _catch_up(applied, end, known, fixtures, outcomes, states, checkpoints, sparse, pair, rules):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     season, start, home, away, neutral = fixtures
-    home_score, away_score, expected = outcomes
+    home_score, away_score, expected, total, shots, on_target = outcomes
     league, teams = states
     for play in range(applied, end):
         if play % STRIDE == 0:
@@ -155,13 +176,17 @@ def _catch_up(applied, end, known, fixtures, outcomes, states, checkpoints, spar
             _advance_ratings(league[0], pair[0], pair[1], margin, neutral[play], rules)
             _advance_price_ratings(league[0], pair[0], pair[1], expected[play], neutral[play], rules)
             _advance_rates(league[0], pair[0], pair[1], home_score[play], away_score[play], rules)
-            _advance_counts(league[0], pair[0], pair[1], start[play])
+            _advance_price_rates(league[0], pair[0], pair[1], expected[play], total[play], rules)
+            shot = (shots[play, 0], shots[play, 1])
+            aimed = (on_target[play, 0], on_target[play, 1])
+            _advance_shots(league[0], pair[0], pair[1], shot, aimed, rules)
+            _advance_counts(league[0], pair[0], pair[1], start[play], season[play], neutral[play])
             teams[home[play]] = pair[0]
             teams[away[play]] = pair[1]
     return max(applied, end)
 
 
-@njit(cache=True)
+@compiled
 def _save(slot, play, checkpoints, states):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Keep the state before a play in a slot, in place of what was there."""
     checkpoints[0][slot] = states[0][0]
@@ -170,7 +195,7 @@ def _save(slot, play, checkpoints, states):  # type: ignore[no-untyped-def]  # n
     checkpoints[2][slot] = play
 
 
-@njit(cache=True)
+@compiled
 def _restore(play, checkpoints, states, sparse):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Go back to the nearest checkpoint before a play; returns the play it stands before."""
     place = play // STRIDE * STRIDE

@@ -1,14 +1,17 @@
 """The point-in-time joins, compiled: which version of a fact, and which prices, were known by a moment.
 
-Every cut-off in this room goes through these two functions.
+Every cut-off in this room goes through these functions.
 """
 
 import numpy as np
-from numba import njit
 
 from core.betting.odds import FloatArray
 from feature_store.columns import Indices, QuoteColumns
+from feature_store.compiled import compiled
 from feature_store.prices import PriceColumns
+
+LATEST, FIRST_OF_SEVERAL, LATEST_OF_SEVERAL = 0, 1, 2
+"""Which of a book's quotes counts."""
 
 
 def last_known(group: Indices, known: FloatArray, at_group: Indices, at: FloatArray) -> Indices:
@@ -27,20 +30,35 @@ def consensus(quotes: QuoteColumns, game: Indices, at: FloatArray, start: FloatA
     is taken out in proportion (multiplicative): a learner corrects what that leaves of the long-shot bias, and
     it is defined for any odds above 1.
     """
+    return _consensus(quotes, game, at, start, outcomes, LATEST)
+
+
+def moved(
+    quotes: QuoteColumns, game: Indices, at: FloatArray, start: FloatArray, *, outcomes: int
+) -> tuple[PriceColumns, PriceColumns]:
+    """The same of each book's first quote and of its latest, both among the books that had shown several by then.
+
+    A book that spoke once is in neither: whether its price has moved is not known, and the two are to be compared.
+    """
+    first, latest = (
+        _consensus(quotes, game, at, start, outcomes, which) for which in (FIRST_OF_SEVERAL, LATEST_OF_SEVERAL)
+    )
+    return first, latest
+
+
+def _consensus(
+    quotes: QuoteColumns, game: Indices, at: FloatArray, start: FloatArray, outcomes: int, which: int
+) -> PriceColumns:
     implied = 1 / quotes.odds
     if outcomes == 2:
         implied[:, 1] = 0.0
     fair = implied / implied.sum(axis=1, keepdims=True)
-    first, last = _ranges(quotes.game, game)
-
-    def latest(values: FloatArray) -> FloatArray:
-        answer: FloatArray = _mean_of_books(first, last, quotes.book, quotes.known, quotes.quoted, values, at, start)
-        return answer
-
-    sides = latest(fair)
-    draw = sides[:, 1] if outcomes == 3 else np.full(len(game), np.nan)
-    spread, total = latest(quotes.spread.reshape(-1, 1)), latest(quotes.total.reshape(-1, 1))
-    return PriceColumns(sides[:, 0], draw, sides[:, 2], spread[:, 0], total[:, 0])
+    shown = np.column_stack((fair, quotes.spread, quotes.total, quotes.over))
+    means = _means_of_books(
+        *_ranges(quotes.game, game), quotes.book, quotes.known, quotes.quoted, shown, at, start, which
+    )
+    home, draw, away, spread, total, over = means
+    return PriceColumns(home, draw if outcomes == 3 else np.full(len(game), np.nan), away, spread, total, over)
 
 
 def _ranges(group: Indices, at_group: Indices) -> tuple[Indices, Indices]:
@@ -51,7 +69,7 @@ def _ranges(group: Indices, at_group: Indices) -> tuple[Indices, Indices]:
     return begins[at_group], ends[at_group]
 
 
-@njit(cache=True)
+@compiled
 def _last_known(first, last, known, at):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     places = np.full(len(at), -1, dtype=np.int64)
     for asked in range(len(at)):
@@ -62,23 +80,45 @@ def _last_known(first, last, known, at):  # type: ignore[no-untyped-def]  # noqa
     return places
 
 
-@njit(cache=True)
-def _mean_of_books(first, last, book, known, quoted, values, at, start):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-    """The mean over books of the last complete row of ``values``; NaN where no book has one."""
-    width = values.shape[1]
-    means = np.full((len(at), width), np.nan)
+@compiled
+def _means_of_books(begin, end, book, known, quoted, shown, at, start, which):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Per market the mean over books of what ``which`` asks of the times each showed it whole; NaN without one.
+
+    ``shown`` has the moneyline in columns 0 to 2 and a market in each of the others; so have the lines of the answer.
+    """
+    means = np.full((6, len(at)), np.nan)
     for asked in range(len(at)):
-        books = 0
-        chosen = -1
-        for place in range(first[asked], last[asked]):
-            if known[place] <= at[asked] and quoted[place] <= start[asked] and not np.isnan(values[place]).any():
-                chosen = place
-            if chosen >= 0 and (place + 1 == last[asked] or book[place + 1] != book[place]):
-                for column in range(width):
-                    before = means[asked, column] if books else 0.0
-                    means[asked, column] = before + values[chosen, column]
+        for market in range(4):
+            columns = (0, 3) if market == 0 else (market + 2, market + 3)
+            books = 0
+            place = begin[asked]
+            while place < end[asked]:
+                chosen, place = _chosen(
+                    place, end[asked], book, known, quoted, shown, columns, (at[asked], start[asked]), which
+                )
+                if chosen < 0:
+                    continue
+                for column in range(columns[0], columns[1]):
+                    before = means[column, asked] if books else 0.0
+                    means[column, asked] = before + shown[chosen, column]
                 books += 1
-                chosen = -1
-        if books > 1:
-            means[asked] /= books
+            if books > 1:
+                for column in range(columns[0], columns[1]):
+                    means[column, asked] /= books
     return means
+
+
+@compiled
+def _chosen(place, end, book, known, quoted, shown, columns, by, which):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Of the book whose quotes begin at ``place``: the quote that counts, or -1; and where the next book begins."""
+    own, chosen, times = book[place], -1, 0
+    while place < end and book[place] == own:
+        whole = known[place] <= by[0] and quoted[place] <= by[1]
+        for column in range(columns[0], columns[1]):
+            whole = whole and not np.isnan(shown[place, column])
+        if whole:
+            times += 1
+            if times == 1 or which != FIRST_OF_SEVERAL:
+                chosen = place
+        place += 1
+    return (-1 if times == 1 and which != LATEST else chosen), place

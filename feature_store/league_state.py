@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -55,6 +56,18 @@ class LeagueState:
     __hash__ = None  # type: ignore[assignment]
 
 
+@dataclass(frozen=True, eq=False)
+class Rung:
+    """A state to go on from: after every game that ended by ``horizon``, as everything known since has it."""
+
+    horizon: datetime
+    settled_at: datetime
+    """The last moment at which anything about those games changed; of moments before it this says too much."""
+    state: LeagueState
+
+
 def initial_league(rules: Rules) -> NDArray[Any]:
     """A league before its first game: one record of ``LEAGUE``."""
-    return np.array((rules.home_edge, rules.home_edge, 0.0, 0.0, 0.0), dtype=LEAGUE)
+    league = np.zeros((), dtype=LEAGUE)
+    league["home_edge"] = league["price_home_edge"] = rules.home_edge
+    return league

@@ -1,37 +1,28 @@
 """Seasons from football-data.co.uk, found through the `sports-betting` library's source; network only when asked.
 
-The library says which seasons there are and where each file lies. The file itself we fetch with our own time limits,
-because the library has none to set, and read through our own door: the library's reader skips bad
-lines in silence and keeps neither the closing prices nor the books.
+The library says which seasons there are and where each file lies. The file itself is read through our own door: the
+library's reader skips bad lines in silence and keeps neither the closing prices nor the books.
 """
 
 import csv
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping
 from datetime import datetime
 from itertools import chain
 from pathlib import Path
-from typing import Any, Final
-from urllib.parse import urlsplit
+from typing import Final
 from zoneinfo import ZoneInfo
 
-import httpx
 from sqlalchemy.engine import Engine
 
 from core.betting.leagues import League, Leagues
-from core.errors import (
-    ExternalServiceError,
-    NetworkError,
-    OperationTimeoutError,
-    ResourceNotFoundError,
-    ValidationError,
-)
+from core.errors import ExternalServiceError, ResourceNotFoundError, ValidationError
 from feature_store.aliases import Aliases, load_aliases
 from feature_store.backfill import BackfillReport, record_reading
 from feature_store.csv_archive import CsvReading, read_csv
 from feature_store.csv_mapping import CsvMapping, Formats
 from feature_store.facts import Batch
+from feature_store.library_pages import client, fetched, published, sources
 
 FOOTBALL_DATA: Final = "football-data"
 COUNTRIES: Final[Mapping[str, str]] = {
@@ -43,7 +34,6 @@ COUNTRIES: Final[Mapping[str, str]] = {
 }
 """Leagues with one file per season there, all of them first divisions."""
 
-TIME_LIMIT: Final = httpx.Timeout(30, connect=10)
 GAME_COLUMNS: Final[Mapping[str, str]] = {
     "game_date": "Date", "kickoff_time": "Time", "home_team": "HomeTeam", "away_team": "AwayTeam", "home_score": "FTHG",
     "away_score": "FTAG", "home_shots": "HS", "away_shots": "AS", "home_sot": "HST", "away_sot": "AST",
@@ -92,61 +82,19 @@ def _season_file(league: League, season: int, address: str | None) -> str:
     if country is None:
         msg = f"{FOOTBALL_DATA} has no season files of {league.key}."
         raise ResourceNotFoundError(msg, nearest=tuple(COUNTRIES), resource_type="league")
-    library = _library()
+    library = sources()
     source, selection = library.FootballDataStats(), {"league": [country]}
-    with _client() as client:
+    with client() as session:
         pages = [
-            library.RawPayload(item, _fetched(client, item.url, address)) for item in source.list_index_items(selection)
+            library.RawPayload(item, fetched(session, item.url, address)) for item in source.list_index_items(selection)
         ]
-        published = _published(source, pages)
+        seasons = published(FOOTBALL_DATA, source, pages)
         items = source.list_required_items([{"league": country, "division": 1, "year": season + 1}])
         if not items:
-            years = [str(entry["year"] - 1) for entry in published if entry["division"] == 1]
+            years = [str(entry["year"] - 1) for entry in seasons if entry["division"] == 1]
             msg = f"{FOOTBALL_DATA} has no season {season} of {league.key}."
             raise ResourceNotFoundError(msg, hint=f"It has {', '.join(years)}.", resource_type="season")
-        return _text(_fetched(client, items[0].url, address))
-
-
-def _library() -> Any:
-    try:
-        import sportsbet.sources
-    except ModuleNotFoundError as error:
-        msg = "The package sports-betting, which knows the sources, is not installed."
-        raise ExternalServiceError(msg, hint="Install the extra `demo`.") from error
-    return sportsbet.sources
-
-
-def _published(source: Any, pages: Sequence[Any]) -> list[dict[str, Any]]:
-    """Seasons of the country by the library's reading of its page."""
-    try:
-        published: list[dict[str, Any]] = source.read_catalogue(pages)
-    except (ValueError, LookupError, AttributeError) as error:
-        msg = f"{FOOTBALL_DATA}: the list of seasons cannot be read."
-        raise ExternalServiceError(msg, hint="The site may have changed; a newer sports-betting may know.") from error
-    if not published:
-        raise ExternalServiceError(f"{FOOTBALL_DATA}: the page at {urlsplit(pages[0].item.url).path} lists no seasons.")
-    return published
-
-
-@contextmanager
-def _client() -> Iterator[httpx.Client]:
-    """A client whose failures are ours, with the server's name in them."""
-    try:
-        with httpx.Client(timeout=TIME_LIMIT, follow_redirects=True) as client:
-            yield client
-    except httpx.HTTPStatusError as error:
-        where, status = error.request.url, error.response.status_code
-        raise ExternalServiceError(f"{where} answered with status {status}.", status=status) from error
-    except httpx.TimeoutException as error:
-        raise OperationTimeoutError(f"{error.request.url} did not answer in time.", hint="Try again later.") from error
-    except httpx.HTTPError as error:
-        raise NetworkError(f"{error.request.url} cannot be reached: {type(error).__name__}.") from error
-
-
-def _fetched(client: httpx.Client, url: str, address: str | None) -> bytes:
-    response = client.get(f"{address.rstrip('/')}{urlsplit(url).path}" if address else url)
-    response.raise_for_status()
-    return response.content
+        return _text(fetched(session, items[0].url, address))
 
 
 def _text(content: bytes) -> str:

@@ -1,34 +1,32 @@
-"""The online side: feature rows of the games to come and each league's latest state, ready to be read.
+"""The online side: feature rows of the games to come and each league's latest state, as ``building`` stored them.
 
-``build`` runs the same replay as training up to now and stores what came out. A row keeps its ``digest``
-until something it depends on changes; once a game has begun, its row stays as it was.
+A row keeps its ``digest`` until something it depends on changes; once a game has begun, its row stays as it was.
 """
 
 import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from hashlib import sha256
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import sqlalchemy as sa
+from numpy.typing import NDArray
 from sqlalchemy.engine import Engine
 
 from core.betting.leagues import League, nearest
-from core.database import reading, upsert, writing
+from core.database import reading
 from core.errors import DataIntegrityError, ResourceNotFoundError, ServiceError
-from feature_store import archive, tables
+from feature_store import tables
 from feature_store.columns import seconds
 from feature_store.facts import Game
-from feature_store.features import EVERYTHING, FeatureSet, Fixtures, Situation, as_columns, compute
+from feature_store.features import EVERYTHING, Columns, FeatureSet, Fixtures, Situation, as_columns, compute
 from feature_store.league_state import LeagueState
 from feature_store.prices import PriceColumns, Prices
 from feature_store.rows import Row
 from feature_store.state import Rules, enter, rules_of
-
-KEPT_AFTER_START: Final = timedelta(days=7)
 
 
 @dataclass(frozen=True)
@@ -53,52 +51,6 @@ class OnlineRow:
             msg = f"The stored features of {self.game.game_id} were made by another version of the code."
             raise DataIntegrityError(msg, hint="Run `dbsbm features build`.")
         return tuple(self.values[EVERYTHING.names.index(name)] for name in features.names)
-
-
-@dataclass(frozen=True)
-class Built:
-    """What one build stored: games to come, rows that changed, and games the state has seen."""
-
-    league: str
-    upcoming: int
-    changed: int
-    played: int
-
-
-def build(engine: Engine, league: League, now: datetime) -> Built:
-    """Compute the rows of the league's coming games and its state as of now, and store both in one transaction."""
-    # The compiled fold is not for the server, which imports this module to read rows.
-    from feature_store.replay import coming_rows
-
-    rows, state = coming_rows(league, archive.load(engine, league, now), EVERYTHING, now)
-    fresh = [_stored(league, row) for row in rows]
-    of_league = (tables.rows.c.sport == league.sport) & (tables.rows.c.league == league.key)
-    with writing(engine) as connection:
-        known = dict(
-            connection.execute(sa.select(tables.rows.c.game_id, tables.rows.c.digest).where(of_league)).tuples().all()
-        )
-        changed = [row for row in fresh if known.get(row["game_id"]) != row["digest"]]
-        upsert(connection, tables.rows, changed)
-        still_due = {row["game_id"] for row in fresh}
-        due = sa.select(tables.rows.c.game_id).where(of_league, tables.rows.c.start_at >= now)
-        called_off = [game_id for (game_id,) in connection.execute(due) if game_id not in still_due]
-        gone = tables.rows.c.game_id.in_(called_off) | (tables.rows.c.start_at < now - KEPT_AFTER_START)
-        connection.execute(sa.delete(tables.rows).where(of_league, gone))
-        upsert(
-            connection,
-            tables.states,
-            [
-                {
-                    "sport": league.sport,
-                    "league": league.key,
-                    "as_of": now,
-                    "version": EVERYTHING.fingerprint(league.sport),
-                    "games": state.games,
-                    "body": state.to_json(),
-                }
-            ],
-        )
-    return Built(league.key, len(fresh), len(changed), state.games)
 
 
 def watermarks(engine: Engine) -> dict[str, datetime]:
@@ -145,24 +97,36 @@ def matchup(
         status="unknown",
     )
     values = compute(EVERYTHING, _unscheduled(state, game, rules_of(league.sport)))[0]
-    return _read(_stored(league, Row(game, stored["as_of"], tuple(values.tolist()), None)))
+    return _read(stored_row(league, Row(game, stored["as_of"], tuple(values.tolist()), None)))
 
 
 def _unscheduled(state: LeagueState, game: Game, rules: Rules) -> Situation:
-    league = state.league.reshape(1).view(np.recarray)
+    league = np.rec.array(state.league.reshape(1))
     sides = []
     for name in (game.home_team, game.away_team):
-        team = state.teams[name].copy().reshape(1).view(np.recarray)
+        team = np.rec.array(state.teams[name].reshape(1))
         enter(team[0], league[0], float(game.season), rules)
         sides.append(team)
-    unknown = np.full(1, np.nan)
+    nothing = PriceColumns(*(np.full(1, np.nan) for _ in range(6)))
     return Situation(
-        league=as_columns(league),
-        home=as_columns(sides[0]),
-        away=as_columns(sides[1]),
-        game=Fixtures(np.array([seconds(game.start_at)]), np.array([game.neutral]), np.array([game.playoff])),
-        prices=PriceColumns(unknown, unknown, unknown, unknown, unknown),
+        league=_columns(league),
+        home=_columns(sides[0]),
+        away=_columns(sides[1]),
+        game=Fixtures(
+            start=np.array([seconds(game.start_at)]),
+            season=np.array([float(game.season)]),
+            neutral=np.array([game.neutral]),
+            playoff=np.array([game.playoff]),
+        ),
+        prices=nothing,
+        opening=nothing,
+        moved_to=nothing,
+        rules=rules,
     )
+
+
+def _columns(record: NDArray[Any]) -> Columns:
+    return as_columns(record.dtype, record.view(np.float64).reshape(1, -1).T)
 
 
 def find_team(name: str, state: LeagueState) -> str:
@@ -176,7 +140,8 @@ def find_team(name: str, state: LeagueState) -> str:
     return found
 
 
-def _stored(league: League, row: Row) -> dict[str, Any]:
+def stored_row(league: League, row: Row) -> dict[str, Any]:
+    """The row as ``feature_rows`` holds it, by column."""
     game = row.game
     features = json.dumps([None if math.isnan(value) else value for value in row.values])
     prices = json.dumps(row.prices)

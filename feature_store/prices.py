@@ -6,10 +6,11 @@ from typing import NamedTuple
 import numpy as np
 
 from core.betting.odds import FloatArray
+from feature_store.state import POINTS_PER_LOGIT
 
 
 class Prices(NamedTuple):
-    """Consensus of the books: probabilities without their margin, expected home margin and expected total.
+    """Consensus of the books: probabilities without their margin, expected home margin, total line and P(over) it.
 
     None where no book had quoted the market.
     """
@@ -19,6 +20,7 @@ class Prices(NamedTuple):
     away: float | None
     spread_line: float | None
     total_line: float | None
+    over: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,11 +32,22 @@ class PriceColumns:
     away: FloatArray
     spread_line: FloatArray
     total_line: FloatArray
+    over: FloatArray
+    """P(over the total line)."""
 
     @property
     def home_expectation(self) -> FloatArray:
         """P(home win) plus half of P(draw): what a rating's expected score means."""
         return self.home + np.nan_to_num(self.draw) / 2
+
+    def expected_total(self, deviation: float) -> FloatArray:
+        """The total line, moved to where over and under would be even; ``deviation`` is that of totals beside it.
+
+        Near even odds a unit of log odds is ``POINTS_PER_LOGIT`` deviations. The line itself where over and under
+        have no price.
+        """
+        moved = POINTS_PER_LOGIT * deviation * np.log(self.over / (1 - self.over))
+        return self.total_line + np.nan_to_num(moved)
 
     def __getitem__(self, place: int) -> Prices | None:
         """The prices of one game, None if nothing was quoted."""
@@ -43,4 +56,4 @@ class PriceColumns:
         return None if all(value is None for value in shown) else Prices(*shown)
 
     def _columns(self) -> tuple[FloatArray, ...]:
-        return self.home, self.draw, self.away, self.spread_line, self.total_line
+        return self.home, self.draw, self.away, self.spread_line, self.total_line, self.over

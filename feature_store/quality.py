@@ -5,7 +5,7 @@ of features. A season is compared with its neighbours or with the league's other
 one are judged kindly: an archive begins somewhere, and the season under way is incomplete by nature.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from math import inf, nan
 from statistics import median
 from typing import Any, Final, Literal, NamedTuple
@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from core.betting.leagues import League
 from core.errors import ServiceError
 from feature_store.facts import Batch
-from feature_store.quality_bounds import BOUNDS, USUAL_TOTALS
+from feature_store.features import CATALOGUE
+from feature_store.usual_totals import USUAL_TOTALS
 
 FEWEST_TO_JUDGE: Final = 30
 """Below this a season's rates say nothing."""
@@ -78,15 +79,23 @@ MEANINGS: Final = {
 class Flag(NamedTuple):
     """Something about a league's data that a person should know; a refusal stops the training."""
 
-    level: Literal["warning", "refusal"]
+    level: Literal["warning", "refusal", "accepted"]
     league: str
     season: int | None
+    about: str
+    """The rate, column or feature by its own name."""
     what: str
     numbers: str
 
+    @property
+    def name(self) -> str:
+        """What a person calls it to accept it, the same in every run: ``EPL-2018-density``."""
+        return "-".join(str(part) for part in (self.league, self.season, self.about) if part is not None)
+
     def __str__(self) -> str:
         season = "" if self.season is None else f" {self.season}"
-        return f"{self.league}{season}: {self.what}: {self.numbers}"
+        accepted = f" (accepted as {self.name})" if self.level == "accepted" else ""
+        return f"{self.league}{season}: {self.what}: {self.numbers}{accepted}"
 
 
 def examine_facts(league: League, facts: Batch) -> list[Flag]:
@@ -105,27 +114,34 @@ def examine_facts(league: League, facts: Batch) -> list[Flag]:
 def examine_features(
     league: League, names: Sequence[str], seasons: NDArray[np.int64], values: NDArray[np.float64]
 ) -> list[Flag]:
-    """Features outside their bounds (``quality_bounds``); one that has none there must be finite or NaN."""
+    """Features outside their bounds."""
     frame = pd.DataFrame(values, columns=pd.Index(names)).assign(season=seasons)
     schema = pa.DataFrameSchema({name: _column(name) for name in names})
     return list(_failures(schema, frame, league, "refusal", lambda name, _check: f"feature {name} out of bounds"))
 
 
-def admit(flags: Iterable[Flag]) -> list[Flag]:
-    """The warnings among the flags. Raises ServiceError naming every refusal."""
+def admit(flags: Iterable[Flag], accepted: Collection[str] = ()) -> list[Flag]:
+    """The warnings among the flags, after the refusals that somebody accepts by name.
+
+    Raises ServiceError naming every other refusal.
+    """
     known = list(flags)
-    refusals = [str(flag) for flag in known if flag.level == "refusal"]
-    if refusals:
-        msg = f"The data was refused: {'; '.join(refusals[:5])}{' ...' if len(refusals) > 5 else ''}."
-        raise ServiceError(msg, hint="Look at the source, back-fill what is right, and train again.", flags=refusals)
-    return known
+    refused = [flag for flag in known if flag.level == "refusal"]
+    standing = [flag for flag in refused if flag.name not in accepted]
+    if standing:
+        shown = [f"{flag} [{flag.name}]" for flag in standing]
+        msg = f"The data was refused: {'; '.join(shown[:5])}{' ...' if len(shown) > 5 else ''}."
+        hint = (
+            "Look at the source, back-fill what is right, and train again."
+            f" If it is right as it is: `dbsbm train --accept {standing[0].name}`."
+        )
+        raise ServiceError(msg, hint=hint, flags=shown)
+    return [*(flag._replace(level="accepted") for flag in refused), *(flag for flag in known if flag not in refused)]
 
 
 def _column(name: str) -> pa.Column:
-    bounds = BOUNDS.get(name)
-    if bounds is None:
-        return pa.Column(float, within(-inf, inf, include_min=False, include_max=False), nullable=True)
-    return pa.Column(float, within(bounds.low, bounds.high), nullable=bounds.may_be_missing)
+    known = CATALOGUE[name]
+    return pa.Column(float, within(*known.bounds), nullable=known.may_be_missing)
 
 
 def _failures(
@@ -150,7 +166,12 @@ def _failures(
             shown = f"{first:.3g}" if isinstance(first, float) else str(first)
             numbers = shown if len(own) == 1 else f"{shown} and {len(own) - 1} more"
             yield Flag(
-                level, league.key, None if season != season else int(season), words(str(column), str(check)), numbers
+                level,
+                league.key,
+                None if season != season else int(season),
+                str(column),
+                words(str(column), str(check)),
+                numbers,
             )
 
 

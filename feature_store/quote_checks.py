@@ -4,6 +4,7 @@ A price enters through here from every source, because one typing error weighs m
 prices: the odds 2.60, 11.23 and 23.41 that stand in a real archive leave Bayern half a chance of not playing.
 """
 
+from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 from core.betting.leagues import League
@@ -21,6 +22,7 @@ CLEAR_UNDERDOG: Final = 0.45
 
 _MONEYLINE: Final = ("odds_home", "odds_draw", "odds_away")
 _TOTALS: Final = ("odds_over", "odds_under")
+_FIRST_PRICE: Final = Quote._fields.index("odds_home")
 
 
 class Checked(NamedTuple):
@@ -38,31 +40,36 @@ def checked(quote: Quote, league: League) -> Checked:
     whose favourite the odds give at most 45 % has the opposite sign and is lost; the odds name their side
     openly, a spread's sign is the collector's work.
     """
+    moneyline, totals = (quote.odds_home, quote.odds_draw, quote.odds_away), (quote.odds_over, quote.odds_under)
     reasons = [
-        *_wrong_odds(quote, "moneyline", _MONEYLINE, complete=3 if league.outcomes == 3 else 2),
-        *_wrong_odds(quote, "over/under", _TOTALS, complete=2),
+        *_wrong_odds("moneyline", _MONEYLINE, moneyline, complete=3 if league.outcomes == 3 else 2),
+        *_wrong_odds("over/under", _TOTALS, totals, complete=2),
     ]
     kept = _without(quote, *(name for names, _ in reasons for name in names))
     if league.scores == "points" and (flipped := _opposite_spread(kept)):
         reasons.append((("spread_line",), flipped))
         kept = _without(kept, "spread_line")
-    return Checked(kept if _says_something(kept) else None, tuple(f"{quote.moment} {text}" for _, text in reasons))
+    return Checked(kept if _says_something(kept) else None, tuple([f"{quote.moment} {text}" for _, text in reasons]))
 
 
 def _wrong_odds(
-    quote: Quote, market: str, names: tuple[str, ...], *, complete: int
-) -> list[tuple[tuple[str, ...], str]]:
+    market: str, names: tuple[str, ...], odds: tuple[float | None, ...], *, complete: int
+) -> Sequence[tuple[tuple[str, ...], str]]:
     """The market's fields with what is wrong with them; nothing where they are too few to tell."""
-    shown = {name: odds for name in names if (odds := getattr(quote, name)) is not None}
-    for name, odds in shown.items():
-        if odds <= 1:
-            return [(names, f"{name}: decimal odds are above 1, got {odds:g}")]
-    if len(shown) < complete or names[0] not in shown or names[-1] not in shown:
-        return []
-    overround = sum(1 / odds for odds in shown.values()) - 1
+    shown = [price for price in odds if price is not None]
+    if not shown:
+        return ()
+    if min(shown) <= 1:
+        name, price = next(
+            (name, price) for name, price in zip(names, odds, strict=True) if price is not None and price <= 1
+        )
+        return [(names, f"{name}: decimal odds are above 1, got {price:g}")]
+    if len(shown) < complete or odds[0] is None or odds[-1] is None:
+        return ()
+    overround = sum([1 / price for price in shown]) - 1
     if LEAST_OVERROUND <= overround <= MOST_OVERROUND:
-        return []
-    prices = ", ".join(f"{odds:g}" for odds in shown.values())
+        return ()
+    prices = ", ".join(f"{price:g}" for price in shown)
     return [(names, f"{market} {prices}: the overround {overround:+.1%} lies outside [-3 %, +20 %]")]
 
 
@@ -83,4 +90,4 @@ def _without(quote: Quote, *names: str) -> Quote:
 
 
 def _says_something(quote: Quote) -> bool:
-    return any(value is not None for value in quote[5:])
+    return quote[_FIRST_PRICE:].count(None) < len(quote) - _FIRST_PRICE

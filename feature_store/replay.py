@@ -4,11 +4,13 @@ Offline (every past game, as of its start) and online (the games to come, as of 
 same plays, asked at different moments, so their rows cannot differ.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from core.betting.leagues import League
 from core.betting.odds import FloatArray
@@ -16,11 +18,11 @@ from feature_store.columns import FactColumns, Indices, columns_of, seconds, sta
 from feature_store.facts import Batch
 from feature_store.features import FeatureSet, Fixtures, Situation, as_columns, compute
 from feature_store.fold import Asked, Folded, Plays, fold
-from feature_store.joins import consensus, last_known
-from feature_store.league_state import LeagueState, initial_league
+from feature_store.joins import consensus, last_known, moved
+from feature_store.league_state import LeagueState, Rung, initial_league
 from feature_store.prices import PriceColumns
 from feature_store.rows import Row
-from feature_store.state import rules_of
+from feature_store.state import LEAGUE, TEAM, rules_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,59 +51,121 @@ def past_rows(league: League, facts: Batch, features: FeatureSet) -> Iterator[Ro
     return past_table(league, columns_of(facts), features).rows()
 
 
-def past_table(league: League, facts: FactColumns, features: FeatureSet) -> Table:
-    """The rows of ``past_rows`` as columns."""
+def past_table(
+    league: League,
+    facts: FactColumns,
+    features: FeatureSet,
+    at: Mapping[str, float] | None = None,
+    *,
+    since: datetime | None = None,
+    base: Rung | None = None,
+) -> Table:
+    """The rows of ``past_rows`` as columns; ``at`` asks for some games, by id, as of another moment than their start.
+
+    Moments in ``at`` are in seconds since 1970. Rows stay in order of start. With ``since`` only games that start
+    then or later; with ``base``, which must have settled by then, the facts need only be those of later games.
+    """
     games = np.arange(len(facts.game_ids))
     latest = _latest(facts.games.game, len(games))
     result = _latest(facts.results.game, len(games))
     finished = (result >= 0) & (latest >= 0) & ~facts.games.void[latest]
-    finished &= ~np.isnan(np.where(result >= 0, _at(facts.results.home, result), np.nan))
+    finished &= ~np.isnan(np.where(result >= 0, _at(facts.results.home + facts.results.away, result), np.nan))
+    if since is not None:
+        finished &= facts.games.start[latest] >= seconds(since)
     chosen = games[finished]
     start = facts.games.start[latest[chosen]]
     order = np.lexsort((chosen, start))
     chosen, start = chosen[order], start[order]
-    known = last_known(facts.games.game, facts.games.known, chosen, start)
+    moments = start
+    if at:
+        moments = np.array([at.get(facts.game_ids[game], begin) for game, begin in zip(chosen, start, strict=True)])
+    known = last_known(facts.games.game, facts.games.known, chosen, moments)
     first = np.searchsorted(facts.games.game, chosen, side="left")
-    return _table(league, facts, features, np.where(known >= 0, known, first), start)[0]
+    return _table(league, facts, features, np.where(known >= 0, known, first), moments, base)[0]
 
 
-def coming_rows(league: League, facts: Batch, features: FeatureSet, moment: datetime) -> tuple[list[Row], LeagueState]:
-    """The rows of the games to come, as of the moment, and the league's state then."""
+def table_as_of(league: League, facts: FactColumns, features: FeatureSet, moment: datetime) -> Table:
+    """The rows, as of the moment, of every game known by then that started later, in order of start.
+
+    Unlike ``coming_rows`` it looks back: the facts may go on after the moment, and no row depends on what came later.
+    """
+    games = np.arange(len(facts.game_ids))
+    known = last_known(facts.games.game, facts.games.known, games, np.full(len(games), seconds(moment)))
+    known = known[known >= 0]
+    chosen = known[(facts.games.start[known] >= seconds(moment)) & ~facts.games.void[known]]
+    chosen = chosen[np.lexsort((facts.games.game[chosen], facts.games.start[chosen]))]
+    return _table(league, facts, features, chosen, np.full(len(chosen), seconds(moment)), None)[0]
+
+
+def coming_rows(
+    league: League, facts: Batch, features: FeatureSet, moment: datetime, base: Rung | None = None
+) -> tuple[list[Row], LeagueState]:
+    """The rows of the games to come, as of the moment, and the league's state then.
+
+    With ``base``, which must have settled by then, the facts need only be those of later games.
+    """
     columns = columns_of(facts.known_by(moment))
     latest = _latest(columns.games.game, len(columns.game_ids))
     due = latest[columns.games.due[latest] & (columns.games.start[latest] >= seconds(moment))]
     due = due[np.lexsort((columns.games.game[due], columns.games.start[due]))]
-    table, folded = _table(league, columns, features, due, np.full(len(due), seconds(moment)))
+    table, folded = _table(league, columns, features, due, np.full(len(due), seconds(moment)), base)
     rows = [row._replace(as_of=moment) for row in table.rows()]
-    return rows, _state(columns, folded)
+    return rows, _state(columns, folded, base)
+
+
+def climb(league: League, facts: FactColumns, base: Rung | None, horizons: Iterable[datetime]) -> Iterator[Rung]:
+    """The rungs at the horizons, in order of time, from ``base`` or from the beginning."""
+    rules = rules_of(league.sport)
+    plays = _plays(league, facts, base)
+    changed = np.maximum(plays.known_from, np.where(np.isfinite(plays.known_until), plays.known_until, -np.inf))
+    nothing = Asked(np.empty(0), np.empty(0), np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64))
+    done = 0
+    for horizon in horizons:
+        ended = int(np.searchsorted(plays.finish, seconds(horizon), side="right"))
+        teams, state = _standing(league, facts, base)
+        folded = fold(plays[done:ended], nothing, teams, state, rules)
+        settled = max(horizon, base.settled_at if base is not None else horizon)
+        if ended > done:
+            settled = max(settled, datetime.fromtimestamp(float(changed[done:ended].max()), UTC))
+        base, done = Rung(horizon, settled, _state(facts, folded, base)), ended
+        yield base
 
 
 def _table(
-    league: League, facts: FactColumns, features: FeatureSet, version: Indices, at: FloatArray
+    league: League, facts: FactColumns, features: FeatureSet, version: Indices, at: FloatArray, base: Rung | None
 ) -> tuple[Table, Folded]:
-    folded = _folded(league, facts, version, at)
     games = facts.games
+    asked = Asked(at, games.season[version], games.home[version], games.away[version])
+    folded = fold(_plays(league, facts, base), asked, *_standing(league, facts, base), rules_of(league.sport))
     start = games.start[version]
     prices = consensus(facts.quotes, games.game[version], at, start, outcomes=league.outcomes)
+    opening, moved_to = moved(facts.quotes, games.game[version], at, start, outcomes=league.outcomes)
     situation = Situation(
-        league=as_columns(folded.league_before),
-        home=as_columns(folded.home_before),
-        away=as_columns(folded.away_before),
-        game=Fixtures(start, games.neutral[version], games.playoff[version]),
+        league=as_columns(LEAGUE, folded.league_before),
+        home=as_columns(TEAM, folded.home_before),
+        away=as_columns(TEAM, folded.away_before),
+        game=Fixtures(start, games.season[version], games.neutral[version], games.playoff[version]),
         prices=prices,
+        opening=opening,
+        moved_to=moved_to,
+        rules=rules_of(league.sport),
     )
     return Table(facts, version, at, compute(features, situation), prices), folded
 
 
-def _folded(league: League, facts: FactColumns, version: Indices, at: FloatArray) -> Folded:
-    rules = rules_of(league.sport)
-    games = facts.games
-    asked = Asked(at, games.season[version], games.home[version], games.away[version])
-    return fold(_plays(league, facts), asked, len(facts.teams), initial_league(rules), rules)
+def _standing(league: League, facts: FactColumns, base: Rung | None) -> tuple[NDArray[Any], NDArray[Any]]:
+    """The teams' records, in the order of the facts' teams, and the league's: before any play, or on a rung."""
+    teams = np.zeros(len(facts.teams), TEAM)
+    if base is None:
+        return teams, initial_league(rules_of(league.sport))
+    for place, name in enumerate(facts.teams):
+        if name in base.state.teams:
+            teams[place] = base.state.teams[name]
+    return teams, base.state.league
 
 
-def _plays(league: League, facts: FactColumns) -> Plays:
-    """Every finished game, once for each stretch of time over which the same was known of it."""
+def _plays(league: League, facts: FactColumns, base: Rung | None) -> Plays:
+    """Every game that ended after the base, once for each stretch of time over which the same was known of it."""
     game, moment = _moments_of_change(facts)
     version = last_known(facts.games.game, facts.games.known, game, moment)
     result = last_known(facts.results.game, facts.results.known, game, moment)
@@ -111,11 +175,15 @@ def _plays(league: League, facts: FactColumns) -> Plays:
         _at(column, result) for column in (facts.results.finish, facts.results.home, facts.results.away)
     )
     expected = prices.home_expectation
-    finished = ~facts.games.void[version] & ~np.isnan(home)
-    new = np.flatnonzero(starts_anew(game, version, result, np.nan_to_num(expected, nan=-1.0)))
+    total = prices.expected_total(rules_of(league.sport).total_deviation)
+    finished = ~facts.games.void[version] & ~np.isnan(home + away)
+    said = (np.nan_to_num(column, nan=-1.0) for column in (expected, total))
+    new = np.flatnonzero(starts_anew(game, version, result, *said))
     until = np.full(len(new), np.inf)
     until[:-1] = np.where(game[new[1:]] == game[new[:-1]], moment[new[1:]], np.inf)
     kept = finished[new]
+    if base is not None:
+        kept &= finish[new] > seconds(base.horizon)
     new, until = new[kept], until[kept]
     order = np.lexsort((game[new], start[new], finish[new]))
     new, until = new[order], until[order]
@@ -123,6 +191,7 @@ def _plays(league: League, facts: FactColumns) -> Plays:
     return Plays(
         known_from=moment[new],
         known_until=until,
+        finish=finish[new],
         season=facts.games.season[known],
         start=start[new],
         home=facts.games.home[known],
@@ -131,6 +200,9 @@ def _plays(league: League, facts: FactColumns) -> Plays:
         home_score=home[new],
         away_score=away[new],
         expected=expected[new],
+        total=total[new],
+        shots=_at(facts.results.shots, result[new]),
+        on_target=_at(facts.results.on_target, result[new]),
     )
 
 
@@ -161,9 +233,12 @@ def _latest(group: Indices, groups: int) -> Indices:
 
 def _at(column: FloatArray, place: Indices) -> FloatArray:
     """The column's values at the places; of place -1, which callers mask, any value or NaN if there is none."""
-    return column[place] if len(column) else np.full(len(place), np.nan)
+    return column[place] if len(column) else np.full((len(place), *column.shape[1:]), np.nan)
 
 
-def _state(facts: FactColumns, folded: Folded) -> LeagueState:
+def _state(facts: FactColumns, folded: Folded, base: Rung | None) -> LeagueState:
     played = np.flatnonzero(folded.teams["games"] > 0)
-    return LeagueState(folded.league[0], {facts.teams[team]: folded.teams[team] for team in played.tolist()})
+    before = {} if base is None else base.state.teams
+    return LeagueState(
+        folded.league[0], {**before, **{facts.teams[team]: folded.teams[team] for team in played.tolist()}}
+    )

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from core.betting.leagues import League, Leagues, canonical_sport
-from core.database import reading
+from core.database import reading, turn
 from core.errors import ConfigurationError
 from feature_store import archive, tables
 from feature_store.aliases import Aliases, load_aliases
@@ -51,19 +51,22 @@ def snapshot(bot: Engine, ours: Engine, leagues: Leagues, *, now: datetime, time
     """Record every game, result and price that the bot's ``api_games`` shows, and what its users consent to.
 
     Safe to run every minute and twice at once: what is already known adds nothing, and what the bot has
-    deleted or changed since stays in the archive. ``time_zone`` is that of ``start_time`` and ``end_time``.
+    deleted or changed since stays in the archive. Looks take turns, so that what an earlier one saw is never
+    written after a later one. ``time_zone`` is that of ``start_time`` and ``end_time``.
     Raises ConfigurationError for an unknown zone, DataIntegrityError naming missing tables and columns,
     DatabaseError when either database cannot be used.
     """
     zone = _zone(time_zone)
-    by_league, ignored = _read_games(bot, leagues, load_aliases(ours), now=now, zone=zone)
-    batches = {key: _batch(ours, leagues.get(key), readings) for key, readings in sorted(by_league.items())}
+    with turn(ours, "snapshot"):
+        by_league, ignored = _read_games(bot, leagues, load_aliases(ours), now=now, zone=zone)
+        batches = {key: _batch(ours, leagues.get(key), readings) for key, readings in sorted(by_league.items())}
+        recorded = {
+            key: archive.record(ours, leagues.get(key), batch, source=SOURCE, recorded_at=now, live=True)
+            for key, batch in batches.items()
+        }
     return SnapshotReport(
         read=sum(map(len, by_league.values())) + sum(ignored.values()),
-        recorded={
-            key: archive.record(ours, leagues.get(key), batch, source=SOURCE, recorded_at=now)
-            for key, batch in batches.items()
-        },
+        recorded=recorded,
         ignored=dict(ignored),
         quarantined=sum(len(batch.rejected) for batch in batches.values()),
         people=record_people(ours, read_people(bot, leagues), now),

@@ -1,20 +1,18 @@
 """What changed between two training snapshots: season by season, and game by game where both can be read again."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-import sqlalchemy as sa
-from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.engine import Engine
 
 from core.betting.leagues import League, Leagues
 from core.clock import midnight, parse_date
-from core.database import reading
 from core.errors import ResourceNotFoundError, ValidationError
 from core.registry import deployment
-from feature_store import tables
+from feature_store import archive
 from feature_store.facts import Batch, Game, Quote, Result
 from feature_store.snapshot_manifest import Kept, Manifest, Part, kept, manifest_of
 
@@ -80,7 +78,7 @@ def find_snapshot(engine: Engine, leagues: Leagues, name: str, league: str | Non
     if league is None:
         raise ValidationError(f"--league: {name} is a date, so the league is needed.", field="league")
     of_league = leagues.get(league)
-    facts = _facts(engine, of_league, known_by=midnight(day + timedelta(days=1)), recorded_by=None)
+    facts = archive.load(engine, of_league, midnight(day + timedelta(days=1)))
     return Snapshot(name, of_league, manifest_of(facts), facts)
 
 
@@ -101,28 +99,9 @@ def _of_version(engine: Engine, leagues: Leagues, name: str) -> Snapshot:
 def _read_again(engine: Engine, leagues: Leagues, name: str, found: Kept) -> Snapshot:
     """The snapshot with its facts, if the archive still gives facts of the very same SHA-256."""
     league = leagues.get(found.league)
-    facts = _facts(engine, league, known_by=found.known_by, recorded_by=found.recorded_at)
+    facts = archive.load(engine, league, found.known_by, recorded_by=found.recorded_at)
     same = facts.sha256() == found.manifest.sha256
     return Snapshot(name, league, manifest_of(facts) if same else found.manifest, facts if same else None)
-
-
-def _facts(engine: Engine, league: League, *, known_by: datetime, recorded_by: datetime | None) -> Batch:
-    """What was known by one moment, of what was in the archive by another."""
-
-    def read(connection: Connection, table: sa.Table, make: Callable[[Any], Any], names: tuple[str, ...]) -> list[Any]:
-        query = sa.select(*(table.c[name] for name in names)).where(
-            table.c.sport == league.sport, table.c.league == league.key, table.c.known_at <= known_by
-        )
-        if recorded_by is not None:
-            query = query.where(table.c.recorded_at <= recorded_by)
-        return [make(row) for row in connection.execute(query.order_by(table.c.known_at, table.c.game_id))]
-
-    with reading(engine) as connection:
-        return Batch(
-            games=read(connection, tables.games, Game._make, Game._fields),
-            results=read(connection, tables.results, Result._make, Result._fields),
-            quotes=read(connection, tables.quotes, Quote._make, Quote._fields),
-        )
 
 
 def compare(before: Snapshot, after: Snapshot) -> SnapshotDiff:

@@ -59,6 +59,7 @@ results: Final = sa.Table(
     sa.Column("away_shots_on_target", sa.Integer),
     *_origin(),
     sa.Index(None, "sport", "league", "source", "recorded_at"),
+    sa.Index("ix_archive_results_finished", "sport", "league", "finished_at"),
     **TABLE_OPTIONS,
 )
 
@@ -81,6 +82,19 @@ quotes: Final = sa.Table(
     sa.Index(None, "sport", "league", "source", "recorded_at"),
     **TABLE_OPTIONS,
 )
+
+changes: Final = sa.Table(
+    "archive_changes",
+    METADATA,
+    sa.Column("sport", sa.String(32), primary_key=True),
+    sa.Column("league", sa.String(32), primary_key=True),
+    sa.Column("revision", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("game_id", sa.String(120), primary_key=True),
+    sa.Column("known_from", UtcDateTime, nullable=False),
+    sa.Column("known_until", UtcDateTime, nullable=False),
+    **TABLE_OPTIONS,
+)
+"""Of which games something new was written, transaction by transaction, and from when to when it became known."""
 
 quarantine: Final = sa.Table(
     "archive_quarantine",
@@ -150,6 +164,19 @@ bets: Final = sa.Table(
 )
 """Only of users who consent to analytics; the one table of the archive from which rows are deleted."""
 
+rungs: Final = sa.Table(
+    "feature_rungs",
+    METADATA,
+    sa.Column("sport", sa.String(32), primary_key=True),
+    sa.Column("league", sa.String(32), primary_key=True),
+    sa.Column("horizon", UtcDateTime, primary_key=True),
+    sa.Column("settled_at", UtcDateTime, nullable=False),
+    sa.Column("version", sa.String(64), nullable=False),
+    sa.Column("body", LongText, nullable=False),
+    **TABLE_OPTIONS,
+)
+"""A league's state after all games that ended by ``horizon``, from which a build goes on."""
+
 states: Final = sa.Table(
     "feature_states",
     METADATA,
@@ -158,6 +185,7 @@ states: Final = sa.Table(
     sa.Column("as_of", UtcDateTime, nullable=False),
     sa.Column("version", sa.String(64), nullable=False),
     sa.Column("games", sa.Integer, nullable=False),
+    sa.Column("revision", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("body", LongText, nullable=False),
     **TABLE_OPTIONS,
 )

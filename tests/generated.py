@@ -36,15 +36,20 @@ def _quotes(random: Random, game: Game) -> list[Quote]:
         Quote(
             game.game_id, "book", "open", game.start_at - timedelta(days=1), game.start_at - timedelta(days=1), *prices
         ),
-        Quote(game.game_id, "book", "close", game.start_at, game.start_at, *later, spread_line=0.5, total_line=2.5),
-    ]
+        Quote(
+            game.game_id, "book", "close", game.start_at, game.start_at, *later, spread_line=0.5, total_line=2.5,
+            odds_over=1.7 + later[0] / 20, odds_under=2.1,
+        ),
+    ]  # fmt: skip
     return random.sample(quotes, random.choice((0, 1, 2, 2, 2)))
 
 
 def _results(random: Random, game: Game, *, quirks: bool) -> list[Result]:
     ended = game.start_at + timedelta(hours=2)
     home, away = random.randrange(5), random.randrange(4)
-    first = Result(game.game_id, ended, ended, home, away)
+    shots = {"home_shots": 9 + 2 * home, "away_shots": 8 + 3 * away}
+    on_target = {"home_shots_on_target": 2 + home, "away_shots_on_target": 1 + 2 * away}
+    first = Result(game.game_id, ended, ended, home, away, **shots, **on_target)
     if not quirks:
         return [first]
     fate = random.random()

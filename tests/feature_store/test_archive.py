@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from sqlalchemy.engine import Engine
 
 from core.betting.leagues import Leagues
-from core.database import insert_new, reading
+from core.database import insert_new_tuples, reading
 from feature_store import archive, tables
 from feature_store.archive import Recorded, load, record
 from feature_store.facts import Batch, Game, Quote, Rejected, Result
@@ -47,11 +47,11 @@ class Keeper:
         self.engine = engine
         self.league = leagues.get("EPL")
 
-    def add(self, *facts: Game | Result | Quote, at: datetime = NOW) -> Recorded:
+    def add(self, *facts: Game | Result | Quote, at: datetime = NOW, live: bool = False) -> Recorded:
         batch = Batch()
         for fact in facts:
             {Game: batch.games, Result: batch.results, Quote: batch.quotes}[type(fact)].append(fact)  # type: ignore[attr-defined]
-        return record(self.engine, self.league, batch, source="test", recorded_at=at)
+        return record(self.engine, self.league, batch, source="test", recorded_at=at, live=live)
 
     def score(self, moment: datetime, game_id: str = "g1") -> tuple[int | None, int | None] | None:
         """The final score as it was known at the moment."""
@@ -90,12 +90,37 @@ def test_the_same_again_adds_nothing_however_often(keeper: Keeper) -> None:
 
 
 def test_a_price_shown_again_later_says_nothing_new_and_a_changed_one_does(keeper: Keeper) -> None:
-    keeper.add(quote(1.8, START - timedelta(hours=3)))
-    assert keeper.add(quote(1.8, START - timedelta(hours=2))).added == 0
-    assert keeper.add(quote(1.7, START - timedelta(hours=1))).added == 1
-    assert keeper.add(quote(1.8, START)).added == 1
+    """Of a live source; it shows nothing of the past any more."""
+    keeper.add(quote(1.8, START - timedelta(hours=3)), live=True)
+    assert keeper.add(quote(1.8, START - timedelta(hours=2)), live=True).added == 0
+    assert keeper.add(quote(1.7, START - timedelta(hours=1)), live=True).added == 1
+    assert keeper.add(quote(1.8, START), live=True) == Recorded(quotes=1, corrections=1)
     seen = load(keeper.engine, keeper.league, START).quotes
     assert [one.odds_home for one in seen] == [1.8, 1.7, 1.8]
+
+
+def test_a_sighting_is_no_version_until_something_else_is_seen_before_it(keeper: Keeper) -> None:
+    early, between, late = (START - timedelta(hours=hours) for hours in (3, 2, 1))
+    keeper.add(quote(1.8, early))
+    assert keeper.add(quote(1.8, late)) == Recorded(quotes=1)
+    assert load(keeper.engine, keeper.league, START).quotes == [quote(1.8, early)]
+    keeper.add(quote(1.7, between))
+    assert load(keeper.engine, keeper.league, START).quotes == [
+        quote(1.8, early),
+        quote(1.7, between),
+        quote(1.8, late),
+    ]
+    assert load(keeper.engine, keeper.league, between).quotes == [quote(1.8, early), quote(1.7, between)]
+
+
+def test_a_correction_told_again_after_a_later_fact_adds_nothing(keeper: Keeper) -> None:
+    """Two files that disagree, read every night: what each says is known, whatever the bot has said since."""
+    keeper.add(result(2, 1))
+    keeper.add(result(2, 2))
+    keeper.add(result(3, 2, known_at=NOW + SECOND))
+    again = [keeper.add(result(*score), at=NOW + timedelta(days=1)) for score in ((2, 1), (2, 2), (2, 1))]
+    assert [report.added for report in again] == [0, 0, 0]
+    assert keeper.score(NOW + timedelta(days=2)) == (3, 2)
 
 
 def test_what_contradicts_a_fact_of_the_same_moment_is_a_correction_known_from_now_on(keeper: Keeper) -> None:
@@ -200,9 +225,9 @@ def slow_writes(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def write_slowly(*told: Any) -> None:
         sleep(0.05)
-        insert_new(*told)
+        insert_new_tuples(*told)
 
-    monkeypatch.setattr(archive, "insert_new", write_slowly)
+    monkeypatch.setattr(archive, "insert_new_tuples", write_slowly)
 
 
 @pytest.mark.usefixtures("slow_writes")

@@ -14,7 +14,7 @@ from sqlalchemy.engine import Engine
 from core.betting.leagues import Leagues
 from core.database import reading
 from core.errors import DbsbmError, ExternalServiceError, NetworkError, OperationTimeoutError, ResourceNotFoundError
-from feature_store import archive, library_sources, tables
+from feature_store import archive, library_pages, tables
 from feature_store.aliases import record_alias
 from feature_store.archive import Recorded
 from feature_store.backfill import BackfillReport
@@ -168,7 +168,7 @@ def test_a_server_that_fails_is_named_and_nothing_is_written(
     leagues: Leagues,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(library_sources, "TIME_LIMIT", httpx.Timeout(0.5))
+    monkeypatch.setattr(library_pages, "TIME_LIMIT", httpx.Timeout(0.5))
     address, _ = site(pages)
     with pytest.raises(error, match=said):
         fetch(sqlite_database, leagues, address)

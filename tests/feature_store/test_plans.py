@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -12,7 +14,9 @@ from sqlalchemy.engine import Engine
 from core.betting.leagues import BUILT_IN, Leagues
 from core.database import reading
 from feature_store import archive, online, snapshot_diff, snapshot_manifest, tables
+from feature_store.building import build
 from feature_store.freshness import freshness, newest_facts
+from feature_store.offline import materialize
 from tests.crowded import crowded_facts
 from tests.generated import FIRST_DAY
 
@@ -30,7 +34,7 @@ def filled(mariadb_database: Engine) -> Engine:
     for number, league in enumerate(FILLED):
         facts = crowded_facts(number, games=120)
         archive.record(mariadb_database, league, facts, source=f"source {number % 3}", recorded_at=FIRST_DAY)
-        online.build(mariadb_database, league, MOMENT)
+        build(mariadb_database, league, MOMENT)
         made = snapshot_manifest.manifest_of(facts)
         snapshot_manifest.keep(mariadb_database, league, made, known_by=END, recorded_at=END)
     with mariadb_database.connect() as connection:
@@ -70,7 +74,8 @@ READING: dict[str, Callable[[Engine, datetime], object]] = {
     "facts": lambda engine, now: archive.load(engine, EPL, now),
     "games held": lambda engine, _now: archive.count_games(engine),
     "record": lambda engine, now: archive.record(engine, EPL, crowded_facts(0, games=12), source="s", recorded_at=now),
-    "build": lambda engine, now: online.build(engine, EPL, now),
+    "build": lambda engine, now: build(engine, EPL, now),
+    "past rows": lambda engine, now: materialize_twice(engine, now),
     "rows": lambda engine, _now: online.load_rows(engine, ["EPL"]),
     "matchup": lambda engine, now: online.matchup(engine, EPL, "Alder", "Birch", neutral=False, now=now),
     "newest facts": lambda engine, _now: newest_facts(engine),
@@ -78,6 +83,16 @@ READING: dict[str, Callable[[Engine, datetime], object]] = {
     "snapshot by day": lambda engine, now: snapshot_diff.find_snapshot(engine, LEAGUES, f"{now:%Y-%m-%d}", "EPL"),
     "snapshot by hash": lambda engine, _now: snapshot_diff.find_snapshot(engine, LEAGUES, HASH),
 }
+
+
+def materialize_twice(engine: Engine, now: datetime) -> None:
+    """The second time it looks for what has changed since the first."""
+    with TemporaryDirectory() as folder:
+        materialize(engine, EPL, Path(folder), now)
+        archive.record(engine, EPL, crowded_facts(1, games=12), source="s", recorded_at=now)
+        materialize(engine, EPL, Path(folder), now)
+
+
 HASH = snapshot_manifest.manifest_of(crowded_facts(0, games=120)).sha256
 
 

@@ -1,5 +1,7 @@
 """The gate flags planted damage, and lets every real league through."""
 
+import sqlite3
+from collections.abc import Callable
 from datetime import timedelta
 from math import inf, nan
 from pathlib import Path
@@ -11,12 +13,13 @@ from sqlalchemy.engine import Engine
 
 from core.betting.leagues import League, Leagues
 from core.errors import ServiceError
+from core.registry.deployment import Version
+from core.signing import Signer
 from feature_store import archive
 from feature_store.csv_archive import read_csv
 from feature_store.facts import Batch, Game, Quote, Result
 from feature_store.features import EVERYTHING
 from feature_store.quality import Flag, admit, examine_facts, examine_features
-from feature_store.quality_bounds import BOUNDS
 from tests.conftest import NOW
 from tests.generated import FIRST_DAY
 from training.dataset import dataset_of
@@ -137,9 +140,6 @@ def test_a_team_that_plays_itself_or_scores_below_nothing_is_refused(epl: League
         ("home_rest", nan, False),
         ("home_rest", -inf, True),
         ("market_total", 2.5, False),
-        ("never heard of", 1e300, False),
-        ("never heard of", nan, False),
-        ("never heard of", inf, True),
     ],
 )
 def test_a_feature_must_keep_to_its_bounds(name: str, value: float, refused: bool, epl: League) -> None:
@@ -149,8 +149,10 @@ def test_a_feature_must_keep_to_its_bounds(name: str, value: float, refused: boo
     assert [(flag.level, flag.season) for flag in flags] == [("refusal", 2003)] * refused
 
 
-def test_every_feature_has_bounds() -> None:
-    assert set(EVERYTHING.names) <= BOUNDS.keys()
+def test_every_feature_has_bounds_and_words() -> None:
+    for item in EVERYTHING.features:
+        assert item.bounds.low < item.bounds.high
+        assert item.in_words(1.0)
 
 
 def test_nothing_is_trained_on_refused_data(epl: League, sqlite_database: Engine, tmp_path: Path) -> None:
@@ -160,10 +162,72 @@ def test_nothing_is_trained_on_refused_data(epl: League, sqlite_database: Engine
     stages: list[str] = []
     with pytest.raises(ServiceError, match="won at home: 1"):
         train(
-            sqlite_database, epl, RECIPES["results"], bundles=tmp_path, tracking_uri=f"sqlite:///{tmp_path}/mlflow.db",
+            sqlite_database, epl, RECIPES["results"], bundles=tmp_path, signer=Signer(b"test key", "bundle"),
+            tracking_uri=f"sqlite:///{tmp_path}/mlflow.db",
             known_by=NOW, now=NOW, on_stage=lambda stage, _result: stages.append(stage),
         )  # fmt: skip
     assert stages == ["data"]
+
+
+def half_missing(facts: Batch) -> Batch:
+    gone = {f"2018-{number}" for number in Random(1).sample(range(GAMES), GAMES // 2)}
+    return kept(facts, {game.game_id for game in facts.games} - gone)
+
+
+def tenfold(facts: Batch) -> Batch:
+    results = [
+        r._replace(home_score=10 * (r.home_score or 0), away_score=10 * (r.away_score or 0))
+        if r.game_id.startswith("2021")
+        else r
+        for r in facts.results
+    ]
+    return Batch(facts.games, results, facts.quotes)
+
+
+def all_home_wins(facts: Batch) -> Batch:
+    results = [r._replace(home_score=3, away_score=0) if r.game_id.startswith("2017") else r for r in facts.results]
+    return Batch(facts.games, results, facts.quotes)
+
+
+@pytest.mark.parametrize(
+    ("damage", "names"),
+    [
+        (half_missing, {"EPL-2018-density"}),
+        (tenfold, {"EPL-2021-scores", "EPL-2021-sport"}),
+        (all_home_wins, {"EPL-2017-home_wins"}),
+    ],
+)
+def test_a_refusal_is_accepted_by_its_name_and_by_no_other(
+    damage: Callable[[Batch], Batch], names: set[str], epl: League
+) -> None:
+    flags = examine_facts(epl, damage(plain_league()))
+    assert {flag.name for flag in flags if flag.level == "refusal"} == names
+    admitted = admit(flags, names)
+    assert {flag.name for flag in admitted if flag.level == "accepted"} == names
+    assert not [flag for flag in admitted if flag.level == "refusal"]
+    for wrong in ((), {"density"}, {"EPL-2019-density"}, {"EPL-2017-scores"}, *({*names} - {one} for one in names)):
+        with pytest.raises(ServiceError, match=next(iter(sorted(names - {*wrong})))):
+            admit(flags, wrong)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_what_was_accepted_stands_in_the_runs_tags(epl: League, sqlite_database: Engine, tmp_path: Path) -> None:
+    archive.record(sqlite_database, epl, all_home_wins(half_missing(plain_league())), source="test", recorded_at=NOW)
+
+    def attempt(*accept: str) -> Version:
+        return train(
+            sqlite_database, epl, RECIPES["results"], bundles=tmp_path, signer=Signer(b"test key", "bundle"),
+            tracking_uri=f"sqlite:///{tmp_path}/mlflow.db", known_by=NOW, now=NOW, accept=accept,
+        )  # fmt: skip
+
+    with pytest.raises(ServiceError, match="EPL-2018-density"):
+        attempt("EPL-2017-home_wins")
+    version = attempt("EPL-2017-home_wins", "EPL-2018-density")
+    with sqlite3.connect(tmp_path / "mlflow.db") as store:
+        (told,) = store.execute("SELECT value FROM tags WHERE key = 'quality'").fetchone()
+    assert version.version == 1
+    assert "accepted as EPL-2017-home_wins" in told
+    assert "accepted as EPL-2018-density" in told
 
 
 REAL = {

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from core.betting.leagues import Leagues
-from core.database import open_database
+from core.database import open_database, reading, turn
 from core.errors import ConfigurationError, DatabaseError, DataIntegrityError
 from feature_store import archive, tables
 from feature_store.aliases import record_alias
@@ -133,6 +133,32 @@ def test_a_game_that_is_moved_is_a_new_fact_and_the_old_one_stays(bot: Engine, o
     change(bot, "UPDATE api_games SET start_time = '2024-05-02 19:00:00', fetched_at = '2024-04-30 13:00:00'")
     assert look(bot, ours, leagues).recorded["EPL"] == Recorded(games=1, corrections=1)
     assert [game.start_at.day for game in stored(ours, leagues).games] == [30, 2]
+
+
+def test_a_start_that_is_moved_and_moved_back_is_told_three_times_however_often_it_is_looked_at(
+    bot: Engine, database: Engine, leagues: Leagues
+) -> None:
+    add(bot, soccer("1"))
+    for hour, day in enumerate((30, 30, 2, 2, 30, 30)):
+        date = f"2024-{'04' if day == 30 else '05'}-{day:02}"
+        change(bot, f"UPDATE api_games SET start_time = '{date} 19:00:00', fetched_at = '2024-04-29 0{hour}:00:00'")
+        look(bot, database, leagues)
+    games = stored(database, leagues).games
+    assert [(game.start_at.day, game.known_at.hour) for game in games] == [(30, 0), (2, 2), (30, 4)]
+    with reading(database) as connection:
+        assert connection.scalar(sa.select(sa.func.count()).select_from(tables.games)) == 3
+
+
+def test_looks_take_turns_so_that_an_older_one_is_never_written_last(
+    bot: Engine, database: Engine, leagues: Leagues
+) -> None:
+    add(bot, soccer("1"))
+    with ThreadPoolExecutor(1) as threads:
+        with turn(database, "snapshot"):
+            waiting = threads.submit(look, bot, database, leagues)
+            with pytest.raises(TimeoutError):
+                waiting.result(timeout=0.5)
+        assert waiting.result(timeout=30).recorded["EPL"] == Recorded(games=1)
 
 
 def test_a_final_fetched_again_keeps_its_finish(bot: Engine, ours: Engine, leagues: Leagues) -> None:

@@ -7,16 +7,26 @@ docstrings; only the numbers of ``Rules`` are shared. Each quantity has its own 
 from collections import defaultdict
 from collections.abc import Callable
 from datetime import datetime
-from math import log, nan
-from typing import NamedTuple
+from math import exp, log, nan, pi, sqrt
+from typing import Any, NamedTuple
 
 from core.betting.leagues import League
 from feature_store.facts import Batch, Game, Result
 from feature_store.state import Rules, rules_of
-from tests.laws.oracle_words import POINTS_PER_TEN_TO_ONE, Finished, Market, expected_share, mean, share, sign
+from tests.laws.oracle_words import (
+    POINTS_PER_TEN_TO_ONE,
+    Finished,
+    Market,
+    Pair,
+    expected_share,
+    mean,
+    share,
+    sign,
+)
 
 ORDER_OF_MOMENTS = ["open", "last", "close"]
 MIDDLE = 1500.0
+Points = Callable[[Finished], Pair]
 
 
 class Oracle:
@@ -28,6 +38,7 @@ class Oracle:
         self.facts = facts
         self.moment = moment
         self.finished = self._finished()
+        self.priced: dict[Finished, Pair] = {}
 
     def game(self, game_id: str) -> Game:
         """The last thing said of the game by the moment; the first thing ever said if nothing was yet."""
@@ -47,29 +58,48 @@ class Oracle:
             if game.status == "void" or result is None or result.home_score is None or result.away_score is None:
                 continue
             place = (result.finished_at, game.start_at, game_id)
-            ended.append((place, Finished(game, result.home_score, result.away_score)))
+            shots, on_target = (
+                tuple(nan if count is None else float(count) for count in counts)
+                for counts in (
+                    (result.home_shots, result.away_shots),
+                    (result.home_shots_on_target, result.away_shots_on_target),
+                )
+            )
+            ended.append((place, Finished(game, result.home_score, result.away_score, shots, on_target)))
         return [finished for _, finished in sorted(ended, key=lambda item: item[0])]
 
-    def market(self, game: Game) -> Market:
-        """Mean over the books of what each showed last before the start, market by market, as known now."""
-        chances: dict[str, tuple[float, float, float]] = {}
-        spreads: dict[str, float] = {}
-        totals: dict[str, float] = {}
+    def market(self, game: Game, *, first: bool = False, again: bool = False) -> Market:
+        """Mean over the books of what each showed last before the start, market by market, as known now.
+
+        With ``first``: of what each showed first. With ``again``: only of books that have shown that market since.
+        """
+        chances: dict[str, list[tuple[float, float, float]]] = defaultdict(list)
+        spreads: dict[str, list[float]] = defaultdict(list)
+        totals: dict[str, list[float]] = defaultdict(list)
+        overs: dict[str, list[float]] = defaultdict(list)
         for quote in sorted(self.facts.quotes, key=lambda q: (q.known_at, ORDER_OF_MOMENTS.index(q.moment))):
             if quote.game_id != game.game_id or quote.known_at > self.moment or quote.quoted_at > game.start_at:
                 continue
             odds = [quote.odds_home, quote.odds_draw if self.league.outcomes == 3 else float("inf"), quote.odds_away]
             if None not in odds:
                 inverse = [1 / float(price or nan) for price in odds]
-                chances[quote.book] = (inverse[0] / sum(inverse), inverse[1] / sum(inverse), inverse[2] / sum(inverse))
+                chance = (inverse[0] / sum(inverse), inverse[1] / sum(inverse), inverse[2] / sum(inverse))
+                chances[quote.book].append(chance)
             if quote.spread_line is not None:
-                spreads[quote.book] = quote.spread_line
+                spreads[quote.book].append(quote.spread_line)
             if quote.total_line is not None:
-                totals[quote.book] = quote.total_line
+                totals[quote.book].append(quote.total_line)
+            if quote.odds_over is not None and quote.odds_under is not None:
+                overs[quote.book].append(1 / quote.odds_over / (1 / quote.odds_over + 1 / quote.odds_under))
+
+        def chosen(shown: dict[str, list[Any]]) -> list[Any]:
+            return [one[0] if first else one[-1] for one in shown.values() if len(one) > 1 or not again]
+
         return Market(
-            *(mean([chance[side] for chance in chances.values()]) for side in range(3)),
-            spread=mean(list(spreads.values())),
-            total=mean(list(totals.values())),
+            *(mean([chance[side] for chance in chosen(chances)]) for side in range(3)),
+            spread=mean(chosen(spreads)),
+            total=mean(chosen(totals)),
+            over=mean(chosen(overs)),
         )
 
     def ratings(self, shift_of: Callable[[Finished, float, float], float], drift: float) -> "Ratings":
@@ -144,46 +174,104 @@ class Oracle:
     def _over_the_summer(self, value: float, middle: float, last: int | None, season: int) -> float:
         return value if last in (None, season) else middle + self.rules.carry * (value - middle)
 
-    def means(self, games: int) -> tuple[float, float]:
-        """Home and away points per game over the first games: their average, from 500 games on a slow one."""
-        averages = [0.0, 0.0]
-        for number, finished in enumerate(self.finished[:games], start=1):
-            weight = max(1 / number, 1 / 500)
-            for side, score in enumerate((finished.home_score, finished.away_score)):
-                averages[side] = (1 - weight) * averages[side] + weight * score
-        return averages[0], averages[1]
+    def scores(self, finished: Finished) -> Pair:
+        return float(finished.home_score), float(finished.away_score)
 
-    def rates(self, speed: float) -> dict[str, tuple[float, float, int]]:
+    def prices(self, finished: Finished) -> Pair:
+        """The scores that the closing price expected; (nan, nan) where it said nothing."""
+        if finished not in self.priced:
+            self.priced[finished] = self._priced(finished)
+        return self.priced[finished]
+
+    def _priced(self, finished: Finished) -> Pair:
+        market = self.market(finished.game)
+        chance = min(max(market.home + market.draw / 2, 0.01), 0.99)
+        if market.home != market.home:
+            return nan, nan
+        margin = sqrt(2 * pi) / 4 * self.rules.margin_deviation * (log(chance) - log(1 - chance))
+        total = market.expected_total(self.rules.total_deviation)
+        return (total + margin) / 2, (total - margin) / 2
+
+    def shots(self, finished: Finished) -> Pair:
+        return finished.shots if self._counted(finished) else (nan, nan)
+
+    def on_target(self, finished: Finished) -> Pair:
+        return finished.on_target if self._counted(finished) else (nan, nan)
+
+    def _counted(self, finished: Finished) -> bool:
+        return not any(count != count for count in (*finished.shots, *finished.on_target))
+
+    def means(self, points: Points, games: int) -> Pair:
+        """Home and away points per game over the first games: their average, from 500 games on a slow one."""
+        averages, number = [0.0, 0.0], 0
+        for finished in self.finished[:games]:
+            both = points(finished)
+            if both[0] != both[0]:
+                continue
+            number += 1
+            weight = max(1 / number, 1 / 500)
+            for side in (0, 1):
+                averages[side] = (1 - weight) * averages[side] + weight * both[side]
+        return (averages[0], averages[1]) if number else (nan, nan)
+
+    def rates(self, points: Points, speed: float) -> dict[str, tuple[float, float, int]]:
         """Attack and defence of each team after its last game, and the season of that."""
         rates: dict[str, tuple[float, float, int]] = {}
         for number, finished in enumerate(self.finished):
-            game = finished.game
-            home_mean, away_mean = self.means(number)
+            game, made = finished.game, points(finished)
+            home_mean, away_mean = self.means(points, number)
             home_attack, home_defence = self.entering_rates(rates, game.home_team, game.season)
             away_attack, away_defence = self.entering_rates(rates, game.away_team, game.season)
-            step = speed if number else 0.0
-            home_more = step * (finished.home_score - home_mean - home_attack - away_defence)
-            away_more = step * (finished.away_score - away_mean - away_attack - home_defence)
+            home_more = speed * (made[0] - home_mean - home_attack - away_defence)
+            away_more = speed * (made[1] - away_mean - away_attack - home_defence)
+            if home_more != home_more:  # nothing known of this game, or no game before it to compare with
+                home_more = away_more = 0.0
             rates[game.home_team] = (home_attack + home_more, home_defence + away_more, game.season)
             rates[game.away_team] = (away_attack + away_more, away_defence + home_more, game.season)
         return rates
 
-    def entering_rates(self, rates: dict[str, tuple[float, float, int]], team: str, season: int) -> tuple[float, float]:
+    def entering_rates(self, rates: dict[str, tuple[float, float, int]], team: str, season: int) -> Pair:
         attack, defence, last = rates.get(team, (0.0, 0.0, season))
         return tuple(self._over_the_summer(value, 0.0, last, season) for value in (attack, defence))
 
-    def expected_scores(self, game: Game, speed: float) -> tuple[float, float]:
-        """What attack, defence and the league's means say about both scores, before the home advantage is taken out."""
-        rates = self.rates(speed)
-        home_mean, away_mean = self.means(len(self.finished))
+    def expected_points(self, game: Game, points: Points, speed: float) -> Pair:
+        """What attack, defence and the league's means say about both sides, home advantage included."""
+        rates = self.rates(points, speed)
+        home_mean, away_mean = self.means(points, len(self.finished))
         home_attack, home_defence = self.entering_rates(rates, game.home_team, game.season)
         away_attack, away_defence = self.entering_rates(rates, game.away_team, game.season)
         return home_mean + home_attack + away_defence, away_mean + away_attack + home_defence
 
-    def margin(self, game: Game, speed: float) -> float:
-        home, away = self.expected_scores(game, speed)
-        home_mean, away_mean = self.means(len(self.finished))
+    def margin(self, game: Game, points: Points, speed: float) -> float:
+        home, away = self.expected_points(game, points, speed)
+        home_mean, away_mean = self.means(points, len(self.finished))
         return home - away - (home_mean - away_mean if game.neutral else 0.0)
+
+    def legs(self, team: str, game: Game) -> float:
+        """Games of the last days, each weighing exp(-days / 5); time never runs backwards."""
+        load, before = 0.0, None
+        for start in [*(item.game.start_at for item in self.own_games(team)), game.start_at]:
+            days = (start - before).total_seconds() / 86_400 if before is not None else 0.0
+            load = load * exp(-max(days, 0.0) / 5) + 1
+            before = start
+        return load - 1
+
+    def road(self, team: str) -> int:
+        """Games in a row away from home."""
+        count = 0
+        for finished in reversed(self.own_games(team)):
+            if finished.game.home_team == team and not finished.game.neutral:
+                break
+            count += 1
+        return count
+
+    def day_of_season(self, game: Game) -> float:
+        """Days since the season's first result; 0 where the season asked for is not the newest one."""
+        newest = max((finished.game.season for finished in self.finished), default=0)
+        if newest != game.season:
+            return 0.0
+        first = next(finished.game for finished in self.finished if finished.game.season == newest)
+        return (game.start_at - first.start_at).total_seconds() / 86_400
 
     def rest(self, team: str, game: Game) -> float:
         """Days since the start of the team's last game, at most 14."""
@@ -202,6 +290,7 @@ class Oracle:
     def row(self, game_id: str) -> dict[str, float]:
         """Every feature of the game by its name."""
         game, market = self.game(game_id), self.market(self.game(game_id))
+        opening, moved_to = self.market(game, first=True, again=True), self.market(game, again=True)
         teams, season = (game.home_team, game.away_team), game.season
         rest = [self.rest(team, game) for team in teams]
         form = [self.form(team, season) for team in teams]
@@ -210,24 +299,39 @@ class Oracle:
         return {
             "rating_gap": self.ratings(self.elo_shift, drift=0.05).gap(game),
             "price_rating_gap": self.ratings(self.price_shift, drift=0.02).gap(game),
-            "margin_slow": self.margin(game, self.rules.slow),
-            "margin_fast": self.margin(game, self.rules.fast),
-            "total_slow": sum(self.expected_scores(game, self.rules.slow)),
-            "total_fast": sum(self.expected_scores(game, self.rules.fast)),
+            "margin_slow": known(self.margin(game, self.scores, self.rules.slow)),
+            "margin_fast": known(self.margin(game, self.scores, self.rules.fast)),
+            "total_slow": known(sum(self.expected_points(game, self.scores, self.rules.slow))),
+            "total_fast": known(sum(self.expected_points(game, self.scores, self.rules.fast))),
+            "price_margin": self.margin(game, self.prices, self.rules.price_rate / 2),
+            "price_total": sum(self.expected_points(game, self.prices, self.rules.price_rate / 2)),
+            "shots_gap": self.margin(game, self.shots, self.rules.slow),
+            "target_gap": self.margin(game, self.on_target, self.rules.slow),
             "form_gap": form[0] - form[1],
             "surprise_gap": surprise[0] - surprise[1],
             "home_rest": rest[0],
             "away_rest": rest[1],
             "rest_gap": rest[0] - rest[1],
+            "home_back_to_back": float(rest[0] < 1.5) if rest[0] == rest[0] else nan,
+            "away_back_to_back": float(rest[1] < 1.5) if rest[1] == rest[1] else nan,
+            "load_gap": self.legs(game.home_team, game) - self.legs(game.away_team, game),
+            "road_gap": self.road(game.away_team) - self.road(game.home_team),
+            "season_day": self.day_of_season(game),
             "season_games": min(self.games_of_season(team, season) for team in teams),
             "experience": min(len(self.own_games(team)) for team in teams),
             "neutral": float(game.neutral),
             "playoff": float(game.playoff),
             "market_log_odds": log(market.home) - log(market.away),
-            "market_draw": log(market.draw) - log(1 - market.draw) if has_draw else nan,
+            "market_draw": log(market.draw) - (log(market.home) + log(market.away)) / 2 if has_draw else nan,
             "market_margin": market.spread,
-            "market_total": market.total,
+            "market_total": market.expected_total(self.rules.total_deviation),
+            "market_move": log(moved_to.home / moved_to.away) - log(opening.home / opening.away),
         }
+
+
+def known(value: float) -> float:
+    """Before a league's first result its teams are expected to score nothing."""
+    return 0.0 if value != value else value
 
 
 class Ratings(NamedTuple):

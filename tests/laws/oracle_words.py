@@ -1,6 +1,6 @@
 """What the oracle talks about: a finished game, a market, and the few formulas that all its walks share."""
 
-from math import exp, log, nan
+from math import exp, log, nan, pi, sqrt
 from typing import NamedTuple
 
 from feature_store.facts import Game
@@ -8,10 +8,16 @@ from feature_store.facts import Game
 POINTS_PER_TEN_TO_ONE = 400.0
 
 
+Pair = tuple[float, float]
+"""Of the home side and of the away side."""
+
+
 class Finished(NamedTuple):
     game: Game
     home_score: int
     away_score: int
+    shots: Pair
+    on_target: Pair
 
     @property
     def sides(self) -> tuple[tuple[str, int, int], tuple[str, int, int]]:
@@ -28,6 +34,13 @@ class Market(NamedTuple):
     away: float
     spread: float
     total: float
+    over: float
+
+    def expected_total(self, deviation: float) -> float:
+        """The total line, moved by the prices of over and under where there are any."""
+        if self.over != self.over:
+            return self.total
+        return self.total + sqrt(2 * pi) / 4 * deviation * (log(self.over) - log(1 - self.over))
 
 
 def mean(values: list[float]) -> float:

@@ -17,9 +17,10 @@ from sqlalchemy.engine import Engine
 
 from core.betting.leagues import BUILT_IN, Leagues
 from core.database import open_database, reading, writing
-from feature_store import archive, online, tables
+from feature_store import archive, tables
 from feature_store.backfill import backfill
-from feature_store.facts import Batch
+from feature_store.building import build
+from feature_store.facts import Batch, Game, Quote, Result
 from tests.conftest import NOW
 from tests.crowded import crowded_facts
 from tests.generated import FIRST_DAY
@@ -58,53 +59,124 @@ def pieces(facts: Batch, count: int, random: Random) -> list[Batch]:
     return torn
 
 
+KINDS = ("games", "results", "quotes")
+Look = tuple[datetime, Batch]
+
+
+def looks_at(seed: int, *, games: int = 10, looks: int = 8) -> list[Look]:
+    """A source looked at again and again: values change, are corrected, return, are taken back, and games vanish."""
+    random, first = Random(seed), crowded_facts(seed, games=games)
+    shown = {kind: {identity(fact): fact for fact in getattr(first, kind)} for kind in KINDS}
+    history = []
+    for number in range(looks):
+        moment = FIRST_DAY + number * timedelta(days=1)
+        seen = Batch()
+        for kind in KINDS:
+            for fact in shown[kind].values():
+                gone_for_now = random.random() < 0.2
+                if not gone_for_now:
+                    getattr(seen, kind).append(one_of_two(fact, moment, other=random.random() < 0.4))
+        for game_id in {game.game_id for game in seen.games if random.random() < 0.05}:
+            for kind in KINDS:
+                shown[kind] = {key: fact for key, fact in shown[kind].items() if fact.game_id != game_id}
+        history.append((moment, seen))
+    return history
+
+
+def one_of_two(fact: Any, moment: datetime, *, other: bool) -> Any:
+    """What a look finds: each value is one of two, so that it soon returns; a result may be taken back."""
+    match fact:
+        case Game():
+            return fact._replace(known_at=moment, neutral=other)
+        case Result():
+            score = (None, None) if other else (2, 1)
+            return fact._replace(known_at=moment, home_score=score[0], away_score=score[1])
+    return fact._replace(known_at=moment, quoted_at=moment, odds_home=1.7 if other else 1.8)
+
+
+def identity(fact: Any) -> tuple[str, ...]:
+    return (fact.game_id, fact.book, fact.moment) if isinstance(fact, Quote) else (fact.game_id,)
+
+
+def without_clocks(fact: Any) -> Any:
+    return fact._replace(known_at=END, **({"quoted_at": END} if isinstance(fact, Quote) else {}))
+
+
+def changes(facts: Batch) -> Batch:
+    """What the archive should tell of them: in order of time, each fact that says something else than the one before."""
+    told = Batch()
+    for kind in KINDS:
+        before: dict[Any, Any] = {}
+        for fact in sorted(getattr(facts, kind), key=lambda fact: fact.known_at):
+            if before.get(identity(fact)) != without_clocks(fact):
+                getattr(told, kind).append(fact)
+            before[identity(fact)] = without_clocks(fact)
+    return told
+
+
+def together(history: list[Look]) -> Batch:
+    return Batch(*([fact for _, seen in history for fact in getattr(seen, kind)] for kind in KINDS))
+
+
+def assert_tells(engine: Engine, facts: Batch) -> None:
+    """The archive's views at every moment at which something was learned, and an instant before, are the expected."""
+    known = {fact.known_at for kind in KINDS for fact in getattr(facts, kind)}
+    for moment in (*known, *(one - archive.INSTANT for one in known), END):
+        assert archive.load(engine, EPL, moment).sha256() == changes(facts.known_by(moment)).sha256()
+
+
 @settings(max_examples=40)
 @given(seed=st.integers(0, 10**6), count=st.integers(1, 6))
 def test_any_split_and_order_of_arrival_ends_in_the_same_views(seed: int, count: int, sqlite_database: Engine) -> None:
-    """Of values that do not come back: of x, y, x the last x adds nothing if it comes before y does, and is not kept."""
-    random, facts = Random(seed), without_returns(crowded_facts(seed, games=12))
+    """Values that return, corrections, results taken back, games that vanish; single facts torn out of their looks."""
+    random, facts = Random(seed), together(looks_at(seed))
     empty(sqlite_database)
-    for batch in pieces(facts, count, random):
+    torn = pieces(facts, count, random)
+    for batch in torn:
         archive.record(sqlite_database, EPL, batch, source="test", recorded_at=END)
-    for days in (*random.sample(range(-14, 420), 6), 10_000):
-        moment = FIRST_DAY + timedelta(days=days)
-        assert archive.load(sqlite_database, EPL, moment).sha256() == facts.known_by(moment).sha256()
-
-
-def without_returns(facts: Batch) -> Batch:
-    """Only facts that differ from every earlier version of themselves, and no two of one moment."""
-    kept = Batch()
-    for kind in ("games", "results", "quotes"):
-        seen: set[Any] = set()
-        for fact in sorted(getattr(facts, kind), key=lambda fact: fact.known_at):
-            identity = (fact.game_id, *((fact.book, fact.moment) if kind == "quotes" else ()))
-            without_clocks = fact._replace(known_at=END, **({"quoted_at": END} if kind == "quotes" else {}))
-            if not seen & {(identity, fact.known_at), (identity, without_clocks)}:
-                seen |= {(identity, fact.known_at), (identity, without_clocks)}
-                getattr(kept, kind).append(fact)
-    return kept
+    assert_tells(sqlite_database, facts)
+    for batch in random.sample(torn, count):
+        assert archive.record(sqlite_database, EPL, batch, source="again", recorded_at=END).added == 0
 
 
 @settings(max_examples=30)
-@given(seed=st.integers(0, 10**6), cuts=st.sets(st.integers(-14, 400), max_size=6))
-def test_snapshots_in_order_of_time_may_be_cut_anywhere(seed: int, cuts: set[int], sqlite_database: Engine) -> None:
-    """In order of time a value that comes back is a change like any other."""
+@given(seed=st.integers(0, 10**6))
+def test_whole_looks_in_any_order_end_in_the_same_views(seed: int, sqlite_database: Engine) -> None:
+    history = looks_at(seed)
+    empty(sqlite_database)
+    for _, seen in Random(seed).sample(history, len(history)):
+        archive.record(sqlite_database, EPL, seen, source="test", recorded_at=END)
+    assert_tells(sqlite_database, together(history))
+
+
+@settings(max_examples=30)
+@given(seed=st.integers(0, 10**6), overlap=st.integers(0, 3))
+def test_live_looks_in_order_of_time_store_no_sightings_and_end_in_the_same_views(
+    seed: int, overlap: int, sqlite_database: Engine
+) -> None:
+    """However often each look comes again before the next one does."""
+    history = looks_at(seed)
+    empty(sqlite_database)
+    for _, seen in history:
+        for _ in range(1 + overlap):
+            archive.record(sqlite_database, EPL, seen, source="test", recorded_at=END, live=True)
+    facts = together(history)
+    assert_tells(sqlite_database, facts)
+    expected = changes(facts)
+    assert len(contents(sqlite_database)) == sum(len(getattr(expected, kind)) for kind in KINDS)
+
+
+@settings(max_examples=40)
+@given(seed=st.integers(0, 10**6), count=st.integers(1, 6))
+def test_crowded_facts_in_any_split_and_order_end_in_the_same_views(
+    seed: int, count: int, sqlite_database: Engine
+) -> None:
+    """The same of leagues with all that sources do to a game, moved starts and late quotes of two books included."""
     facts = crowded_facts(seed, games=12)
-    views = []
-    for bounds in ([FIRST_DAY + timedelta(days=day) for day in sorted(cuts)], []):
-        empty(sqlite_database)
-        known: Any = set()
-        for moment in (*bounds, END):
-            now_known = facts.known_by(moment)
-            fresh = Batch(*([f for f in getattr(now_known, kind) if f not in known] for kind in KINDS))
-            known |= {fact for kind in KINDS for fact in getattr(now_known, kind)}
-            ordered = Batch(*(sorted(getattr(fresh, kind), key=lambda fact: fact.known_at) for kind in KINDS))
-            archive.record(sqlite_database, EPL, ordered, source="test", recorded_at=END)
-        views.append(archive.load(sqlite_database, EPL, END).sha256())
-    assert views[0] == views[1]
-
-
-KINDS = ("games", "results", "quotes")
+    empty(sqlite_database)
+    for batch in pieces(facts, count, Random(seed)):
+        archive.record(sqlite_database, EPL, batch, source="test", recorded_at=END)
+    assert_tells(sqlite_database, facts)
 
 
 def test_nothing_is_ever_updated_in_place(database: Engine, tmp_path: Path) -> None:
@@ -120,8 +192,8 @@ def test_nothing_is_ever_updated_in_place(database: Engine, tmp_path: Path) -> N
         lambda now: archive.record(database, EPL, contradicting(facts), source="test", recorded_at=now),
         lambda now: backfill(database, LEAGUES, [tmp_path], now=now),
         lambda now: backfill(database, LEAGUES, [tmp_path], now=now),
-        lambda now: online.build(database, EPL, now),
-        lambda now: online.build(database, EPL, FIRST_DAY),
+        lambda now: build(database, EPL, now),
+        lambda now: build(database, EPL, FIRST_DAY),
     ]
     before: dict[tuple[Any, ...], tuple[Any, ...]] = {}
     sizes = []
@@ -191,11 +263,11 @@ def run_backfill(engine: Engine, folder: Path, *, killed_at: int) -> "subprocess
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=240,
     )
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_killed_at_any_point_and_run_again_it_loses_and_doubles_nothing(database: Engine, tmp_path: Path) -> None:
     write_archives(tmp_path, files=3, games=150)
     undisturbed = run_backfill(database, tmp_path, killed_at=0)

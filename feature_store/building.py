@@ -1,0 +1,89 @@
+"""Bring a league's online rows and state up to date, going on from its ladder.
+
+The rows are those of the replay that training runs, as of now; only what is new in the archive is played.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Engine
+
+from core.betting.leagues import League
+from core.database import reading, upsert, writing
+from core.errors import ConflictError
+from feature_store import ladder, tables
+from feature_store.columns import columns_of
+from feature_store.features import EVERYTHING
+from feature_store.league_state import LeagueState
+from feature_store.online import stored_row
+from feature_store.replay import climb, coming_rows
+
+KEPT_AFTER_START: Final = timedelta(days=7)
+ATTEMPTS: Final = 5
+
+
+@dataclass(frozen=True)
+class Built:
+    """What one build stored: games to come, rows that changed, and games the state has seen."""
+
+    league: str
+    upcoming: int
+    changed: int
+    played: int
+
+
+def build(engine: Engine, league: League, now: datetime) -> Built:
+    """Compute the rows of the league's coming games and its state as of now, and store both in one transaction.
+
+    Raises ConflictError when other builds of the league get in between again and again.
+    """
+    for _ in range(ATTEMPTS):
+        with reading(engine) as connection:
+            before = ladder.built_revision(connection, league)
+        standing = ladder.standing(engine, league, before)
+        highest, settled = standing.below(None), standing.below(now)
+        top = ladder.rung_at(engine, league, highest)
+        start = top if settled == highest else ladder.rung_at(engine, league, settled)
+        facts = ladder.facts_above(engine, league, start if top is not None else None)
+        climbed = list(climb(league, columns_of(facts), top, ladder.horizons(facts, top)))
+        base = next((new for new in reversed(climbed) if new.settled_at <= now), start)
+        rows, state = coming_rows(league, facts, EVERYTHING, now, base)
+        fresh = [stored_row(league, row) for row in rows]
+        with writing(engine) as connection:
+            if ladder.built_revision(connection, league, lock=True) == before:
+                ladder.rebuild(connection, standing, climbed)
+                changed = _store_rows(connection, league, fresh, now)
+                _store_state(connection, league, state, now, standing.revision)
+                return Built(league.key, len(fresh), changed, state.games)
+    raise ConflictError(f"{league.key} is being built elsewhere again and again.", hint="Build from one place.")
+
+
+def _store_rows(connection: Connection, league: League, fresh: list[dict[str, Any]], now: datetime) -> int:
+    """Store the rows that changed, remove those of games called off or long begun; returns how many changed."""
+    of_league = (tables.rows.c.sport == league.sport) & (tables.rows.c.league == league.key)
+    known = dict(
+        connection.execute(sa.select(tables.rows.c.game_id, tables.rows.c.digest).where(of_league)).tuples().all()
+    )
+    changed = [row for row in fresh if known.get(row["game_id"]) != row["digest"]]
+    upsert(connection, tables.rows, changed)
+    still_due = {row["game_id"] for row in fresh}
+    due = sa.select(tables.rows.c.game_id).where(of_league, tables.rows.c.start_at >= now)
+    called_off = [game_id for (game_id,) in connection.execute(due) if game_id not in still_due]
+    gone = tables.rows.c.game_id.in_(called_off) | (tables.rows.c.start_at < now - KEPT_AFTER_START)
+    connection.execute(sa.delete(tables.rows).where(of_league, gone))
+    return len(changed)
+
+
+def _store_state(connection: Connection, league: League, state: LeagueState, now: datetime, revision: int) -> None:
+    row = {
+        "sport": league.sport,
+        "league": league.key,
+        "as_of": now,
+        "version": EVERYTHING.fingerprint(league.sport),
+        "games": state.games,
+        "revision": revision,
+        "body": state.to_json(),
+    }
+    upsert(connection, tables.states, [row])

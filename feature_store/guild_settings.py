@@ -1,0 +1,27 @@
+"""What guilds have set in the bot, as far as the service obeys it."""
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Engine
+
+from core.database import reading
+from feature_store import tables
+
+
+def api_rate_limits(engine: Engine) -> dict[int, int]:
+    """Requests per minute that each guild allows itself, as last known; guilds that say nothing are left out.
+
+    Raises DatabaseError.
+    """
+    guilds = tables.guilds
+    newest = (
+        sa.select(guilds.c.guild_id, sa.func.max(guilds.c.known_at).label("known_at"))
+        .group_by(guilds.c.guild_id)
+        .subquery()
+    )
+    query = (
+        sa.select(guilds.c.guild_id, guilds.c.api_rate_limit)
+        .join(newest, (guilds.c.guild_id == newest.c.guild_id) & (guilds.c.known_at == newest.c.known_at))
+        .where(guilds.c.api_rate_limit.is_not(None))
+    )
+    with reading(engine) as connection:
+        return {guild_id: max(0, limit) for guild_id, limit in connection.execute(query)}

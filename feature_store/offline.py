@@ -1,0 +1,231 @@
+"""The offline side: the rows of past games as Parquet, one file per league and calendar year of the start.
+
+Only what is new is computed: the rows of games that changed, and of all games that started after the first moment at
+which something new was known. The files say themselves up to where in the archive they go, so every machine may keep
+its own, and a process that dies between two files leaves nothing that the next run does not put right.
+"""
+
+import fcntl
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import sqlalchemy as sa
+from pyarrow import csv
+from sqlalchemy.engine import Connection, Engine
+
+from core.betting.leagues import League
+from core.database import reading
+from core.errors import ValidationError
+from feature_store import archive, ladder, tables
+from feature_store.columns import columns_of
+from feature_store.features import EVERYTHING
+from feature_store.replay import Table, past_table, table_as_of
+
+MARK: Final = "materialized.json"
+WRITERS: Final[dict[str, Callable[[pa.Table, Path], Any]]] = {".parquet": pq.write_table, ".csv": csv.write_csv}
+
+
+@dataclass(frozen=True)
+class Materialized:
+    """What one run wrote: rows computed, of which the league now has so many, and the folder."""
+
+    league: str
+    computed: int
+    rows: int
+    folder: Path
+
+
+@dataclass(frozen=True)
+class _Mark:
+    """Up to where the files go: revision of the archive, moment of the run, and the features' fingerprint."""
+
+    revision: int
+    through: datetime
+    version: str
+
+
+def materialize(engine: Engine, league: League, folder: Path, now: datetime) -> Materialized:
+    """Bring the league's files up to what is known now. Scores stand beside the rows as labels, not as features.
+
+    Two at once take turns: one that began earlier must not put its older rows under the other's newer mark.
+    """
+    with _turn(folder, league):
+        return _materialized(engine, league, folder / league.key, now)
+
+
+def _materialized(engine: Engine, league: League, own: Path, now: datetime) -> Materialized:
+    version = EVERYTHING.fingerprint(league.sport)
+    mark = _read_mark(own)
+    if mark is not None and (mark.version != version or mark.through > now):
+        mark = None
+    with reading(engine) as connection:
+        revision = archive.newest_revision(connection, league.sport, league.key)
+        first = _first_change(connection, league, mark)
+    computed = 0
+    if mark is None or first is not None:
+        since = None if mark is None else first
+        rows = _rows_since(engine, league, since, now)
+        _replace(own, rows, since)
+        computed = rows.num_rows
+    _write_mark(own, _Mark(revision, now, version))
+    return Materialized(league.key, computed, _count(own), own)
+
+
+def read_rows(folder: Path, league: League) -> pa.Table:
+    """Every materialized row of the league, in order of start."""
+    files = _files(folder / league.key)
+    return pa.concat_tables([pq.read_table(path) for path in files]) if files else _empty()
+
+
+def export_rows(engine: Engine, league: League, output: Path, now: datetime, as_of: datetime | None) -> int:
+    """Write the rows of all past games, or of the games to come as of a moment; returns how many.
+
+    Games to come as of a moment in the past are those that started after it: their scores stand beside the rows
+    where they are known today. Raises ValidationError for a file that is neither .parquet nor .csv.
+    """
+    if output.suffix not in WRITERS:
+        msg = f"output: expected a file ending in {' or '.join(WRITERS)}, got {output.name!r}."
+        raise ValidationError(msg, field="output")
+    facts = columns_of(archive.load(engine, league, now))
+    rows = _arrow(
+        table_as_of(league, facts, EVERYTHING, as_of) if as_of is not None else past_table(league, facts, EVERYTHING)
+    )
+    WRITERS[output.suffix](rows, output)
+    return int(rows.num_rows)
+
+
+@contextmanager
+def _turn(folder: Path, league: League) -> Iterator[None]:
+    """Waits until nobody else on this machine writes the league's files."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / f".{league.key}.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _first_change(connection: Connection, league: League, mark: _Mark | None) -> datetime | None:
+    """The start of the first game whose row may differ from the one in the files; None if there is no such game.
+
+    A game changes its own row, and the rows of games that start after something new was known of it and its result.
+    """
+    if mark is None:
+        return None
+    changes, games, results = tables.changes.c, tables.games.c, tables.results.c
+    new = (
+        sa.select(changes.game_id, sa.func.min(changes.known_from).label("known_from"))
+        .where(changes.sport == league.sport, changes.league == league.key)
+        .where((changes.revision > mark.revision) | (changes.known_until > mark.through))
+        .group_by(changes.game_id)
+        .subquery()
+    )
+    ended = (results.sport == league.sport) & (results.league == league.key) & (results.game_id == new.c.game_id)
+    listed = (games.sport == league.sport) & (games.league == league.key) & (games.game_id == new.c.game_id)
+    said = (
+        sa.select(new.c.known_from, sa.func.min(results.known_at), sa.func.min(games.start_at))
+        .select_from(new.join(tables.results, ended).join(tables.games, listed))
+        .group_by(new.c.game_id, new.c.known_from)
+    )
+    moments = [min(start, max(known, result)) for known, result, start in connection.execute(said)]
+    return min(moments, default=None)
+
+
+def _rows_since(engine: Engine, league: League, since: datetime | None, now: datetime) -> pa.Table:
+    step = None
+    if since is not None:
+        with reading(engine) as connection:
+            built = ladder.built_revision(connection, league)
+        step = ladder.standing(engine, league, built).below(since)
+    base = ladder.rung_at(engine, league, step)
+    facts = ladder.facts_above(engine, league, base).known_by(now)
+    return _arrow(past_table(league, columns_of(facts), EVERYTHING, since=since, base=base))
+
+
+def _arrow(table: Table) -> pa.Table:
+    """The rows with what identifies their games, the features by name, and the final scores."""
+    games = [table.facts.versions[place] for place in table.version.tolist()]
+    place = {game_id: index for index, game_id in enumerate(table.facts.game_ids)}
+    results = table.facts.results
+    latest = np.full(len(place), -1, dtype=np.int64)
+    latest[results.game] = np.arange(len(results.game))
+    own = latest[[place[game.game_id] for game in games]] if games else np.empty(0, dtype=np.int64)
+    moments = pa.timestamp("us", tz="UTC")
+    columns: dict[str, Any] = {
+        "game_id": pa.array([game.game_id for game in games], pa.string()),
+        "as_of": pa.array([datetime.fromtimestamp(at, UTC) for at in table.at.tolist()], moments),
+        "season": pa.array([game.season for game in games], pa.int32()),
+        "home_team": pa.array([game.home_team for game in games], pa.string()),
+        "away_team": pa.array([game.away_team for game in games], pa.string()),
+        **{name: pa.array(table.values[:, at], pa.float64()) for at, name in enumerate(EVERYTHING.names)},
+        "home_score": pa.array(results.home[own], pa.float64()),
+        "away_score": pa.array(results.away[own], pa.float64()),
+    }
+    return pa.table(columns)
+
+
+def _empty() -> pa.Table:
+    names = ("game_id", "as_of", "season", "home_team", "away_team", *EVERYTHING.names, "home_score", "away_score")
+    return pa.table({name: pa.array([], pa.float64()) for name in names})
+
+
+def _replace(own: Path, rows: pa.Table, since: datetime | None) -> None:
+    """Put the rows in place of all that start at ``since`` or later; each file changes in one step."""
+    own.mkdir(parents=True, exist_ok=True)
+    by_year = dict(_by_year(rows))
+    for path in _files(own):
+        year = int(path.stem)
+        if since is None or year > since.year:
+            if year not in by_year:
+                path.unlink()
+        elif year == since.year:
+            kept = pq.read_table(path)
+            kept = kept.filter(pc.less(kept["as_of"], pa.scalar(since, kept["as_of"].type)))
+            by_year[year] = pa.concat_tables([kept, by_year[year]]) if year in by_year else kept
+    for year, part in by_year.items():
+        draft = own / f".{year}.{os.getpid()}"
+        pq.write_table(part, draft, compression="zstd")
+        draft.replace(own / f"{year}.parquet")
+
+
+def _by_year(rows: pa.Table) -> Iterator[tuple[int, pa.Table]]:
+    years = pc.year(rows["as_of"])
+    for year in pc.unique(years).to_pylist():
+        yield year, rows.filter(pc.equal(years, year))
+
+
+def _files(own: Path) -> list[Path]:
+    return sorted(own.glob("[0-9]*.parquet"), key=lambda path: int(path.stem))
+
+
+def _count(own: Path) -> int:
+    return sum(pq.read_metadata(path).num_rows for path in _files(own))
+
+
+def _read_mark(own: Path) -> _Mark | None:
+    """None where there are no files, or none that can be gone on from."""
+    try:
+        content = json.loads((own / MARK).read_text())
+        return _Mark(content["revision"], datetime.fromisoformat(content["through"]), content["version"])
+    except FileNotFoundError:
+        return None
+    except (ValueError, KeyError, TypeError):
+        shutil.rmtree(own)
+        return None
+
+
+def _write_mark(own: Path, mark: _Mark) -> None:
+    own.mkdir(parents=True, exist_ok=True)
+    draft = own / f".{MARK}.{os.getpid()}"
+    content = {"revision": mark.revision, "through": mark.through.isoformat(), "version": mark.version}
+    draft.write_text(json.dumps(content))
+    draft.replace(own / MARK)
