@@ -1,8 +1,9 @@
 """Engines, transactions and column types that mean the same on MySQL 8, MariaDB and SQLite."""
 
+import fcntl
 import re
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,6 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import mysql, sqlite
 from sqlalchemy.engine import URL, Connection, Dialect, Engine
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.pool import QueuePool
 
 from core.errors import DatabaseError, OperationTimeoutError
 
@@ -67,11 +69,18 @@ QUOTED_VALUE: Final = re.compile(r"(entry|value:|near) (['\"]).*\2(?= for |: | a
 """Where the drivers' messages repeat a parameter or the statement."""
 
 
-def open_database(address: URL, *, pool_size: int = 5) -> Engine:
+def open_database(
+    address: URL,
+    *,
+    pool_size: int = 5,
+    pool: type[QueuePool] = QueuePool,
+    connecting: float = 5,
+    answering: float = 60,
+) -> Engine:
     """An engine for the address; connects only when first used.
 
     An SQLite file's folder is made. MySQL sessions read what is committed at each statement, so that
-    a poller sees new rows, and give up on a silent server after seconds, not minutes.
+    a poller sees new rows, and give up on a silent server after ``connecting`` or ``answering`` seconds.
     """
     if address.get_backend_name() == "sqlite":
         if address.database:
@@ -85,9 +94,10 @@ def open_database(address: URL, *, pool_size: int = 5) -> Engine:
         isolation_level="READ COMMITTED",
         pool_pre_ping=True,
         pool_recycle=1800,
+        poolclass=pool,
         pool_size=pool_size,
         max_overflow=0,
-        connect_args={"connect_timeout": 5, "read_timeout": 60, "write_timeout": 60},
+        connect_args={"connect_timeout": connecting, "read_timeout": answering, "write_timeout": answering},
     )
 
 
@@ -97,6 +107,7 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=NORMAL")
     connection.execute("PRAGMA foreign_keys=ON")
+    connection.execute("PRAGMA cache_size=-65536")
 
 
 def _begin_sqlite(connection: Connection) -> None:
@@ -125,6 +136,24 @@ def writing(engine: Engine, *, alone: str = "") -> Iterator[Connection]:
         connection.begin(),
     ):
         yield connection
+
+
+@contextmanager
+def turn(engine: Engine, name: str) -> Iterator[None]:
+    """Keeps everybody else who wants this name's turn waiting, for work that is more than one transaction.
+
+    Takes a connection of its own for as long as it lasts. Raises OperationTimeoutError after about a minute;
+    on SQLite, where a lock file beside the database is the turn, it waits.
+    """
+    if engine.dialect.name != "sqlite":
+        with _as_database_error(engine), engine.connect() as connection, _alone(connection, name):
+            yield
+    elif engine.url.database in (None, "", ":memory:"):
+        yield
+    else:
+        with Path(f"{engine.url.database}.{name}.lock").open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
 
 
 @contextmanager
@@ -167,15 +196,47 @@ def _reason(error: SQLAlchemyError) -> str:
 
 def insert_new(connection: Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:
     """Insert the rows whose primary or unique key is not there yet; the others stay untouched."""
-    insert: sqlite.Insert | mysql.Insert
-    if connection.dialect.name == "sqlite":
-        insert = sqlite.insert(table).on_conflict_do_nothing()
-    else:
-        # Not INSERT IGNORE, which would also swallow truncation; a column set to itself changes nothing.
-        first_key = next(iter(table.primary_key.columns))
-        insert = mysql.insert(table).on_duplicate_key_update({first_key.name: first_key})
     for start in range(0, len(rows), INSERT_BATCH):
-        connection.execute(insert, [dict(row) for row in rows[start : start + INSERT_BATCH]])
+        connection.execute(_insert_new(connection, table), [dict(row) for row in rows[start : start + INSERT_BATCH]])
+
+
+def insert_new_tuples(
+    connection: Connection, table: sa.Table, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]
+) -> None:
+    """``insert_new`` for many rows, as tuples in the order of ``columns``: twice as fast.
+
+    The statement is compiled once and the driver gets its parameters as they are, converted column by column.
+    """
+    style = "qmark" if connection.dialect.name == "sqlite" else "format"
+    positional: Dialect = type(connection.dialect)(paramstyle=style)  # type: ignore[call-arg]
+    compiled = _insert_new(connection, table).compile(dialect=positional, column_keys=list(columns))
+    order = [columns.index(name) for name in compiled.positiontup or ()]
+    processors = [_to_driver(table.c[columns[place]], connection.dialect) for place in order]
+    for start in range(0, len(rows), INSERT_BATCH):
+        told = list(zip(*rows[start : start + INSERT_BATCH], strict=True))
+        converted = [process(told[place]) for place, process in zip(order, processors, strict=True)]
+        connection.exec_driver_sql(str(compiled), list(zip(*converted, strict=True)))
+
+
+def _insert_new(connection: Connection, table: sa.Table) -> sqlite.Insert | mysql.Insert:
+    if connection.dialect.name == "sqlite":
+        return sqlite.insert(table).on_conflict_do_nothing()
+    # Not INSERT IGNORE, which would also swallow truncation; a column set to itself changes nothing.
+    first_key = next(iter(table.primary_key.columns))
+    return mysql.insert(table).on_duplicate_key_update({first_key.name: first_key})
+
+
+def _to_driver(column: sa.Column[Any], dialect: Dialect) -> Callable[[Sequence[Any]], Iterable[Any]]:
+    """What turns a column's values into the driver's, each different one once."""
+    process = column.type.dialect_impl(dialect).bind_processor(dialect)
+    if process is None:
+        return lambda values: values
+
+    def convert(values: Sequence[Any]) -> Iterable[Any]:
+        drivers = {value: process(value) for value in set(values)}
+        return map(drivers.__getitem__, values)
+
+    return convert
 
 
 def upsert(connection: Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:

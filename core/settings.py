@@ -70,6 +70,26 @@ class Settings(BaseSettings):
     bundle_dir: Path = Path("mlruns/bundles")
     """Verified copies of model bundles, one folder per SHA-256; lets the server start with MLflow away."""
 
+    features_dir: Path = Path("mlruns/features")
+    """Feature rows of past games as Parquet, one folder per league; kept up by `dbsbm features build`."""
+
+    serving_dir: Path = Path("mlruns/serving")
+    """What serving keeps on disk for the time when the database is away: the last good games, models and keys, and the
+    served predictions that wait to be logged. Every worker of a machine shares it."""
+
+    spool_megabytes: int = Field(default=200, ge=1)
+    """How large the served predictions that wait for the database may grow on disk; what comes on top is lost."""
+
+    data_limit_hours: float = Field(default=24.0, gt=0)
+    """While the database is away, games last checked longer ago than this are answered 503, `data_too_old`."""
+
+    shadow: bool = False
+    """Whether challengers forecast what is served, too: logged, never returned, first to be dropped under load."""
+
+    signing_key: SecretStr | None = None
+    """Signs bundles and cached answers; at least 16 characters, the same on every machine of one installation.
+    Development makes its own beside BUNDLE_DIR; staging and production demand it."""
+
     leagues_file: Path | None = None
     """TOML file with further leagues, one table per league."""
 
@@ -84,6 +104,21 @@ class Settings(BaseSettings):
 
     cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
     """Web origins that may call the API from a browser: separated by commas, or a JSON list."""
+
+    allowed_hosts: Annotated[tuple[str, ...], NoDecode] = ()
+    """Host names that requests may be addressed to, separated by commas; none listed means any."""
+
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode] = ()
+    """Addresses or networks of our own proxies, by comma; only what they say of a client's address counts."""
+
+    key_rate_limit: int = Field(default=12_000, ge=1)
+    """Requests per minute that one key may make."""
+
+    guild_rate_limit: int = Field(default=100, ge=1)
+    """Requests per minute for a guild whose own ``api_rate_limit`` is not known."""
+
+    rate_limit_sharers: int = Field(default=1, ge=1)
+    """How many processes serve the same callers (workers of all instances); without Redis each allows that part."""
 
     snapshot_seconds: int = Field(default=60, ge=5)
     """How often `dbsbm flows serve` reads the bot's database and refreshes features and forecasts [seconds]."""
@@ -112,14 +147,14 @@ class Settings(BaseSettings):
             raise ValueError(msg)
         return value
 
-    @field_validator("cors_origins", mode="before")
+    @field_validator("cors_origins", "allowed_hosts", "trusted_proxies", mode="before")
     @classmethod
-    def _origins_by_comma(cls, value: object) -> object:
+    def _listed_by_comma(cls, value: object) -> object:
         if not isinstance(value, str):
             return value
         if value.strip().startswith("["):
             return json.loads(value)
-        return tuple(origin.strip() for origin in value.split(",") if origin.strip())
+        return tuple(item.strip() for item in value.split(",") if item.strip())
 
     @cached_property
     def database(self) -> URL:

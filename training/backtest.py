@@ -1,7 +1,7 @@
 """Walk-forward backtest: every played game of some seasons, forecast by models fitted on earlier seasons only."""
 
 import csv
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -38,14 +38,17 @@ def backtest(
     *,
     with_odds: bool,
     known_by: datetime,
+    others: Iterable[League] = (),
     on_season: Callable[[str, int, int], None] = lambda _season, _done, _all: None,
 ) -> Backtest:
     """Forecast the seasons named. ``with_odds`` allows the current game's own price as a feature.
 
+    Where the league's games are few, it learns from those ``others`` that play the same sport, too.
+
     Raises ValidationError for a season that is not there or has nothing before it.
     """
     recipe = RECIPES["prices" if with_odds else "results"]
-    dataset = load_dataset(engine, league, known_by)
+    dataset = load_dataset(engine, league, known_by, others)
     proof, asked = season_blocks(dataset, seasons, recipe.proving_seasons)
     names = [block.name for block in asked]
     forecasts, _ = walk_forward(recipe, dataset, [*proof, *asked], asked=names, on_block=on_season)

@@ -1,9 +1,9 @@
 """What a model learns from: every finished game of a league, its features as of its start, and how it ended."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,8 +18,15 @@ from feature_store.facts import Batch, Quote
 from feature_store.features import EVERYTHING, FeatureSet
 from feature_store.replay import past_table
 
-FEWEST_GAMES = 120
-"""Below this a league cannot be split into training and proof."""
+FEWEST_GAMES: Final = 20
+"""Below this nothing can be said of how good a forecast is."""
+LEARNING_GAMES: Final = 240
+"""Below this nothing is fitted to a league's own games alone: ratings must do."""
+OWN_GAMES: Final = 2_000
+"""Below this a league learns together with the others of its sport, where there are any."""
+
+Basis = Literal["own", "pooled", "elo"]
+"""What a forecaster rests on: its league's games, those of the sport's other leagues too, or ratings alone."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +48,8 @@ class Dataset:
     closing: FloatArray
     """Probabilities by the closing price, shape (games, outcomes); NaN where it is not known."""
     opening: FloatArray
+    lenders: tuple["Dataset", ...] = ()
+    """Leagues of the same sport and outcomes, from which a league with few games learns too."""
 
     def __len__(self) -> int:
         return len(self.game_ids)
@@ -64,6 +73,39 @@ class Dataset:
         last = self.league.outcomes - 1
         return np.where(self.margins > 0, 0, np.where(self.margins < 0, last, level)).astype(np.int64)
 
+    @property
+    def basis(self) -> Basis:
+        """What a forecaster made of these games rests on, by how many there are."""
+        if len(self) < OWN_GAMES and self.lenders and _joined((self, *self.lenders)).learnable:
+            return "pooled"
+        return "own" if self.learnable else "elo"
+
+    @property
+    def learnable(self) -> bool:
+        """Whether there is enough to fit a model to: games, and every outcome among them."""
+        return len(self) >= LEARNING_GAMES and self._shows_every_outcome()
+
+    @property
+    def rests_on(self) -> str:
+        """The basis in words."""
+        if self.basis == "pooled":
+            lent = ", ".join(f"{other.league.key} ({len(other):,} games)" for other in self.lenders)
+            return f"learns from {lent} too, having fewer than {OWN_GAMES} games of its own"
+        if self.basis == "elo":
+            few = f"having fewer than {LEARNING_GAMES} games of every outcome"
+            return f"Elo ratings with standard parameters (with prices: the market as it is), {few}"
+        return "learns from its own games"
+
+    def lessons(self, until: float) -> tuple[Basis, "Dataset"]:
+        """The basis, and the games to learn from: these, and if pooled those the lenders had before the moment."""
+        lent = tuple(other.select(other.starts < until) for other in self.lenders)
+        known = replace(self, lenders=tuple(other for other in lent if len(other)))
+        games = _joined((known, *known.lenders)) if known.basis == "pooled" else replace(known, lenders=())
+        return known.basis, games
+
+    def _shows_every_outcome(self) -> bool:
+        return set(range(len(self.classes))) <= set(self.outcomes.tolist())
+
     def columns(self, features: FeatureSet) -> FloatArray:
         """The values of one feature set, in its order."""
         return self.values[:, [EVERYTHING.names.index(name) for name in features.names]]
@@ -80,16 +122,54 @@ class Dataset:
 _ARRAYS = ("seasons", "starts", "values", "home_scores", "away_scores", "closing", "opening")
 
 
-def load_dataset(engine: Engine, league: League, known_by: datetime) -> Dataset:
+def _joined(parts: Sequence[Dataset]) -> Dataset:
+    """The games of several datasets as one, in order of start; the rest is the first one's."""
+    order = np.argsort(np.concatenate([part.starts for part in parts]), kind="stable")
+    ids = [game_id for part in parts for game_id in part.game_ids]
+    columns: dict[str, Any] = {name: np.concatenate([getattr(part, name) for part in parts])[order] for name in _ARRAYS}
+    return replace(parts[0], game_ids=tuple(ids[place] for place in order), lenders=(), **columns)
+
+
+def load_dataset(engine: Engine, league: League, known_by: datetime, others: Iterable[League] = ()) -> Dataset:
     """The league's dataset from what was known by the moment.
 
-    Raises ServiceError, naming what was found, when there are too few games to learn from.
+    Where its own games are few, those ``others`` that play the same sport with the same outcomes become lenders.
+    Raises ServiceError, naming what was found, when there are too few games to judge anything by or when a score is no
+    number.
     """
-    dataset = dataset_of(league, archive.load(engine, league, known_by))
-    if len(dataset) < FEWEST_GAMES:
-        msg = f"{league.key} has {len(dataset)} finished games by {known_by:%Y-%m-%d}; {FEWEST_GAMES} are needed."
+    dataset = checked(dataset_of(league, archive.load(engine, league, known_by)), known_by)
+    if len(dataset) >= OWN_GAMES:
+        return dataset
+    alike = [
+        other
+        for other in sorted(others, key=lambda other: other.key)
+        if other.key != league.key
+        and (other.sport, other.outcomes, other.ties) == (league.sport, league.outcomes, league.ties)
+    ]
+    lent = [dataset_of(other, archive.load(engine, other, known_by)) for other in alike]
+    return replace(dataset, lenders=tuple(other for other in lent if len(other)))
+
+
+def checked(dataset: Dataset, known_by: datetime) -> Dataset:
+    """The dataset, if something can be learned and judged from it. Raises ServiceError saying what is wrong."""
+    league, games = dataset.league, len(dataset)
+    if games < FEWEST_GAMES:
+        msg = f"{league.key} has {games} finished games by {known_by:%Y-%m-%d}; {FEWEST_GAMES} are needed."
         raise ServiceError(msg, hint="Back-fill more seasons with `dbsbm backfill`.")
+    wrong = np.flatnonzero(~np.isfinite(dataset.margins))
+    if len(wrong):
+        msg = f"{league.key}: the score of game {dataset.game_ids[wrong[0]]} is no number ({len(wrong)} such games)."
+        raise ServiceError(msg, hint="Correct the result in the archive.")
     return dataset
+
+
+def refuse_one_ending(dataset: Dataset) -> None:
+    """Raises ServiceError when all games ended the same way."""
+    ended = set(dataset.outcomes[dataset.outcomes >= 0].tolist())
+    if len(ended) < 2:
+        said = f"with {dataset.classes[ended.pop()]}" if ended else "level"
+        msg = f"{dataset.league.key}: all {len(dataset)} finished games ended {said}; there is nothing to tell apart."
+        raise ServiceError(msg, hint="Look at the scores: a side may be missing or swapped.")
 
 
 def dataset_of(league: League, facts: Batch) -> Dataset:

@@ -1,14 +1,26 @@
-"""A model's scores beside the base rate, Elo and the market, on the same games."""
+"""A model's scores beside the base rate, Elo and the market, on the same games.
 
-from collections.abc import Sequence
+Every comparison is paired: both forecasters on the very games for which both are known, the mean of the
+differences game by game, and its standard error with the games of a week as one cluster, because a week's games share
+teams, form and whatever the league is going through. For the calibration error, which is no mean over games, the
+standard error comes from a bootstrap over the same weeks.
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from core.betting.odds import FloatArray
+from core.registry.held_out import HeldOut
+from feature_store.features import EVERYTHING
 from training import metrics
 from training.walk import Forecasts
+
+MARKET_LINES: Final = ("market_margin", "market_total")
+"""The features that hold the market's expected margin and total at the start."""
 
 
 @dataclass(frozen=True)
@@ -29,107 +41,247 @@ class Score:
 
 
 @dataclass(frozen=True)
+class Comparison:
+    """One measure of the model beside one yardstick, on the games for which both are known."""
+
+    measure: str
+    yardstick: str
+    games: int
+    model: float
+    other: float
+    difference: float
+    """The model's minus the yardstick's; below 0 the model is better, but for accuracy."""
+    error: float
+    """Standard error of the difference; NaN within a single week."""
+
+
+@dataclass(frozen=True)
+class Season:
+    """The same of one season (or part) alone."""
+
+    name: str
+    games: int
+    scores: tuple[Score, ...]
+    margin_error: float
+    total_error: float
+
+
+@dataclass(frozen=True)
 class Evaluation:
     """The model first, then the yardsticks; market rows count only games whose price is known."""
 
     scores: tuple[Score, ...]
+    comparisons: tuple[Comparison, ...]
+    by_season: tuple[Season, ...]
     calibration_floor: float
+    """Mean calibration error of a perfect forecast at this number of games."""
+    calibration_deviation: float
+    """How far a perfect forecast's calibration error strays from that by chance (standard deviation)."""
     margin_error: float
     """Mean absolute error of the expected margin [points]."""
     total_error: float
-    seasons: tuple[str, ...]
     outcome_shares: tuple[float, ...]
     """How often each outcome had happened before the last of these games: the base rate."""
     raw_log_loss: float
     """Before calibration."""
+
+    @property
+    def seasons(self) -> tuple[str, ...]:
+        return tuple(season.name for season in self.by_season)
 
     def score(self, name: str) -> Score | None:
         return next((score for score in self.scores if score.name == name), None)
 
     def metrics(self) -> dict[str, float]:
         """Flat numbers for the run's record."""
-        flat: dict[str, float] = {
-            f"{score.name}_{key}": float(value)
+        flat = {
+            f"{score.name}_{key}": value
             for score in self.scores
             for key, value in asdict(score).items()
-            if key != "name" and np.isfinite(value)
+            if key not in ("name", "difference", "difference_error")
         }
-        return flat | {
-            "calibration_floor": self.calibration_floor,
-            "margin_error": self.margin_error,
-            "total_error": self.total_error,
-            "raw_log_loss": self.raw_log_loss,
-        }
+        for one in self.comparisons:
+            flat[f"{one.measure}_minus_{one.yardstick}"] = one.difference
+            flat[f"{one.measure}_minus_{one.yardstick}_error"] = one.error
+        flat |= {key: value for key, value in asdict(self).items() if isinstance(value, float)}
+        return {name: float(value) for name, value in flat.items() if np.isfinite(value)}
+
+    def season_metrics(self) -> dict[str, list[tuple[int, float]]]:
+        """(season, value) for the run's curves; parts of a league with few seasons are counted from 1."""
+        curves: dict[str, list[tuple[int, float]]] = {}
+        for number, season in enumerate(self.by_season, start=1):
+            step = int(season.name) if season.name.isdecimal() else number
+            found = {f"season_{score.name}_log_loss": score.log_loss for score in season.scores}
+            found |= {"season_margin_error": season.margin_error, "season_total_error": season.total_error}
+            for name, value in found.items():
+                curves.setdefault(name, []).append((step, value))
+        return curves
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values for the registry."""
-        return {
-            "scores": [{key: _plain(value) for key, value in asdict(score).items()} for score in self.scores],
-            "calibration_floor": self.calibration_floor,
-            "margin_error": self.margin_error,
-            "total_error": self.total_error,
-            "seasons": list(self.seasons),
-            "outcome_shares": list(self.outcome_shares),
-        }
+        """Plain values for the registry; NaN becomes None."""
+        content: dict[str, Any] = _plain(asdict(self))
+        return content | {"seasons": list(self.seasons)}
 
 
 def evaluate(blocks: Sequence[Forecasts]) -> Evaluation:
-    """Score all blocks together. Games that ended level where that is no outcome count for margin and total only."""
-    outcomes = np.concatenate([block.games.outcomes for block in blocks])
-    decided = outcomes >= 0
-    outcomes = outcomes[decided]
+    """Score all blocks together and each alone.
 
-    def gathered(parts: Sequence[FloatArray]) -> FloatArray:
-        return np.asarray(np.concatenate(parts)[decided])
-
-    model = gathered([block.probabilities for block in blocks])
-    yardsticks = {
-        "base_rate": gathered([block.base_rate for block in blocks]),
-        "elo": gathered([block.elo for block in blocks]),
-        "opening": gathered([block.games.opening for block in blocks]),
-        "market": gathered([block.games.closing for block in blocks]),
-    }
-    scores = [_score("model", model, outcomes, model)]
-    for name, probabilities in yardsticks.items():
-        known = ~np.isnan(probabilities).any(axis=1)
-        if known.any():
-            scores.append(_score(name, probabilities[known], outcomes[known], model[known]))
-            if name == "market" and not known.all():
-                scores.append(_score("model_where_priced", model[known], outcomes[known], model[known]))
-    forecasts = [forecast for block in blocks for forecast in block.forecasts]
-    margins = np.concatenate([block.games.margins for block in blocks])
-    totals = np.concatenate([block.games.totals for block in blocks])
-    raw = gathered([block.uncalibrated for block in blocks])
+    Games that ended level where that is no outcome count for margin and total only.
+    """
+    together = _Together(blocks)
+    raw = together.decided([block.uncalibrated for block in blocks])
+    perfect = metrics.perfect_calibration_errors(together.model)
     return Evaluation(
-        scores=tuple(scores),
-        calibration_floor=metrics.calibration_floor(model),
-        margin_error=float(np.abs(margins - [forecast.margin for forecast in forecasts]).mean()),
-        total_error=float(np.abs(totals - [forecast.total for forecast in forecasts]).mean()),
-        seasons=tuple(block.block for block in blocks),
+        scores=together.scores(),
+        comparisons=(*together.comparisons(), *_expectations(blocks)),
+        by_season=tuple(_season(block) for block in blocks),
+        calibration_floor=float(perfect.mean()),
+        calibration_deviation=float(perfect.std(ddof=1)),
+        margin_error=_mean_error(blocks, "margin"),
+        total_error=_mean_error(blocks, "total"),
         outcome_shares=tuple(blocks[-1].base_rate[0].tolist()),
-        raw_log_loss=float(metrics.log_losses(raw / raw.sum(axis=1, keepdims=True), outcomes).mean()),
+        raw_log_loss=float(metrics.log_losses(raw / raw.sum(axis=1, keepdims=True), together.outcomes).mean()),
     )
 
 
-def _score(name: str, probabilities: FloatArray, outcomes: metrics.Indices, model: FloatArray) -> Score:
-    losses = metrics.log_losses(probabilities, outcomes)
-    difference = metrics.log_losses(model, outcomes) - losses
-    return Score(
-        name=name,
-        games=len(outcomes),
-        log_loss=float(losses.mean()),
-        brier=float(metrics.brier_scores(probabilities, outcomes).mean()),
-        ranked_probability=(
-            float(metrics.ranked_probability_scores(probabilities, outcomes).mean())
-            if probabilities.shape[1] == 3
-            else float("nan")
-        ),
-        accuracy=metrics.accuracy(probabilities, outcomes),
-        calibration_error=metrics.calibration_error(probabilities, outcomes),
+def held_out(blocks: Sequence[Forecasts]) -> HeldOut:
+    """What the model lost on each decided game of the blocks."""
+    together = _Together(blocks)
+    ids = [game_id for block in blocks for game_id in block.games.game_ids]
+    return HeldOut(
+        game_ids=tuple(game_id for game_id, kept in zip(ids, together.mask, strict=True) if kept),
+        starts=together.starts,
+        outcomes=together.outcomes,
+        losses=metrics.log_losses(together.model, together.outcomes),
+        learnt=np.repeat([block.learnt for block in blocks], [len(block.games) for block in blocks])[together.mask],
+    )
+
+
+class _Together:
+    """The decided games of some blocks as one table."""
+
+    def __init__(self, blocks: Sequence[Forecasts]) -> None:
+        outcomes = np.concatenate([block.games.outcomes for block in blocks])
+        self.mask: NDArray[np.bool_] = outcomes >= 0
+        self.outcomes = outcomes[self.mask]
+        self.starts = self.decided([block.games.starts for block in blocks])
+        self.weeks = metrics.weeks(self.starts)
+        self.model = self.decided([block.probabilities for block in blocks])
+        self.yardsticks = {
+            "base_rate": self.decided([block.base_rate for block in blocks]),
+            "elo": self.decided([block.elo for block in blocks]),
+            "opening": self.decided([block.games.opening for block in blocks]),
+            "market": self.decided([block.games.closing for block in blocks]),
+        }
+
+    def decided(self, parts: Sequence[FloatArray]) -> FloatArray:
+        return np.asarray(np.concatenate(parts)[self.mask])
+
+    def known(self) -> dict[str, NDArray[np.bool_]]:
+        """By yardstick the games it has a forecast of; a yardstick that has none is left out."""
+        masks = {name: np.asarray(~np.isnan(said).any(axis=1)) for name, said in self.yardsticks.items()}
+        return {name: mask for name, mask in masks.items() if mask.any()}
+
+    def scores(self) -> tuple[Score, ...]:
+        everywhere = np.ones(len(self.outcomes), dtype=bool)
+        scores = [self._score("model", self.model, everywhere)]
+        for name, known in self.known().items():
+            scores.append(self._score(name, self.yardsticks[name], known))
+            if name == "market" and not known.all():
+                scores.append(self._score("model_where_priced", self.model, known))
+        return tuple(scores)
+
+    def _score(self, name: str, said: FloatArray, chosen: NDArray[np.bool_]) -> Score:
+        said, outcomes = said[chosen], self.outcomes[chosen]
+        losses = metrics.log_losses(said, outcomes)
+        difference = metrics.log_losses(self.model[chosen], outcomes) - losses
+        ranked = metrics.ranked_probability_scores(said, outcomes) if said.shape[1] == 3 else np.array([np.nan])
+        return Score(
+            name=name,
+            games=len(outcomes),
+            log_loss=float(losses.mean()),
+            brier=float(metrics.brier_scores(said, outcomes).mean()),
+            ranked_probability=float(ranked.mean()),
+            accuracy=metrics.accuracy(said, outcomes),
+            calibration_error=metrics.calibration_error(said, outcomes),
+            difference=float(difference.mean()),
+            difference_error=metrics.standard_error(difference, self.weeks[chosen]),
+        )
+
+    def comparisons(self) -> list[Comparison]:
+        measures = {"log_loss": metrics.log_losses, "brier": metrics.brier_scores, "accuracy": metrics.hits}
+        if self.model.shape[1] == 3:
+            measures["ranked_probability"] = metrics.ranked_probability_scores
+        found = []
+        for name, chosen in self.known().items():
+            outcomes, weeks = self.outcomes[chosen], self.weeks[chosen]
+            model, other = self.model[chosen], self.yardsticks[name][chosen]
+            for measure, by_game in measures.items():
+                found.append(_comparison(measure, name, by_game(model, outcomes), by_game(other, outcomes), weeks))
+            own, others = (metrics.calibration_error(said, outcomes) for said in (model, other))
+            error = metrics.calibration_difference_error(model, other, outcomes, weeks)
+            found.append(Comparison("calibration_error", name, len(outcomes), own, others, own - others, error))
+        return found
+
+
+def _comparison(
+    measure: str, yardstick: str, model: FloatArray, other: FloatArray, weeks: metrics.Indices
+) -> Comparison:
+    difference = model - other
+    return Comparison(
+        measure=measure,
+        yardstick=yardstick,
+        games=len(model),
+        model=float(model.mean()),
+        other=float(other.mean()),
         difference=float(difference.mean()),
-        difference_error=metrics.standard_error(difference),
+        error=metrics.standard_error(difference, weeks),
+    )
+
+
+def _expectations(blocks: Sequence[Forecasts]) -> list[Comparison]:
+    """Expected margin and total beside those of base rate, Elo and the market's lines, ties included."""
+    weeks = metrics.weeks(np.concatenate([block.games.starts for block in blocks]))
+    columns = [EVERYTHING.names.index(name) for name in MARKET_LINES]
+    found = []
+    for place, question in enumerate(("margin", "total")):
+        truth, model = _truth_and_forecast(blocks, question)
+        said: Mapping[str, FloatArray] = {
+            **{name: np.concatenate([block.expected[name][place] for block in blocks]) for name in blocks[0].expected},
+            "market": np.concatenate([block.games.values[:, columns[place]] for block in blocks]),
+        }
+        for name, expected in said.items():
+            known = ~np.isnan(expected)
+            if known.any():
+                errors = [np.abs(truth - forecast)[known] for forecast in (model, expected)]
+                found.append(_comparison(f"{question}_error", name, errors[0], errors[1], weeks[known]))
+    return found
+
+
+def _truth_and_forecast(blocks: Sequence[Forecasts], question: str) -> tuple[FloatArray, FloatArray]:
+    truth = np.concatenate([getattr(block.games, f"{question}s") for block in blocks])
+    said = [getattr(forecast, question) for block in blocks for forecast in block.forecasts]
+    return truth, np.array(said, dtype=np.float64)
+
+
+def _mean_error(blocks: Sequence[Forecasts], question: str) -> float:
+    truth, said = _truth_and_forecast(blocks, question)
+    return float(np.abs(truth - said).mean())
+
+
+def _season(block: Forecasts) -> Season:
+    return Season(
+        name=block.block,
+        games=len(block.games),
+        scores=_Together([block]).scores(),
+        margin_error=_mean_error([block], "margin"),
+        total_error=_mean_error([block], "total"),
     )
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
     return None if isinstance(value, float) and not np.isfinite(value) else value

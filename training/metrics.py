@@ -34,7 +34,12 @@ def ranked_probability_scores(probabilities: FloatArray, outcomes: Indices) -> F
 
 def accuracy(probabilities: FloatArray, outcomes: Indices) -> float:
     """Share of games whose likeliest class happened. Shown, never decisive."""
-    return float((probabilities.argmax(axis=1) == outcomes).mean())
+    return float(hits(probabilities, outcomes).mean())
+
+
+def hits(probabilities: FloatArray, outcomes: Indices) -> FloatArray:
+    """1 for each game whose likeliest class happened, else 0."""
+    return np.asarray(probabilities.argmax(axis=1) == outcomes, dtype=np.float64)
 
 
 def calibration_error(probabilities: FloatArray, outcomes: Indices) -> float:
@@ -45,6 +50,11 @@ def calibration_error(probabilities: FloatArray, outcomes: Indices) -> float:
 
 def calibration_floor(probabilities: FloatArray, *, seed: int = 1, draws: int = 100) -> float:
     """The calibration error that these forecasts would show, at this number of games, if they were exactly right."""
+    return float(np.mean(perfect_calibration_errors(probabilities, seed=seed, draws=draws)))
+
+
+def perfect_calibration_errors(probabilities: FloatArray, *, seed: int = 1, draws: int = 100) -> FloatArray:
+    """Calibration errors over drawn outcomes of which the forecasts are exactly right, shape (draws,)."""
     random = np.random.default_rng(seed)
     cumulative = np.cumsum(probabilities, axis=1)
     errors = [
@@ -54,7 +64,7 @@ def calibration_floor(probabilities: FloatArray, *, seed: int = 1, draws: int = 
         )
         for _ in range(draws)
     ]
-    return float(np.mean(errors))
+    return np.array(errors)
 
 
 def _binned_gap(probabilities: FloatArray, happened: FloatArray) -> float:
@@ -64,6 +74,45 @@ def _binned_gap(probabilities: FloatArray, happened: FloatArray) -> float:
     return float(np.abs(said - came).sum() / len(probabilities))
 
 
-def standard_error(values: FloatArray) -> float:
-    """Standard error of the mean."""
-    return float(np.std(values, ddof=1) / np.sqrt(len(values))) if len(values) > 1 else float("nan")
+WEEK: Final = 7 * 86_400.0
+
+
+def weeks(starts: FloatArray) -> Indices:
+    """The week of each start [seconds since 1970]: what is compared game by game is not independent within one."""
+    return np.asarray(np.floor(starts / WEEK), dtype=np.int64)
+
+
+def standard_error(values: FloatArray, clusters: Indices | None = None) -> float:
+    """Standard error of the mean of values that may hang together within a cluster (Liang & Zeger 1986, CR1).
+
+    Without clusters, every value for itself, it is the usual standard error. NaN for fewer than two of them.
+    """
+    names, places = np.unique(np.arange(len(values)) if clusters is None else clusters, return_inverse=True)
+    if len(names) < 2:
+        return float("nan")
+    sums = np.bincount(places, values - values.mean())
+    return float(np.sqrt(len(names) / (len(names) - 1) * (sums**2).sum()) / len(values))
+
+
+def calibration_difference_error(
+    first: FloatArray, second: FloatArray, outcomes: Indices, clusters: Indices, *, seed: int = 1, draws: int = 200
+) -> float:
+    """Standard error of the difference of two calibration errors on the same games, by a bootstrap over clusters."""
+    names, places = np.unique(clusters, return_inverse=True)
+    if len(names) < 2:
+        return float("nan")
+    weights = np.random.default_rng(seed).multinomial(len(names), np.full(len(names), 1 / len(names)), draws)
+    games = weights @ np.bincount(places)
+    gaps = [weights @ _gaps_by_cluster(said, outcomes, places, len(names)) for said in (first, second)]
+    errors = [np.abs(gap).sum(axis=1) / games / first.shape[1] for gap in gaps]
+    return float(np.std(errors[0] - errors[1], ddof=1))
+
+
+def _gaps_by_cluster(probabilities: FloatArray, outcomes: Indices, places: Indices, clusters: int) -> FloatArray:
+    """Said minus seen in every bin of every class, summed per cluster, shape (clusters, classes x bins)."""
+    classes = probabilities.shape[1]
+    gaps = probabilities - np.eye(classes)[outcomes]
+    bins = np.minimum((probabilities * BINS).astype(int), BINS - 1) + BINS * np.arange(classes)
+    cells = places[:, None] * (classes * BINS) + bins
+    summed = np.bincount(cells.ravel(), gaps.ravel(), clusters * classes * BINS)
+    return np.asarray(summed.reshape(clusters, classes * BINS))

@@ -1,95 +1,31 @@
-"""Who becomes champion: a written rule, a refusal with numbers, and one change of the deployment record.
+"""Promotion and the way back: the gate is asked, the deployment record changed, MLflow's aliases follow.
 
-The rule: a challenger needs at least 100 held-out games, a log loss no worse than the base rate's, and a
-calibration error within .03 of what a perfect forecast would show; and beside a champion, a log loss that is
-not worse by more than one standard error on the games both were scored on. Later issues sharpen it.
+The rule itself is in ``gate``.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import datetime
-from typing import Any, Final
 
+import numpy as np
 from sqlalchemy.engine import Engine
 
-from core.errors import ConflictError, ValidationError
-from core.registry import deployment
+from core.betting.leagues import Leagues
+from core.errors import ConflictError, DataIntegrityError, ValidationError
+from core.registry import deployment, held_out
+from core.registry.bundle import Bundle
 from core.registry.deployment import Deployment, Version
+from core.registry.held_out import UNFAIR, HeldOut
+from core.registry.shelf import Shelf
 from core.registry.tracking import Tracking
-
-FEWEST_GAMES: Final = 100
-CALIBRATION_SLACK: Final = 0.03
-
-
-@dataclass(frozen=True)
-class Check:
-    """One line of the rule with the numbers it was decided on."""
-
-    name: str
-    passed: bool
-    numbers: str
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What the gate says of a challenger."""
-
-    model: str
-    version: int
-    checks: tuple[Check, ...]
-
-    @property
-    def passed(self) -> bool:
-        return all(check.passed for check in self.checks)
-
-
-def judge(challenger: Version, champion: Version | None) -> Verdict:
-    """Apply the rule to the scores both versions were registered with."""
-    model, base_rate = _score(challenger, "model"), _score(challenger, "base_rate")
-    floor = float(challenger.scores["calibration_floor"])
-    checks = [
-        Check(
-            "enough games", model["games"] >= FEWEST_GAMES, f"{model['games']} held-out games, {FEWEST_GAMES} needed"
-        ),
-        Check(
-            "beats the base rate",
-            model["log_loss"] <= base_rate["log_loss"],
-            f"log loss {model['log_loss']:.4f}, base rate {base_rate['log_loss']:.4f}",
-        ),
-        Check(
-            "calibrated",
-            model["calibration_error"] <= floor + CALIBRATION_SLACK,
-            f"calibration error {model['calibration_error']:.3f}, perfect {floor:.3f}, slack {CALIBRATION_SLACK}",
-        ),
-    ]
-    if champion is not None:
-        checks.append(_beside(challenger, champion))
-    return Verdict(challenger.model, challenger.version, tuple(checks))
-
-
-def _beside(challenger: Version, champion: Version) -> Check:
-    """Both against the base rate of their own held-out games, because those games need not be the same."""
-    gain, error = _gain(challenger)
-    champions_gain, champions_error = _gain(champion)
-    slack = (error**2 + champions_error**2) ** 0.5
-    return Check(
-        f"not worse than version {champion.version}",
-        gain >= champions_gain - slack,
-        f"gains {gain:.4f} on the base rate, the champion {champions_gain:.4f}, one standard error {slack:.4f}",
-    )
-
-
-def _gain(version: Version) -> tuple[float, float]:
-    beside = _score(version, "base_rate")
-    return -float(beside["difference"]), float(beside["difference_error"])
-
-
-def _score(version: Version, name: str) -> Mapping[str, Any]:
-    return next(score for score in version.scores["scores"] if score["name"] == name)
+from feature_store.features import FeatureSet, demanded_by
+from training import metrics
+from training.dataset import Dataset, load_dataset
+from training.examination import examine
+from training.gate import Check, Contender, Verdict, judge
 
 
 def promote(
-    engine: Engine, tracking_uri: str, model: str, number: int | None, now: datetime
+    engine: Engine, leagues: Leagues, shelf: Shelf, model: str, number: int | None, now: datetime
 ) -> tuple[Verdict, Deployment]:
     """Judge the challenger (or the version named) and make it champion if it passes.
 
@@ -104,11 +40,11 @@ def promote(
         raise ConflictError(f"{model} version {wanted} is the champion already.")
     challenger = deployment.version(engine, model, wanted)
     champion = None if seen.champion is None else deployment.version(engine, model, seen.champion)
-    verdict = judge(challenger, champion)
+    verdict = examined(engine, leagues, shelf, challenger, champion)
     if not verdict.passed:
         return verdict, seen
     changed = deployment.install_champion(engine, seen, wanted, now)
-    Tracking(tracking_uri).mirror(changed)
+    Tracking(shelf.tracking_uri).mirror(changed)
     return verdict, changed
 
 
@@ -117,3 +53,73 @@ def roll_back(engine: Engine, tracking_uri: str, model: str, now: datetime) -> D
     changed = deployment.roll_back(engine, model, now)
     Tracking(tracking_uri).mirror(changed)
     return changed
+
+
+def examined(engine: Engine, leagues: Leagues, shelf: Shelf, challenger: Version, champion: Version | None) -> Verdict:
+    """The gate's verdict on a version beside the champion, with all it takes to reach it; changes nothing."""
+    losses = held_out.held_out(engine, challenger.model, challenger.version)
+    if losses is None:
+        missing = Check("enough games", passed=False, numbers="its held-out losses were not kept; train it again")
+        return Verdict(challenger.model, challenger.version, (missing,))
+    bundle = shelf.take(challenger)
+    try:
+        features = _features(bundle)
+    except DataIntegrityError as error:
+        return Verdict(
+            challenger.model, challenger.version, (Check("same features", passed=False, numbers=error.message),)
+        )
+    dataset = load_dataset(engine, leagues.get(challenger.league), challenger.trained_until)
+    opponent = None if champion is None else _opponent(engine, shelf, champion, dataset, losses)
+    return judge(Contender(challenger, losses), opponent, examine(bundle, features, dataset))
+
+
+def _opponent(
+    engine: Engine, shelf: Shelf, champion: Version, dataset: Dataset, challengers: HeldOut
+) -> Contender | None:
+    """The champion with its losses: those it was registered with, and those of its bundle on games after its training.
+
+    None when this code computes other features than it needs, so that it cannot answer.
+    """
+    bundle = shelf.take(champion)
+    try:
+        features = _features(bundle)
+    except DataIntegrityError:
+        return None
+    registered = held_out.held_out(engine, champion.model, champion.version)
+    since = _since_training(bundle, features, dataset, challengers)
+    return Contender(champion, since if registered is None else _joined(registered, since))
+
+
+def _features(bundle: Bundle) -> FeatureSet:
+    manifest = bundle.manifest
+    return demanded_by(manifest.features, manifest.fingerprint, manifest.sport)
+
+
+def _since_training(bundle: Bundle, features: FeatureSet, dataset: Dataset, challengers: HeldOut) -> HeldOut:
+    """What the champion's bundle loses on decided games after all it knew, where that is fair to the challenger.
+
+    Fair is a game whose forecaster on the challenger's side had learnt from about as many games as the bundle, or
+    from more: to have learnt later is what a challenger is for, so both then count as having learnt from as many.
+    """
+    known_after = bundle.manifest.trained_until.timestamp()
+    learnt = dict(zip(challengers.game_ids, challengers.learnt.tolist(), strict=True))
+    by_challenger = np.array([learnt.get(game_id, 0) for game_id in dataset.game_ids], dtype=np.int64)
+    fair = by_challenger >= (1 - UNFAIR) * bundle.manifest.games
+    chosen = fair & (dataset.starts > known_after) & (dataset.outcomes >= 0)
+    games = dataset.select(chosen)
+    losses = np.zeros(0)
+    if len(games):
+        losses = metrics.log_losses(bundle.forecaster.probabilities(games.columns(features)), games.outcomes)
+    return HeldOut(games.game_ids, games.starts, games.outcomes, losses, by_challenger[chosen])
+
+
+def _joined(registered: HeldOut, since: HeldOut) -> HeldOut:
+    """Both; of a game in both, such as one that was moved to a later day, the registered loss."""
+    known = set(registered.game_ids)
+    new = np.array([game_id not in known for game_id in since.game_ids], dtype=bool)
+    arrays = {
+        name: np.concatenate((getattr(registered, name), getattr(since, name)[new]))
+        for name in ("starts", "outcomes", "losses", "learnt")
+    }
+    fresh = (game_id for game_id, kept in zip(since.game_ids, new, strict=True) if kept)
+    return replace(registered, game_ids=(*registered.game_ids, *fresh), **arrays)

@@ -1,13 +1,19 @@
 """What a training run does, written down: a run is reproducible from its recipe and its data's SHA-256."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from core.betting.leagues import nearest
 from core.errors import ResourceNotFoundError
-from feature_store.features import PRICES, RESULTS, FeatureSet
+from feature_store.features import PRICES, RESULTS, FeatureSet, feature_set
+
+if TYPE_CHECKING:
+    from training.dataset import Dataset
+
+TUNABLE: Final = ("regularisation", "rounds", "leaves", "learning_rate", "leaf_games")
+"""What tuning chooses from the data; it is part of a recipe's identity only where it is not tuned."""
 
 
 @dataclass(frozen=True)
@@ -19,34 +25,79 @@ class Recipe:
     """"results" models never see the price of the game they forecast; "prices" models do."""
     features: FeatureSet
     anchor: tuple[str, ...]
-    """The few features that carry most: one linear model sees only these, and is hardly penalised."""
-    regularisation: float = 0.02
-    """Inverse strength of the penalty on the linear model that sees every feature (scikit-learn's C)."""
-    rounds: int = 120
-    leaves: int = 7
+    """The few features that carry the outcome most: the first learner sees only these.
+
+    Where they are the market's, it is the market's own probabilities with one slope.
+    """
+    favoured: tuple[str, ...]
+    """Hardly penalised in the linear model of every feature; the first learner of the means sees only these."""
+    anchor_share: float
+    """Share of the first learner in the blend before there is evidence; the others share the rest."""
+    prior_games: float
+    """How many games of evidence that is worth."""
+    regularisation: float = 0.001
+    """Inverse strength of the penalty on the features that are not favoured (scikit-learn's C)."""
+    rounds: int = 80
+    leaves: int = 4
     learning_rate: float = 0.04
-    leaf_games: int = 60
+    leaf_games: int = 150
     """Fewest games a leaf may stand on."""
     seed: int = 20_240_501
     proving_seasons: int = 4
     """Seasons, counted back from the end, that are forecast from earlier ones for blending, calibration and scores."""
+    tune: int = 0
+    """Trials by which the tunable parameters are sought on seasons before those that prove; 0: none."""
+    pooled_with: tuple[str, ...] = ()
+    """Leagues, with the SHA-256 of their facts, whose games a league with few of its own learns from too."""
 
     @property
     def label(self) -> str:
-        """Name and digest: two recipes of one name that differ in anything have different labels."""
-        content = json.dumps(self.parameters(), sort_keys=True)
-        return f"{self.name}:{sha256(content.encode()).hexdigest()[:12]}"
+        """Name and digest: two recipes of one name that differ in anything have different labels.
+
+        Of the leagues borrowed from their names count; that their archives grow does not make another recipe.
+        """
+        content = self.parameters()
+        content["pooled_with"] = ",".join(lender.partition(":")[0] for lender in self.pooled_with)
+        if self.tune:
+            content = {key: value for key, value in content.items() if key not in TUNABLE}
+        return f"{self.name}:{sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]}"
 
     def parameters(self) -> dict[str, Any]:
         """Everything above as plain values, for the run's record."""
-        return {**asdict(self), "features": ",".join(self.features.labels), "anchor": ",".join(self.anchor)}
+        lists = {name: ",".join(getattr(self, name)) for name in ("anchor", "favoured", "pooled_with")}
+        return {**asdict(self), "features": ",".join(self.features.labels), **lists}
 
+    def of(self, dataset: "Dataset") -> "Recipe":
+        """With only the features that mean something in the dataset's sport, and with the leagues it borrows from."""
+        names = self.features.of(dataset.league.sport).names
+        return replace(
+            self,
+            features=feature_set(self.features.name, names),
+            anchor=tuple(name for name in self.anchor if name in names),
+            favoured=tuple(name for name in self.favoured if name in names),
+            pooled_with=tuple(f"{other.league.key}:{other.snapshot_sha256[:12]}" for other in dataset.lenders),
+        )
+
+
+PAST: Final = ("rating_gap", "price_rating_gap", "margin_slow", "margin_fast", "price_margin")
+WEARY: Final = ("home_back_to_back", "away_back_to_back")
+TOTALS: Final = ("total_slow", "price_total")
+MARKET: Final = ("market_log_odds", "market_draw")
+LINES: Final = ("market_margin", "market_total")
 
 RECIPES: Final = {
     recipe.name: recipe
     for recipe in (
-        Recipe("results", "results", RESULTS, ("rating_gap", "price_rating_gap", "margin_slow", "total_slow")),
-        Recipe("prices", "prices", PRICES, ("market_log_odds", "market_draw", "market_margin", "market_total")),
+        Recipe(
+            "results",
+            "results",
+            RESULTS,
+            ("price_rating_gap", "price_margin", *WEARY),
+            (*PAST, *WEARY, *TOTALS),
+            anchor_share=1 / 3,
+            prior_games=100,
+        ),
+        Recipe("prices", "prices", PRICES, MARKET, (*MARKET, *LINES), anchor_share=0.9, prior_games=3_000),
     )
 }
 

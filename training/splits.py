@@ -6,11 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from core.errors import ValidationError
-from training.dataset import FEWEST_GAMES, Dataset
+from core.errors import ServiceError, ValidationError
+from training.dataset import Dataset
 
 FEWEST_SEASONS = 4
 PARTS = 6
+FEWEST_BEFORE = 10
+"""Games that must lie behind a block."""
 GAP = 86_400.0
 """Seconds between the last game learnt from and the first forecast: no result of the one was open at the other."""
 
@@ -28,7 +30,7 @@ def proving_blocks(dataset: Dataset, seasons: int) -> list[Block]:
     """The last ``seasons`` seasons, each after all that came before it.
 
     A league with fewer than four seasons is cut into parts of equal length by date instead; the first two
-    are only learnt from.
+    are only learnt from. Raises ServiceError when no part has enough games behind it.
     """
     present = sorted(set(dataset.seasons.tolist()))
     if len(present) >= FEWEST_SEASONS:
@@ -36,10 +38,15 @@ def proving_blocks(dataset: Dataset, seasons: int) -> list[Block]:
         return [block for season in present[first:] if (block := _season(dataset, season)) is not None]
     edges = np.quantile(dataset.starts, np.linspace(0, 1, PARTS + 1))
     edges[-1] += 1
-    return [
+    blocks = [
         Block(f"part {part + 1}", dataset.starts < edges[part] - GAP, _between(dataset, edges[part], edges[part + 1]))
         for part in range(2, PARTS)
     ]
+    blocks = [block for block in blocks if block.before.sum() >= FEWEST_BEFORE and block.games.any()]
+    if not blocks:
+        msg = f"{dataset.league.key}: {len(dataset)} games lie too close together to forecast some from earlier ones."
+        raise ServiceError(msg, hint="Back-fill more seasons with `dbsbm backfill`.")
+    return blocks
 
 
 def season_blocks(dataset: Dataset, seasons: Iterable[int], proving: int) -> tuple[list[Block], list[Block]]:
@@ -57,7 +64,7 @@ def season_blocks(dataset: Dataset, seasons: Iterable[int], proving: int) -> tup
     for season in wanted:
         block = _season(dataset, season)
         if block is None:
-            msg = f"seasons: fewer than {FEWEST_GAMES} games before {season} to learn from."
+            msg = f"seasons: fewer than {FEWEST_BEFORE} games before {season} to learn from."
             raise ValidationError(msg, field="seasons")
         asked.append(block)
     earlier = [season for season in present if wanted[0] - proving <= season < wanted[0]]
@@ -69,7 +76,7 @@ def season_blocks(dataset: Dataset, seasons: Iterable[int], proving: int) -> tup
 def _season(dataset: Dataset, season: int) -> Block | None:
     games = dataset.seasons == season
     before = dataset.starts < dataset.starts[games].min() - GAP
-    return Block(str(season), before, games) if before.sum() >= FEWEST_GAMES else None
+    return Block(str(season), before, games) if before.sum() >= FEWEST_BEFORE else None
 
 
 def _between(dataset: Dataset, start: float, end: float) -> NDArray[np.bool_]:

@@ -1,7 +1,9 @@
 """Train a model of a league: evaluate it walking forward, fit it on everything, register it as challenger."""
 
+import json
+import math
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -10,23 +12,31 @@ import numpy as np
 from sqlalchemy.engine import Engine
 
 from core.betting.leagues import League
+from core.betting.odds import FloatArray
 from core.registry import deployment
-from core.registry.bundle import MANIFEST, Manifest, try_bundle, write_bundle
+from core.registry.bundle import Manifest, write_bundle
+from core.registry.bundle_files import MANIFEST
 from core.registry.deployment import Version, model_name
-from core.registry.tracking import Run, Tracking
+from core.registry.tracking import Tracking
+from core.registry.trial import try_bundle
+from core.signing import Signer
 from feature_store import snapshot_manifest
 from feature_store.features import EVERYTHING
 from feature_store.quality import Flag, admit, examine_facts, examine_features
+from training.card import Subject
 from training.dataset import Dataset, load_dataset
-from training.evaluation import Evaluation, evaluate
+from training.doubts import constants, overlaps
+from training.evaluation import Evaluation, evaluate, held_out
 from training.fitting import Fitted, Proof, assemble, learn
-from training.pictures import reliability_picture
+from training.importance import importance_of
+from training.provenance import code_version
 from training.recipe import Recipe
+from training.record import run_of
 from training.splits import proving_blocks
+from training.tuning import tuned
 from training.walk import Forecasts, walk_forward
 
 GOLDEN_ROWS = 5
-LONGEST_TAG = 1_000
 Stage = Callable[[str, str], None]
 
 
@@ -42,6 +52,10 @@ class Trained:
     warnings: tuple[str, ...] = ()
     """What the quality gate found doubtful about the data."""
 
+    def tested_rows(self) -> FloatArray:
+        """The feature rows of the games held out, shape (games, features)."""
+        return np.concatenate([block.games.columns(self.recipe.features) for block in self.blocks])
+
 
 def train(
     engine: Engine,
@@ -49,40 +63,53 @@ def train(
     recipe: Recipe,
     *,
     bundles: Path,
+    signer: Signer,
     tracking_uri: str,
     known_by: datetime,
     now: datetime,
+    accept: Collection[str] = (),
+    others: Iterable[League] = (),
     on_stage: Stage = lambda _stage, _result: None,
 ) -> Version:
     """Train on what was known by the moment and register the model; ``on_stage`` hears each stage's one result.
 
+    ``accept`` names refusals of the quality gate that somebody takes responsibility for; the run's tags repeat them.
+    ``others`` are leagues from whose games one with few of its own may learn, where sport and outcomes are the same.
+
     Raises ServiceError when the league has too few games or the quality gate refuses them, ExternalServiceError
     when MLflow is away.
     """
-    dataset = load_dataset(engine, league, known_by)
+    dataset = load_dataset(engine, league, known_by, others)
+    recipe = recipe.of(dataset)
     known = already_trained(engine, recipe, dataset)
     if known is not None:
+        reconciled(engine, tracking_uri, known.model, league, now)
         on_stage("train", f"nothing new: {known.model} version {known.version} was made of the same data and recipe")
         return known
-    on_stage("data", f"{len(dataset):,} games, sha256 {dataset.snapshot_sha256[:12]}")
-    warnings = examined(dataset)
+    on_stage("data", f"{len(dataset):,} games, sha256 {dataset.snapshot_sha256[:12]}; {dataset.rests_on}")
+    warnings = [*map(str, examined(dataset, accept)), *overlaps(dataset)]
     if warnings:
-        on_stage("quality", f"{len(warnings)} warnings: {'; '.join(map(str, warnings))}")
-    on_stage("features", f"{len(recipe.features.names)} features, {recipe.features.fingerprint(league.sport)[:12]}")
-    trained = replace(fit(recipe, dataset, on_stage), warnings=tuple(map(str, warnings)))
-    version = register(engine, trained, bundles=bundles, tracking_uri=tracking_uri, known_by=known_by, now=now)
+        on_stage("quality", f"{len(warnings)} warnings: {'; '.join(warnings)}")
+    idle = f"; the same in every game: {', '.join(constants(recipe, dataset))}" if constants(recipe, dataset) else ""
+    fingerprint = recipe.features.fingerprint(league.sport)
+    on_stage("features", f"{len(recipe.features.names)} features, {fingerprint[:12]}{idle}")
+    trained = replace(fit(recipe, dataset, on_stage), warnings=tuple(warnings))
+    version = register(
+        engine, trained, bundles=bundles, signer=signer, tracking_uri=tracking_uri, known_by=known_by, now=now
+    )
     on_stage("register", f"{version.model} version {version.version}, challenger")
     return version
 
 
-def examined(dataset: Dataset) -> list[Flag]:
-    """The quality gate's warnings about the data. Raises ServiceError when it refuses them."""
+def examined(dataset: Dataset, accept: Collection[str] = ()) -> list[Flag]:
+    """The quality gate's warnings about the data. Raises ServiceError when it refuses them for more than ``accept``."""
     facts = examine_facts(dataset.league, dataset.facts)
-    return admit([*facts, *examine_features(dataset.league, EVERYTHING.names, dataset.seasons, dataset.values)])
+    return admit([*facts, *examine_features(dataset.league, EVERYTHING.names, dataset.seasons, dataset.values)], accept)
 
 
 def already_trained(engine: Engine, recipe: Recipe, dataset: Dataset) -> Version | None:
     """The version made of this very data by this very recipe, if there is one."""
+    recipe = recipe.of(dataset)
     fingerprint = recipe.features.fingerprint(dataset.league.sport)
     made_of = (dataset.snapshot_sha256, fingerprint, recipe.label)
     return next(
@@ -97,7 +124,13 @@ def already_trained(engine: Engine, recipe: Recipe, dataset: Dataset) -> Version
 
 def fit(recipe: Recipe, dataset: Dataset, on_stage: Stage = lambda _stage, _result: None) -> Trained:
     """Walk forward through the last seasons for the evidence, then fit on every game."""
-    blocks, proofs = walk_forward(recipe, dataset, proving_blocks(dataset, recipe.proving_seasons))
+    recipe = recipe.of(dataset)
+    proving = proving_blocks(dataset, recipe.proving_seasons)
+    if recipe.tune:
+        chosen = tuned(recipe, dataset, proving)
+        recipe = chosen.recipe
+        on_stage("tune", chosen.story)
+    blocks, proofs = walk_forward(recipe, dataset, proving)
     tested = _tested(blocks)
     evaluation = evaluate(tested)
     on_stage("train", f"log loss {evaluation.raw_log_loss:.4f} on {evaluation.scores[0].games:,} games it had not seen")
@@ -117,20 +150,30 @@ def _tested(blocks: list[Forecasts]) -> list[Forecasts]:
 
 
 def _fit_on_everything(recipe: Recipe, dataset: Dataset, proofs: list[Proof]) -> Fitted:
-    return assemble(recipe, dataset, learn(recipe, dataset), proofs)
+    basis, lessons = dataset.lessons(math.inf)
+    return assemble(recipe, lessons, learn(recipe, lessons, basis), proofs, basis)
 
 
 def register(
-    engine: Engine, trained: Trained, *, bundles: Path, tracking_uri: str, known_by: datetime, now: datetime
+    engine: Engine,
+    trained: Trained,
+    *,
+    bundles: Path,
+    signer: Signer,
+    tracking_uri: str,
+    known_by: datetime,
+    now: datetime,
 ) -> Version:
     """Write the bundle, try it in a throw-away process, and enter it in MLflow and in our own tables.
 
-    Our row is written last: a version that is not in it does not exist, so nothing can be half registered.
+    Our row is written in one transaction, after everything it names is there: a version without it does not exist, so
+    nothing can be half registered. What a killed training left in MLflow is closed by the next one.
     """
     recipe, league = trained.recipe, trained.dataset.league
     rows = trained.dataset.columns(recipe.features)
     identity, folder = write_bundle(
         bundles,
+        signer,
         trained.fitted.spec,
         trained.fitted.trees,
         rows[-GOLDEN_ROWS:],
@@ -144,38 +187,54 @@ def register(
         trained_until=known_by,
         games=len(trained.dataset),
     )
-    try_bundle(folder, identity)
+    try_bundle(folder, identity, signer)
     snapshot = snapshot_manifest.manifest_of(trained.dataset.facts)
     snapshot_manifest.keep(engine, league, snapshot, known_by=known_by, recorded_at=now)
     manifest = Manifest.model_validate_json((folder / MANIFEST).read_bytes())
     example = dict(zip(recipe.features.names, np.nan_to_num(rows[-1]).tolist(), strict=True))
+    tracking = reconciled(engine, tracking_uri, manifest.model, league, now)
     with tempfile.TemporaryDirectory() as pictures:
-        picture = reliability_picture(trained.blocks, manifest.model, Path(pictures) / "reliability.png")
-        run = _run(trained, manifest, identity, [picture], {"snapshot.json": snapshot.to_json()})
-        version = Tracking(tracking_uri).record(run, folder, manifest, example, now)
-    deployment.register(engine, version, now)
+        run = run_of(
+            subject_of(trained, manifest.model, known_by, identity),
+            trained.blocks,
+            importance_of(trained.fitted, trained.tested_rows()),
+            experiment=league.key,
+            command=f"dbsbm train --league {league.key} --recipe {recipe.name}",
+            folder=Path(pictures),
+            documents={"snapshot.json": snapshot.to_json(), "recipe.json": json.dumps(recipe.parameters(), indent=1)},
+            tags={
+                "bundle_sha256": identity,
+                "basis": trained.dataset.basis,
+                "constant_features": " ".join(constants(recipe, trained.dataset)) or "none",
+            },
+        )
+        scores = trained.evaluation.to_json() | {"basis": trained.dataset.basis, "rests_on": trained.dataset.rests_on}
+        with tracking.recording(run, folder, manifest, example, scores=scores, now=now) as version:
+            deployment.register(engine, version, now, held_out(trained.blocks))
+    tracking.mirror(deployment.deployment(engine, version.model))
     return version
 
 
-def _run(trained: Trained, manifest: Manifest, identity: str, pictures: list[Path], documents: dict[str, str]) -> Run:
-    return Run(
-        experiment=manifest.league,
-        name=f"{manifest.model} until {manifest.trained_until:%Y-%m-%d}",
-        parameters=trained.recipe.parameters(),
-        metrics=trained.evaluation.metrics(),
-        tags={
-            "league": manifest.league,
-            "sport": manifest.sport,
-            "recipe": manifest.recipe,
-            "bundle_sha256": identity,
-            "features": manifest.fingerprint,
-            "snapshot_sha256": manifest.snapshot_sha256,
-            "trained_until": manifest.trained_until.isoformat(),
-            "games": str(manifest.games),
-            "quality_warnings": str(len(trained.warnings)),
-            "quality": "; ".join(trained.warnings)[:LONGEST_TAG] or "nothing to flag",
-        },
-        pictures=pictures,
-        documents=documents,
-        scores=trained.evaluation.to_json(),
+def reconciled(engine: Engine, tracking_uri: str, model: str, league: League, now: datetime) -> Tracking:
+    """MLflow brought in line with our tables: what a killed training left there is closed, the aliases are ours."""
+    tracking = Tracking(tracking_uri)
+    versions = [version for version in deployment.versions(engine) if version.league == league.key]
+    tracking.tidy(league.key, {version.run_id for version in versions}, now)
+    if any(version.model == model for version in versions):
+        tracking.mirror(deployment.deployment(engine, model))
+    return tracking
+
+
+def subject_of(trained: Trained, name: str, known_by: datetime, bundle_sha256: str | None) -> Subject:
+    """What the card and the run say the model is."""
+    return Subject(
+        name=name,
+        recipe=trained.recipe,
+        dataset=trained.dataset,
+        evaluation=trained.evaluation,
+        known_by=known_by,
+        fingerprint=trained.recipe.features.fingerprint(trained.dataset.league.sport),
+        code_version=code_version(),
+        bundle_sha256=bundle_sha256,
+        warnings=trained.warnings,
     )

@@ -4,24 +4,52 @@ Lines follow the bookmaker's sign: a spread of -3.5 on the home side wins when h
 Quarter lines stake half on each neighbouring line.
 """
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from itertools import product
+from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.betting.odds import FloatArray
-from core.betting.scores import ScoreDistribution
+from core.betting.scores import Outcome, ScoreDistribution
 from core.errors import ValidationError
 
-Market = Literal["moneyline", "draw_no_bet", "spread", "total", "both_teams_score"]
-SELECTIONS: dict[str, tuple[str, ...]] = {
+Signs = NDArray[np.int8]
+"""1 where a bet wins, 0 where its stake comes back, -1 where it loses."""
+
+OVER_UNDER: Final = ("over", "under")
+SELECTIONS: Final[dict[str, tuple[str, ...]]] = {
     "moneyline": ("home", "draw", "away"),
+    "regulation": ("home", "draw", "away"),
     "draw_no_bet": ("home", "away"),
+    "double_chance": ("home_or_draw", "home_or_away", "draw_or_away"),
     "spread": ("home", "away"),
-    "total": ("over", "under"),
+    "total": OVER_UNDER,
+    "home_total": OVER_UNDER,
+    "away_total": OVER_UNDER,
     "both_teams_score": ("yes", "no"),
+    "correct_score": ("2-1", "other", "other_home", "other_draw", "other_away"),
 }
+"""Markets and their selections; ``2-1`` stands for any final score, home side first."""
+
+LINED: Final = ("spread", "total", "home_total", "away_total")
+SCORE: Final = re.compile(r"(\d{1,3})-(\d{1,3})")
+HIGHEST_LISTED: Final = 3
+"""Without a line, the correct scores a book lists go up to 3-3; anything else is *other*."""
+
+MOST_LEGS: Final = 10
+
+
+@dataclass(frozen=True)
+class Bet:
+    """What is bet on: a market, a selection of it, and the line where it has one."""
+
+    market: str
+    selection: str
+    line: float | None = None
 
 
 @dataclass(frozen=True)
@@ -42,35 +70,167 @@ class Pricing:
         return self.win * (decimal_odds - 1) - self.lose
 
 
+@dataclass(frozen=True, eq=False)
+class _Ticket:
+    """An equal share of a stake: how it ends at each value of one statistic of the score."""
+
+    statistic: Literal["margin", "total", "home", "away", "score", "regulation_margin"]
+    signs: Signs
+
+
 def price(
     scores: ScoreDistribution, market: str, selection: str, line: float | None = None, *, ties: str = "draw"
 ) -> Pricing:
     """Price one selection; by ``ties``, the league's rule, level scores lose a moneyline bet or return it.
 
+    ``moneyline`` is the final result: where ties are a draw the three-way 1X2. ``regulation`` is hockey's three-way
+    market on sixty minutes. In ``correct_score`` the *other* selections win on every score (won by home, level,
+    won by away) in which a side has more than ``line`` goals, 3 without a line.
+
     Raises ValidationError for an unknown market or selection, a missing line, or one that is not a multiple of .25.
     """
-    if selection not in SELECTIONS.get(market, ()):
-        offered = ", ".join(f"{name} ({'/'.join(choices)})" for name, choices in SELECTIONS.items())
-        field = "selection" if market in SELECTIONS else "market"
-        msg = f"{field}: no selection {selection!r} in market {market!r}; there are {offered}."
-        raise ValidationError(msg, field=field)
-    if market in ("spread", "total"):
-        return _lined(scores, market, selection, _checked(line))
-    outcome = scores.outcome
-    if market == "both_teams_score":
-        yes = float(scores.grid[1:, 1:].sum())
-        return _decided(yes if selection == "yes" else 1 - yes)
-    if market == "moneyline" and ties == "draw":
-        return _decided(getattr(outcome, selection))
-    if selection == "draw":
+    tickets = _tickets(scores, Bet(market, selection, line), ties)
+    return _mean([_pricing(_masses(scores, ticket.statistic), ticket.signs) for ticket in tickets])
+
+
+def on_winner(outcome: Outcome, selection: Literal["home", "draw", "away"], *, ties: str = "draw") -> Pricing:
+    """``price`` of the moneyline, from the three probabilities alone; not for a draw where that is no outcome."""
+    push = outcome.draw if ties != "draw" else 0.0
+    win: float = getattr(outcome, selection)
+    return Pricing(win, push, outcome.home + outcome.draw + outcome.away - win - push)
+
+
+def combine(scores: ScoreDistribution, legs: Sequence[Bet], *, ties: str = "draw") -> Pricing:
+    """Price bets on one game taken together, from the joint distribution: their correlation is in it.
+
+    The combination wins where all legs win and loses where any leg loses. A leg that pushes is void: where some
+    legs are void and no other loses, the stake counts as returned. A book pays the shorter odds of the legs left
+    there if those win, so with legs that can push the value is a lower bound, and exact without them. A quarter
+    line halves the stake of the whole combination.
+
+    Raises ValidationError as ``price`` does, and for no legs or more than ten.
+    """
+    if not 0 < len(legs) <= MOST_LEGS:
+        raise ValidationError(f"legs: a combination has 1 to {MOST_LEGS} legs, got {len(legs)}.", field="legs")
+    masses = np.stack(_by_overtime(scores))
+    halves = [[_on_scores(ticket, scores) for ticket in _tickets(scores, leg, ties)] for leg in legs]
+    return _mean([_pricing(masses, np.minimum.reduce(chosen)) for chosen in product(*halves)])
+
+
+def _mean(parts: Sequence[Pricing]) -> Pricing:
+    return Pricing(
+        *(sum(shares) / len(parts) for shares in zip(*((p.win, p.push, p.lose) for p in parts), strict=True))
+    )
+
+
+def _pricing(masses: FloatArray, signs: Signs) -> Pricing:
+    return Pricing(float(masses[signs > 0].sum()), float(masses[signs == 0].sum()), float(masses[signs < 0].sum()))
+
+
+def _masses(scores: ScoreDistribution, statistic: str) -> FloatArray:
+    match statistic:
+        case "margin":
+            return scores.margins
+        case "regulation_margin":
+            return scores.regulation.margins
+        case "total":
+            return scores.totals
+        case "home":
+            return scores.home_scores
+        case "away":
+            return scores.away_scores
+        case _:
+            return scores.grid
+
+
+def _by_overtime(scores: ScoreDistribution) -> tuple[FloatArray, ...]:
+    """The grid, or in a sport with overtime its two parts: decided in regulation, and level after it."""
+    if scores.overtime_share is None:
+        return (scores.grid,)
+    home, away = np.indices(scores.grid.shape)
+    narrow = np.abs(home - away) == 1
+    level = np.where(narrow, scores.grid * scores.overtime_share, 0.0)
+    return scores.grid - level, level
+
+
+def _on_scores(ticket: _Ticket, scores: ScoreDistribution) -> Signs:
+    """How a ticket ends at each final score, for each part of ``_by_overtime``; shape (parts, size, size)."""
+    home, away = np.ogrid[: len(scores.grid), : len(scores.grid)]
+    parts = 1 if scores.overtime_share is None else 2
+    match ticket.statistic:
+        case "margin":
+            signs = ticket.signs[_margin_places(scores)]
+        case "regulation_margin":
+            level = np.full_like(scores.grid, ticket.signs[len(scores.grid) - 1], dtype=np.int8)
+            return np.stack((ticket.signs[_margin_places(scores)], level))
+        case "total":
+            signs = ticket.signs[home + away]
+        case "home":
+            signs = ticket.signs[home + 0 * away]
+        case "away":
+            signs = ticket.signs[away + 0 * home]
+        case _:
+            signs = ticket.signs
+    return np.stack([signs] * parts)
+
+
+def _tickets(scores: ScoreDistribution, bet: Bet, ties: str) -> list[_Ticket]:
+    """The bet as one ticket, or as two of half the stake on a quarter line."""
+    _check_selection(bet)
+    if bet.market in LINED:
+        line = _checked(bet.line)
+        steps = (0.0,) if line * 2 == round(line * 2) else (-0.25, 0.25)
+        return [_lined(scores, bet.market, bet.selection, line + step) for step in steps]
+    if bet.market == "both_teams_score":
+        both = np.zeros(scores.grid.shape, dtype=np.bool_)
+        both[1:, 1:] = True
+        return [_Ticket("score", _decided(both if bet.selection == "yes" else ~both))]
+    if bet.market == "correct_score":
+        return [_Ticket("score", _decided(_named_scores(scores, bet.selection, bet.line)))]
+    return [_on_outcome(scores, bet, ties)]
+
+
+def _check_selection(bet: Bet) -> None:
+    if bet.selection in SELECTIONS.get(bet.market, ()):
+        return
+    if bet.market == "correct_score" and SCORE.fullmatch(bet.selection):
+        return
+    offered = ", ".join(f"{name} ({'/'.join(choices)})" for name, choices in SELECTIONS.items())
+    field = "selection" if bet.market in SELECTIONS else "market"
+    msg = f"{field}: no selection {bet.selection!r} in market {bet.market!r}; there are {offered}."
+    raise ValidationError(msg, field=field)
+
+
+def _on_outcome(scores: ScoreDistribution, bet: Bet, ties: str) -> _Ticket:
+    """Markets on who wins. Where a draw is no outcome, level scores return the stake and nobody bets on them."""
+    margins = _margins(scores)
+    if bet.market == "regulation":
+        return _Ticket("regulation_margin", _decided(_winners(margins, bet.selection)))
+    if bet.market == "draw_no_bet" or (ties != "draw" and bet.selection in ("home", "away")):
+        return _Ticket("margin", _signs(margins if bet.selection == "home" else -margins))
+    if ties != "draw":
         raise ValidationError("selection: this league offers no bet on a draw.", field="selection")
-    win = getattr(outcome, selection)
-    return Pricing(win, outcome.draw, max(0.0, 1 - win - outcome.draw))
+    return _Ticket("margin", _decided(_winners(margins, bet.selection)))
 
 
-def _decided(win: float) -> Pricing:
-    bounded = min(max(win, 0.0), 1.0)
-    return Pricing(bounded, 0.0, 1 - bounded)
+def _winners(margins: NDArray[Any], selection: str) -> NDArray[np.bool_]:
+    """Where the selection wins: any of the outcomes that its name lists."""
+    outcomes = {"home": margins > 0, "draw": margins == 0, "away": margins < 0}
+    return np.asarray(np.logical_or.reduce([outcomes[name] for name in selection.split("_or_")]))
+
+
+def _named_scores(scores: ScoreDistribution, selection: str, line: float | None) -> NDArray[np.bool_]:
+    home, away = np.ogrid[: len(scores.grid), : len(scores.grid)]
+    if (score := SCORE.fullmatch(selection)) is not None:
+        return np.asarray((home == int(score[1])) & (away == int(score[2])))
+    highest = HIGHEST_LISTED if line is None else line
+    if not (highest >= 0 and float(highest).is_integer()):
+        msg = f"line: the highest score that is listed is a whole number, got {line}."
+        raise ValidationError(msg, field="line")
+    unlisted = np.maximum(home, away) > highest
+    if selection == "other":
+        return np.asarray(unlisted)
+    return np.asarray(unlisted & _winners(np.asarray(home - away), selection.removeprefix("other_")))
 
 
 def _checked(line: float | None) -> float:
@@ -80,17 +240,32 @@ def _checked(line: float | None) -> float:
     return float(line)
 
 
-def _lined(scores: ScoreDistribution, market: str, selection: str, line: float) -> Pricing:
-    if line * 2 != round(line * 2):
-        halves = [_lined(scores, market, selection, line + step) for step in (-0.25, 0.25)]
-        return Pricing(*(sum(parts) / 2 for parts in zip(*((h.win, h.push, h.lose) for h in halves), strict=True)))
-    if market == "total":
-        result = np.arange(len(scores.totals)) - line
-        return _from_result(scores.totals, result if selection == "over" else -result)
+def _lined(scores: ScoreDistribution, market: str, selection: str, line: float) -> _Ticket:
+    if market == "spread":
+        margins = _margins(scores)
+        return _Ticket("margin", _signs((margins if selection == "home" else -margins) + line))
+    statistic: Literal["total", "home", "away"] = (
+        "total" if market == "total" else "home" if market == "home_total" else "away"
+    )
+    over = np.arange(len(_masses(scores, statistic))) - line
+    return _Ticket(statistic, _signs(over if selection == "over" else -over))
+
+
+def _margins(scores: ScoreDistribution) -> NDArray[np.int64]:
     largest = len(scores.grid) - 1
-    margin = np.arange(-largest, largest + 1)
-    return _from_result(scores.margins, (margin if selection == "home" else -margin) + line)
+    return np.arange(-largest, largest + 1)
 
 
-def _from_result(masses: FloatArray, result: NDArray[Any]) -> Pricing:
-    return Pricing(float(masses[result > 0].sum()), float(masses[result == 0].sum()), float(masses[result < 0].sum()))
+def _margin_places(scores: ScoreDistribution) -> NDArray[np.int64]:
+    """For each score its margin's place in ``_margins``."""
+    home, away = np.ogrid[: len(scores.grid), : len(scores.grid)]
+    return np.asarray(home - away + len(scores.grid) - 1)
+
+
+def _signs(result: NDArray[Any]) -> Signs:
+    signs: Signs = np.sign(result).astype(np.int8)
+    return signs
+
+
+def _decided(wins: NDArray[np.bool_]) -> Signs:
+    return np.where(wins, 1, -1).astype(np.int8)

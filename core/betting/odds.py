@@ -5,7 +5,8 @@ the profit on 100 staked, negative for the stake that wins 100.
 """
 
 import math
-from typing import Final, Literal
+from collections.abc import Callable
+from typing import Final, Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,10 +14,15 @@ from numpy.typing import ArrayLike, NDArray
 from core.errors import ValidationError
 
 FloatArray = NDArray[np.float64]
-DevigMethod = Literal["multiplicative", "power"]
+DevigMethod = Literal["multiplicative", "additive", "power", "shin", "odds_ratio", "standard_error"]
 
 LARGEST_IMPLIED: Final = 1.0 - 1e-6
 """Odds of exactly 1.000 imply certainty, which no power of it can lower; treated as this much."""
+
+SMALLEST_FAIR: Final = 1e-6
+"""Subtracting a margin leaves no outcome less than this."""
+
+HALVINGS: Final = 60
 
 
 def american_to_decimal(american: float) -> float:
@@ -45,23 +51,109 @@ def overround(decimal: ArrayLike) -> FloatArray:
 def devig(decimal: ArrayLike, method: DevigMethod = "power") -> FloatArray:
     """Probabilities without the bookmaker's margin; shape (games, outcomes), a row with a NaN stays NaN.
 
-    *multiplicative* divides the implied probabilities by their sum. *power* raises them to the power that
-    makes them sum to 1, which takes more of the margin from long shots (Vovk & Zhdanov 2009; Clarke,
-    Kovalchik & Ingram 2017). Safe at odds of exactly 1.000.
+    With implied probabilities q, their sum Q and fair probabilities p:
+
+    - *multiplicative*: p = q / Q.
+    - *additive*: p = q - c, one c for all outcomes; with n of them (Q - 1) / n, which are margin weights
+      proportional to the odds (Buchdahl 2015). Where that would leave nothing of an outcome, the nearest
+      probabilities that leave something (the projection on the simplex).
+    - *power*: p = q ** k (Vovk & Zhdanov 2009; Clarke, Kovalchik & Ingram 2017). Buchdahl's logarithmic method.
+    - *shin*: p = (sqrt(z**2 + 4 (1 - z) q**2 / Q) - z) / (2 (1 - z)), where z is the share of insiders among
+      the bettors (Shin 1993; Jullien & Salanie 1994). With two outcomes the same as additive.
+    - *odds_ratio*: q / (1 - q) = c p / (1 - p), one c for all outcomes (Cheung 2015): a shift of the log odds.
+    - *standard_error*: p = q - c sqrt(1 - q), so that all implied probabilities are off by the same number of
+      their standard errors (Goto 2023).
+
+    All but multiplicative take more of the margin from long shots. Safe at odds of exactly 1.000.
     """
     odds = np.atleast_2d(np.asarray(decimal, dtype=np.float64))
     implied = np.minimum(1 / odds, LARGEST_IMPLIED)
-    if method == "power":
-        implied = implied ** _powers(implied)[:, None]
-    fair: FloatArray = implied / implied.sum(axis=1, keepdims=True)
-    return fair
+    fair = _DEVIG[method](implied)
+    return np.asarray(fair / fair.sum(axis=1, keepdims=True))
 
 
-def _powers(implied: FloatArray) -> FloatArray:
-    """Per row the exponent k with sum(implied**k) = 1, by bisection on a bracket that always holds it."""
-    low, high = np.full(len(implied), 1e-3), np.full(len(implied), 1e3)
-    for _ in range(60):
-        middle = np.sqrt(low * high)
-        too_large = (implied ** middle[:, None]).sum(axis=1) > 1
-        low, high = np.where(too_large, middle, low), np.where(too_large, high, middle)
-    return np.asarray(np.sqrt(low * high))
+def choose_devig(
+    decimal: ArrayLike, outcomes: NDArray[np.int64], default: DevigMethod = "multiplicative"
+) -> DevigMethod:
+    """The method whose probabilities fitted the outcomes of past games best, by mean log loss.
+
+    The default stays unless the best one is better by more than the standard error of the paired difference.
+    ``decimal`` has shape (games, outcomes); games with a NaN or an outcome below 0 do not count.
+    """
+    odds = np.atleast_2d(np.asarray(decimal, dtype=np.float64))
+    known = ~np.isnan(odds).any(axis=1) & (outcomes >= 0)
+    games = np.arange(known.sum())
+    if len(games) < 2:
+        return default
+    losses = {method: -np.log(devig(odds[known], method)[games, outcomes[known]]) for method in DEVIG_METHODS}
+    best = min(DEVIG_METHODS, key=lambda method: float(losses[method].mean()))
+    gains = losses[default] - losses[best]
+    return best if gains.mean() > gains.std(ddof=1) / np.sqrt(len(games)) else default
+
+
+def _multiplicative(implied: FloatArray) -> FloatArray:
+    return implied
+
+
+def _additive(implied: FloatArray) -> FloatArray:
+    return _without(implied, np.ones_like(implied))
+
+
+def _standard_error(implied: FloatArray) -> FloatArray:
+    return _without(implied, np.sqrt(1 - implied))
+
+
+def _without(implied: FloatArray, weights: FloatArray) -> FloatArray:
+    """The implied probabilities less the margin, shared out by weight, none left below ``SMALLEST_FAIR``."""
+
+    def less(amount: FloatArray) -> FloatArray:
+        return np.maximum(implied - amount[:, None] * weights, SMALLEST_FAIR)
+
+    furthest = np.full(len(implied), 1 / float(np.sqrt(1 - LARGEST_IMPLIED)))
+    return less(_solved(less, -furthest, furthest))
+
+
+def _power(implied: FloatArray) -> FloatArray:
+    def raised(log_power: FloatArray) -> FloatArray:
+        return np.asarray(implied ** np.exp(log_power)[:, None])
+
+    furthest = np.full(len(implied), math.log(1e3))
+    return raised(_solved(raised, -furthest, furthest))
+
+
+def _shin(implied: FloatArray) -> FloatArray:
+    squared = implied**2 / implied.sum(axis=1, keepdims=True)
+
+    def among(insiders: FloatArray) -> FloatArray:
+        z = insiders[:, None]
+        return np.asarray(2 * squared / (z + np.sqrt(z**2 + 4 * (1 - z) * squared)))
+
+    return among(_solved(among, np.zeros(len(implied)), np.ones(len(implied))))
+
+
+def _odds_ratio(implied: FloatArray) -> FloatArray:
+    def shifted(log_ratio: FloatArray) -> FloatArray:
+        return np.asarray(implied / (implied + np.exp(log_ratio)[:, None] * (1 - implied)))
+
+    furthest = np.full(len(implied), -2 * math.log(SMALLEST_FAIR))
+    return shifted(_solved(shifted, -furthest, furthest))
+
+
+def _solved(fair: Callable[[FloatArray], FloatArray], low: FloatArray, high: FloatArray) -> FloatArray:
+    """Per row the parameter at which the fair probabilities, which fall with it, sum to 1: by bisection."""
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2
+        too_small = fair(middle).sum(axis=1) > 1
+        low, high = np.where(too_small, middle, low), np.where(too_small, high, middle)
+    return np.asarray((low + high) / 2)
+
+
+DEVIG_METHODS: Final[tuple[DevigMethod, ...]] = get_args(DevigMethod)
+_DEVIG: Final[dict[DevigMethod, Callable[[FloatArray], FloatArray]]] = {
+    "multiplicative": _multiplicative,
+    "additive": _additive,
+    "power": _power,
+    "shin": _shin,
+    "odds_ratio": _odds_ratio,
+    "standard_error": _standard_error,
+}

@@ -4,15 +4,18 @@ Because moneyline, spread, total and score markets are sums over the same cells,
 each other.
 """
 
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
 from typing import Final
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from scipy.special import gammaln, nbdtrik, ndtr, pdtrik, xlog1py, xlogy
 
 from core.betting.odds import FloatArray
+from core.errors import ValidationError
 
 SMALLEST_MEAN: Final = 0.05
 """No side of a game is expected to score less than this."""
@@ -22,6 +25,9 @@ TAIL_DEVIATIONS: Final = 7.0
 
 TAIL: Final = 1e-10
 """A grid of goals ends where less than this is left above it: counts have heavier tails than a normal variable."""
+
+TILTING_STEPS: Final = 30
+TILTING_TOLERANCE: Final = 1e-10
 
 
 @dataclass(frozen=True)
@@ -43,66 +49,108 @@ class ScoreDistribution:
     """``grid[h, a]`` is the probability that the home side ends on h and the away side on a; it sums to 1."""
 
     grid: FloatArray
+    overtime_share: float | None = None
+    """Share of the games won by one that were level after regulation; None where the sport is not played out so."""
 
     @classmethod
-    def of_goals(cls, home_mean: float, away_mean: float, dispersion: float = 1.0) -> "ScoreDistribution":
+    def of_goals(
+        cls, home_mean: float, away_mean: float, dispersion: float = 1.0, margin_weights: Sequence[float] = ()
+    ) -> "ScoreDistribution":
         """Independent counts with the given means.
 
         ``dispersion`` is variance over mean: 1 is Poisson (Maher 1982), above 1 negative binomial.
+        ``margin_weights[m]`` multiplies the scores m apart, 1 beyond its end; both means stay as they are.
         """
         home_mean, away_mean = max(home_mean, SMALLEST_MEAN), max(away_mean, SMALLEST_MEAN)
         size = _reach(max(home_mean, away_mean, 2.0), dispersion) + 1
-        return cls._normalised(np.outer(_counts(home_mean, dispersion, size), _counts(away_mean, dispersion, size)))
+        grid = np.outer(_counts(home_mean, dispersion, size), _counts(away_mean, dispersion, size))
+        if len(margin_weights):
+            scores = np.indices(grid.shape).reshape(2, -1)
+            weights = _weights(margin_weights, scores[0] - scores[1])
+            grid = _reweighted(grid.ravel(), weights, scores.T).reshape(grid.shape)
+        return cls(grid / grid.sum())
 
     @classmethod
     def of_points(
-        cls, margin_mean: float, total_mean: float, margin_deviation: float, total_deviation: float
+        cls,
+        margin_mean: float,
+        total_mean: float,
+        margin_deviation: float,
+        total_deviation: float,
+        margin_weights: Sequence[float] = (),
     ) -> "ScoreDistribution":
         """Margin and total as independent normal variables, discretised to whole scores of equal parity.
 
         A total smaller than the margin would need negative scores; it is raised to the margin.
+        ``margin_weights[m]`` multiplies the margins m and -m, 1 beyond its end: a sport's key numbers (3 and 7
+        in the NFL). The mean margin stays as it is.
         """
         total_mean = max(total_mean, abs(margin_mean))
         reach = TAIL_DEVIATIONS * max(margin_deviation, total_deviation)
         size = int(np.ceil((total_mean + abs(margin_mean) + 2 * reach) / 2)) + 2
-        home, away = np.ogrid[:size, :size]
-        margins = _discretised(np.arange(-size + 1, size), margin_mean, margin_deviation)
+        values = np.arange(-size + 1, size)
+        margins = _discretised(values, margin_mean, margin_deviation)
+        if len(margin_weights):
+            margins = _reweighted(margins, _weights(margin_weights, values), values[:, None])
         totals = _discretised(np.arange(2 * size - 1), total_mean, total_deviation)
-        return cls._normalised(margins[home - away + size - 1] * totals[home + away])
-
-    @classmethod
-    def _normalised(cls, grid: FloatArray) -> "ScoreDistribution":
+        grid = sliding_window_view(margins, size)[:, ::-1] * sliding_window_view(totals, size)
         return cls(grid / grid.sum())
+
+    def played_out(self, overtime_share: float | None) -> "ScoreDistribution":
+        """The same final scores of a sport whose level games are decided by one goal more, hockey's rule.
+
+        ``overtime_share`` is the share of the games won by one that were level after regulation.
+        """
+        return replace(self, overtime_share=overtime_share)
+
+    @cached_property
+    def regulation(self) -> "ScoreDistribution":
+        """The scores after regulation, before overtime or a shoot-out added its one goal.
+
+        Of what ends k+1 to k either way, ``overtime_share`` stood k to k. Raises ValidationError where that
+        share is not known.
+        """
+        share = self.overtime_share
+        if share is None:
+            raise ValidationError("market: this league has no market on regulation time.", field="market")
+        grid, narrow = self.grid.copy(), np.arange(len(self.grid) - 1)
+        for home, away in ((narrow + 1, narrow), (narrow, narrow + 1)):
+            grid[narrow, narrow] += share * self.grid[home, away]
+            grid[home, away] *= 1 - share
+        return ScoreDistribution(grid)
 
     def tilted(self, outcome: Outcome) -> "ScoreDistribution":
         """The same distribution with the masses of home win, draw and away win moved to ``outcome``.
 
         Within each of the three the odds between scores stay as they were.
         """
-        today = self.outcome
-        size = len(self.grid)
-        home, draw = np.tri(size, k=-1), np.eye(size)
-        away = home.T
-        factors = (
-            home * _ratio(outcome.home, today.home)
-            + draw * _ratio(outcome.draw, today.draw)
-            + away * _ratio(outcome.away, today.away)
-        )
-        return self._normalised(self.grid * factors)
+        home_wins, away_wins = _wins(len(self.grid))
+        home = _ratio(outcome.home, float(np.vdot(self.grid, home_wins)))
+        away = _ratio(outcome.away, float(np.vdot(self.grid, away_wins)))
+        factors = home_wins * home + away_wins * away
+        np.fill_diagonal(factors, _ratio(outcome.draw, float(self.grid.trace())))
+        grid = self.grid * factors
+        return replace(self, grid=grid / grid.sum())
 
     @cached_property
     def margins(self) -> FloatArray:
         """P(home score - away score = m) for m from ``-(size-1)`` to ``size-1``."""
-        size = len(self.grid)
-        home, away = np.indices(self.grid.shape)
-        masses = np.bincount((home - away + size - 1).ravel(), self.grid.ravel(), minlength=2 * size - 1)
-        return masses.astype(np.float64)
+        return _diagonals(self.grid[:, ::-1])
 
     @cached_property
     def totals(self) -> FloatArray:
         """P(home score + away score = t) for t from 0."""
-        home, away = np.indices(self.grid.shape)
-        return np.bincount((home + away).ravel(), self.grid.ravel()).astype(np.float64)
+        return _diagonals(self.grid)
+
+    @cached_property
+    def home_scores(self) -> FloatArray:
+        """P(home score = s) for s from 0."""
+        return np.asarray(self.grid.sum(axis=1))
+
+    @cached_property
+    def away_scores(self) -> FloatArray:
+        """P(away score = s) for s from 0."""
+        return np.asarray(self.grid.sum(axis=0))
 
     @cached_property
     def outcome(self) -> Outcome:
@@ -117,13 +165,31 @@ class ScoreDistribution:
     @property
     def margin_mean(self) -> float:
         """Expected home score minus away score."""
-        zero = len(self.grid) - 1
-        return float(self.margins @ np.arange(-zero, zero + 1))
+        return _mean(self.home_scores) - _mean(self.away_scores)
 
     @property
     def total_mean(self) -> float:
         """Expected sum of both scores."""
-        return float(self.totals @ np.arange(len(self.totals)))
+        return _mean(self.home_scores) + _mean(self.away_scores)
+
+
+@lru_cache(maxsize=8)
+def _wins(size: int) -> tuple[FloatArray, FloatArray]:
+    """1 at the scores that home wins, 0 elsewhere; and the same for away. Not to be written to."""
+    home_wins = np.tri(size, k=-1)
+    return home_wins, np.ascontiguousarray(home_wins.T)
+
+
+def _mean(masses: FloatArray) -> float:
+    return float(masses @ np.arange(len(masses)))
+
+
+def _diagonals(grid: FloatArray) -> FloatArray:
+    """Sum of the cells ``[i, j]`` by i + j: in rows one cell too short, each begins one further right than the last."""
+    size = len(grid)
+    wide = np.zeros((size, 2 * size))
+    wide[:, :size] = grid
+    return np.asarray(wide.ravel()[: size * (2 * size - 1)].reshape(size, 2 * size - 1).sum(axis=0))
 
 
 def _ratio(wanted: float, present: float) -> float:
@@ -151,4 +217,33 @@ def _counts(mean: float, dispersion: float, size: int) -> FloatArray:
 
 
 def _discretised(values: NDArray[np.int64], mean: float, deviation: float) -> FloatArray:
-    return np.asarray(ndtr((values + 0.5 - mean) / deviation) - ndtr((values - 0.5 - mean) / deviation))
+    """Mass of the normal variable within half a point of each value; the values are consecutive."""
+    edges = np.append(values - 0.5, values[-1] + 0.5)
+    return np.diff(ndtr((edges - mean) / deviation))
+
+
+def _weights(margin_weights: Sequence[float], margins: NDArray[np.int64]) -> FloatArray:
+    table = np.append(np.asarray(margin_weights, dtype=np.float64), 1.0)
+    return np.asarray(table[np.minimum(np.abs(margins), len(table) - 1)])
+
+
+def _reweighted(masses: FloatArray, weights: FloatArray, statistics: NDArray[np.int64]) -> FloatArray:
+    """Masses times weights, tilted exponentially so that the means of the statistics, shape (masses, k), stay.
+
+    Exponential tilting is the smallest change in the sense of Kullback and Leibler (Csiszar 1975); its k
+    parameters are found by Newton's method on a convex function.
+    """
+    wanted = masses @ statistics / masses.sum()
+    centred = statistics - wanted
+    tilt = np.zeros(statistics.shape[1])
+    weighted = masses * weights
+    for _ in range(TILTING_STEPS):
+        exponents = centred @ tilt
+        tilted = weighted * np.exp(exponents - exponents.max())
+        tilted /= tilted.sum()
+        off = tilted @ centred
+        if np.abs(off).max() < TILTING_TOLERANCE:
+            break
+        around = centred - off
+        tilt -= np.linalg.lstsq((tilted[:, None] * around).T @ around, off, rcond=None)[0]
+    return np.asarray(tilted)

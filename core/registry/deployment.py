@@ -15,7 +15,8 @@ from sqlalchemy.engine import Engine, RowMapping
 from core.betting.leagues import nearest
 from core.database import insert_new, reading, writing
 from core.errors import ConflictError, ResourceNotFoundError
-from core.registry import tables
+from core.registry import held_out, tables
+from core.registry.held_out import HeldOut
 
 
 @dataclass(frozen=True)
@@ -57,8 +58,8 @@ def model_name(league: str, variant: str) -> str:
     return f"{league}-{variant}"
 
 
-def register(engine: Engine, version: Version, now: datetime) -> None:
-    """Enter a version and make it the model's challenger."""
+def register(engine: Engine, version: Version, now: datetime, losses: HeldOut | None = None) -> None:
+    """Enter a version with its held-out losses and make it the model's challenger: all of it or nothing."""
     row = {**version.__dict__, "scores": json.dumps(version.scores, sort_keys=True)}
     fresh = {
         "model": version.model,
@@ -70,6 +71,8 @@ def register(engine: Engine, version: Version, now: datetime) -> None:
     }
     with writing(engine) as connection:
         insert_new(connection, tables.versions, [row])
+        if losses is not None:
+            held_out.keep(connection, version.model, version.version, losses)
         insert_new(connection, tables.deployments, [fresh])
         connection.execute(
             sa.update(tables.deployments)
@@ -129,6 +132,12 @@ def roll_back(engine: Engine, model: str, now: datetime) -> Deployment:
     if seen.previous is None:
         raise ConflictError(f"{model} has no previous champion to go back to.")
     return _change(engine, seen, now, champion=seen.previous, challenger=seen.challenger, previous=seen.champion)
+
+
+def renew(engine: Engine, model: str, now: datetime) -> Deployment:
+    """Change nothing but the generation, so that whoever follows the record looks at its champion anew."""
+    seen = deployment(engine, model)
+    return _change(engine, seen, now, champion=seen.champion)
 
 
 def _change(engine: Engine, seen: Deployment, now: datetime, **columns: int | None) -> Deployment:

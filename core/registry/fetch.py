@@ -4,11 +4,12 @@ import shutil
 from pathlib import Path
 
 from core.errors import ExternalServiceError, SecurityError
-from core.registry.bundle import verify
+from core.registry.bundle_files import verified
 from core.registry.deployment import Version
+from core.signing import Signer
 
 
-def fetch_bundle(version: Version, store: Path, tracking_uri: str) -> Path:
+def fetch_bundle(version: Version, store: Path, tracking_uri: str, signer: Signer) -> Path:
     """Folder of the version's verified bundle, downloaded into the store if it is not there or was damaged.
 
     Raises SecurityError naming the damaged file when there is no better copy, ExternalServiceError when MLflow
@@ -18,13 +19,13 @@ def fetch_bundle(version: Version, store: Path, tracking_uri: str) -> Path:
     if not folder.is_dir():
         _download(version, folder, tracking_uri)
     try:
-        verify(folder, version.bundle_sha256)
+        verified(folder, version.bundle_sha256, signer)
     except SecurityError as damage:
         try:
             _replace(version, folder, tracking_uri)
         except ExternalServiceError:
             raise damage from None
-        verify(folder, version.bundle_sha256)
+        verified(folder, version.bundle_sha256, signer)
     return folder
 
 
@@ -39,5 +40,8 @@ def _replace(version: Version, folder: Path, tracking_uri: str) -> None:
     fresh = folder.with_name(f".fresh-{folder.name}")
     shutil.rmtree(fresh, ignore_errors=True)
     _download(version, fresh, tracking_uri)
-    shutil.rmtree(folder)
+    if folder.is_symlink():
+        folder.unlink()
+    else:
+        shutil.rmtree(folder)
     fresh.rename(folder)

@@ -7,35 +7,21 @@ moved to the outcome's calibrated probabilities, so that everything priced from 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, Self
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
-from scipy.special import log_softmax, softmax
+from pydantic import BaseModel, ConfigDict, model_validator
 
 from core.betting.odds import FloatArray
 from core.betting.scores import Outcome, ScoreDistribution
+from core.registry.kernel import RowKernel
+from core.registry.linear import Linear, LinearStack
 
 SMALLEST_PROBABILITY: Final = 1e-6
 
 
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Linear(_Part):
-    """A linear model on standardised features; a feature that is not known counts as its training mean."""
-
-    means: tuple[float, ...]
-    scales: tuple[float, ...]
-    coefficients: tuple[tuple[float, ...], ...]
-    """One row per output."""
-    intercepts: tuple[float, ...]
-
-    def __call__(self, rows: FloatArray) -> FloatArray:
-        """Outputs of shape (rows, outputs)."""
-        standardised = np.nan_to_num((rows - np.array(self.means)) / np.array(self.scales), nan=0.0)
-        return np.asarray(standardised @ np.array(self.coefficients).T + np.array(self.intercepts))
 
 
 class Calibration(_Part):
@@ -46,7 +32,7 @@ class Calibration(_Part):
 
     def __call__(self, log_probabilities: FloatArray) -> FloatArray:
         """Calibrated probabilities, rows summing to 1."""
-        return np.asarray(softmax(self.slope * log_probabilities + np.array(self.shifts), axis=1))
+        return np.exp(log_softmax(self.slope * log_probabilities + self.shifts))
 
 
 class Head(_Part):
@@ -68,6 +54,37 @@ class Shape(_Part):
     """Variance over mean of one side's score; used for goals."""
     tie_rate: float
     """Share of games that end level in a league where that is no outcome."""
+    margin_weights: tuple[float, ...] = ()
+    """How many times likelier a decided game ends m apart than the smooth law says, by m; 1 beyond the end."""
+    overtime_share: float | None = None
+    """Share of the games won by one that were level after regulation; None where overtime is not played so."""
+
+    def distribution(self, margin: float, total: float) -> ScoreDistribution:
+        """The scores around an expected margin and total, before the outcome moves them."""
+        if self.scores == "goals":
+            means = (total + margin) / 2, (total - margin) / 2
+            scores = ScoreDistribution.of_goals(*means, self.dispersion, self.margin_weights)
+        else:
+            scores = ScoreDistribution.of_points(
+                margin, total, self.margin_deviation, self.total_deviation, self.margin_weights
+            )
+        return scores.played_out(self.overtime_share)
+
+
+class Band(_Part):
+    """How often a favourite has won whose chance was said to be this: a range, by straight lines between knots."""
+
+    chances: tuple[float, ...]
+    """Said of the favourite, increasing."""
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+    method: str
+    """What the range means, in one line."""
+
+    def __call__(self, chances: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Low and high, shape (games,); they always hold the chance itself."""
+        low, high = (np.interp(chances, self.chances, edge) for edge in (self.low, self.high))
+        return np.minimum(low, chances), np.maximum(high, chances)
 
 
 class ForecasterSpec(_Part):
@@ -82,9 +99,33 @@ class ForecasterSpec(_Part):
     margin: Head
     total: Head
     shape: Shape
+    band: Band | None = None
+    """None when there were too few unseen games to judge by."""
+
+    @model_validator(mode="after")
+    def _must_fit_together(self) -> Self:
+        for question, outputs in (("outcome", len(self.classes)), ("margin", 1), ("total", 1)):
+            head: Head = getattr(self, question)
+            if len(head.weights) != len(head.linears):
+                raise ValueError(f"{question}: {len(head.linears)} linear models, {len(head.weights)} weights")
+            for linear in head.linears:
+                widths = {len(linear.means), len(linear.scales), *map(len, linear.coefficients)}
+                if widths != {len(self.features)} or not len(linear.coefficients) == len(linear.intercepts) == outputs:
+                    raise ValueError(f"{question}: a linear model of another shape than {len(self.features)} features")
+        return self
 
 
 QUESTIONS: Final = ("outcome", "margin", "total")
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A range for the chance of the favourite, and what it means."""
+
+    selection: str
+    low: float
+    high: float
+    method: str
 
 
 @dataclass(frozen=True)
@@ -92,6 +133,8 @@ class Forecast:
     """What a model expects of one game. ``outcome`` and the means are those of ``scores``."""
 
     scores: ScoreDistribution
+    interval: Interval | None = None
+    """None when the model was made without one."""
 
     @property
     def outcome(self) -> Outcome:
@@ -108,12 +151,40 @@ class Forecast:
         return self.scores.total_mean
 
 
+@dataclass(frozen=True)
+class Contribution:
+    """How far one feature's value moves the logarithm of P(home win) over P(away win)."""
+
+    feature: str
+    value: float
+    effect: float
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Why a forecast is not the average one: ``baseline`` and all effects sum to its log-odds, home over away."""
+
+    baseline: float
+    contributions: tuple[Contribution, ...]
+    """One per feature, in column order."""
+
+
 class Forecaster:
     """A forecaster ready to answer. ``trees`` maps each question that uses trees to a LightGBM Booster."""
 
     def __init__(self, spec: ForecasterSpec, trees: dict[str, Any]) -> None:
         self.spec = spec
         self._trees = trees
+        self._kernels = {question: RowKernel(booster) for question, booster in trees.items()}
+        head = spec.outcome
+        used = [(weight, linear) for weight, linear in zip(head.weights, head.linears, strict=True) if weight]
+        self._outcome_weights = np.array([weight for weight, _ in used])
+        outputs = [[(1.0, linear, place)] for _, linear in used for place in range(len(spec.classes))]
+        means = [
+            [(weight, linear, 0) for weight, linear in zip(mean.weights, mean.linears, strict=True)]
+            for mean in (spec.margin, spec.total)
+        ]
+        self._linear = LinearStack([*outputs, *means], len(spec.features))
 
     def predict(self, rows: Sequence[Sequence[float]] | FloatArray) -> list[Forecast]:
         """One forecast per feature row; ``rows`` has shape (games, features), NaN where a feature is not known."""
@@ -121,11 +192,13 @@ class Forecaster:
         if table.ndim != 2 or table.shape[1] != len(self.spec.features):
             msg = f"expected rows of {len(self.spec.features)} features, got an array of shape {table.shape}"
             raise ValueError(msg)
-        probabilities = self.probabilities(table)
-        margins, totals = self.mean("margin", table), self.mean("total", table)
+        linear = self._linear(table)
+        probabilities = self.spec.calibration(self._blended(table, linear))
+        margins, totals = self._mean("margin", table, linear), self._mean("total", table, linear)
+        intervals = self._intervals(probabilities)
         return [
-            Forecast(self._scores(self._outcome(row), float(margin), float(total)))
-            for row, margin, total in zip(probabilities, margins, totals, strict=True)
+            Forecast(self._scores(self._outcome(row), float(margin), float(total)), interval)
+            for row, margin, total, interval in zip(probabilities, margins, totals, intervals, strict=True)
         ]
 
     def probabilities(self, table: FloatArray) -> FloatArray:
@@ -134,25 +207,74 @@ class Forecaster:
 
     def blended(self, table: FloatArray) -> FloatArray:
         """Log-probabilities before calibration, shape (games, classes)."""
-        head = self.spec.outcome
-        answers = zip(head.weights, head.linears, strict=True)
-        said = sum(weight * log_softmax(linear(table), axis=1) for weight, linear in answers if weight)
-        if head.trees_weight:
-            said = said + head.trees_weight * np.log(np.clip(self._tree_probabilities(table), SMALLEST_PROBABILITY, 1))
-        return np.asarray(said)
+        return self._blended(table, self._linear(table))
 
     def mean(self, question: Literal["margin", "total"], table: FloatArray) -> FloatArray:
         """Expected margin or total before the outcome moves it, shape (games,)."""
-        head: Head = getattr(self.spec, question)
-        answers = zip(head.weights, head.linears, strict=True)
-        said = sum(weight * linear(table)[:, 0] for weight, linear in answers if weight)
-        if head.trees_weight:
-            said = said + head.trees_weight * self._trees[question].predict(table, num_threads=1)
-        return np.asarray(said)
+        return self._mean(question, table, self._linear(table))
 
-    def _tree_probabilities(self, table: FloatArray) -> FloatArray:
-        answer = np.asarray(self._trees["outcome"].predict(table, num_threads=1))
-        return answer if answer.ndim == 2 else np.column_stack((answer, 1 - answer))
+    def explanation(self, row: Sequence[float] | FloatArray) -> Explanation:
+        """What each feature adds to the calibrated log-odds of a home win over an away win.
+
+        Linear models: coefficient times standardised value; trees: Shapley values, LightGBM's ``pred_contrib``
+        (Lundberg 2018). Takes milliseconds: not for the way of a request.
+        """
+        table = np.array([row], dtype=np.float64)
+        away = len(self.spec.classes) - 1
+        slope, shifts = self.spec.calibration.slope, self.spec.calibration.shifts
+        effects, baseline = np.zeros(len(self.spec.features)), shifts[0] - shifts[away]
+        for number, weight in enumerate(self._outcome_weights):
+            first = number * len(self.spec.classes)
+            moved, start = self._linear.difference(table, first, first + away)
+            effects, baseline = effects + slope * weight * moved, baseline + slope * weight * start
+        if self.spec.outcome.trees_weight:
+            outputs = self._trees["outcome"].predict(table, pred_contrib=True, num_threads=1)
+            raw = outputs.reshape(-1, len(self.spec.features) + 1)
+            said = slope * self.spec.outcome.trees_weight * (raw[0] if len(raw) == 1 else raw[0] - raw[-1])
+            effects, baseline = effects + said[:-1], baseline + said[-1]
+        names = (label.partition("@")[0] for label in self.spec.features)
+        return Explanation(
+            float(baseline),
+            tuple(
+                Contribution(name, float(value), float(effect))
+                for name, value, effect in zip(names, table[0], effects, strict=True)
+            ),
+        )
+
+    def _blended(self, table: FloatArray, linear: FloatArray) -> FloatArray:
+        games, classes, learners = len(table), len(self.spec.classes), len(self._outcome_weights)
+        said = linear[:, : learners * classes].reshape(games, learners, classes)
+        blended = self._outcome_weights @ log_softmax(said)
+        weight = self.spec.outcome.trees_weight
+        if weight:
+            answer = self._tree_answers("outcome", table)
+            answer = answer if answer.shape[1] > 1 else np.hstack((answer, 1 - answer))
+            blended = blended + weight * np.log(np.maximum(answer, SMALLEST_PROBABILITY))
+        return np.asarray(blended)
+
+    def _mean(self, question: Literal["margin", "total"], table: FloatArray, linear: FloatArray) -> FloatArray:
+        said = linear[:, -2 if question == "margin" else -1]
+        weight: float = getattr(self.spec, question).trees_weight
+        return said + weight * self._tree_answers(question, table)[:, 0] if weight else said
+
+    def _tree_answers(self, question: str, table: FloatArray) -> FloatArray:
+        """What the trees say, shape (games, outputs); a single row takes the short way."""
+        if len(table) == 1:
+            return self._kernels[question](table[0])[None]
+        return np.asarray(self._trees[question].predict(table, num_threads=1)).reshape(len(table), -1)
+
+    def _intervals(self, probabilities: FloatArray) -> list[Interval | None]:
+        """Of the favourite's chance in ``Forecast.outcome``, where a level score may take its share."""
+        band = self.spec.band
+        if band is None:
+            return [None] * len(probabilities)
+        favourites = probabilities.argmax(axis=1)
+        decided = 1.0 if len(self.spec.classes) == 3 else 1 - self.spec.shape.tie_rate
+        low, high = (decided * edge for edge in band(probabilities.max(axis=1)))
+        return [
+            Interval(self.spec.classes[favourite], float(least), float(most), band.method)
+            for favourite, least, most in zip(favourites, low, high, strict=True)
+        ]
 
     def _outcome(self, row: FloatArray) -> Outcome:
         if len(row) == 3:
@@ -161,9 +283,10 @@ class Forecaster:
         return Outcome(float(row[0]) * decided, self.spec.shape.tie_rate, float(row[1]) * decided)
 
     def _scores(self, outcome: Outcome, margin: float, total: float) -> ScoreDistribution:
-        shape = self.spec.shape
-        if shape.scores == "goals":
-            scores = ScoreDistribution.of_goals((total + margin) / 2, (total - margin) / 2, shape.dispersion)
-        else:
-            scores = ScoreDistribution.of_points(margin, total, shape.margin_deviation, shape.total_deviation)
-        return scores.tilted(outcome)
+        return self.spec.shape.distribution(margin, total).tilted(outcome)
+
+
+def log_softmax(scores: FloatArray) -> FloatArray:
+    """Logarithms of probabilities that are proportional to exp(scores), over the last axis."""
+    moved = scores - scores.max(axis=-1, keepdims=True)
+    return np.asarray(moved - np.log(np.exp(moved).sum(axis=-1, keepdims=True)))

@@ -1,13 +1,17 @@
 """MLflow's door to a bundle: ``mlflow.pyfunc.load_model("models:/EPL-results@champion")`` for data scientists.
 
-The files are checked against the bundle's own manifest; the serving path does not come through here.
+The files are checked against the bundle's own manifest, and that against our signature; the serving path, which
+also knows the registered SHA-256, does not come through here.
 """
 
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.registry.bundle import MANIFEST, Bundle, read_bundle
+from core.registry.bundle import Bundle, read_bundle
+from core.registry.bundle_files import MANIFEST, read_file
+from core.settings import load_settings
+from core.signing import signer
 
 if TYPE_CHECKING:
     import pandas
@@ -37,4 +41,5 @@ OUTPUTS = ("p_home", "p_draw", "p_away", "margin", "total")
 
 def _load_pyfunc(path: str) -> BundleModel:
     folder = Path(path)
-    return BundleModel(read_bundle(folder, sha256((folder / MANIFEST).read_bytes()).hexdigest()))
+    identity = sha256(read_file(folder, MANIFEST)).hexdigest()
+    return BundleModel(read_bundle(folder, identity, signer(load_settings(), "bundle")))

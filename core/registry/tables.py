@@ -1,4 +1,4 @@
-"""The tables of the registry: every registered version, and one deployment record per model."""
+"""The tables of the registry: every version with its held-out losses, and one deployment record per model."""
 
 from typing import Final
 
@@ -35,5 +35,14 @@ deployments: Final = sa.Table(
     sa.Column("challenger", sa.Integer),
     sa.Column("previous", sa.Integer),
     sa.Column("changed_at", UtcDateTime, nullable=False),
+    **TABLE_OPTIONS,
+)
+
+held_out: Final = sa.Table(
+    "model_held_out",
+    METADATA,
+    sa.Column("model", sa.String(64), primary_key=True),
+    sa.Column("version", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("body", LongText, nullable=False),
     **TABLE_OPTIONS,
 )

@@ -1,12 +1,14 @@
 """The MLflow client: runs, registered models and aliases. The only module that imports MLflow."""
 
+import json
 import os
 import shutil
+import socket
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -31,22 +33,58 @@ QUIET: Final[Mapping[str, str]] = {
 """No phone home, no look for a project's lock file, and no minutes of retries when the store is away."""
 
 MODEL: Final = "model"
+PROCESS_TAG: Final = "dbsbm.process"
+"""Which process writes the run: host and process id. A run of a process that is gone will never end by itself."""
+FORGOTTEN: Final = timedelta(days=1)
+"""A run of another machine that is still open after this long counts as left behind."""
+LONGEST_DIGEST: Final = 36
+"""Characters MLflow's table has for a dataset's digest; the whole SHA-256 stands in its profile."""
+LONGEST_PARAMETER: Final = 6_000
+
+
+@dataclass(frozen=True)
+class Lineage:
+    """The data a run was made of."""
+
+    name: str
+    sha256: str
+    source: Mapping[str, Any]
+    """How the very facts can be read again."""
+    columns: Mapping[str, str]
+    """Type by name, in MLflow's words."""
+    profile: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class Run:
-    """What a training run leaves in MLflow."""
+    """What a training or an experiment leaves in MLflow."""
 
     experiment: str
     name: str
+    description: str
+    """Markdown, shown beside the run."""
     parameters: Mapping[str, Any]
     metrics: Mapping[str, float]
+    curves: Mapping[str, Sequence[tuple[int, float]]]
+    """Metrics with steps, a season each."""
     tags: Mapping[str, str]
+    lineage: Lineage
     pictures: Sequence[Path]
     documents: Mapping[str, str]
     """Text artifacts by file name."""
-    scores: Mapping[str, Any]
-    """Kept beside the version in our own table, for the promotion gate and for people."""
+
+
+@dataclass(frozen=True)
+class Noted:
+    """A run as MLflow tells of it."""
+
+    run_id: str
+    experiment: str
+    name: str
+    started_at: datetime
+    tags: Mapping[str, str]
+    parameters: Mapping[str, str]
+    metrics: Mapping[str, float]
 
 
 class Tracking:
@@ -67,39 +105,95 @@ class Tracking:
             self._mlflow = mlflow
             self._client = mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)
 
-    def record(
-        self, run: Run, folder: Path, manifest: Manifest, example: Mapping[str, float], now: datetime
-    ) -> Version:
-        """Log the run with its bundle as a model and register that; the returned version is not yet in our tables."""
+    def note(self, run: Run) -> str:
+        """Log a run that registers nothing; returns its id."""
+        with _as_external_error(self._uri), self._started(run) as run_id:
+            self._log(run_id, run)
+            return run_id
+
+    @contextmanager
+    def recording(
+        self,
+        run: Run,
+        folder: Path,
+        manifest: Manifest,
+        example: Mapping[str, float],
+        *,
+        scores: Mapping[str, Any],
+        now: datetime,
+    ) -> Iterator[Version]:
+        """Log the run with its bundle as a model; the block enters the version that it is given in our own tables.
+
+        The run ends when the block has: if that fails, the run has failed and MLflow's version is deleted again.
+        """
         model = manifest.model
+        with _as_external_error(self._uri), self._started(run) as run_id:
+            self._log(run_id, run)
+            logged = self._log_bundle(folder, manifest, example)
+            number = self._new_version(manifest, logged, run, run_id)
+            with ExitStack() as undo:
+                undo.callback(self._client.delete_model_version, model, str(number))
+                yield Version(
+                    model=model,
+                    version=number,
+                    sport=manifest.sport,
+                    league=manifest.league,
+                    variant=manifest.variant,
+                    bundle_sha256=folder.name,
+                    recipe=manifest.recipe,
+                    features=manifest.fingerprint,
+                    snapshot_sha256=manifest.snapshot_sha256,
+                    trained_until=manifest.trained_until,
+                    registered_at=now,
+                    run_id=run_id,
+                    scores=scores,
+                )
+                undo.pop_all()
+            self._client.set_tag(run_id, "version", str(number))
+
+    def tidy(self, experiment: str, registered: Collection[str], now: datetime) -> int:
+        """Close the runs of an experiment that processes left open when they were killed; returns how many.
+
+        A run among ``registered`` (ids of runs whose version stands in our tables) had done its work and is
+        finished. Any other is marked killed, and the versions that MLflow has of it are deleted.
+        """
         with _as_external_error(self._uri):
-            self._mlflow.set_experiment(experiment_id=self._experiment(run.experiment))
-            with self._mlflow.start_run(run_name=run.name, tags=dict(run.tags)) as active:
-                self._mlflow.log_params({name: str(value)[:500] for name, value in run.parameters.items()})
-                self._mlflow.log_metrics(dict(run.metrics))
-                for picture in run.pictures:
-                    self._mlflow.log_artifact(str(picture), "pictures")
-                for name, text in run.documents.items():
-                    self._mlflow.log_text(text, name)
-                logged = self._log_bundle(folder, manifest, example)
-            run_id: str = active.info.run_id
-            number = self._new_version(model, logged, run_id)
-            self._client.set_registered_model_alias(model, "challenger", number)
-        return Version(
-            model=model,
-            version=number,
-            sport=manifest.sport,
-            league=manifest.league,
-            variant=manifest.variant,
-            bundle_sha256=folder.name,
-            recipe=manifest.recipe,
-            features=manifest.fingerprint,
-            snapshot_sha256=manifest.snapshot_sha256,
-            trained_until=manifest.trained_until,
-            registered_at=now,
-            run_id=run_id,
-            scores=run.scores,
-        )
+            found = self._client.get_experiment_by_name(experiment)
+            if found is None:
+                return 0
+            left = [run for run in self._open_runs(found.experiment_id) if _is_left_behind(run, now)]
+            for run in left:
+                run_id = run.info.run_id
+                if run_id in registered:
+                    self._client.set_terminated(run_id, "FINISHED")
+                    continue
+                for version in self._client.search_model_versions(f"run_id = '{run_id}'"):
+                    self._client.delete_model_version(version.name, version.version)
+                self._client.set_terminated(run_id, "KILLED")
+            return len(left)
+
+    def runs(self, experiments: Sequence[str]) -> list[Noted]:
+        """The finished runs of the experiments, oldest first; an experiment that is not there has none.
+
+        MLflow gives a thousand at once: of more, the newest.
+        """
+        with _as_external_error(self._uri):
+            known = {
+                experiment.experiment_id: experiment.name
+                for experiment in map(self._client.get_experiment_by_name, experiments)
+                if experiment is not None
+            }
+            if not known:
+                return []
+            found = self._client.search_runs(
+                list(known), "attributes.status = 'FINISHED'", order_by=["attributes.start_time DESC"]
+            )
+            return [_noted(run, known[run.info.experiment_id]) for run in reversed(found)]
+
+    def document(self, run_id: str, name: str) -> str:
+        """A text artifact of a run."""
+        with _as_external_error(self._uri), tempfile.TemporaryDirectory() as folder:
+            return Path(self._client.download_artifacts(run_id, name, folder)).read_text(encoding="utf-8")
 
     def mirror(self, deployment: Deployment) -> None:
         """Bring MLflow's aliases in line with the deployment record, which is the truth."""
@@ -140,10 +234,38 @@ class Tracking:
         location = None if self._folder is None else str(self._folder / "artifacts" / name)
         return str(self._client.create_experiment(name, artifact_location=location))
 
-    def _new_version(self, model: str, logged: Any, run_id: str) -> int:
+    @contextmanager
+    def _started(self, run: Run) -> Iterator[str]:
+        self._mlflow.set_experiment(experiment_id=self._experiment(run.experiment))
+        tags = {**run.tags, PROCESS_TAG: f"{socket.gethostname()}:{os.getpid()}"}
+        with self._mlflow.start_run(run_name=run.name, tags=tags, description=run.description) as active:
+            yield active.info.run_id
+
+    def _log(self, run_id: str, run: Run) -> None:
+        from mlflow.entities import Metric
+
+        parameters = {name: str(value)[:LONGEST_PARAMETER] for name, value in run.parameters.items()}
+        self._mlflow.log_params(parameters)
+        self._mlflow.log_metrics(dict(run.metrics))
+        curves = [Metric(name, value, 0, step) for name, points in sorted(run.curves.items()) for step, value in points]
+        self._client.log_batch(run_id, metrics=curves)
+        self._client.log_inputs(run_id, [_dataset_input(run.lineage)])
+        for picture in run.pictures:
+            self._client.log_artifact(run_id, str(picture), "pictures")
+        for name, text in run.documents.items():
+            self._client.log_text(run_id, text, name)
+
+    def _open_runs(self, experiment_id: str) -> list[Any]:
+        return list(self._client.search_runs([experiment_id], "attributes.status = 'RUNNING'"))
+
+    def _new_version(self, manifest: Manifest, logged: Any, run: Run, run_id: str) -> int:
+        model = manifest.model
         if not self._client.search_registered_models(f"name = '{model}'"):
-            self._client.create_registered_model(model)
-        made = self._client.create_model_version(model, logged.model_uri, run_id, model_id=logged.model_id)
+            about = {"sport": manifest.sport, "league": manifest.league, "variant": manifest.variant}
+            self._client.create_registered_model(model, tags=about)
+        made = self._client.create_model_version(
+            model, logged.model_uri, run_id, tags=dict(run.tags), description=run.description, model_id=logged.model_id
+        )
         return int(made.version)
 
     def _log_bundle(self, folder: Path, manifest: Manifest, example: Mapping[str, float]) -> Any:
@@ -167,6 +289,46 @@ class Tracking:
             pip_requirements=["dbsbm-predictions"],
             metadata={"bundle_sha256": folder.name, "features": manifest.fingerprint},
         )
+
+
+def _dataset_input(lineage: Lineage) -> Any:
+    """MLflow's record of a dataset, with our SHA-256 as its digest: its own reads 10,000 rows and no dates."""
+    from mlflow.entities import Dataset, DatasetInput, InputTag
+
+    columns = [{"type": kind, "name": name, "required": False} for name, kind in lineage.columns.items()]
+    dataset = Dataset(
+        name=lineage.name,
+        digest=lineage.sha256[:LONGEST_DIGEST],
+        source_type="archive",
+        source=json.dumps({**lineage.source, "sha256": lineage.sha256}),
+        schema=json.dumps({"mlflow_colspec": columns}),
+        profile=json.dumps({**lineage.profile, "sha256": lineage.sha256}),
+    )
+    return DatasetInput(dataset, [InputTag("mlflow.data.context", "training")])
+
+
+def _is_left_behind(run: Any, now: datetime) -> bool:
+    """Whether the process that opened the run is gone: certain on its own machine, presumed after a day elsewhere."""
+    host, _, number = run.data.tags.get(PROCESS_TAG, "").rpartition(":")
+    if host == socket.gethostname() and number.isdecimal():
+        return int(number) != os.getpid() and not Path(f"/proc/{number}").exists()
+    return now - _moment(run) > FORGOTTEN
+
+
+def _moment(run: Any) -> datetime:
+    return datetime.fromtimestamp(run.info.start_time / 1000, UTC)
+
+
+def _noted(run: Any, experiment: str) -> Noted:
+    return Noted(
+        run_id=run.info.run_id,
+        experiment=experiment,
+        name=run.info.run_name,
+        started_at=_moment(run),
+        tags=dict(run.data.tags),
+        parameters=dict(run.data.params),
+        metrics=dict(run.data.metrics),
+    )
 
 
 def _local_folder(uri: str) -> Path | None:

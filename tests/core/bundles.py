@@ -9,9 +9,16 @@ from typing import Any
 
 import lightgbm
 import numpy as np
+import pytest
 
-from core.registry.bundle import MANIFEST, write_bundle
-from core.registry.forecaster import Calibration, ForecasterSpec, Head, Linear, Shape
+from core.registry.bundle import write_bundle
+from core.registry.bundle_files import MANIFEST, SIGNATURE
+from core.registry.forecaster import Calibration, ForecasterSpec, Head, Shape
+from core.registry.linear import Linear
+from core.signing import Signer
+
+OURS = Signer(b"the key of these tests", "bundle")
+NAMES = ["rating_gap", "form_gap"]
 
 ROWS = np.array([[0.0, 1.0], [2.0, np.nan], [-1.5, 0.3]])
 ABOUT: dict[str, Any] = {
@@ -53,28 +60,39 @@ def trees() -> dict[str, str]:
     usual = {"num_threads": 1, "verbose": -1, "num_leaves": 4, "deterministic": True, "seed": 1}
     outcome = lightgbm.train(
         {**usual, "objective": "multiclass", "num_class": 3},
-        lightgbm.Dataset(table, np.digitize(table[:, 0], (-0.5, 0.5))),
+        lightgbm.Dataset(table, np.digitize(table[:, 0], (-0.5, 0.5)), feature_name=NAMES),
         num_boost_round=3,
     )
-    total = lightgbm.train({**usual}, lightgbm.Dataset(table, 2.5 + table[:, 1]), num_boost_round=3)
+    total = lightgbm.train({**usual}, lightgbm.Dataset(table, 2.5 + table[:, 1], feature_name=NAMES), num_boost_round=3)
     return {"outcome": outcome.model_to_string(), "total": total.model_to_string()}
 
 
 def tiny_bundle(store: Path, **changes: Any) -> tuple[str, Path]:
     """SHA-256 and folder of the bundle in the store."""
-    return write_bundle(store, spec(), trees(), ROWS, **{**ABOUT, **changes})
+    return write_bundle(store, OURS, spec(), trees(), ROWS, **{**ABOUT, **changes})
 
 
-def forged(folder: Path, name: str, content: bytes) -> str:
-    """Replace a file and make the manifest agree with it; returns the bundle's new SHA-256."""
+def forbid_parsers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From now on whoever parses fails the test."""
+
+    def parsed(*_args: Any, **_options: Any) -> None:
+        raise AssertionError("a parser saw unverified bytes")
+
+    monkeypatch.setattr(lightgbm, "Booster", parsed)
+    monkeypatch.setattr(ForecasterSpec, "model_validate_json", parsed)
+
+
+def forged(folder: Path, name: str, content: bytes, signer: Signer = OURS) -> str:
+    """Replace a file and make manifest and signature agree with it; returns the bundle's new SHA-256."""
     (folder / name).write_bytes(content)
     manifest = json.loads((folder / MANIFEST).read_bytes())
     manifest["files"][name] = sha256(content).hexdigest()
-    return remanifested(folder, manifest)
+    return remanifested(folder, manifest, signer)
 
 
-def remanifested(folder: Path, manifest: dict[str, Any]) -> str:
-    """Write another manifest; returns the bundle's new SHA-256."""
+def remanifested(folder: Path, manifest: dict[str, Any], signer: Signer = OURS) -> str:
+    """Write and sign another manifest; returns the bundle's new SHA-256."""
     text = json.dumps(manifest).encode()
     (folder / MANIFEST).write_bytes(text)
+    (folder / SIGNATURE).write_text(signer.sign(text))
     return sha256(text).hexdigest()

@@ -3,28 +3,19 @@
 import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import lightgbm
 import numpy as np
 import pytest
 
 from core.errors import DbsbmError, SecurityError, ServiceError
-from core.registry.bundle import GOLDEN, MANIFEST, SPEC, read_bundle, try_bundle
-from core.registry.forecaster import Forecaster, ForecasterSpec
-from tests.core.bundles import ROWS, forged, remanifested, spec, tiny_bundle, trees
+from core.registry.bundle import read_bundle
+from core.registry.bundle_files import GOLDEN, MANIFEST, SIGNATURE, SPEC
+from core.registry.forecaster import Forecaster
+from core.registry.trial import try_bundle
+from tests.core.bundles import OURS, ROWS, forbid_parsers, forged, remanifested, spec, tiny_bundle, trees
 
-FILES = (MANIFEST, SPEC, GOLDEN, "outcome.lgb", "total.lgb")
-
-
-def forbid_parsers(monkeypatch: pytest.MonkeyPatch) -> None:
-    """From now on whoever parses fails the test."""
-
-    def parsed(*_args: Any, **_options: Any) -> None:
-        raise AssertionError("a parser saw unverified bytes")
-
-    monkeypatch.setattr(lightgbm, "Booster", parsed)
-    monkeypatch.setattr(ForecasterSpec, "model_validate_json", parsed)
+FILES = (MANIFEST, SIGNATURE, SPEC, GOLDEN, "outcome.lgb", "total.lgb")
 
 
 def test_the_same_content_is_the_same_bundle_wherever_and_whenever_it_is_written(tmp_path: Path) -> None:
@@ -46,12 +37,12 @@ def test_writers_of_one_bundle_at_once_do_not_disturb_each_other(tmp_path: Path)
         written = set(pool.map(lambda _run: tiny_bundle(tmp_path), range(8)))
     ((sha256, folder),) = written
     assert [path.name for path in tmp_path.iterdir()] == [sha256]
-    assert read_bundle(folder, sha256).sha256 == sha256
+    assert read_bundle(folder, sha256, OURS).sha256 == sha256
 
 
 def test_a_read_bundle_forecasts_what_the_written_one_did(tmp_path: Path) -> None:
     sha256, folder = tiny_bundle(tmp_path)
-    bundle = read_bundle(folder, sha256)
+    bundle = read_bundle(folder, sha256, OURS)
     assert bundle.manifest.features == spec().features == ("rating_gap@1", "form_gap@1")
     fresh = Forecaster(spec(), {name: lightgbm.Booster(model_str=text) for name, text in trees().items()})
     for read, written in zip(bundle.forecaster.predict(ROWS), fresh.predict(ROWS), strict=True):
@@ -69,8 +60,8 @@ def test_one_flipped_byte_is_refused_by_the_files_name_before_any_parser_sees_it
     content[int((len(content) - 1) * place)] ^= 1
     (folder / name).write_bytes(content)
     for read in (read_bundle, try_bundle):
-        with pytest.raises(SecurityError, match=f"^{name} in {sha256[:12]}"):
-            read(folder, sha256)
+        with pytest.raises(SecurityError, match=f"^{MANIFEST if name == SIGNATURE else name} in {sha256[:12]}"):
+            read(folder, sha256, OURS)
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -78,28 +69,28 @@ def test_a_missing_file_is_named(name: str, tmp_path: Path) -> None:
     sha256, folder = tiny_bundle(tmp_path)
     (folder / name).unlink()
     with pytest.raises(SecurityError, match=f"incomplete: {name} cannot be read"):
-        read_bundle(folder, sha256)
+        read_bundle(folder, sha256, OURS)
 
 
 def test_a_missing_folder_is_a_refusal(tmp_path: Path) -> None:
     with pytest.raises(SecurityError, match="incomplete"):
-        read_bundle(tmp_path / "none", "0" * 64)
+        read_bundle(tmp_path / "none", "0" * 64, OURS)
 
 
 def test_another_bundles_folder_is_not_the_registered_one(tmp_path: Path) -> None:
     registered, _ = tiny_bundle(tmp_path)
     _, other = tiny_bundle(tmp_path, games=1)
     with pytest.raises(SecurityError, match=f"{MANIFEST} in .* is not the one registered"):
-        read_bundle(other, registered)
+        read_bundle(other, registered, OURS)
 
 
-@pytest.mark.parametrize("path", ["../secret", "/etc/passwd", "a/b", "..", "."])
-def test_a_manifest_that_names_a_path_is_refused(path: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("path", ["../secret", "/etc/passwd", "a/b", "..", ".", "model.pkl", "", "outcome.lgb/"])
+def test_a_manifest_that_names_a_path_or_a_file_that_no_bundle_has_is_refused(path: str, tmp_path: Path) -> None:
     _, folder = tiny_bundle(tmp_path)
     manifest = json.loads((folder / MANIFEST).read_bytes())
     forgery = remanifested(folder, {**manifest, "files": {**manifest["files"], path: "0" * 64}})
-    with pytest.raises(SecurityError):
-        read_bundle(folder, forgery)
+    with pytest.raises(SecurityError, match="names a file that no bundle has"):
+        read_bundle(folder, forgery, OURS)
 
 
 @pytest.mark.parametrize(
@@ -117,7 +108,7 @@ def test_a_registered_bundle_that_does_not_parse_is_refused(name: str, content: 
     _, folder = tiny_bundle(tmp_path)
     forgery = forged(folder, name, content)
     with pytest.raises(ServiceError, match=f"{forgery[:12]} does not parse"):
-        read_bundle(folder, forgery)
+        read_bundle(folder, forgery, OURS)
 
 
 @pytest.mark.parametrize("left_out", [SPEC, GOLDEN])
@@ -125,8 +116,9 @@ def test_a_bundle_without_a_part_does_not_parse(left_out: str, tmp_path: Path) -
     _, folder = tiny_bundle(tmp_path)
     manifest = json.loads((folder / MANIFEST).read_bytes())
     del manifest["files"][left_out]
+    (folder / left_out).unlink()
     with pytest.raises(ServiceError, match="does not parse"):
-        read_bundle(folder, remanifested(folder, manifest))
+        read_bundle(folder, remanifested(folder, manifest), OURS)
 
 
 @pytest.mark.parametrize("nudge", [1e-6, -0.2])
@@ -136,7 +128,7 @@ def test_other_golden_answers_than_this_machine_gives_are_refused(nudge: float, 
     golden["answers"][1][0] += nudge
     forgery = forged(folder, GOLDEN, json.dumps(golden).encode())
     with pytest.raises(ServiceError, match="does not give its golden answers"):
-        read_bundle(folder, forgery)
+        read_bundle(folder, forgery, OURS)
 
 
 def test_fewer_golden_answers_than_rows_are_refused(tmp_path: Path) -> None:
@@ -144,17 +136,14 @@ def test_fewer_golden_answers_than_rows_are_refused(tmp_path: Path) -> None:
     golden = json.loads((folder / GOLDEN).read_bytes())
     forgery = forged(folder, GOLDEN, json.dumps({**golden, "answers": golden["answers"][:1]}).encode())
     with pytest.raises(ServiceError, match="golden"):
-        read_bundle(folder, forgery)
+        read_bundle(folder, forgery, OURS)
 
 
-def test_a_sound_bundle_passes_its_trial_and_a_slow_one_counts_as_hung(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_sound_bundle_passes_its_trial_and_one_that_does_not_end_counts_as_hung(tmp_path: Path) -> None:
     sha256, folder = tiny_bundle(tmp_path)
-    try_bundle(folder, sha256)
-    monkeypatch.setattr("core.registry.bundle.TRIAL_SECONDS", 0.001)
+    try_bundle(folder, sha256, OURS)
     with pytest.raises(ServiceError, match="hung"):
-        try_bundle(folder, sha256)
+        try_bundle(folder, sha256, OURS, seconds=0.001)
 
 
 @pytest.mark.parametrize(
@@ -170,7 +159,7 @@ def test_a_bundle_that_kills_or_fails_its_reader_fails_its_trial_and_not_us(
     _, folder = tiny_bundle(tmp_path)
     forgery = forged(folder, name, content)
     with pytest.raises(ServiceError, match=f"{forgery[:12]} failed its trial") as refused:
-        try_bundle(folder, forgery)
+        try_bundle(folder, forgery, OURS)
     assert isinstance(refused.value, DbsbmError)
     assert len(refused.value.message.splitlines()) == 1
 
@@ -178,4 +167,4 @@ def test_a_bundle_that_kills_or_fails_its_reader_fails_its_trial_and_not_us(
 def test_rows_of_another_width_are_refused(tmp_path: Path) -> None:
     sha256, folder = tiny_bundle(tmp_path)
     with pytest.raises(ValueError, match="expected rows of 2 features"):
-        read_bundle(folder, sha256).forecaster.predict([[1.0, 2.0, 3.0]])
+        read_bundle(folder, sha256, OURS).forecaster.predict([[1.0, 2.0, 3.0]])

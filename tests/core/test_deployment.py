@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from threading import Barrier
 
+import numpy as np
 import pytest
 from sqlalchemy.engine import Engine
 
@@ -20,6 +21,7 @@ from core.registry.deployment import (
     version,
     versions,
 )
+from core.registry.held_out import HeldOut, held_out
 from tests.conftest import NOW
 
 LATER = NOW + timedelta(hours=1)
@@ -159,3 +161,13 @@ def test_what_does_not_exist_is_refused_with_the_nearest(database: Engine) -> No
         ResourceNotFoundError, match=r"EPL-results has no version 9. Nearest: EPL-results 1, EPL-results 2"
     ):
         version(database, MODEL, 9)
+
+
+def test_held_out_losses_are_entered_with_their_version_or_not_at_all(database: Engine) -> None:
+    losses = HeldOut(("a", "b"), np.array([0.0, 1.0]), np.array([0, 1]), np.array([0.5, 0.7]), np.array([300, 300]))
+    register(database, made(1), NOW, losses)
+    register(database, made(2), NOW)
+    kept = held_out(database, MODEL, 1)
+    assert kept is not None
+    assert (kept.game_ids, kept.losses.tolist(), kept.learnt.tolist()) == (("a", "b"), [0.5, 0.7], [300, 300])
+    assert held_out(database, MODEL, 2) is None

@@ -14,7 +14,17 @@ goals = st.builds(ScoreDistribution.of_goals, means, means, dispersions)
 points = st.builds(
     ScoreDistribution.of_points, st.floats(-30, 30), st.floats(20, 230), st.floats(5, 20), st.floats(5, 25)
 )
-either = st.one_of(goals, points)
+profiles = st.lists(st.floats(0.2, 3), min_size=1, max_size=12)
+weighted_goals = st.builds(ScoreDistribution.of_goals, st.floats(0.5, 6), st.floats(0.5, 6), dispersions, profiles)
+weighted_points = st.builds(
+    ScoreDistribution.of_points,
+    st.floats(-20, 20),
+    st.floats(30, 120),
+    st.floats(8, 15),
+    st.floats(8, 15),
+    profiles,
+)
+either = st.one_of(goals, points, weighted_goals, weighted_points)
 
 
 @st.composite
@@ -22,6 +32,14 @@ def outcomes(draw: st.DrawFn) -> Outcome:
     home, draw_, away = (draw(st.floats(0.001, 1)) for _ in range(3))
     total = home + draw_ + away
     return Outcome(home / total, draw_ / total, away / total)
+
+
+hockey = st.builds(
+    lambda scores, home, share: scores.tilted(Outcome(home, 0.0, 1 - home)).played_out(share),
+    st.one_of(goals, weighted_goals),
+    st.floats(0.05, 0.95),
+    st.floats(0, 1),
+)
 
 
 @given(scores=either)
@@ -123,3 +141,69 @@ def test_changing_ends_turns_the_grid_over(home: float, away: float) -> None:
     there, back = ScoreDistribution.of_goals(home, away), ScoreDistribution.of_goals(away, home)
     assert there.grid == pytest.approx(back.grid.T, abs=1e-12)
     assert there.margins == pytest.approx(back.margins[::-1], abs=1e-12)
+
+
+@given(home=st.floats(0.5, 6), away=st.floats(0.5, 6), dispersion=dispersions, profile=profiles)
+def test_weighting_the_margins_of_goals_keeps_both_means(
+    home: float, away: float, dispersion: float, profile: list[float]
+) -> None:
+    scores = ScoreDistribution.of_goals(home, away, dispersion, profile)
+    assert scores.margin_mean == pytest.approx(home - away, abs=1e-5)
+    assert scores.total_mean == pytest.approx(home + away, abs=1e-5)
+
+
+@given(margin=st.floats(-15, 15), profile=profiles)
+def test_weighting_the_margins_of_points_keeps_their_mean(margin: float, profile: list[float]) -> None:
+    plain = ScoreDistribution.of_points(margin, 100, 12, 14)
+    weighted = ScoreDistribution.of_points(margin, 100, 12, 14, profile)
+    assert weighted.margin_mean == pytest.approx(plain.margin_mean, abs=1e-3)
+
+
+def test_a_key_number_gets_its_weight_beside_its_mirror_image() -> None:
+    """Opposite margins are weighted alike, so between even sides their ratio to the plain law is the weight itself."""
+    weights = [1.0, 0.8, 0.9, 2.5]
+    plain = ScoreDistribution.of_points(0, 60, 13, 13)
+    keyed = ScoreDistribution.of_points(0, 60, 13, 13, weights)
+    zero = len(plain.grid) - 1
+    ratios = keyed.margins[zero - 3 : zero + 4] / plain.margins[zero - 3 : zero + 4]
+    assert ratios / ratios[3] == pytest.approx([2.5, 0.9, 0.8, 1.0, 0.8, 0.9, 2.5], rel=1e-3)
+    assert keyed.margins[zero + 20] / plain.margins[zero + 20] == pytest.approx(ratios[3], rel=1e-3)
+
+
+@given(margin=st.floats(-200, 200), total=st.floats(-300, 300), spread=st.floats(1, 30), profile=profiles)
+def test_a_model_gone_astray_still_makes_a_distribution_with_key_numbers(
+    margin: float, total: float, spread: float, profile: list[float]
+) -> None:
+    for scores in (
+        ScoreDistribution.of_points(margin, total, spread, spread, profile),
+        ScoreDistribution.of_goals(abs(margin) / 5, abs(total) / 5, 1.2, profile),
+    ):
+        assert np.isfinite(scores.grid).all()
+        assert scores.grid.sum() == pytest.approx(1, abs=1e-9)
+
+
+def test_a_profile_of_ones_changes_nothing() -> None:
+    plain, ones = (ScoreDistribution.of_points(3, 45, 13, 13, weights) for weights in ((), (1.0, 1.0)))
+    assert ones.grid == pytest.approx(plain.grid, abs=1e-15)
+
+
+@given(scores=hockey)
+def test_regulation_takes_overtime_back_from_games_won_by_one(scores: ScoreDistribution) -> None:
+    before = scores.regulation
+    assert before.grid.sum() == pytest.approx(1, abs=1e-9)
+    far = np.abs(np.subtract.outer(*2 * [np.arange(len(scores.grid))])) > 1
+    assert (before.grid[far] == scores.grid[far]).all()
+    assert before.total_mean == pytest.approx(scores.total_mean - before.outcome.draw, abs=1e-9)
+
+
+@pytest.mark.parametrize(("share", "drawn"), [(0.0, 0.0), (1.0, 1.0)])
+def test_the_share_of_overtime_is_of_the_games_won_by_one(share: float, drawn: float) -> None:
+    scores = ScoreDistribution.of_goals(3, 3).tilted(Outcome(0.5, 0.0, 0.5)).played_out(share)
+    zero = len(scores.grid) - 1
+    by_one = scores.margins[zero + 1] + scores.margins[zero - 1]
+    assert scores.regulation.outcome.draw == pytest.approx(drawn * by_one)
+
+
+def test_tilting_keeps_how_the_sport_is_played_out() -> None:
+    scores = ScoreDistribution.of_goals(3, 3).played_out(0.5)
+    assert scores.tilted(Outcome(0.6, 0.0, 0.4)).overtime_share == 0.5

@@ -47,3 +47,42 @@ def test_the_floor_is_what_a_perfect_forecaster_shows() -> None:
 
 def test_standard_error_of_alternating_signs() -> None:
     assert metrics.standard_error(np.array([1.0, -1.0] * 50)) == pytest.approx(np.sqrt(100 / 99) / 10)
+
+
+def test_clusters_of_one_value_each_change_nothing() -> None:
+    values = np.random.default_rng(1).normal(size=50)
+    assert metrics.standard_error(values, np.arange(50)) == pytest.approx(np.std(values, ddof=1) / np.sqrt(50))
+
+
+def test_values_that_repeat_within_a_cluster_count_once() -> None:
+    """Ten copies of every value, a cluster each: the error is that of the values, not ten times as many."""
+    values = np.random.default_rng(2).normal(size=40)
+    copied = metrics.standard_error(np.repeat(values, 10), np.repeat(np.arange(40), 10))
+    assert copied == pytest.approx(metrics.standard_error(values))
+    assert metrics.standard_error(np.repeat(values, 10)) < copied / 3
+
+
+def test_one_cluster_tells_nothing_of_the_error() -> None:
+    assert np.isnan(metrics.standard_error(np.array([1.0, 2.0]), np.zeros(2, dtype=np.int64)))
+
+
+def test_games_of_seven_days_share_a_week() -> None:
+    day = 86_400.0
+    assert len(np.unique(metrics.weeks(np.arange(0, 14) * day))) == 2
+
+
+def test_the_clustered_error_holds_what_it_promises() -> None:
+    """Over many draws of values with a shared part per week, the error is the spread of the means."""
+    random = np.random.default_rng(5)
+    clusters = np.repeat(np.arange(60), 8)
+    draws = [random.normal(size=60)[clusters] * 0.5 + random.normal(size=480) for _ in range(400)]
+    spread = np.std([draw.mean() for draw in draws])
+    assert np.mean([metrics.standard_error(draw, clusters) for draw in draws]) == pytest.approx(spread, rel=0.12)
+
+
+def test_the_difference_of_two_equal_forecasts_calibration_errors_is_certain() -> None:
+    said = np.tile([0.6, 0.4], (60, 1))
+    outcomes, clusters = np.arange(60) % 2, np.arange(60) // 6
+    assert metrics.calibration_difference_error(said, said, outcomes, clusters) == 0
+    other = np.tile([0.9, 0.1], (60, 1))
+    assert 0 < metrics.calibration_difference_error(said, other, np.sort(outcomes), clusters) < 1

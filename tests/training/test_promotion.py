@@ -1,58 +1,93 @@
-"""The gate: what passes, what is refused, and with which numbers."""
+"""The gate on the real registry: planted models trained, registered, judged, promoted and rolled back."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
+from pathlib import Path
 
 import pytest
+from sqlalchemy.engine import Engine, make_url
 
-from core.registry.deployment import Version
-from training.promotion import judge
+from core.betting.leagues import BUILT_IN, Leagues
+from core.database import open_database
+from core.errors import ConflictError
+from core.registry import deployment
+from core.registry.shelf import Shelf
+from core.registry.tracking import Tracking
+from core.signing import Signer
+from feature_store import archive
+from feature_store.features import feature_set
+from feature_store.sample import sample_batches
+from migrations import schema
+from training.promotion import promote, roll_back
+from training.recipe import RECIPES, Recipe
+from training.train import train
 
-WHEN = datetime(2024, 5, 1, tzinfo=UTC)
-
-
-def version(number: int = 1, **changed: Any) -> Version:
-    given = {"games": 500, "log_loss": 0.62, "gain": 0.06, "gain_error": 0.01, "ece": 0.03, "floor": 0.03} | changed
-    scores = [
-        {"name": "model", "games": given["games"], "log_loss": given["log_loss"], "calibration_error": given["ece"]},
-        {
-            "name": "base_rate",
-            "log_loss": given["log_loss"] + given["gain"],
-            "difference": -given["gain"],
-            "difference_error": given["gain_error"],
-        },
-    ]
-    return Version(
-        model="NFL-results", version=number, sport="american_football", league="NFL", variant="results",
-        recipe="results:1", bundle_sha256="b" * 64, features="f" * 64, snapshot_sha256="s" * 64, trained_until=WHEN,
-        registered_at=WHEN, run_id="r", scores={"scores": scores, "calibration_floor": given["floor"]},
-    )  # fmt: skip
-
-
-def test_a_good_first_model_passes() -> None:
-    assert judge(version(), None).passed
-
-
-@pytest.mark.parametrize(
-    ("changed", "line", "number"),
-    [
-        ({"games": 99}, "enough games", "99 held-out games"),
-        ({"gain": -0.001}, "beats the base rate", "0.6200"),
-        ({"ece": 0.09}, "calibrated", "0.090"),
-    ],
+pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow, loading the input example, warns of its own use of pandas
+LEAGUES = Leagues(BUILT_IN)
+EPL = LEAGUES.get("EPL")
+NOW = datetime(2024, 7, 1, tzinfo=UTC)
+KNOWN_BY = datetime(2024, 6, 1, tzinfo=UTC)
+MODEL = "EPL-prices"
+GOOD = replace(RECIPES["prices"], rounds=5)
+POOR = replace(
+    GOOD, features=feature_set("prices", ("home_rest", "away_rest", "season_games")), anchor=("home_rest", "away_rest")
 )
-def test_a_bad_first_model_is_refused_with_its_number(changed: dict[str, float], line: str, number: str) -> None:
-    verdict = judge(version(**changed), None)
-    assert not verdict.passed
-    failed = [check for check in verdict.checks if not check.passed]
-    assert [check.name for check in failed] == [line]
-    assert number in failed[0].numbers
+"""Knows how rested the sides are and nothing else."""
 
 
-def test_a_challenger_clearly_worse_than_the_champion_is_refused() -> None:
-    verdict = judge(version(2, gain=0.03), version(1, gain=0.06))
-    assert [check.name for check in verdict.checks if not check.passed] == ["not worse than version 1"]
+class Installation:
+    def __init__(self, folder: Path) -> None:
+        self.engine: Engine = open_database(make_url(f"sqlite:///{folder}/ours.db"))
+        schema.upgrade(self.engine)
+        self.shelf = Shelf(folder / "bundles", f"sqlite:///{folder}/mlflow/mlflow.db", Signer(b"tests", "bundle"))
+        archive.record(self.engine, EPL, sample_batches(LEAGUES)[EPL], source="sample", recorded_at=NOW)
+
+    def train(self, recipe: Recipe, known_by: datetime = KNOWN_BY) -> int:
+        return train(
+            self.engine, EPL, recipe, bundles=self.shelf.bundles, signer=self.shelf.signer,
+            tracking_uri=self.shelf.tracking_uri, known_by=known_by, now=NOW,
+        ).version  # fmt: skip
+
+    def promote(self, number: int | None = None) -> tuple[bool, list[str], deployment.Deployment]:
+        verdict, record = promote(self.engine, LEAGUES, self.shelf, MODEL, number, NOW)
+        return verdict.passed, [check.name for check in verdict.checks if not check.passed], record
+
+    @property
+    def aliases(self) -> dict[str, int]:
+        model = Tracking(self.shelf.tracking_uri)._client.get_registered_model(MODEL)
+        return {alias: int(number) for alias, number in model.aliases.items()}
 
 
-def test_a_challenger_within_the_noise_of_the_champion_may_replace_it() -> None:
-    assert judge(version(2, gain=0.055), version(1, gain=0.06)).passed
+def test_a_planted_worse_model_is_refused_and_a_planted_better_one_takes_over_and_can_be_sent_back(
+    tmp_path: Path,
+) -> None:
+    house = Installation(tmp_path)
+    good = house.train(GOOD)
+    passed, failed, record = house.promote()
+    assert (passed, failed, record.champion) == (True, [], good)
+
+    poor = house.train(POOR, datetime(2024, 6, 2, tzinfo=UTC))
+    before = deployment.deployment(house.engine, MODEL)
+    passed, failed, record = house.promote()
+    assert not passed
+    assert f"not worse than version {good}" in failed
+    assert record == before == deployment.deployment(house.engine, MODEL)
+    assert house.aliases == {"champion": good, "challenger": poor}
+
+    forced = deployment.install_champion(house.engine, record, poor, NOW)
+    assert forced.champion == poor
+    passed, failed, record = house.promote(good)
+    assert (passed, failed, record.champion, record.previous) == (True, [], good, poor)
+    assert house.aliases == {"champion": good, "previous": poor}
+    with pytest.raises(ConflictError, match="champion already"):
+        house.promote(good)
+    assert roll_back(house.engine, house.shelf.tracking_uri, MODEL, NOW).champion == poor
+    assert house.aliases == {"champion": poor, "previous": good}
+
+
+def test_a_bundle_of_other_features_than_the_codes_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    house = Installation(tmp_path)
+    house.train(POOR)
+    monkeypatch.setattr("feature_store.features.STATE_VERSION", "another")
+    passed, failed, record = house.promote()
+    assert (passed, failed, record.champion) == (False, ["same features"], None)

@@ -9,6 +9,7 @@ import pytest
 from core.betting.leagues import BUILT_IN, Leagues
 from core.errors import ServiceError, ValidationError
 from core.registry.bundle import write_bundle
+from core.signing import Signer
 from feature_store.facts import Batch
 from feature_store.sample import sample_batches
 from tests.generated import invented_facts
@@ -80,8 +81,10 @@ def test_a_forecast_without_odds_does_not_see_its_own_games_price(sample: Batch,
     )
     other = dataset_of(EPL, repriced)
     row = dataset.game_ids.index(last)
-    assert np.array_equal(dataset.columns(RESULTS.features)[row], other.columns(RESULTS.features)[row])
-    assert not np.array_equal(dataset.columns(PRICES.features)[row], other.columns(PRICES.features)[row])
+    seen, seen_otherwise = (known.columns(RESULTS.features)[row] for known in (dataset, other))
+    assert np.array_equal(seen, seen_otherwise, equal_nan=True)
+    seen, seen_otherwise = (known.columns(PRICES.features)[row] for known in (dataset, other))
+    assert not np.array_equal(seen, seen_otherwise, equal_nan=True)
 
 
 def test_every_forecast_is_one_distribution_that_agrees_with_its_probabilities(trained: Trained) -> None:
@@ -101,14 +104,14 @@ def test_the_model_knows_more_than_the_base_rate_and_stands_beside_the_market(tr
 def test_training_the_same_snapshot_three_times_gives_one_bundle(dataset: Dataset, tmp_path: Path) -> None:
     about = {
         "model": "EPL-results", "sport": "soccer", "league": "EPL", "variant": "results", "recipe": RESULTS.label,
-        "fingerprint": RESULTS.features.fingerprint("soccer"), "snapshot_sha256": dataset.snapshot_sha256,
+        "fingerprint": RESULTS.of(dataset).features.fingerprint("soccer"), "snapshot_sha256": dataset.snapshot_sha256,
         "trained_until": "2024-05-20T00:00:00Z", "games": len(dataset),
     }  # fmt: skip
-    rows = dataset.columns(RESULTS.features)[-5:]
+    rows = dataset.columns(RESULTS.of(dataset).features)[-5:]
     made = set()
-    for _ in range(3):
+    for run in range(3):
         fitted = fit(RESULTS, dataset).fitted
-        made.add(write_bundle(tmp_path, fitted.spec, fitted.trees, rows, **about)[0])
+        made.add(write_bundle(tmp_path, Signer(b"key %d" % run, "bundle"), fitted.spec, fitted.trees, rows, **about)[0])
     assert len(made) == 1
 
 

@@ -1,0 +1,73 @@
+"""What we wrote ourselves and nobody else: HMAC-SHA-256 signatures under the key of the settings.
+
+A SHA-256 says that bytes are whole; a signature says that they are ours. Each purpose has its own key, derived
+from the one in the settings (RFC 5869, expand step), so that a signed cache value is no signed bundle.
+"""
+
+import hmac
+import os
+import secrets
+from hashlib import sha256
+from pathlib import Path
+from typing import Final
+
+from core.errors import ConfigurationError
+from core.settings import Settings
+
+KEY_BYTES: Final = 32
+SHORTEST_KEY: Final = 16
+KEY_FILE: Final = "signing.key"
+
+
+class Signer:
+    """Signs and checks for one purpose, such as ``bundle`` or ``cache``."""
+
+    def __init__(self, secret: bytes, purpose: str) -> None:
+        self._key = hmac.digest(secret, purpose.encode() + b"\x01", "sha256")
+
+    def sign(self, content: bytes) -> str:
+        """Signature as 64 hexadecimal digits."""
+        return hmac.new(self._key, content, sha256).hexdigest()
+
+    def verifies(self, content: bytes, signature: str) -> bool:
+        """Whether ``sign`` made the signature of this very content; takes the same time for every wrong one."""
+        return hmac.compare_digest(self.sign(content).encode(), signature.encode())
+
+
+def signer(settings: Settings, purpose: str) -> Signer:
+    """The signer for a purpose under SIGNING_KEY.
+
+    Without that setting, development makes itself a key beside its bundles, once. Raises ConfigurationError
+    when the key is too short, or missing in staging or production, where several machines must share it.
+    """
+    if settings.signing_key is None:
+        return Signer(_own_key(settings), purpose)
+    secret = settings.signing_key.get_secret_value().encode()
+    if len(secret) < SHORTEST_KEY:
+        msg = f"SIGNING_KEY: expected at least {SHORTEST_KEY} characters."
+        raise ConfigurationError(msg, hint="Make one with `openssl rand -hex 32`.", variable="SIGNING_KEY")
+    return Signer(secret, purpose)
+
+
+def _own_key(settings: Settings) -> bytes:
+    if settings.dbsbm_env != "development":
+        msg = f"SIGNING_KEY is not set; {settings.dbsbm_env} needs one that all its machines share."
+        raise ConfigurationError(msg, hint="Make one with `openssl rand -hex 32`.", variable="SIGNING_KEY")
+    path = settings.bundle_dir.parent / KEY_FILE
+    if not path.exists():
+        _write_once(path, secrets.token_hex(KEY_BYTES).encode())
+    return path.read_bytes()
+
+
+def _write_once(path: Path, content: bytes) -> None:
+    """Write the file whole and readable by its owner only; whoever comes second keeps the first one's."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(content)
+    try:
+        os.link(draft, path)
+    except FileExistsError:
+        pass
+    finally:
+        draft.unlink()

@@ -1,0 +1,67 @@
+"""How much each learner counts, judged on forecasts of unseen games and held near a prior share.
+
+Shares of the outcome have the smallest loss: minus the log-likelihood, plus ``games`` times the divergence of the
+shares from the prior ones. Small leagues so stay near the prior, and a learner must earn what it gets.
+"""
+
+from itertools import product
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+from scipy.special import log_softmax, softmax
+
+from core.betting.odds import FloatArray
+
+STEPS: Final = 10
+SMALLEST_SHARE: Final = 0.02
+"""A learner that gets less is left out."""
+DECIMALS: Final = 3
+
+
+def prior_shares(first: float, learners: int) -> FloatArray:
+    """The first learner's share, the others sharing the rest."""
+    if learners == 1:
+        return np.ones(1)
+    return np.array([first, *[(1 - first) / (learners - 1)] * (learners - 1)])
+
+
+def outcome_shares(said: FloatArray, outcomes: NDArray[np.int64], prior: FloatArray, games: float) -> FloatArray:
+    """Shares of the learners in the blend; ``said`` are log-probabilities, shape (learners, games, classes)."""
+    if len(said) == 1 or not len(outcomes):
+        return prior
+    place = np.arange(len(outcomes))
+    truth = said[:, place, outcomes].sum(axis=1)
+
+    def loss(logits: FloatArray) -> tuple[float, FloatArray]:
+        shares = softmax(logits)
+        blended = np.tensordot(shares, said, 1)
+        normalised = log_softmax(blended, axis=1)
+        expected = np.einsum("lgc,gc->l", said, np.exp(normalised))
+        slope = expected - truth - games * prior / shares
+        value = games * float(prior @ np.log(prior / shares)) - float(normalised[place, outcomes].sum())
+        return value / len(outcomes), shares * (slope - shares @ slope) / len(outcomes)
+
+    found = softmax(minimize(loss, np.log(prior), jac=True, method="L-BFGS-B", bounds=[(-8, 8)] * len(prior)).x)
+    return _tidied(found)
+
+
+def mean_shares(said: FloatArray, truth: FloatArray) -> FloatArray:
+    """The shares, in tenths, that would have given the smallest squared error; ``said`` has shape (learners, games)."""
+    ways = _ways_to_share(len(said))
+    return np.asarray(ways[int(np.argmin(((ways @ said - truth) ** 2).mean(axis=1)))])
+
+
+def _tidied(shares: FloatArray) -> FloatArray:
+    """Without the smallest, and rounded: the last digits of a search are nobody's evidence."""
+    kept = np.where(shares < SMALLEST_SHARE, 0.0, shares)
+    rounded = np.round(kept / kept.sum(), DECIMALS)
+    rounded[int(rounded.argmax())] += 1 - rounded.sum()
+    return np.asarray(np.round(rounded, DECIMALS))
+
+
+def _ways_to_share(learners: int) -> FloatArray:
+    """Every way to share 1 among the learners in tenths, shape (ways, learners)."""
+    shares = [way for way in product(range(STEPS + 1), repeat=learners) if sum(way) == STEPS]
+    return np.array(shares, dtype=np.float64) / STEPS

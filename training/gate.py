@@ -1,0 +1,157 @@
+"""The rule by which a challenger becomes champion. Pure: versions, losses and findings in, checks with numbers out.
+
+A challenger passes when all of this holds.
+
+1. *Enough games*: 100 or more that it had not learnt from.
+2. *Beats the base rate* on them.
+3. *Calibrated*: its calibration error is at most .015 above what a perfect forecast would show, give or take twice
+   that forecast's own luck.
+4. *Not worse than the champion*, on the games that neither had learnt from, before which both had learnt from about as
+   many (``held_out.pair``), 100 or more of them:
+
+   - A **rival** (another recipe, other features, or no later data) carries the burden of proof. Its mean log loss minus
+     the champion's, plus the one-sided 95 % reach of its standard error (the games of a week as one cluster, Student's
+     t), must not exceed .002: with 95 % confidence it is not worse by more than that. And it must offer something: a
+     better mean, or later data.
+   - A **refresh** (same recipe, same features, later data) is the procedure that has earned its place already, on more
+     data. It is refused when it is shown to be worse: by more than .002 with 95 % confidence. Were the burden of proof
+     its own, too, a league of a season or two would keep its first model for years. Where fewer than 100 games are fair
+     to both, as such a league's often are, its gain on the base rate must not be smaller than the champion's by more
+     than chance explains (95 %), each on its own games.
+
+   Chance alone lets a rival that is worse by exactly .002 pass once in twenty times, and one that is worse by .002 and
+   two standard errors once in seven thousand. A rival whose advantage is three standard errors less .002 passes nine
+   times in ten. To be better beyond doubt is not asked: few improvements of the size that is usual in this field would
+   ever be let in.
+5. *Coherent*, *fast* and *blind to the future*: see ``examination``.
+
+The first version of a model, and one whose champion cannot answer any more because the code computes other features, is
+judged without 4.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from scipy.stats import norm, t
+
+from core.registry.deployment import Version
+from core.registry.held_out import HeldOut, Pairs, pair
+from training import metrics
+
+FEWEST_GAMES: Final = 100
+CALIBRATION_SLACK: Final = 0.015
+MARGIN: Final = 0.002
+"""How much worse, in log loss, still counts as equal: what separates the best models from the closing price."""
+CONFIDENCE: Final = 0.95
+
+
+@dataclass(frozen=True)
+class Check:
+    """One line of the rule with the numbers it was decided on."""
+
+    name: str
+    passed: bool
+    numbers: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the gate says of a challenger."""
+
+    model: str
+    version: int
+    checks: tuple[Check, ...]
+
+    @property
+    def passed(self) -> bool:
+        return all(check.passed for check in self.checks)
+
+
+@dataclass(frozen=True, eq=False)
+class Contender:
+    """A version and what it lost on the games it had not learnt from."""
+
+    version: Version
+    losses: HeldOut
+
+
+def judge(challenger: Contender, champion: Contender | None, examined: Sequence[Check] = ()) -> Verdict:
+    """Apply the rule; ``examined`` are the checks that need the bundle itself."""
+    checks = by_itself(challenger.version.scores)
+    if champion is not None:
+        checks.append(beside(challenger, champion))
+    return Verdict(challenger.version.model, challenger.version.version, (*checks, *examined))
+
+
+def by_itself(scores: Mapping[str, Any]) -> list[Check]:
+    """What is asked of a version whatever it competes with."""
+    model, base_rate = _score(scores, "model"), _score(scores, "base_rate")
+    floor, luck = float(scores["calibration_floor"]), 2 * float(scores["calibration_deviation"])
+    return [
+        Check(
+            "enough games", model["games"] >= FEWEST_GAMES, f"{model['games']} held-out games, {FEWEST_GAMES} needed"
+        ),
+        Check(
+            "beats the base rate",
+            model["log_loss"] < base_rate["log_loss"],
+            f"log loss {model['log_loss']:.4f}, base rate {base_rate['log_loss']:.4f}",
+        ),
+        Check(
+            "calibrated",
+            model["calibration_error"] <= floor + luck + CALIBRATION_SLACK,
+            f"calibration error {model['calibration_error']:.3f}, perfect {floor:.3f} ± {luck:.3f}, "
+            f"slack {CALIBRATION_SLACK}",
+        ),
+    ]
+
+
+def beside(challenger: Contender, champion: Contender) -> Check:
+    """The rule's fourth point."""
+    new, old = challenger.version, champion.version
+    later = new.trained_until > old.trained_until
+    refresh = later and (new.recipe, new.features) == (old.recipe, old.features)
+    name = f"not worse than version {old.version}"
+    pairs = pair(challenger.losses, champion.losses)
+    if len(pairs) < FEWEST_GAMES:
+        shown = f"{len(pairs)} games fair to both, {FEWEST_GAMES} needed"
+        return _by_gain(name, shown, new, old) if refresh else Check(name, passed=False, numbers=shown)
+    return _by_losses(name, pairs, later=later, refresh=refresh)
+
+
+def _by_losses(name: str, pairs: Pairs, *, later: bool, refresh: bool) -> Check:
+    """The paired comparison of the challenger (first) with the champion (second)."""
+    difference = pairs.first - pairs.second
+    weeks = metrics.weeks(pairs.starts)
+    mean, error = float(difference.mean()), metrics.standard_error(difference, weeks)
+    shown = f"log loss {mean:+.4f} ± {error:.4f} beside it on {len(pairs):,} games neither had learnt from"
+    reach = float(t.ppf(CONFIDENCE, max(len(np.unique(weeks)) - 1, 1))) * error
+    if refresh:
+        return Check(
+            name,
+            mean - reach <= MARGIN,
+            f"{shown}, a refresh: at least {mean - reach:+.4f} (95 %); {MARGIN} is allowed",
+        )
+    if not later and mean >= 0:
+        return Check(name, passed=False, numbers=f"{shown}; without later data it must gain something")
+    return Check(name, mean + reach <= MARGIN, f"{shown}, at most {mean + reach:+.4f} (95 %); {MARGIN} is allowed")
+
+
+def _by_gain(name: str, shown: str, new: Version, old: Version) -> Check:
+    """A refresh and its champion, each beside the base rate of its own games."""
+    ours, theirs = _score(new.scores, "base_rate"), _score(old.scores, "base_rate")
+    errors = [score["difference_error"] or 0.0 for score in (ours, theirs)]
+    reach = float(norm.ppf(CONFIDENCE)) * math.hypot(*errors)
+    lost = float(ours["difference"] - theirs["difference"])
+    return Check(
+        name,
+        lost <= reach,
+        f"{shown}; a refresh's gain on the base rate is {-ours['difference']:.4f}, the champion's "
+        f"{-theirs['difference']:.4f}, chance explains {reach:.4f}",
+    )
+
+
+def _score(scores: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    return next(score for score in scores["scores"] if score["name"] == name)
