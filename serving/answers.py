@@ -1,34 +1,46 @@
 """From a forecast to the bytes that are answered: a body that never changes under its key, and what time adds to it.
 
-The body depends on nothing but its cache key. How old the data is, and where the body came from, is appended
-when it is answered, without decoding it.
+The body depends on nothing but its cache key, and may lack its reasons for a moment. How old the data is, and where
+the body came from, is appended when it is answered, without decoding it.
 """
 
 import math
-from dataclasses import dataclass
+from copy import copy
 from datetime import datetime, timedelta
-from typing import Any, Final
+from hashlib import sha256
+from typing import Any, Final, Literal
 
 import orjson
 
-from core.betting.markets import price
+from core.betting.markets import on_winner
 from core.betting.odds import decimal_to_american
+from core.betting.scores import Outcome
 from core.errors import ServiceError
 from core.registry.forecaster import Forecast
 from feature_store.features import EVERYTHING
 from feature_store.online import OnlineRow
-from serving.cache import Level
 from serving.champions import Champion
+from serving.levels import LEVELS, Level
+from serving.reasons import reasons
 from serving.slate import key_of
 
-BODY_FORMAT: Final = "dbsbm:p1"
+BODY_FORMAT: Final = "dbsbm:p2"
 """Prefix of every key; raise the number whenever ``encoded`` writes something else for the same key."""
+
+Winner = Literal["home", "draw", "away"]
+WINNERS: Final[tuple[Winner, ...]] = ("home", "draw", "away")
 
 STALE_AFTER: Final = timedelta(hours=24)
 """Data that was last checked longer ago than this is called stale."""
 
 FEW_GAMES: Final = 10
 """A team with fewer games in the archive than this is forecast from thin data."""
+
+ENDINGS: Final = {
+    (stale, level): b',"stale":%s,"cache":"%s"}' % (b"true" if stale else b"false", level.encode())
+    for stale in (False, True)
+    for level in LEVELS
+}
 
 EXPERIENCE: Final = EVERYTHING.names.index("experience")
 
@@ -54,15 +66,17 @@ def has_begun(row: OnlineRow, now: datetime) -> bool:
     return row.game.start_at <= now
 
 
-def encoded(champion: Champion, row: OnlineRow, forecast: Forecast, *, begun: bool) -> bytes:
+def encoded(champion: Champion, row: OnlineRow, forecast: Forecast, *, begun: bool, explained: bool = True) -> bytes:
     """The body of one prediction. Raises ServiceError if the model gave something that is no number."""
-    content = document(champion, row, forecast, begun=begun)
+    content = document(champion, row, forecast, begun=begun, explained=explained)
     # A copy: what orjson returns keeps its ten times larger working buffer alive.
     return bytes(memoryview(orjson.dumps(content, option=orjson.OPT_UTC_Z)))
 
 
-def document(champion: Champion, row: OnlineRow, forecast: Forecast, *, begun: bool) -> dict[str, Any]:
-    """The body before it is encoded."""
+def document(
+    champion: Champion, row: OnlineRow, forecast: Forecast, *, begun: bool, explained: bool = True
+) -> dict[str, Any]:
+    """The body before it is encoded; without its reasons unless ``explained``."""
     outcome, margin, total = forecast.outcome, forecast.margin, forecast.total
     if not all(map(math.isfinite, (outcome.home, outcome.draw, outcome.away, margin, total))):
         raise ServiceError(f"{champion.model} {champion.version.version} gave no number for {row.game.game_id}.")
@@ -71,9 +85,10 @@ def document(champion: Champion, row: OnlineRow, forecast: Forecast, *, begun: b
     return {
         "game": _game(row, begun=begun),
         "probabilities": probabilities if with_draws else {**probabilities, "push": outcome.draw},
+        "interval": None if forecast.interval is None else vars(forecast.interval),
         "fair_odds": {
-            selection: _fair_odds(champion, forecast, selection) if selection != "draw" or with_draws else None
-            for selection in ("home", "draw", "away")
+            selection: _fair_odds(champion, outcome, selection) if selection != "draw" or with_draws else None
+            for selection in WINNERS
         },
         "expected": {
             "margin": margin,
@@ -91,6 +106,7 @@ def document(champion: Champion, row: OnlineRow, forecast: Forecast, *, begun: b
             "data_sha256": champion.manifest.snapshot_sha256,
         },
         "data_quality": _quality(row),
+        "reasons": reasons(champion, row) if explained else None,
     }
 
 
@@ -114,8 +130,8 @@ def _game(row: OnlineRow, *, begun: bool) -> dict[str, Any]:
     }
 
 
-def _fair_odds(champion: Champion, forecast: Forecast, selection: str) -> dict[str, float | int | None]:
-    return odds_document(price(forecast.scores, "moneyline", selection, ties=champion.ties).fair_odds)
+def _fair_odds(champion: Champion, outcome: Outcome, selection: Winner) -> dict[str, float | int | None]:
+    return odds_document(on_winner(outcome, selection, ties=champion.ties).fair_odds)
 
 
 def odds_document(decimal: float) -> dict[str, float | int | None]:
@@ -132,31 +148,48 @@ def _quality(row: OnlineRow) -> str:
     return "thin" if games < FEW_GAMES else "good"
 
 
-@dataclass(frozen=True, slots=True)
 class Served:
-    """One prediction on its way out."""
+    """One prediction on its way out. What two answers have in common is written once."""
 
-    body: bytes
-    champion: Champion
-    row: OnlineRow
-    checked_at: datetime
-    """When the feature store last brought the league up to date."""
-    level: Level
+    __slots__ = ("_opening", "_tag", "away", "body", "checked_at", "features", "level", "model", "row", "version")
+
+    def __init__(self, body: bytes, champion: Champion, row: OnlineRow, checked_at: datetime, level: Level) -> None:
+        self.body = body
+        self.row = row
+        self.checked_at = checked_at
+        """When the feature store last brought the league up to date."""
+        self.level = level
+        self.away = False
+        """Whether the database cannot be asked if this still holds."""
+        # Not the champion: an answer that is kept must not keep an old model in memory.
+        self.model = champion.model
+        self.version = champion.version.version
+        self.features = champion.manifest.fingerprint
+        moments = orjson.dumps({"as_of": row.as_of, "checked_at": checked_at}, option=orjson.OPT_UTC_Z)
+        self._opening = b"".join((body[:-1], b",", moments[1:-1], b',"age_s":'))
+        self._tag = sha256(body).hexdigest()[:24]
+
+    def at_level(self, level: Level) -> "Served":
+        """The same, found elsewhere."""
+        other = copy(self)
+        other.level = level
+        return other
+
+    def unconfirmed(self) -> "Served":
+        """The same, while the database is away."""
+        other = copy(self)
+        other.away = True
+        return other
 
     def stale(self, now: datetime) -> bool:
-        """Whether the data was last checked too long ago."""
-        return now - self.checked_at > STALE_AFTER
+        """Whether the data was last checked too long ago or cannot be checked, or a newer answer is due."""
+        return self.away or self.level == "stale" or now - self.checked_at > STALE_AFTER
+
+    def etag(self, now: datetime) -> str:
+        """Weak, because age and cache level may differ between answers that mean the same."""
+        return f'W/"{self._tag}-stale"' if self.stale(now) else f'W/"{self._tag}"'
 
     def complete(self, now: datetime) -> bytes:
         """Body and what time adds, as one JSON object."""
-        added = orjson.dumps(
-            {
-                "as_of": self.row.as_of,
-                "checked_at": self.checked_at,
-                "age_s": round(max(0.0, (now - self.checked_at).total_seconds()), 3),
-                "stale": self.stale(now),
-                "cache": self.level,
-            },
-            option=orjson.OPT_UTC_Z,
-        )
-        return self.body[:-1] + b"," + added[1:]
+        age = round(max(0.0, (now - self.checked_at).total_seconds()), 3)
+        return b"".join((self._opening, repr(age).encode(), ENDINGS[self.stale(now), self.level]))

@@ -6,33 +6,51 @@ import os
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from datetime import timedelta
+from functools import partial
 from typing import Final
 
 from anyio import CapacityLimiter
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from core.betting.leagues import Leagues, load_leagues
 from core.clock import Clock, SystemClock
-from core.database import open_database
 from core.settings import Settings
+from core.signing import signer
 from serving.cache import PredictionCache
 from serving.champion_follower import ChampionFollower
 from serving.champions import Champions
 from serving.documentation import DESCRIPTION, TITLE, VERSION, install_documentation
+from serving.door import Door
 from serving.errors import install_problems
+from serving.freshness import Freshness
+from serving.front import Front
+from serving.gate import Gate, GuildLimits
+from serving.home import home
 from serving.keys import KeyRing
+from serving.lane import Lane
+from serving.last_good import PURPOSE as LAST_GOOD
+from serving.last_good import LastGood
+from serving.league_slate import PublishedSlates
+from serving.limits import Limiter, SharedCounts
 from serving.metrics import Metrics
+from serving.overload import Load
+from serving.patient_database import open_patient_database
 from serving.predicting import Predictor
 from serving.prediction_log import PredictionLog
-from serving.requests import BodyLimit, Requests
+from serving.requests import BodyLimit, RequestContext, Requests
 from serving.routes import ROUTERS
-from serving.shared_cache import SharedCache, check_address
+from serving.shadow import Shadow
+from serving.shared_cache import PURPOSE, SharedCache, check_address
 from serving.slate import Slate
 from serving.slate_follower import SlateFollower
+from serving.spool import Spool
 from serving.state import Service, State
 from serving.ticker import Ticker
 from serving.warming import Warming
+from serving.worker_board import WorkerBoard
 
 LOOK_SECONDS: Final = 1.0
 """How often the database is asked for changes of games and keys."""
@@ -40,12 +58,33 @@ LOOK_SECONDS: Final = 1.0
 LOOK_FOR_CHAMPIONS_SECONDS: Final = 0.5
 """How often it is asked for changed champions; trying one takes another second, and it shall answer within three."""
 
-BACKGROUND_THREADS: Final = 4
-CONNECTIONS: Final = 8
+LOG_SECONDS: Final = 0.25
+"""How often served predictions are written; a worker that is killed loses what it served since."""
+
+BEAT_SECONDS: Final = 2.0
+"""How often a worker says which models it has."""
+
+MEGABYTE: Final = 1024 * 1024
+BACKGROUND_THREADS: Final = 5
+CONNECTIONS: Final = 9
 """To the database: one per background thread, and the rest for requests."""
+
+YOUNG_OBJECTS: Final = 20_000
+"""How many may be made before the collector looks at them; by default so few that lines waiting for a log count."""
 
 START_SECONDS: Final = 10.0
 """How long the start waits for the first games and champions; what is missing then is loaded while serving."""
+
+
+class Application(FastAPI):
+    """The framework with our own layers around it: a front inside of it would cost as much as a cached answer."""
+
+    outermost: ASGIApp
+    lane: Lane
+    """Asked by the server itself, before all of them."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.outermost(scope, receive, send)
 
 
 def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
@@ -62,22 +101,29 @@ def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[State]:
         service = _built(settings, clock or SystemClock(), leagues, metrics)
+        watching = asyncio.create_task(service.load.watch())
         try:
             with _followed(service) as tickers:
                 await asyncio.to_thread(_caught_up, tickers)
+                gc.set_threshold(YOUNG_OBJECTS, *gc.get_threshold()[1:])
                 yield {"service": service}
                 await asyncio.to_thread(_stopped, tickers)
             await asyncio.to_thread(service.log.flush)
+            await asyncio.to_thread(service.workers.leave)
         finally:
+            watching.cancel()
+            await service.gate.close()
             await service.cache.close()
+            service.slate_follower.close()
             service.engine.dispose()
             gc.unfreeze()
 
-    app = FastAPI(
+    app = Application(
         title=TITLE,
         version=VERSION,
         description=DESCRIPTION,
         lifespan=lifespan,
+        docs_url=None,
         redoc_url=None,
         swagger_ui_oauth2_redirect_url=None,
     )
@@ -89,8 +135,8 @@ def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
     return app
 
 
-def _wrap(app: FastAPI, settings: Settings, metrics: Metrics) -> None:
-    """Middleware, the innermost first."""
+def _wrap(app: Application, settings: Settings, metrics: Metrics) -> None:
+    """Middleware: the framework's own, the innermost first, and around the framework what the front needs."""
     app.add_middleware(BodyLimit)
     if settings.cors_origins:
         app.add_middleware(
@@ -100,30 +146,62 @@ def _wrap(app: FastAPI, settings: Settings, metrics: Metrics) -> None:
             allow_headers=["X-API-Key", "X-Request-ID", "Content-Type", "If-None-Match"],
             expose_headers=["ETag", "X-Request-ID"],
         )
-    app.add_middleware(Requests, metrics=metrics)
+    framework = RequestContext(partial(FastAPI.__call__, app))
+    cors = bool(settings.cors_origins)
+    door = Door(Front(framework, cors=cors), settings.allowed_hosts)
+    app.outermost = requests = Requests(door, metrics)
+    app.lane = Lane(requests, door, cors=cors)
 
 
 def _built(settings: Settings, clock: Clock, leagues: Leagues, metrics: Metrics) -> Service:
-    engine = open_database(settings.database, pool_size=CONNECTIONS)
-    slate, champions = Slate(), Champions()
-    cache = PredictionCache(None if settings.redis is None else SharedCache(settings.redis, metrics))
-    warming = Warming(clock, slate, champions, cache.local)
+    engine, breaker = open_patient_database(settings.database, pool_size=CONNECTIONS)
+    at_home = home(settings)
+    last_good = LastGood(at_home / "last-good", signer(settings, LAST_GOOD))
+    slate, champions, keys = Slate(), Champions(), KeyRing(engine, last_good)
+    freshness = Freshness(timedelta(hours=settings.data_limit_hours))
+    cache = PredictionCache(_shared_cache(settings, metrics))
+    predictor = Predictor(leagues, slate, champions, cache, freshness)
+    warming = Warming(clock, slate, champions, cache, predictor.asked_lately)
+    champion_follower = ChampionFollower(engine, settings, clock, champions, warming, metrics, last_good)
+    log = PredictionLog(engine, Spool(at_home / "spool", settings.spool_megabytes * MEGABYTE), metrics)
+    load = Load(metrics)
     return Service(
         settings=settings,
         clock=clock,
         engine=engine,
+        database_breaker=breaker,
         database_threads=CapacityLimiter(CONNECTIONS - BACKGROUND_THREADS),
         leagues=leagues,
         metrics=metrics,
         cache=cache,
         champions=champions,
-        champion_follower=ChampionFollower(engine, settings, clock, champions, warming, metrics),
+        freshness=freshness,
+        champion_follower=champion_follower,
         slate=slate,
-        slate_follower=SlateFollower(engine, slate, warming),
-        keys=KeyRing(engine),
-        log=PredictionLog(engine, metrics),
-        predictor=Predictor(leagues, slate, champions, cache),
+        slate_follower=SlateFollower(engine, slate, warming, freshness, last_good, _published(settings)),
+        keys=keys,
+        gate=Gate(settings, clock, keys, GuildLimits(engine, settings.guild_rate_limit), _limiter(settings, metrics)),
+        log=log,
+        shadow=Shadow(settings, champion_follower, log, load, metrics) if settings.shadow else None,
+        load=load,
+        workers=WorkerBoard(engine, champions),
+        predictor=predictor,
     )
+
+
+def _published(settings: Settings) -> PublishedSlates | None:
+    return None if settings.redis is None else PublishedSlates(settings.redis, signer(settings, LAST_GOOD))
+
+
+def _limiter(settings: Settings, metrics: Metrics) -> Limiter:
+    shared = None if settings.redis is None else SharedCounts(settings.redis)
+    return Limiter(shared, metrics, sharers=settings.rate_limit_sharers)
+
+
+def _shared_cache(settings: Settings, metrics: Metrics) -> SharedCache | None:
+    if settings.redis is None:
+        return None
+    return SharedCache(settings.redis, signer(settings, PURPOSE), metrics)
 
 
 @contextmanager
@@ -133,10 +211,13 @@ def _followed(service: Service) -> Iterator[list[Ticker]]:
     tickers = [
         Ticker("slate", service.slate_follower.step, seconds=LOOK_SECONDS, errors=errors),
         Ticker("champions", service.champion_follower.step, seconds=LOOK_FOR_CHAMPIONS_SECONDS, errors=errors),
-        Ticker("prediction-log", service.log.step, seconds=LOOK_SECONDS, errors=errors),
+        Ticker("workers", service.workers.step, seconds=BEAT_SECONDS, errors=errors),
+        Ticker("prediction-log", service.log.step, seconds=LOG_SECONDS, errors=errors),
     ]
+    if service.shadow is not None:
+        tickers.append(Ticker("shadow", service.shadow.step, seconds=LOG_SECONDS, errors=errors))
     if service.settings.demands_keys:
-        tickers.append(Ticker("keys", service.keys.step, seconds=LOOK_SECONDS, errors=errors))
+        tickers.append(Ticker("keys", service.gate.step, seconds=LOOK_SECONDS, errors=errors))
     for ticker in tickers:
         ticker.start()
     try:

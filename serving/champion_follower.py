@@ -6,19 +6,22 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from pydantic import BaseModel
 from sqlalchemy.engine import Engine
 
 from core.clock import Clock
-from core.errors import DatabaseError, DbsbmError
+from core.errors import DatabaseError, DataIntegrityError, DbsbmError
 from core.logs import get_logger
-from core.registry.deployment import Deployment, Version, deployments, version, versions
+from core.registry.deployment import Deployment, Version, deployments, versions
 from core.settings import Settings
-from serving.champions import Champions, load_champion
+from serving.champions import Champions, load_version
+from serving.last_good import LastGood
 from serving.metrics import Metrics
 from serving.warming import Warming
 
 FIRST_RETRY_SECONDS: Final = 5.0
 LAST_RETRY_SECONDS: Final = 300.0
+DOCUMENT: Final = "models"
 
 log = get_logger(__name__)
 
@@ -28,12 +31,20 @@ class Refusal:
     """Why a champion is not loaded, and since when."""
 
     version: int
+    generation: int
     code: str
     reason: str
     since: datetime
     attempts: int
     retry_at: float
     """On the monotonic clock."""
+
+
+class Deployed(BaseModel):
+    """The deployment records and the versions that they name, as they lie on disk."""
+
+    records: dict[str, Deployment]
+    versions: tuple[Version, ...]
 
 
 class ChampionFollower:
@@ -47,6 +58,7 @@ class ChampionFollower:
         champions: Champions,
         warming: Warming,
         metrics: Metrics,
+        last_good: LastGood,
     ) -> None:
         self._engine = engine
         self._settings = settings
@@ -54,25 +66,39 @@ class ChampionFollower:
         self._champions = champions
         self._warming = warming
         self._metrics = metrics
+        self._last_good = last_good
+        self._was_answered = False
         self.records: Mapping[str, Deployment] = {}
         self.versions: tuple[Version, ...] = ()
         self.refusals: Mapping[str, Refusal] = {}
         """By model name."""
 
     def step(self) -> bool:
-        """One look; True if it may be worth looking again at once. A database that is away changes nothing."""
+        """One look; True if it may be worth looking again at once.
+
+        While the database is away the records read last hold, from this process or from the disk.
+        """
+        self._look()
+        self._drop_missing(self.records)
+        changed = next((record for record in self.records.values() if self._is_due(record)), None)
+        if changed is not None:
+            self._load(changed)
+        return changed is not None
+
+    def _look(self) -> None:
         try:
             records = deployments(self._engine)
             if records != self.records:
                 self.versions = tuple(versions(self._engine))
                 self.records = records
-            self._drop_missing(records)
-            changed = next((record for record in records.values() if self._is_due(record)), None)
-            if changed is not None:
-                self._load(changed)
+                self._last_good.keep(DOCUMENT, _deployed(records, self.versions))
+            self._was_answered = True
         except DatabaseError:
-            return False
-        return changed is not None
+            if (
+                not (self._was_answered or self.records)
+                and (stored := self._last_good.load(DOCUMENT, Deployed)) is not None
+            ):
+                self.records, self.versions = stored.records, stored.versions
 
     def _drop_missing(self, records: Mapping[str, Deployment]) -> None:
         for model in list(self._champions.loaded):
@@ -84,34 +110,43 @@ class ChampionFollower:
         if record.champion is None or (loaded is not None and loaded.generation == record.generation):
             return False
         refusal = self.refusals.get(record.model)
-        return refusal is None or refusal.version != record.champion or time.monotonic() >= refusal.retry_at
+        return refusal is None or refusal.generation != record.generation or time.monotonic() >= refusal.retry_at
 
     def _load(self, record: Deployment) -> None:
         loaded = self._champions.loaded.get(record.model)
         try:
-            if loaded is not None and loaded.version == version(self._engine, record.model, record.champion or 0):
+            registered = self._registered(record)
+            if loaded is not None and loaded.version == registered:
                 self._champions.move(record.model, record.generation)
-            elif (champion := load_champion(self._engine, self._settings, record)) is not None:
+            else:
+                champion = load_version(self._settings, registered, record.generation)
                 self._warming.prepare(champion)
                 self._champions.put(champion)
                 log.info("champion loaded", model=record.model, version=record.champion, generation=record.generation)
-        except DatabaseError:
-            raise
         except DbsbmError as error:
             self._refuse(record, error)
         else:
             self.refusals = {model: other for model, other in self.refusals.items() if model != record.model}
             self._metrics.champion.labels(record.model).set(record.generation)
+            self._metrics.refused.labels(record.model).set(0)
+
+    def _registered(self, record: Deployment) -> Version:
+        for version in self.versions:
+            if (version.model, version.version) == (record.model, record.champion):
+                return version
+        raise DataIntegrityError(f"{record.model} {record.champion} is champion, but not registered.")
 
     def _refuse(self, record: Deployment, error: DbsbmError) -> None:
         """Keep the old champion, say so once per reason, and try again later and later."""
         self._metrics.count_refusal(record.model, error)
+        self._metrics.refused.labels(record.model).set(1)
         before = self.refusals.get(record.model)
         again = before is not None and before.version == record.champion
         attempts = before.attempts + 1 if before is not None and again else 1
         pause = min(FIRST_RETRY_SECONDS * 2 ** (attempts - 1), LAST_RETRY_SECONDS)
         refusal = Refusal(
             version=record.champion or 0,
+            generation=record.generation,
             code=error.code,
             reason=str(error),
             since=before.since if before is not None and again else self._clock.now(),
@@ -127,3 +162,10 @@ class ChampionFollower:
                 reason=refusal.reason,
             )
         self.refusals = {**self.refusals, record.model: refusal}
+
+
+def _deployed(records: Mapping[str, Deployment], known: tuple[Version, ...]) -> Deployed:
+    named = {(record.model, number) for record in records.values() for number in (record.champion, record.challenger)}
+    return Deployed(
+        records=dict(records), versions=tuple(item for item in known if (item.model, item.version) in named)
+    )

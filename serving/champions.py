@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Literal
 
 from sqlalchemy.engine import Engine
@@ -14,6 +13,7 @@ from core.registry.deployment import Deployment, Version, model_name, version
 from core.registry.fetch import fetch_bundle
 from core.registry.forecaster import Forecast
 from core.settings import Settings
+from core.signing import signer
 from feature_store.features import FeatureSet, demanded_by
 from feature_store.online import OnlineRow
 from serving.trials import try_once
@@ -58,6 +58,11 @@ class Champions:
     @property
     def loaded(self) -> Mapping[str, Champion]:
         return self._loaded
+
+    def generation(self, model: str) -> int | None:
+        """Of the deployment record by which the model answers; None if it does not."""
+        champion = self._loaded.get(model)
+        return None if champion is None else champion.generation
 
     def put(self, champion: Champion) -> None:
         """Let this champion answer from now on."""
@@ -104,13 +109,18 @@ def load_champion(engine: Engine, settings: Settings, record: Deployment) -> Cha
     """
     if record.champion is None:
         return None
-    registered = version(engine, record.model, record.champion)
-    folder = fetch_bundle(registered, Path(settings.bundle_dir), settings.mlflow_tracking_uri)
-    try_once(folder, registered.bundle_sha256)
-    bundle = read_bundle(folder, registered.bundle_sha256)
+    return load_version(settings, version(engine, record.model, record.champion), record.generation)
+
+
+def load_version(settings: Settings, registered: Version, generation: int) -> Champion:
+    """The version, verified and tried. Raises as ``load_champion`` does; asks MLflow only for what is not on disk."""
+    ours = signer(settings, "bundle")
+    folder = fetch_bundle(registered, settings.bundle_dir, settings.mlflow_tracking_uri, ours)
+    try_once(folder, registered.bundle_sha256, ours)
+    bundle = read_bundle(folder, registered.bundle_sha256, ours)
     _must_belong(bundle.manifest, registered)
     features = demanded_by(bundle.manifest.features, bundle.manifest.fingerprint, registered.sport)
-    return Champion(registered, record.generation, bundle, features)
+    return Champion(registered, generation, bundle, features)
 
 
 def _must_belong(manifest: Manifest, registered: Version) -> None:

@@ -19,6 +19,11 @@ TAGS: Final = [
     {"name": "games", "description": "Search, for autocompletion."},
     {"name": "prices", "description": "Any market at any line and odds."},
     {"name": "models", "description": "Versions, roles and scores of the models."},
+    {"name": "admin", "description": "Changes of what answers; scope admin."},
+    {
+        "name": "open inference",
+        "description": "Open Inference Protocol v2 and MLflow's scoring server: feature rows in.",
+    },
     {"name": "operations", "description": "Probes and metrics; no key needed."},
 ]
 PROBLEM: Final = {"$ref": "#/components/schemas/Problem"}

@@ -1,9 +1,10 @@
 """What a caller is told when something goes wrong: problem+json (RFC 9457), from one table.
 
-Codes are the fifteen of ``core.errors``. What is broken on our side is named, not described: a driver's words
-are for the log.
+Codes are the fifteen of ``core.errors`` and ``data_too_old``. What is broken on our side is named, not described: a
+driver's words are for the log.
 """
 
+import math
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
@@ -16,6 +17,7 @@ from starlette.responses import Response
 from core import errors
 from core.errors import DbsbmError, DependencyError, RateLimitError
 from core.logs import get_logger
+from serving.freshness import DataTooOldError
 from serving.keys import ScopeError
 from serving.trace import trace_of
 
@@ -46,6 +48,7 @@ KINDS: Final[Mapping[type[DbsbmError], Kind]] = {
     errors.ResourceNotFoundError: Kind(404, "There is no such thing"),
     errors.ConflictError: Kind(409, "Not now"),
     errors.DataIntegrityError: Kind(503, "Stored data does not fit the model"),
+    DataTooOldError: Kind(503, "The data is too old and cannot be checked"),
     errors.ServiceError: Kind(503, "The service cannot answer this now"),
     errors.DatabaseError: Kind(503, "The database is away"),
     errors.CacheError: Kind(503, "The cache is away"),
@@ -59,7 +62,10 @@ OF_STATUS: Final[Mapping[int, tuple[str, str]]] = {
     400: ("VALIDATION_ERROR", "The request cannot be read"),
     404: ("NOT_FOUND_ERROR", "There is no such address"),
     405: ("VALIDATION_ERROR", "This address does not take that method"),
+    408: ("TIMEOUT_ERROR", "The request did not arrive in time"),
     413: ("VALIDATION_ERROR", "The request is too large"),
+    415: ("VALIDATION_ERROR", "This address does not take that kind of body"),
+    431: ("VALIDATION_ERROR", "The head of the request is too large"),
 }
 """What the framework itself refuses."""
 
@@ -97,7 +103,14 @@ def _on_ours(request: Request, error: Exception) -> Response:
     content = problem_of(error, trace_of(request.scope).request_id)
     headers = {}
     if isinstance(error, RateLimitError):
-        headers["Retry-After"] = str(max(1, round(error.retry_after)))
+        wait = str(max(1, math.ceil(error.retry_after)))
+        headers["Retry-After"] = wait
+        if "limit" in error.facts:
+            headers |= {
+                "RateLimit-Limit": str(error.facts["limit"]),
+                "RateLimit-Remaining": "0",
+                "RateLimit-Reset": wait,
+            }
     elif content["status"] == 503:
         headers["Retry-After"] = str(RETRY_SECONDS)
     elif content["status"] == 401:
@@ -124,11 +137,15 @@ def _field(entry: Mapping[str, Any]) -> str:
     return ".".join(map(str, inside)) if inside and entry["type"] != "json_invalid" else str(where)
 
 
+def refusal(status: int, request_id: str, headers: Mapping[str, str] | None = None) -> Response:
+    """What is answered to a request that reached no route."""
+    code, title = OF_STATUS.get(status, ("SERVICE_ERROR", "The request was refused"))
+    return respond(problem(status, code, title, f"{title}.", request_id), headers)
+
+
 def _on_refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for this type
-    code, title = OF_STATUS.get(error.status_code, ("SERVICE_ERROR", "The request was refused"))
-    content = problem(error.status_code, code, title, f"{title}.", trace_of(request.scope).request_id)
-    return respond(content, error.headers)
+    return refusal(error.status_code, trace_of(request.scope).request_id, error.headers)
 
 
 def _on_unforeseen(request: Request, error: Exception) -> Response:
@@ -136,7 +153,7 @@ def _on_unforeseen(request: Request, error: Exception) -> Response:
     request_id = trace_of(request.scope).request_id
     log.error("unforeseen error", request_id=request_id, exc_info=error)
     content = problem(500, UNFORESEEN, "Something broke", "Something of ours broke; it was logged.", request_id)
-    return respond(content, {"X-Request-ID": request_id})
+    return respond(content)
 
 
 def install_problems(app: FastAPI) -> None:

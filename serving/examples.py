@@ -15,13 +15,19 @@ PREDICTION: Final[dict[str, Any]] = {
         "status": "scheduled",
     },
     "probabilities": {"home": 0.71, "draw": 0.18, "away": 0.11},
+    "interval": {
+        "selection": "home",
+        "low": 0.66,
+        "high": 0.75,
+        "method": "90 % range of how often favourites like this one won",
+    },
     "fair_odds": {
         "home": {"decimal": 1.4085, "american": -245},
         "draw": {"decimal": 5.5556, "american": 456},
         "away": {"decimal": 9.0909, "american": 809},
     },
     "expected": {"margin": 1.4, "total": 3.1, "home_score": 2.25, "away_score": 0.85},
-    "market": {"home": 0.74, "draw": 0.16, "away": 0.1, "spread_line": 1.0, "total_line": 3.25},
+    "market": {"home": 0.74, "draw": 0.16, "away": 0.1, "spread_line": 1.0, "total_line": 3.25, "over": 0.52},
     "model": {
         "name": "EPL-prices",
         "version": 3,
@@ -31,6 +37,11 @@ PREDICTION: Final[dict[str, Any]] = {
         "data_sha256": "0c9d2e4f" * 8,
     },
     "data_quality": "good",
+    "reasons": [
+        {"text": "rating gap +182", "favours": "home", "effect": 0.61},
+        {"text": "away side played yesterday", "favours": "home", "effect": 0.08},
+        {"text": "form gap -0.20", "favours": "away", "effect": -0.05},
+    ],
     "as_of": "2024-05-03T18:00:00Z",
     "checked_at": "2024-05-04T06:00:00Z",
     "age_s": 312.4,
@@ -64,4 +75,19 @@ PROBLEM: Final[dict[str, Any]] = {
     "request_id": "0f3a7c5e9b1d4f6a8c2e0b4d6f8a1c3e",
     "nearest": ["EPL"],
     "resource_type": "league",
+}
+
+
+INFERENCE: Final[dict[str, Any]] = {
+    "id": "42",
+    "inputs": [
+        {"name": "elo_gap", "shape": [2], "datatype": "FP64", "data": [85.2, None]},
+        {"name": "rest_gap", "shape": [2], "datatype": "FP64", "data": [1.0, -3.0]},
+    ],
+    "outputs": [{"name": "p_home"}, {"name": "p_draw"}, {"name": "p_away"}],
+}
+
+
+INVOCATION: Final[dict[str, Any]] = {
+    "dataframe_split": {"columns": ["elo_gap", "rest_gap"], "data": [[85.2, 1.0], [None, -3.0]]}
 }

@@ -7,24 +7,42 @@ from fastapi import Request, Response
 from fastapi.routing import APIRoute
 from fastapi.security import APIKeyHeader
 
-from serving.keys import Scope
+from serving.gate import KEY_NAME
+from serving.keys import Scope, ScopeError
 from serving.state import service_of
-from serving.trace import trace_of
 
 DEMANDED: Final[Mapping[str, Scope]] = {
     "/v1/predictions/{sport}/{league}/{game_id}": "predict",
     "/v1/predictions/batch": "predict",
+    "/v1/ranking": "predict",
     "/v1/matchups/{sport}/{league}": "predict",
     "/v1/prices/{sport}/{league}/{game_id}": "predict",
-    "/v1/games": "read",
-    "/v1/models": "read",
+    "/v1/games": "predict",
+    "/v1/models": "predict",
+    "/v1/system/health": "predict",
+    "/v1/admin/models/{model}/reload": "admin",
+    "/v1/admin/models/{model}/rollback": "admin",
+    "/v1/admin/models/{model}/promote": "admin",
+    "/v2": "predict",
+    "/v2/models/{model}": "predict",
+    "/v2/models/{model}/ready": "predict",
+    "/v2/models/{model}/infer": "predict",
+    "/v2/models/{model}/versions/{version}": "predict",
+    "/v2/models/{model}/versions/{version}/ready": "predict",
+    "/v2/models/{model}/versions/{version}/infer": "predict",
+    "/invocations": "predict",
 }
 """The scope that a key needs for each route, wherever keys are demanded."""
 
-OPEN: Final = frozenset(("/healthz", "/readyz", "/metrics", "/openapi.json", "/docs"))
+OPEN: Final = frozenset(
+    (
+        *("/healthz", "/readyz", "/metrics"),
+        *("/v2/health/live", "/v2/health/ready", "/ping"),
+        *("/openapi.json", "/docs", "/docs.css"),
+    )
+)
 """Routes that anybody may ask: probes, scraping and documentation. They tell nothing of games, callers or secrets."""
 
-KEY_NAME: Final = "X-API-Key"
 KEY_HEADER: Final = APIKeyHeader(name=KEY_NAME, auto_error=False, description="`id.secret`; not needed in development.")
 
 
@@ -36,10 +54,10 @@ class GuardedRoute(APIRoute):
         scope = DEMANDED[self.path_format]
 
         async def guarded(request: Request) -> Response:
-            service = service_of(request)
-            if service.settings.demands_keys:
-                key = service.keys.admit(request.headers.get(KEY_NAME), scope, service.clock.now())
-                trace_of(request.scope).key_id = key.key_id
+            caller = await service_of(request).gate.admit(request.scope, scope)
+            named = request.path_params.get("guild_id")
+            if named is not None and caller.guild_id is not None and named != str(caller.guild_id):
+                raise ScopeError("The key may not speak for that guild.", hint="Ask for a key of that guild.")
             return await answer(request)
 
         return guarded

@@ -12,16 +12,28 @@ from hashlib import sha256
 from typing import Final, Literal, get_args
 
 import sqlalchemy as sa
+from pydantic import BaseModel
 from sqlalchemy.engine import Engine, RowMapping
 
 from core.betting.leagues import nearest
 from core.database import reading, writing
 from core.errors import AuthenticationError, DatabaseError, ResourceNotFoundError, ValidationError
+from serving.last_good import LastGood
 from serving.tables import api_keys
 
-Scope = Literal["predict", "read", "admin"]
+Scope = Literal["predict", "insights", "train", "admin"]
+"""*predict*: forecasts, games, prices and models; *insights*: what is said of users and guilds; *train*: have models
+trained; *admin*: change what answers."""
+
 SCOPES: Final[tuple[Scope, ...]] = get_args(Scope)
+LARGEST_GUILD: Final = 2**63 - 1
+REFUSED: Final = "The key is unknown, expired or revoked."
+DOCUMENT: Final = "keys"
 NO_HASH: Final = sha256(b"nobody").hexdigest()
+
+
+class WrongKeyError(AuthenticationError):
+    """A key that was never ours: perhaps a guess."""
 
 
 class ScopeError(AuthenticationError):
@@ -39,10 +51,30 @@ class Key:
     expires_at: datetime | None
     revoked_at: datetime | None
     secret_sha256: str
+    guild_id: int | None
+    """The one guild that it may speak for; None for any, as the bot itself does."""
 
     def usable(self, now: datetime) -> bool:
         """Neither revoked nor expired."""
         return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
+
+    def must_have(self, scope: Scope) -> None:
+        """Raises ScopeError if the key was not made for this."""
+        if scope not in self.scopes:
+            raise ScopeError(f"The key {self.key_id} may not {scope}.", hint="Ask for a key with that scope.")
+
+    def must_be_of(self, guild_id: int) -> None:
+        """Raises ScopeError if the key belongs to another guild."""
+        if self.guild_id not in (None, guild_id):
+            raise ScopeError(
+                f"The key {self.key_id} may not speak for that guild.", hint="Ask for a key of that guild."
+            )
+
+
+class StoredKeys(BaseModel):
+    """The keys as they lie on disk."""
+
+    keys: tuple[Key, ...]
 
 
 @dataclass(frozen=True)
@@ -54,9 +86,19 @@ class NewKey:
 
 
 def create_key(
-    engine: Engine, *, owner: str, scopes: Iterable[str], expires_at: datetime | None, now: datetime
+    engine: Engine,
+    *,
+    owner: str,
+    scopes: Iterable[str],
+    expires_at: datetime | None,
+    now: datetime,
+    guild_id: int | None = None,
 ) -> NewKey:
-    """Make a key. Raises ValidationError for an unknown scope or none, and for an expiry that is not ahead."""
+    """Make a key, for one guild or for all.
+
+    Raises ValidationError for an unknown scope or none, for an expiry that is not ahead, and for a guild id that
+    Discord cannot have given.
+    """
     wanted = sorted(set(scopes))
     unknown = [scope for scope in wanted if scope not in SCOPES]
     if unknown or not wanted:
@@ -64,6 +106,8 @@ def create_key(
         raise ValidationError(msg, field="scopes")
     if expires_at is not None and expires_at <= now:
         raise ValidationError("expires_at: must lie ahead.", field="expires_at")
+    if guild_id is not None and not 0 < guild_id <= LARGEST_GUILD:
+        raise ValidationError(f"guild_id: expected 1 to {LARGEST_GUILD}, got {guild_id}.", field="guild_id")
     key_id, secret = secrets.token_hex(6), secrets.token_urlsafe(32)
     row = {
         "key_id": key_id,
@@ -72,6 +116,7 @@ def create_key(
         "scopes": " ".join(wanted),
         "created_at": now,
         "expires_at": expires_at,
+        "guild_id": guild_id,
     }
     with writing(engine) as connection:
         connection.execute(sa.insert(api_keys), [row])
@@ -97,35 +142,44 @@ def revoke_key(engine: Engine, key_id: str, now: datetime) -> Key:
 
 
 class KeyRing:
-    """The keys in memory, read again every second; those read last hold while the database is away."""
+    """The keys in memory, read again every second; those read last hold while the database is away.
 
-    def __init__(self, engine: Engine) -> None:
+    They also lie on disk (hashes, no secrets), for a start without the database.
+    """
+
+    def __init__(self, engine: Engine, last_good: LastGood) -> None:
         self._engine = engine
+        self._last_good = last_good
         self._keys: Mapping[str, Key] = {}
 
     def step(self) -> bool:
         """Read the keys again. A database that is away changes nothing."""
         try:
-            self._keys = {key.key_id: key for key in list_keys(self._engine)}
+            keys = {key.key_id: key for key in list_keys(self._engine)}
         except DatabaseError:
+            if not self._keys and (stored := self._last_good.load(DOCUMENT, StoredKeys)) is not None:
+                self._keys = {key.key_id: key for key in stored.keys}
             return False
+        if keys != self._keys:
+            self._keys = keys
+            self._last_good.keep(DOCUMENT, StoredKeys(keys=tuple(keys.values())))
         return False
 
-    def admit(self, text: str | None, scope: Scope, now: datetime) -> Key:
-        """The key, if it is known, good at this moment and made for the scope.
+    def known(self, text: str | None, now: datetime) -> Key:
+        """The key, if it is one of ours and good at this moment.
 
-        Raises AuthenticationError, or ScopeError for a good key of other scopes. An unknown id and a wrong
-        secret cost the same time and read the same.
+        Raises AuthenticationError, WrongKeyError for one that was never ours. An unknown id and a wrong secret cost
+        the same time and read the same.
         """
         if not text:
             raise AuthenticationError("This route demands a key.", hint="Send it as the header X-API-Key.")
         key_id, _, secret = text.partition(".")
         key = self._keys.get(key_id)
         matches = hmac.compare_digest(_digest(secret), NO_HASH if key is None else key.secret_sha256)
-        if key is None or not matches or not key.usable(now):
-            raise AuthenticationError("The key is unknown, expired or revoked.", hint="Ask for a new one.")
-        if scope not in key.scopes:
-            raise ScopeError(f"The key {key_id} may not {scope}.", hint="Ask for a key with that scope.")
+        if key is None or not matches:
+            raise WrongKeyError(REFUSED, hint="Ask for a new one.")
+        if not key.usable(now):
+            raise AuthenticationError(REFUSED, hint="Ask for a new one.")
         return key
 
 

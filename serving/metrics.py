@@ -1,11 +1,22 @@
-"""What the service counts, in Prometheus's words. One registry per app, so that two apps can share a process."""
+"""What the service counts, in Prometheus's words. One registry per app, so that two apps can share a process.
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+Where PROMETHEUS_MULTIPROC_DIR is set (serving/workers.py does it before this is imported), counts of all workers are
+added up, dead ones' too, and a gauge is the one that was set last: the scraped worker sets all of them.
+"""
+
+import os
+from functools import partial
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import Gauge as AnyGauge
+from prometheus_client.multiprocess import MultiProcessCollector
 
 from core.errors import DbsbmError
 from serving.breaker import BreakerState
+from serving.levels import LEVELS, Level
 
 LATENCY_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1.0, 2.5, 10.0)
+Gauge = partial(AnyGauge, multiprocess_mode="mostrecent")
 BREAKER_LEVELS: dict[BreakerState, int] = {"closed": 0, "half_open": 1, "open": 2}
 
 
@@ -26,21 +37,38 @@ class Metrics:
         )
         self.predictions = Counter(
             "dbsbm_predictions",
-            "Predictions served, by where their body came from.",
+            "Predictions served, by where their body came from; local and redis are hits.",
             ("level",),
             registry=self.registry,
         )
+        # Looking a child up by its labels costs more than counting with it.
+        self._of_request: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
+        self._of_level = {level: self.predictions.labels(level) for level in LEVELS}
         self.poisoned = Counter(
             "dbsbm_cache_poisoned", "Values in Redis that were not what we wrote there.", registry=self.registry
         )
+        self.unwritten = Counter(
+            "dbsbm_cache_unwritten", "Values that Redis did not take, or not in time.", registry=self.registry
+        )
         self.breaker = Gauge(
             "dbsbm_redis_breaker", "Breaker before Redis: 0 closed, 1 half open, 2 open.", registry=self.registry
+        )
+        self.database_breaker = Gauge(
+            "dbsbm_database_breaker",
+            "Breaker before the database: 0 closed, 1 half open, 2 open.",
+            registry=self.registry,
         )
         self.champion = Gauge(
             "dbsbm_champion_generation", "Generation of the loaded champion.", ("model",), registry=self.registry
         )
         self.load_failures = Counter(
             "dbsbm_model_load_failures", "Champions that were refused.", ("model", "code"), registry=self.registry
+        )
+        self.refused = Gauge(
+            "dbsbm_champion_refused",
+            "1 while the champion of the record is not the one that answers, because it was refused.",
+            ("model",),
+            registry=self.registry,
         )
         self.unforeseen = Counter(
             "dbsbm_unforeseen_errors", "Bugs met by a background thread.", ("thread",), registry=self.registry
@@ -56,16 +84,77 @@ class Metrics:
             registry=self.registry,
         )
         self.log_depth = Gauge(
-            "dbsbm_prediction_log_depth", "Served predictions that are not in the database yet.", registry=self.registry
+            "dbsbm_prediction_log_depth", "Served predictions in memory that wait to be logged.", registry=self.registry
+        )
+        self.spool_depth = Gauge(
+            "dbsbm_prediction_spool_depth",
+            "Served predictions on this machine's disk that wait for the database.",
+            registry=self.registry,
+        )
+        self.log_spooled = Counter(
+            "dbsbm_prediction_log_spooled", "Served predictions put on disk.", registry=self.registry
+        )
+        self.log_drained = Counter(
+            "dbsbm_prediction_log_drained", "Served predictions brought from disk to the table.", registry=self.registry
         )
         self.log_dropped = Counter(
             "dbsbm_prediction_log_dropped", "Served predictions that were never logged.", registry=self.registry
         )
+        self.shadows = Counter(
+            "dbsbm_shadow_forecasts",
+            "What challengers were asked, by what came of it: logged, dropped or failed.",
+            ("outcome",),
+            registry=self.registry,
+        )
+        self.load = Gauge(
+            "dbsbm_load_level",
+            "0 calm, 1 no shadows, 2 no batches, 3 nothing but answers at hand.",
+            registry=self.registry,
+        )
+        self.shed = Counter(
+            "dbsbm_shed",
+            "Requests refused because of load, by kind: batch or single.",
+            ("kind",),
+            registry=self.registry,
+        )
+        self.limited = Counter(
+            "dbsbm_rate_limited",
+            "Requests refused because a limit was used up, by whose: key, guild or failed (wrong keys of an address).",
+            ("limit",),
+            registry=self.registry,
+        )
+        self.limited_alone = Counter(
+            "dbsbm_rate_limit_alone",
+            "Requests let pass out of this process's own share, because Redis is away or not configured.",
+            registry=self.registry,
+        )
+
+    def count_request(self, route: str, method: str, status: int, seconds: float) -> None:
+        """One request was answered."""
+        children = self._of_request.get((route, method, status))
+        if children is None:
+            children = (self.requests.labels(route, method, status), self.duration.labels(route))
+            self._of_request[route, method, status] = children
+        count, duration = children
+        count.inc()
+        duration.observe(seconds)
+
+    def count_prediction(self, level: Level) -> None:
+        """One prediction was served."""
+        self._of_level[level].inc()
 
     def count_refusal(self, model: str, error: DbsbmError) -> None:
         """One champion was not loaded."""
         self.load_failures.labels(model, error.code).inc()
 
+    def dropped(self) -> float:
+        """Served predictions that this process lost."""
+        return self.registry.get_sample_value("dbsbm_prediction_log_dropped_total") or 0.0
+
     def exposition(self) -> bytes:
         """The text that Prometheus scrapes."""
-        return generate_latest(self.registry)
+        if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+            return generate_latest(self.registry)
+        everybody = CollectorRegistry()
+        MultiProcessCollector(everybody)  # type: ignore[no-untyped-call]
+        return generate_latest(everybody)

@@ -1,6 +1,8 @@
 """One question, one answer: which game, which champion, and the body from the nearest place that has it."""
 
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Final, NamedTuple, TypeVar
 
 from core.betting.leagues import Leagues
 from core.registry.forecaster import Forecast
@@ -8,37 +10,109 @@ from feature_store.online import OnlineRow
 from serving.answers import Served, cache_key, encoded, has_begun
 from serving.cache import PredictionCache
 from serving.champions import Champion, Champions
-from serving.slate import Slate
+from serving.freshness import Freshness
+from serving.slate import GameKey, Slate, Table, key_of
+
+Kept = TypeVar("Kept")
+
+MOST_READY: Final = 5_000
+"""Answers kept ready to be sent; some 15 MB."""
+
+PATIENCE_SECONDS: Final = 0.02
+"""How long a game's new answer may take before its last one is sent, marked as stale."""
+
+
+class _Ready(NamedTuple):
+    """An answer, and until when nothing that it was made from can have changed."""
+
+    served: Served
+    table: Table
+    champions: Mapping[str, Champion]
+    begins_at: datetime | None
+    """Start of a game that has not begun."""
 
 
 class Predictor:
     """Answers for games of the slate. Everything it reads is in memory, but for Redis behind the cache."""
 
-    def __init__(self, leagues: Leagues, slate: Slate, champions: Champions, cache: PredictionCache) -> None:
+    def __init__(
+        self, leagues: Leagues, slate: Slate, champions: Champions, cache: PredictionCache, freshness: Freshness
+    ) -> None:
         self._leagues = leagues
         self._slate = slate
         self._champions = champions
         self._cache = cache
+        self._freshness = freshness
+        self._ready: dict[GameKey, _Ready] = {}
+        """By sport, league and id as the caller spells them."""
+        self._last: dict[GameKey, Served] = {}
 
-    async def predict(self, sport: str, league: str, game_id: str, now: datetime) -> Served:
-        """The prediction of one game.
+    def ready(self, sport: str, league: str, game_id: str, now: datetime) -> Served | None:
+        """The prediction if it was asked for before and nothing has changed since; looks at nothing else."""
+        ready = self._ready.get((sport, league, game_id))
+        if (
+            ready is None
+            or ready.table is not self._slate.table
+            or ready.champions is not self._champions.loaded
+            or (ready.begins_at is not None and ready.begins_at <= now)
+        ):
+            return None
+        if not self._freshness.away:
+            return ready.served
+        allowed = self._freshness.allows(ready.served.checked_at, now)
+        return ready.served.unconfirmed() if allowed else None
 
-        Raises ResourceNotFoundError for an unknown league or game, ServiceError for a league without champion.
+    async def predict(self, sport: str, league: str, game_id: str, now: datetime, *, afresh: bool = False) -> Served:
+        """The prediction of one game; computed whatever the caches hold if ``afresh``.
+
+        While a changed game's answer takes its time, the last one is given, at the level *stale*. Raises
+        ResourceNotFoundError for an unknown league or game, ServiceError for a league without champion,
+        DataTooOldError for data that could not be checked for too long.
         """
+        table, loaded = self._slate.table, self._champions.loaded
         row, checked_at = self._slate.find(self._leagues.at(sport, league), game_id)
+        self._freshness.must_allow(checked_at, now)
         champion = self._champions.of_row(row)
         begun = has_begun(row, now)
-        key = cache_key(champion, row, begun=begun)
-        body, level = await self._cache.get(key, lambda: computed(champion, row, begun=begun))
-        return Served(body, champion, row, checked_at, level)
+        key, game = cache_key(champion, row, begun=begun), key_of(row)
 
-    def forecast(self, sport: str, league: str, game_id: str) -> tuple[Champion, OnlineRow, Forecast]:
+        def compute() -> bytes:
+            return computed(champion, row, begun=begun, explained=False)
+
+        last = self._last.get(game)
+        patience = None if last is None else PATIENCE_SECONDS
+        found = self._cache.computed(key, compute) if afresh else await self._cache.get(key, compute, patience)
+        if found is None:
+            assert last is not None  # noqa: S101 - without one there is no patience to run out
+            return self._freshness.judged(last.at_level("stale"), now)
+        served = Served(found.body, champion, row, checked_at, found.level)
+        at_hand = served.at_level("local")
+        _keep(self._last, game, at_hand)
+        if found.whole:
+            ready = _Ready(at_hand, table, loaded, None if begun else row.game.start_at)
+            _keep(self._ready, (sport, league, game_id), ready)
+        return self._freshness.judged(served, now)
+
+    def asked_lately(self) -> list[GameKey]:
+        """The games that callers asked for, the last one first; for any thread."""
+        return list(self._last)[::-1]
+
+    def forecast(self, sport: str, league: str, game_id: str, now: datetime) -> tuple[Champion, OnlineRow, Forecast]:
         """The whole score distribution of one game, computed anew. Raises as ``predict`` does."""
-        row, _ = self._slate.find(self._leagues.at(sport, league), game_id)
+        row, checked_at = self._slate.find(self._leagues.at(sport, league), game_id)
+        self._freshness.must_allow(checked_at, now)
         champion = self._champions.of_row(row)
         return champion, row, champion.forecast(row)
 
 
-def computed(champion: Champion, row: OnlineRow, *, begun: bool) -> bytes:
-    """The body of a prediction, from the feature row on."""
-    return encoded(champion, row, champion.forecast(row), begun=begun)
+def _keep(kept: dict[GameKey, Kept], key: GameKey, value: Kept) -> None:
+    """Put the value last; the first one leaves when there are too many."""
+    kept.pop(key, None)
+    kept[key] = value
+    if len(kept) > MOST_READY:
+        del kept[next(iter(kept))]
+
+
+def computed(champion: Champion, row: OnlineRow, *, begun: bool, explained: bool = True) -> bytes:
+    """The body of a prediction, from the feature row on; reasons cost fifty times as much as the rest."""
+    return encoded(champion, row, champion.forecast(row), begun=begun, explained=explained)

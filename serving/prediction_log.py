@@ -1,109 +1,209 @@
-"""Every served prediction, written to the database behind the answers' back."""
+"""Every served prediction, written to the database behind the answers' back; to a spool on disk while that is away.
 
-from dataclasses import dataclass
+A prediction is in memory for a quarter of a second, then in the table or on the disk. Each has an id of its own, so
+that writing it twice changes nothing: a process may die between any two steps, and the next one does the step again.
+"""
+
+from collections import deque
 from datetime import datetime
-from queue import Empty, Full, Queue
-from typing import Any, Final
+from functools import lru_cache
+from operator import itemgetter
+from typing import Any, Final, NamedTuple
 
 import orjson
+import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
-from core.database import insert_new, writing
+from core.database import UtcDateTime, insert_new_tuples, writing
 from core.errors import DatabaseError
 from core.logs import get_logger
 from serving.answers import Served
 from serving.metrics import Metrics
+from serving.spool import Spool
 from serving.tables import predictions
+from serving.trace import new_id
 
 CAPACITY: Final = 100_000
-"""Predictions that wait for a database that is away; some 60 MB at most. What comes on top is counted and lost."""
+"""Predictions that wait in memory where neither database nor disk takes them; some 60 MB at most."""
 
 BATCH: Final = 1_000
+ANSWERS: Final = 1_000
+"""Answers whose columns are remembered: a popular one is served again and again."""
+
+MOMENTS: Final = tuple(column.name for column in predictions.columns if isinstance(column.type, UtcDateTime))
+COLUMNS: Final = tuple(column.name for column in predictions.columns if column.name != "id")
+IN_ORDER: Final = itemgetter(*COLUMNS)
 
 log = get_logger(__name__)
 
+Columns = dict[str, Any]
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One served prediction: to whom, when, and what."""
+
+class Entry(NamedTuple):
+    """One served prediction: to whom, when, and what; a ``shadow`` is what a challenger would have answered."""
 
     served: Served
     request_id: str
     served_at: datetime
     key_id: str | None
+    shadow: bool = False
 
 
 class PredictionLog:
     """A bounded queue in front of the table. ``put`` never waits; ``step`` belongs to a thread of its own."""
 
-    def __init__(self, engine: Engine, metrics: Metrics, capacity: int = CAPACITY) -> None:
+    def __init__(self, engine: Engine, spool: Spool, metrics: Metrics, capacity: int = CAPACITY) -> None:
         self._engine = engine
+        self._spool = spool
         self._metrics = metrics
-        self._queue: Queue[Entry] = Queue(capacity)
-        self._batch: list[Entry] = []
+        self._capacity = capacity
+        self._queue: deque[Entry] = deque()
+        self._batch: list[Columns] = []
 
     def put(self, entry: Entry) -> None:
         """Keep a prediction for writing; counted as dropped if too many wait already."""
-        try:
-            self._queue.put_nowait(entry)
-        except Full:
+        if len(self._queue) < self._capacity:
+            self._queue.append(entry)
+        else:
             self._metrics.log_dropped.inc()
 
     @property
     def depth(self) -> int:
-        """Predictions that are not in the database yet."""
-        return self._queue.qsize() + len(self._batch)
+        """Predictions in memory: neither in the database nor on the disk yet."""
+        return len(self._queue) + len(self._batch)
+
+    @property
+    def _is_behind(self) -> bool:
+        """Whether another whole batch waits: transactions of a few rows each would cost more than what is answered."""
+        return len(self._queue) >= BATCH
+
+    def spooled(self) -> int:
+        """Predictions on the disk of this machine, whichever worker served them."""
+        return self._spool.depth()
 
     def step(self) -> bool:
-        """Write one batch; True if there is more. A batch that could not be written is kept and tried again.
+        """Bring one batch into the table or onto the disk, and a file from there into the table; True if there is more.
 
-        Writing the same batch twice changes nothing, so a connection lost between commit and answer does no harm.
+        What neither takes is kept in memory and tried again.
         """
         self._fill_batch()
-        if not self._batch:
-            return False
-        try:
-            with writing(self._engine) as connection:
-                insert_new(connection, predictions, [_row(entry) for entry in self._batch])
-        except DatabaseError:
-            return False
-        self._batch = []
-        return not self._queue.empty()
+        if not self._batch or self._written(self._batch):
+            self._batch = []
+            return self._drain() or self._is_behind
+        if self._put_aside(self._batch):
+            self._batch = []
+            return self._is_behind
+        return False
 
     def flush(self) -> None:
-        """Write all that waits, at the end of the process; what the database does not take is counted and said."""
-        while self.step():
-            pass
+        """Bring all that waits to where it is kept, at the end of the process; what nobody takes is counted."""
+        self._fill_batch()
+        while self._batch and (self._written(self._batch) or self._put_aside(self._batch)):
+            self._batch = []
+            self._fill_batch()
+        self._spool.seal()
         if self.depth:
             self._metrics.log_dropped.inc(self.depth)
-            log.warning("the database is away; served predictions were not logged", count=self.depth)
+            log.warning("neither database nor disk takes them; served predictions were not logged", count=self.depth)
 
     def _fill_batch(self) -> None:
-        while len(self._batch) < BATCH:
-            try:
-                self._batch.append(self._queue.get_nowait())
-            except Empty:
-                return
+        while self._queue and len(self._batch) < BATCH:
+            self._batch.append(_columns(self._queue.popleft()))
+
+    def _written(self, batch: list[Columns]) -> bool:
+        try:
+            self._insert(batch)
+        except DatabaseError as error:
+            if not _refused(error):
+                return False
+            return all(self._written_alone(row) for row in batch)
+        return True
+
+    def _written_alone(self, row: Columns) -> bool:
+        """Write a row of a batch that the database, though it answers, would not take; drop it if it is the reason."""
+        try:
+            self._insert([row])
+        except DatabaseError as error:
+            if not _refused(error):
+                return False
+            self._metrics.log_dropped.inc()
+            log.warning("the database refuses a served prediction", reason=error.message)
+        return True
+
+    def _insert(self, batch: list[Columns]) -> None:
+        with writing(self._engine) as connection:
+            insert_new_tuples(connection, predictions, COLUMNS, [IN_ORDER(row) for row in batch])
+
+    def _put_aside(self, batch: list[Columns]) -> bool:
+        if not self._spool.append([orjson.dumps(row) for row in batch]):
+            return False
+        self._metrics.log_spooled.inc(len(batch))
+        return True
+
+    def _drain(self) -> bool:
+        """Write the oldest file's predictions into the table and delete it; True if that was done."""
+        if not self._spool.size():
+            return False
+        self._spool.seal()
+        with self._spool.oldest() as file:
+            if file is None:
+                return False
+            rows = [row for row in map(_read, file.lines) if row is not None]
+            for start in range(0, len(rows), BATCH):
+                if not self._written(rows[start : start + BATCH]):
+                    return False
+            file.delete()
+        if damaged := len(file.lines) - len(rows):
+            self._metrics.log_dropped.inc(damaged)
+            log.warning("lines of the spool are no predictions", file=file.path.name, count=damaged)
+        self._metrics.log_drained.inc(len(rows))
+        return True
 
 
-def _row(entry: Entry) -> dict[str, Any]:
+def _refused(error: DatabaseError) -> bool:
+    """Whether the database answers and will never take these rows."""
+    return isinstance(error.__cause__, sa.exc.DataError | sa.exc.IntegrityError)
+
+
+def _read(line: bytes) -> Columns | None:
+    """A row as ``_put_aside`` wrote it; None for anything else."""
+    try:
+        row = orjson.loads(line)
+        if row.keys() != set(COLUMNS):
+            return None
+        return {**row, **{name: datetime.fromisoformat(row[name]) for name in MOMENTS}}
+    except (ValueError, TypeError, AttributeError):
+        return None
+
+
+def _columns(entry: Entry) -> Columns:
     served = entry.served
-    body = orjson.loads(served.body)
     return {
+        "served_id": new_id(),
         "request_id": entry.request_id,
         "served_at": entry.served_at,
+        "cache": served.level,
+        "key_id": entry.key_id,
+        "shadow": entry.shadow,
+        **_said(served),
+    }
+
+
+@lru_cache(maxsize=ANSWERS)
+def _said(served: Served) -> Columns:
+    """The columns that are the same each time this very answer is served."""
+    body = orjson.loads(served.body)
+    return {
         "sport": served.row.sport,
         "league": served.row.league,
         "game_id": served.row.game.game_id,
-        "model": served.champion.model,
-        "version": served.champion.version.version,
-        "features": served.champion.manifest.fingerprint,
+        "model": served.model,
+        "version": served.version,
+        "features": served.features,
         "as_of": served.row.as_of,
         "p_home": body["probabilities"]["home"],
         "p_draw": body["probabilities"]["draw"],
         "p_away": body["probabilities"]["away"],
         "margin": body["expected"]["margin"],
         "total": body["expected"]["total"],
-        "cache": served.level,
-        "key_id": entry.key_id,
     }

@@ -9,15 +9,15 @@ from typing import Final
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from core.logs import bound, get_logger
+from core.logs import bound
 from serving.metrics import Metrics
-from serving.trace import Trace, begin_trace
+from serving.request_log import Line, RequestLog
+from serving.security import on_this_answer
+from serving.trace import Trace, begin_trace, trace_of
 
 LARGEST_BODY: Final = 1024 * 1024
 METHODS: Final = frozenset(("GET", "POST", "HEAD", "OPTIONS", "PUT", "PATCH", "DELETE"))
 NO_ROUTE: Final = "(none)"
-
-log = get_logger("serving.requests")
 
 
 class Requests:
@@ -26,46 +26,58 @@ class Requests:
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self._app = app
         self._metrics = metrics
+        self._log = RequestLog()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         trace = begin_trace(scope)
-        began = time.perf_counter()
         status = 500
 
         async def sending(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [
-                    *message.get("headers", ()),
-                    (b"x-request-id", trace.request_id.encode()),
-                    (b"x-content-type-options", b"nosniff"),
-                ]
+                message["headers"] = [*message.get("headers", ()), *on_this_answer(trace)]
             await send(message)
 
-        with bound(request_id=trace.request_id):
-            try:
-                await self._app(scope, receive, sending)
-            finally:
-                self._record(scope, trace, status, time.perf_counter() - began)
+        try:
+            await self._app(scope, receive, sending)
+        finally:
+            self.record(scope, trace, status)
 
-    def _record(self, scope: Scope, trace: Trace, status: int, seconds: float) -> None:
-        route = getattr(scope.get("route"), "path_format", NO_ROUTE)
+    def record(self, scope: Scope, trace: Trace, status: int) -> None:
+        """Count, time and log a request that was answered."""
+        seconds = time.perf_counter() - trace.began
+        route = str(trace.route or getattr(scope.get("route"), "path_format", NO_ROUTE))
         method = scope["method"] if scope["method"] in METHODS else "OTHER"
-        self._metrics.requests.labels(route, method, status).inc()
-        self._metrics.duration.labels(route).observe(seconds)
-        log.info(
-            "request",
-            route=route,
-            method=method,
-            status=status,
-            ms=round(seconds * 1000, 2),
-            cache=trace.level,
-            key_id=trace.key_id,
-        )
+        self._metrics.count_request(route, method, status, seconds)
+        line: Line = {
+            "route": route,
+            "method": method,
+            "status": status,
+            "ms": round(seconds * 1000, 2),
+            "cache": trace.level,
+            "generation": trace.generation,
+            "key_id": trace.key_id,
+            "request_id": trace.request_id,
+        }
+        self._log.add(line)
+
+
+class RequestContext:
+    """Puts the request's id on every line that is logged below."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        with bound(request_id=trace_of(scope).request_id):
+            await self._app(scope, receive, send)
 
 
 class BodyLimit:

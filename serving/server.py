@@ -9,8 +9,10 @@ import uvicorn
 
 from core.clock import Clock
 from core.errors import NetworkError, OperationTimeoutError
+from core.registry.alone import import_lightgbm_alone
 from core.settings import Settings
 from serving.app import create_app
+from serving.lane import LaneProtocol
 
 START_SECONDS: Final = 60.0
 DRAIN_SECONDS: Final = 10
@@ -27,8 +29,7 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[Any] | None = None) -> None:
         await super().startup(sockets)
         if self.started and self._on_ready is not None:
-            host, port = self.servers[0].sockets[0].getsockname()[:2]
-            self._on_ready(f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}")
+            self._on_ready(url_of(*self.servers[0].sockets[0].getsockname()[:2]))
 
 
 def serve(
@@ -43,15 +44,16 @@ def serve(
 
     Raises NetworkError if the port cannot be had.
     """
-    server = _Server(_config(settings, clock, host, port), on_ready)
+    import_lightgbm_alone()
+    server = _Server(config_of(create_app(settings, clock), host, port), on_ready)
     try:
         server.run()
     except SystemExit as error:
-        raise _not_started(host, port) from error
+        raise not_started(host, port) from error
     except KeyboardInterrupt:
         return  # Ctrl-C, after everything was closed
     if not server.started:
-        raise _not_started(host, port)
+        raise not_started(host, port)
 
 
 @contextmanager
@@ -67,14 +69,14 @@ def running_server(settings: Settings, clock: Clock, *, host: str = "127.0.0.1",
         address.append(url)
         listening.set()
 
-    server = _Server(_config(settings, clock, host, port), ready)
+    server = _Server(config_of(create_app(settings, clock), host, port), ready)
     thread = threading.Thread(target=_run, args=(server, listening), name="server")
     thread.start()
     try:
         if not listening.wait(START_SECONDS):
             raise OperationTimeoutError(f"The service did not start within {START_SECONDS:.0f} s.")
         if not address:
-            raise _not_started(host, port)
+            raise not_started(host, port)
         yield address[0]
     finally:
         server.should_exit = True
@@ -90,20 +92,29 @@ def _run(server: _Server, listening: threading.Event) -> None:
         listening.set()
 
 
-def _config(settings: Settings, clock: Clock, host: str, port: int) -> uvicorn.Config:
+def config_of(app: Any, host: str, port: int, **more: Any) -> uvicorn.Config:
+    """How uvicorn runs the app, or what a factory makes."""
     return uvicorn.Config(
-        create_app(settings, clock),
+        app,
         host=host,
         port=port,
         log_config=None,
         access_log=False,
         server_header=False,
         proxy_headers=False,
+        http=LaneProtocol,
         ws="none",
         timeout_graceful_shutdown=DRAIN_SECONDS,
+        **more,
     )
 
 
-def _not_started(host: str, port: int) -> NetworkError:
+def url_of(host: str, port: int) -> str:
+    """Where a service listens."""
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def not_started(host: str, port: int) -> NetworkError:
+    """The error of a port that cannot be had."""
     msg = f"The service could not start on {host}:{port}."
     return NetworkError(msg, hint="The log says why; if the port is taken, choose another with --port.")

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from serving.examples import PREDICTION, PRICE, PROBLEM
+from serving.levels import Level
 
 BATCH_LIMIT = 100
 
@@ -62,6 +63,24 @@ class Probabilities(Shape):
     push: float | None = None
 
 
+class ChanceInterval(Shape):
+    """How often games forecast like this one went the favourite's way, as a range; ``method`` says what it means."""
+
+    selection: Literal["home", "draw", "away"]
+    low: float
+    high: float
+    method: str
+
+
+class Reason(Shape):
+    """What moves this forecast away from the average game's."""
+
+    text: str
+    favours: Literal["home", "away"]
+    effect: float
+    """Added to the logarithm of P(home) / P(away); at an even chance .04 is one percentage point."""
+
+
 class Odds(Shape):
     """Odds without any margin; null where there are none."""
 
@@ -85,13 +104,17 @@ class Expected(Shape):
 
 
 class Market(Shape):
-    """The books' latest prices without their margin; ``spread_line`` is the home margin they expect."""
+    """The books' latest prices without their margin; ``spread_line`` is the home margin they expect.
+
+    ``over`` is the probability that more than ``total_line`` is scored.
+    """
 
     home: float | None
     draw: float | None
     away: float | None
     spread_line: float | None
     total_line: float | None
+    over: float | None
 
 
 class Model(Shape):
@@ -112,20 +135,24 @@ class Prediction(Shape):
 
     game: Game
     probabilities: Probabilities
+    interval: ChanceInterval | None
+    """Of the most likely outcome's chance; null when the model was proved on too few games to say."""
     fair_odds: FairOdds
     expected: Expected
     market: Market | None
     model: Model
     data_quality: Literal["good", "thin", "unknown"]
     """*thin*: one of the teams has fewer than ten games in the archive; *unknown*: one has none."""
+    reasons: list[Reason] | None
+    """The strongest first, five at most; null for a moment after a forecast was made while its caller waited."""
     as_of: datetime
     """When what the forecast is made from last changed."""
     checked_at: datetime
     """When the league's data was last brought up to date."""
     age_s: float
     stale: bool
-    """The data was last checked more than a day ago."""
-    cache: Literal["local", "redis", "computed"]
+    """The data was last checked more than a day ago, or a newer answer is due (``cache`` is then *stale*)."""
+    cache: Level
 
 
 class Problem(BaseModel):
@@ -153,6 +180,19 @@ class BatchItem(Shape):
 
 class BatchAnswer(Shape):
     items: list[BatchItem]
+
+
+class Ranked(Shape):
+    """A prediction and the chance of its likeliest outcome."""
+
+    confidence: float
+    prediction: Prediction
+
+
+class Ranking(Shape):
+    """The surest first."""
+
+    items: list[Ranked]
 
 
 class Games(Shape):
@@ -247,3 +287,22 @@ class Readiness(Shape):
     slate: dict[str, Any]
     redis: str | None
     """State of the breaker before Redis: closed, half_open, open; null without Redis."""
+    workers: dict[str, dict[str, dict[str, int]]]
+    """Version and generation of each model, by worker, on all machines."""
+    agreed: bool
+    """Whether all workers answer with the same generations."""
+
+
+class HealthPart(Shape):
+    name: str
+    status: Literal["ok", "degraded", "down"]
+    cause: str | None
+    age_s: float | None
+
+
+class SystemHealth(Shape):
+    """The worst part's status is the service's."""
+
+    status: Literal["ok", "degraded", "down"]
+    causes: list[str]
+    parts: list[HealthPart]

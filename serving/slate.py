@@ -12,6 +12,7 @@ from sqlalchemy.engine import Engine
 from core.betting.leagues import League
 from core.errors import ResourceNotFoundError, ServiceError
 from feature_store.online import OnlineRow, load_rows
+from serving.league_slate import LeagueSlate
 
 GameKey = tuple[str, str, str]
 """Sport, league, game id."""
@@ -51,16 +52,26 @@ class Slate:
     def table(self) -> Table:
         return self._table
 
-    def follow(self, engine: Engine, watermarks: Mapping[str, datetime]) -> bool:
-        """Read again the leagues whose watermark moved; True if there were any. Raises DatabaseError."""
+    def follow(self, engine: Engine, watermarks: Mapping[str, datetime]) -> set[str]:
+        """Read again the leagues whose watermark moved; returns them and those that are gone. Raises DatabaseError."""
         known = self._table.checked
         changed = {league for league, moment in watermarks.items() if known.get(league) != moment}
-        gone = known.keys() - watermarks.keys()
+        gone = set(known.keys() - watermarks.keys())
         if changed or gone:
             rows = load_rows(engine, sorted(changed)) if changed else []
             self._table = self._table.with_leagues(rows, watermarks, changed)
         self.loaded = True
-        return bool(changed or gone)
+        return changed | gone
+
+    def adopt(self, slates: Iterable[LeagueSlate]) -> None:
+        """Take leagues' slates that are newer than what is here, while the database is away."""
+        known = self._table.checked
+        newer = {slate.league: slate for slate in slates if _is_newer(slate.checked_at, known.get(slate.league))}
+        if newer:
+            rows = [row for slate in newer.values() for row in slate.rows]
+            checked = {**known, **{league: slate.checked_at for league, slate in newer.items()}}
+            self._table = self._table.with_leagues(rows, checked, set(newer))
+            self.loaded = True
 
     def upcoming(self, now: datetime) -> list[OnlineRow]:
         """Games that have not begun, the next one first."""
@@ -125,6 +136,10 @@ class Slate:
 def key_of(row: OnlineRow) -> GameKey:
     """The natural key of a row's game."""
     return row.sport, row.league, row.game.game_id
+
+
+def _is_newer(moment: datetime, known: datetime | None) -> bool:
+    return known is None or moment > known
 
 
 def _names(row: OnlineRow) -> str:

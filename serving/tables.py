@@ -1,4 +1,4 @@
-"""The tables of this room: the log of served predictions and the callers' keys."""
+"""The tables of this room: the log of served predictions, the callers' keys, the workers that serve."""
 
 from typing import Final
 
@@ -28,7 +28,9 @@ predictions: Final = sa.Table(
     sa.Column("total", sa.Double, nullable=False),
     sa.Column("cache", sa.String(16), nullable=False),
     sa.Column("key_id", sa.String(32)),
-    sa.UniqueConstraint("request_id", "sport", "league", "game_id"),
+    sa.Column("served_id", sa.String(40), nullable=False, unique=True),
+    sa.Column("shadow", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Index(None, "request_id"),
     sa.Index(None, "served_at"),
     sa.Index(None, "sport", "league", "game_id"),
     **TABLE_OPTIONS,
@@ -44,5 +46,15 @@ api_keys: Final = sa.Table(
     sa.Column("created_at", UtcDateTime, nullable=False),
     sa.Column("expires_at", UtcDateTime),
     sa.Column("revoked_at", UtcDateTime),
+    sa.Column("guild_id", sa.BigInteger),
+    **TABLE_OPTIONS,
+)
+
+workers: Final = sa.Table(
+    "serving_workers",
+    METADATA,
+    sa.Column("worker", sa.String(80), primary_key=True),
+    sa.Column("beat", sa.BigInteger, nullable=False),
+    sa.Column("models", sa.Text, nullable=False),
     **TABLE_OPTIONS,
 )

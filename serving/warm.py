@@ -12,11 +12,12 @@ from core.database import open_database
 from core.errors import DbsbmError, DependencyError
 from core.registry.deployment import deployments, versions
 from core.settings import Settings
+from core.signing import signer
 from feature_store.online import OnlineRow, load_rows
 from serving.answers import cache_key, has_begun
 from serving.champions import Champions, load_champion
 from serving.predicting import computed
-from serving.shared_cache import write_all
+from serving.shared_cache import PURPOSE, write_all
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ def score_upcoming(settings: Settings, clock: Clock, leagues: list[str] | None =
         engine.dispose()
     bodies, unscored = _score(champions, rows, now)
     if settings.redis is not None:
-        write_all(settings.redis, bodies)
+        write_all(settings.redis, signer(settings, PURPOSE), bodies)
     return WarmReport(
         games=len(rows),
         scored=len(bodies),

@@ -61,7 +61,7 @@ def _changes(random: Random, game: Game) -> Iterator[Game]:
 
 def _results(random: Random, game: Game) -> list[Result]:
     ended = game.start_at + 2 * HOUR
-    first = Result(game.game_id, ended, ended, random.randrange(5), random.randrange(4))
+    first = Result(game.game_id, ended, ended, random.randrange(5), random.randrange(4), *_shots(random))
     later = ended + random.randrange(1, 30) * DAY
     taken_back = first._replace(known_at=later, home_score=None, away_score=None)
     again = first._replace(known_at=later + DAY, away_score=random.randrange(9))
@@ -78,6 +78,11 @@ def _results(random: Random, game: Game) -> list[Result]:
     )
 
 
+def _shots(random: Random) -> tuple[int | None, ...]:
+    counted = [random.randrange(25) for _ in range(4)]
+    return (None, None, *random.choice((counted, counted, [None] * 4, [counted[0], None, 3, 4])))
+
+
 def _quotes(random: Random, game: Game) -> list[Quote]:
     shown: tuple[tuple[Moment, timedelta], ...] = (
         ("open", -24 * HOUR),
@@ -91,6 +96,7 @@ def _quotes(random: Random, game: Game) -> list[Quote]:
             quoted_at = game.start_at + after
             odds = [1.1 + 8 * random.random() for _ in range(3)]
             lines = (random.choice((None, -1.5, 0.5, 3.0)), random.choice((None, 2.5, 44.5)))
+            sides = [1.2 + 3 * random.random() for _ in range(2)]
             quotes.append(
                 Quote(
                     game.game_id,
@@ -100,6 +106,7 @@ def _quotes(random: Random, game: Game) -> list[Quote]:
                     quoted_at,
                     *random.choice((odds, odds, odds, [odds[0], None, odds[2]], [None, None, None])),
                     *lines,
+                    *random.choice((sides, sides, [sides[0], None], [None, None])),
                 )
             )
     return quotes

@@ -2,13 +2,31 @@
 
 from fastapi import APIRouter
 
-from serving.routes import games, matchups, models, operations, predictions, prices
+from serving.routes import (
+    admin,
+    games,
+    matchups,
+    models,
+    open_inference,
+    operations,
+    predictions,
+    prices,
+    ranking,
+    reference,
+    system,
+)
 
 ROUTERS: tuple[APIRouter, ...] = (
     predictions.router,
+    ranking.router,
     games.router,
     matchups.router,
     prices.router,
     models.router,
+    admin.router,
+    open_inference.router,
+    open_inference.probes,
+    system.router,
     operations.router,
+    reference.router,
 )

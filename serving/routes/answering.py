@@ -16,14 +16,22 @@ LeagueQuery = Annotated[str | None, Query(max_length=120, examples=["EPL"], desc
 
 MEANINGS = {
     304: "Not changed since the answer that the ETag names.",
+    400: "The request cannot be read: nested too deeply, a number too long, a host that is not ours.",
     401: "No key, or one that is unknown, expired or revoked.",
     403: "The key may not do this.",
     404: "No such league, team or game; `nearest` holds the closest names.",
+    409: "Not now: somebody was faster, or there is nothing to change to.",
     413: "The body is larger than 1 MiB.",
+    415: "The body is not JSON.",
     422: "The request cannot be used; `field` says where.",
+    429: "More requests than the limit of the key or the guild, or too many wrong keys; `Retry-After` says when.",
     500: "A bug of ours; it was logged under the request id.",
     503: "Not now: no champion, no data, or the database is away.",
 }
+
+
+ALWAYS = (400, 401, 403, 422, 429, 500)
+"""What every guarded route may answer; 422 because of a guild in the head that cannot be."""
 
 
 def guarded_router(tag: str) -> APIRouter:
@@ -33,7 +41,7 @@ def guarded_router(tag: str) -> APIRouter:
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Documentation of the problems a guarded route may answer with."""
-    return {status: {"model": Problem, "description": MEANINGS[status]} for status in (401, 403, *statuses, 500)}
+    return {status: {"model": Problem, "description": MEANINGS[status]} for status in sorted({*ALWAYS, *statuses})}
 
 
 def as_json(content: object, status: int = 200) -> Response:

@@ -46,5 +46,6 @@ async def hypothetical(
 
     served = await to_thread.run_sync(forecast, limiter=service.database_threads)
     trace.level = served.level
-    service.metrics.predictions.labels(served.level).inc()
+    trace.generation = service.champions.generation(served.model)
+    service.metrics.count_prediction(served.level)
     return Response(served.complete(now), media_type="application/json")

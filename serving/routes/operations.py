@@ -37,6 +37,8 @@ async def readyz(service: ServiceDep) -> Response:
         "models": _models(service),
         "slate": _slate(service),
         "redis": None if shared is None else shared.breaker.state,
+        "workers": service.workers.alive(),
+        "agreed": service.workers.agreed(),
     }
     return as_json(content, 503 if causes else 200)
 
@@ -48,6 +50,9 @@ async def metrics(service: ServiceDep) -> Response:
     board.slate_age.set(service.slate_follower.age())
     board.slate_games.set(len(service.slate.table.rows))
     board.log_depth.set(service.log.depth)
+    board.spool_depth.set(service.log.spooled())
+    board.load.set(service.load.level)
+    board.database_breaker.set(BREAKER_LEVELS[service.database_breaker.state])
     for source, age in service.slate_follower.data_age.ages(service.clock.now()):
         board.data_age.labels(source.league, source.name).set(age)
     board.breaker.set(0 if shared is None else BREAKER_LEVELS[shared.breaker.state])

@@ -10,8 +10,12 @@ from sqlalchemy.engine import Engine
 from core.betting.leagues import BUILT_IN, League, Leagues
 from core.registry.bundle import write_bundle
 from core.registry.deployment import Version, deployment, install_champion, model_name, register
-from core.registry.forecaster import Calibration, ForecasterSpec, Head, Linear, Shape
-from feature_store import archive, online
+from core.registry.forecaster import Calibration, ForecasterSpec, Head, Shape
+from core.registry.linear import Linear
+from core.settings import load_settings
+from core.signing import signer
+from feature_store import archive
+from feature_store.building import build
 from feature_store.facts import Batch, Game, Quote, Result
 from feature_store.features import FEATURE_SETS, FeatureSet
 from tests.conftest import NOW
@@ -47,7 +51,7 @@ def fill(engine: Engine, league: League, now: datetime = NOW) -> None:
     ]
     batch.quotes += [price(league, f"{league.key}-101", 1.8), price(league, f"{league.key}/104", 2.4)]
     archive.record(engine, league, batch, source="test", recorded_at=NOW)
-    online.build(engine, league, now)
+    build(engine, league, now)
 
 
 def game(game_id: str, home: str, away: str, start_at: datetime, *, status: str = "scheduled") -> Game:
@@ -66,7 +70,7 @@ def record_price(engine: Engine, league: League, game_id: str, odds_home: float,
     archive.record(
         engine, league, Batch(quotes=[price(league, game_id, odds_home, now)]), source="test", recorded_at=now
     )
-    online.build(engine, league, now)
+    build(engine, league, now)
 
 
 def forecaster(league: League, features: FeatureSet, *, home_lean: float, with_trees: bool) -> ForecasterSpec:
@@ -100,12 +104,13 @@ def head(linear: Linear, *, trees_weight: float = 0.0) -> Head:
     return Head(linears=(linear,), weights=(1 - trees_weight,), trees_weight=trees_weight)
 
 
-def trees(league: League, width: int) -> dict[str, str]:
+def trees(league: League, names: tuple[str, ...]) -> dict[str, str]:
     """A LightGBM model of the outcome, grown on noise."""
     import lightgbm
 
     random = np.random.default_rng(7)
-    data = lightgbm.Dataset(random.normal(size=(200, width)), random.integers(0, league.outcomes, 200))
+    table, outcomes = random.normal(size=(200, len(names))), random.integers(0, league.outcomes, 200)
+    data = lightgbm.Dataset(table, outcomes, feature_name=list(names))
     parameters = {"objective": "multiclass", "num_class": league.outcomes, "verbose": -1, "num_threads": 1}
     return {"outcome": lightgbm.train(parameters, data, num_boost_round=3).model_to_string()}
 
@@ -135,8 +140,9 @@ def deploy(
     stated = fingerprint or features.fingerprint(league.sport)
     sha256, _ = write_bundle(
         store,
+        signer(load_settings(_env_file=None, bundle_dir=store), "bundle"),
         spec,
-        trees(league, len(features.names)) if with_trees else {},
+        trees(league, features.names) if with_trees else {},
         np.array([[10.0] * len(features.names), [np.nan] * len(features.names)]),
         model=model_name(league.key, variant),
         sport=league.sport,

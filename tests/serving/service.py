@@ -60,7 +60,8 @@ class Running:
 def settings_for(database: Engine | URL, store: Path, **overrides: object) -> Settings:
     address = database if isinstance(database, URL) else database.url
     shown = address.render_as_string(hide_password=False)
-    return load_settings(**{"_env_file": None, "database_url": shown, "bundle_dir": store, **overrides})
+    ours = {"bundle_dir": store, "serving_dir": store.with_name(f"{store.name}-serving")}
+    return load_settings(**{"_env_file": None, "database_url": shown, **ours, **overrides})
 
 
 @contextmanager
@@ -86,7 +87,7 @@ async def _served(app: FastAPI) -> AsyncIterator[tuple[httpx.AsyncClient, Servic
             yield client, state["service"]
 
 
-def eventually(check: Callable[[], bool], seconds: float = 5.0) -> float:
+def eventually(check: Callable[[], bool], seconds: float = 20.0) -> float:
     """Wait until the check holds; returns how long that took."""
     began = time.monotonic()
     while not check():

@@ -10,11 +10,14 @@ import pytest
 import redis
 from pydantic import SecretStr
 
+from core.signing import Signer
 from serving.breaker import Breaker
 from serving.cache import LocalCache, PredictionCache
 from serving.metrics import Metrics
-from serving.shared_cache import SOCKET_SECONDS, SharedCache, sealed, unsealed
+from serving.shared_cache import PATIENCE, SharedCache, sealed
 from tests.services import RedisServer, free_port, redis_server
+
+OURS, FOREIGN = Signer(b"our secret, long enough", "cache"), Signer(b"another's secret of that length", "cache")
 
 Work = Callable[[PredictionCache, Metrics], Coroutine[Any, Any, None]]
 
@@ -24,7 +27,7 @@ def with_cache(url: str | None, work: Work, patience: float = 5.0) -> None:
 
     async def run() -> None:
         metrics = Metrics()
-        cache = PredictionCache(None if url is None else SharedCache(SecretStr(url), metrics, patience))
+        cache = PredictionCache(None if url is None else SharedCache(SecretStr(url), OURS, metrics, patience))
         try:
             await work(cache, metrics)
         finally:
@@ -88,50 +91,104 @@ def test_local_entries_end_spread_over_time() -> None:
         cache.put(str(number), b"x")
     left = []
     for hands.now in (800.0, 900.0, 1000.0):
-        left.append(sum(not cache.lacks(str(number)) for number in range(200)))
+        left.append(sum(cache.get(str(number)) is not None for number in range(200)))
     assert left[0] == 200
     assert 0 < left[1] < 200
     assert left[2] == 0
 
 
-def test_local_entries_are_bounded() -> None:
-    cache = LocalCache(size=10)
-    for number in range(100):
+def test_local_entries_are_made_again_before_they_end() -> None:
+    hands = Hands()
+    cache = LocalCache(timer=hands)
+    for number in range(200):
         cache.put(str(number), b"x")
-    assert sum(not cache.lacks(str(number)) for number in range(100)) == 10
+    for hands.now in range(0, 1000, 60):
+        missing = [str(number) for number in range(200) if cache.get(str(number)) is None]
+        assert missing == []
+        for number in range(200):
+            if cache.wants(str(number)):
+                cache.put(str(number), b"x")
 
 
-def test_one_key_is_computed_once_however_many_ask() -> None:
+def test_local_entries_are_bounded_in_number_and_in_bytes() -> None:
+    few = LocalCache(bodies=10)
+    for number in range(100):
+        few.put(str(number), b"x")
+    assert [number for number in range(100) if few.get(str(number))] == list(range(90, 100))
+    small = LocalCache(size=100_000)
+    for number in range(100):
+        small.put(str(number), b"x" * 9_400)
+    assert sum(small.get(str(number)) is not None for number in range(100)) == 10
+    small.put("huge", b"x" * 200_000)
+    assert small.get("huge") is None
+    assert small.get("99") is not None
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_one_key_is_computed_once_however_many_ask(
+    redis_process: RedisServer, shared_redis: object, *, shared: bool
+) -> None:
     calls = []
 
-    def slow() -> bytes:
+    def compute() -> bytes:
         calls.append(1)
-        time.sleep(0.05)
         return b"answer"
 
     async def work(cache: PredictionCache, _: Metrics) -> None:
-        answers = await asyncio.gather(*(cache.get("key", slow) for _ in range(50)))
-        assert {answer for answer, _ in answers} == {b"answer"}
+        found = await asyncio.gather(*(cache.get("dbsbm:key", compute) for _ in range(50)))
+        assert {answer.body for answer in found if answer} == {b"answer"}
 
-    with_cache(None, work)
+    with_cache(redis_process.url if shared else None, work)
     assert len(calls) == 1
 
 
-def test_cancelled_callers_disturb_nobody() -> None:
+def test_cancelled_callers_disturb_nobody(redis_process: RedisServer, shared_redis: object) -> None:
     async def work(cache: PredictionCache, _: Metrics) -> None:
-        def slow() -> bytes:
-            time.sleep(0.05)
-            return b"answer"
-
-        first = asyncio.create_task(cache.get("key", slow))
-        await asyncio.sleep(0.01)
-        second = asyncio.create_task(cache.get("key", slow))
-        await asyncio.sleep(0.01)
+        first = asyncio.create_task(cache.get("dbsbm:key", body("answer")))
+        second = asyncio.create_task(cache.get("dbsbm:key", body("answer")))
+        await asyncio.sleep(0)
         first.cancel()
-        assert await second == (b"answer", "computed")
-        assert await cache.get("key", body("other")) == (b"answer", "local")
+        assert await second == (b"answer", "computed", False)
+        assert await cache.get("dbsbm:key", body("other")) == (b"answer", "local", False)
 
-    with_cache(None, work)
+    with_cache(redis_process.url, work)
+
+
+def test_nobody_gets_anothers_answer_though_many_go_away(
+    redis_process: RedisServer, shared_redis: "redis.Redis[bytes]"
+) -> None:
+    keys = [f"dbsbm:{number}" for number in range(500)]
+    for key in keys:
+        shared_redis.set(key, sealed(OURS, key, key.encode()))
+
+    async def work(cache: PredictionCache, _: Metrics) -> None:
+        assert cache.shared is not None
+        asked = [(key, asyncio.create_task(cache.shared.read(key))) for key in keys * 4]
+        for number, (_, task) in enumerate(asked):
+            if number % 3 == 0:
+                task.cancel()
+            if number % 100 == 0:
+                await asyncio.sleep(0)
+                task.cancel()
+        answers = await asyncio.gather(*(task for _, task in asked), return_exceptions=True)
+        stayed = [(key, answer) for (key, _), answer in zip(asked, answers, strict=True) if isinstance(answer, bytes)]
+        assert len(stayed) > 1000
+        assert all(answer == key.encode() for key, answer in stayed)
+
+    with_cache(redis_process.url, work)
+
+
+def test_who_has_patience_waits_and_who_has_not_is_told() -> None:
+    async def work(cache: PredictionCache, _: Metrics) -> None:
+        assert await cache.get("key", body("x"), patience=0.01) is None
+        assert await cache.get("key", body("x")) == (b"x", "computed", False)
+
+    with redis_server() as server:
+        server.process.send_signal(signal.SIGSTOP)
+        try:
+            with_cache(server.url, work, 0.3)
+        finally:
+            server.process.send_signal(signal.SIGCONT)
 
 
 def test_error_of_the_computation_reaches_every_caller_and_is_not_kept() -> None:
@@ -141,20 +198,30 @@ def test_error_of_the_computation_reaches_every_caller_and_is_not_kept() -> None
     async def work(cache: PredictionCache, _: Metrics) -> None:
         answers = await asyncio.gather(*(cache.get("key", broken) for _ in range(3)), return_exceptions=True)
         assert [type(answer) for answer in answers] == [ValueError] * 3
-        assert (await cache.get("key", body("good")))[0] == b"good"
+        assert await cache.get("key", body("good")) == (b"good", "computed", False)
 
     with_cache(None, work)
 
 
-def test_second_process_finds_what_the_first_computed(redis_process: RedisServer, shared_redis: object) -> None:
-    async def compute(cache: PredictionCache, _: Metrics) -> None:
-        assert await cache.get("dbsbm:k", body("answer")) == (b"answer", "computed")
+def test_second_process_finds_what_the_first_made_whole(redis_process: RedisServer, shared_redis: object) -> None:
+    async def make(cache: PredictionCache, _: Metrics) -> None:
+        assert await cache.get("dbsbm:k", body("draft")) == (b"draft", "computed", False)
+        assert await cache.get("dbsbm:k", body("never")) == (b"draft", "local", False)
+        assert cache.local.drafted
+        assert cache.local.wants("dbsbm:k")
+        await asyncio.to_thread(cache.keep, "dbsbm:k", b"whole", whole=True)
+        assert await cache.get("dbsbm:k", body("never")) == (b"whole", "local", True)
+        cache.computed("dbsbm:k", body("draft again"))
+        assert await cache.get("dbsbm:k", body("never")) == (b"whole", "local", True)
+        assert not cache.local.wants("dbsbm:k")
+        assert cache.shared is not None
+        assert await cache.shared.read("dbsbm:k") == b"whole"
 
     async def find(cache: PredictionCache, _: Metrics) -> None:
-        assert await cache.get("dbsbm:k", body("never")) == (b"answer", "redis")
-        assert await cache.get("dbsbm:k", body("never")) == (b"answer", "local")
+        assert await cache.get("dbsbm:k", body("never")) == (b"whole", "redis", True)
+        assert await cache.get("dbsbm:k", body("never")) == (b"whole", "local", True)
 
-    with_cache(redis_process.url, compute)
+    with_cache(redis_process.url, make)
     with_cache(redis_process.url, find)
 
 
@@ -164,10 +231,14 @@ def test_second_process_finds_what_the_first_computed(redis_process: RedisServer
         b"",
         b"garbage",
         b"\x80\x04\x95pickle",
-        sealed("dbsbm:other", b"another's answer"),
-        sealed("dbsbm:k", b"an answer")[:-1],
-        sealed("dbsbm:k", b"an answer") + b"x",
-        sealed("dbsbm:k", b"an answer").replace(b"an", b"no"),
+        b"\n" * 70,
+        sealed(OURS, "dbsbm:other", b"another's answer"),
+        sealed(FOREIGN, "dbsbm:k", b"an answer"),
+        sealed(Signer(b"our secret, long enough", "bundle"), "dbsbm:k", b"an answer"),
+        sealed(OURS, "dbsbm:k", b"an answer")[:-1],
+        sealed(OURS, "dbsbm:k", b"an answer") + b"x",
+        sealed(OURS, "dbsbm:k", b"an answer").replace(b"an", b"no"),
+        sealed(OURS, "dbsbm:k", b"an answer").replace(b"\n", b" "),
         b"x" * 5_000_000,
     ],
 )
@@ -177,9 +248,12 @@ def test_a_poisoned_value_is_counted_and_never_served(
     shared_redis.set("dbsbm:k", poison)
 
     async def work(cache: PredictionCache, metrics: Metrics) -> None:
-        assert await cache.get("dbsbm:k", body("good")) == (b"good", "computed")
+        assert await cache.get("dbsbm:k", body("good")) == (b"good", "computed", False)
         assert metrics.registry.get_sample_value("dbsbm_cache_poisoned_total") == bool(poison)
-        assert unsealed("dbsbm:k", shared_redis.get("dbsbm:k") or b"") == b"good"
+        assert cache.shared is not None
+        cache.keep("dbsbm:k", b"good", whole=True)
+        await asyncio.sleep(0)
+        assert await cache.shared.read("dbsbm:k") == b"good"
         assert cache.shared is not None
         assert cache.shared.breaker.state == "closed"
 
@@ -190,7 +264,7 @@ def test_a_value_of_another_type_is_poison_too(redis_process: RedisServer, share
     shared_redis.lpush("dbsbm:k", "x")
 
     async def work(cache: PredictionCache, metrics: Metrics) -> None:
-        assert await cache.get("dbsbm:k", body("good")) == (b"good", "computed")
+        assert await cache.get("dbsbm:k", body("good")) == (b"good", "computed", False)
         assert metrics.registry.get_sample_value("dbsbm_cache_poisoned_total") == 1
 
     with_cache(redis_process.url, work)
@@ -202,22 +276,27 @@ def test_redis_killed_in_the_middle_fails_nobody_and_is_joined_again() -> None:
     async def work(cache: PredictionCache, _: Metrics) -> None:
         assert cache.shared is not None
         with redis_server(port) as server:
-            assert (await cache.get("before", body("x")))[1] == "computed"
+            assert await cache.get("before", body("x")) == (b"x", "computed", False)
             server.process.kill()
             server.process.wait()
             began = time.monotonic()
             answers = await asyncio.gather(*(cache.get(f"away-{number}", body("x")) for number in range(500)))
-            assert {answer for answer, _ in answers} == {b"x"}
+            assert {answer.body for answer in answers if answer} == {b"x"}
             assert cache.shared.breaker.state == "open"
             assert time.monotonic() - began < 10
         with redis_server(port):
-            await asyncio.sleep(1.1)
-            await cache.get("probe", body("x"))
+            for _ in range(20):
+                await asyncio.sleep(0.5)
+                await cache.shared.read("probe")
+                if cache.shared.breaker.state == "closed":
+                    break
             assert cache.shared.breaker.state == "closed"
-            await cache.get("after", body("y"))
+            assert await cache.get("after", body("y")) == (b"y", "computed", False)
+            cache.keep("after", b"y", whole=True)
+            await asyncio.sleep(0)
             assert await cache.shared.read("after") == b"y"
 
-    with_cache(f"redis://127.0.0.1:{port}/0", work, SOCKET_SECONDS)
+    with_cache(f"redis://127.0.0.1:{port}/0", work, PATIENCE)
 
 
 def test_silent_redis_is_given_up_in_a_fraction_of_its_librarys_own_patience() -> None:
@@ -226,7 +305,9 @@ def test_silent_redis_is_given_up_in_a_fraction_of_its_librarys_own_patience() -
         waits = []
         for number in range(10):
             began = time.monotonic()
-            assert (await cache.get(f"key-{number}", body("x")))[0] == b"x"
+            found = await cache.get(f"key-{number}", body("x"))
+            assert found is not None
+            assert found.body == b"x"
             waits.append(time.monotonic() - began)
         assert max(waits) < 2
         assert cache.shared.breaker.state == "open"
@@ -234,6 +315,6 @@ def test_silent_redis_is_given_up_in_a_fraction_of_its_librarys_own_patience() -
     with redis_server() as server:
         server.process.send_signal(signal.SIGSTOP)
         try:
-            with_cache(server.url, work, SOCKET_SECONDS)
+            with_cache(server.url, work, PATIENCE)
         finally:
             server.process.send_signal(signal.SIGCONT)

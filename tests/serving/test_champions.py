@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy.engine import Engine
 
 from core.registry.deployment import roll_back
+from feature_store.features import RESULTS
 from serving.champion_follower import ChampionFollower
 from serving.shapes import Models
 from tests.conftest import NOW
@@ -41,7 +42,11 @@ def test_new_champion_answers_without_a_restart(mariadb_database: Engine, tmp_pa
 FLAWS: tuple[tuple[dict[str, Any], str, str], ...] = (
     ({"damaged": True}, "SECURITY_ERROR", "forecaster.json"),
     ({"fingerprint": "f" * 64}, "DATA_INTEGRITY_ERROR", "other state rules"),
-    ({"labels": ("rating_gap@99",) + ("form_gap@1",) * 14}, "DATA_INTEGRITY_ERROR", "rating_gap@99"),
+    (
+        {"labels": ("rating_gap@99",) + ("form_gap@1",) * (len(RESULTS.names) - 1)},
+        "DATA_INTEGRITY_ERROR",
+        "rating_gap@99",
+    ),
 )
 
 

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from serving.shapes import BatchAnswer, Prediction
+from serving.shapes import BatchAnswer, Prediction, Ranking
 from tests.conftest import NOW
 from tests.serving.models import TRAINED_UNTIL
 from tests.serving.service import Running
@@ -164,3 +164,18 @@ def test_matchup_of_an_unknown_team_names_the_nearest(service: Running) -> None:
     assert (answer.status_code, answer.json()["nearest"][0]) == (404, "Arsenal")
     itself = service.get("/v1/matchups/soccer/EPL", params={"home": "Chelsea", "away": "chelsea"})
     assert (itself.status_code, itself.json()["field"]) == (422, "away")
+
+
+def test_ranking_puts_the_surest_first_and_leaves_other_days_out(service: Running) -> None:
+    tomorrow = (NOW + timedelta(days=1)).date().isoformat()
+    answer = service.get("/v1/ranking", params={"date": tomorrow})
+    items = Ranking.model_validate_json(answer.content).items
+    assert {item.prediction.game.game_id for item in items} == {"EPL-101", "NFL-101"}
+    chances = [item.confidence for item in items]
+    assert chances == sorted(chances, reverse=True)
+    for item in items:
+        shown = item.prediction.probabilities
+        assert item.confidence == max(shown.home, shown.draw or 0, shown.away)
+    only = service.get("/v1/ranking", params={"date": tomorrow, "league": "NFL", "limit": 1}).json()["items"]
+    assert [item["prediction"]["game"]["game_id"] for item in only] == ["NFL-101"]
+    assert service.get("/v1/ranking", params={"date": "2019-01-01"}).json() == {"items": []}

@@ -1,0 +1,260 @@
+"""How often a name may ask: a limit per minute that all processes share through Redis, without asking it each time.
+
+Minutes are those of the wall clock, and the count of a name in a minute is one number in Redis (the storage is
+``limits``'s). A process takes a few requests at a time out of it and spends them from memory: half of its fair share
+of what is left, so that the portions shrink as the limit comes near. What holds:
+
+- with Redis, all processes together let pass at most the limit per minute, exactly; as the portions still in the hands
+  of others may be lost, a caller may be refused up to ``limit / 2`` early only if all its requests went to one of many
+  processes, and hardly at all if they are spread
+- without Redis each process lets pass ``limit / sharers``
+- in the minute in which Redis goes, each adds at most a quarter of that to what it had, so that all together stay below
+  1.25 times the limit; what was let pass without Redis is entered when it is back, and so is what it forgot meanwhile
+  (by several at once, so that a caller may be refused early until that minute ends)
+"""
+
+import asyncio
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+import redis.asyncio
+from limits.aio.storage import RedisStorage
+from pydantic import SecretStr
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+
+from core.errors import RateLimitError
+from core.logs import get_logger
+from serving.breaker import Breaker
+from serving.metrics import Metrics
+
+WINDOW_SECONDS: Final = 60
+SOCKET_SECONDS: Final = 0.05
+"""A whole command may take twice this."""
+
+CONNECTIONS: Final = 8
+MOST_NAMES: Final = 50_000
+"""Names counted one by one per minute; those that come after share one count."""
+
+OTHERS: Final = "others"
+OUTAGE_SHARE: Final = 4
+"""In the minute in which Redis goes, a process lets this part of its share pass."""
+
+log = get_logger(__name__)
+
+
+class Standing(NamedTuple):
+    """Where a name stands in the minute under way, as far as this process knows."""
+
+    limit: int
+    remaining: int
+    seconds: int
+    """Until the minute ends."""
+
+
+@dataclass(slots=True)
+class Budget:
+    """What this process knows of one name in the minute under way."""
+
+    limit: int
+    in_hand: int = 0
+    """Granted, not used yet."""
+    counted: int = 0
+    """Everybody's grants, when Redis was last asked."""
+    alone: int = 0
+    """Granted by ourselves while Redis was away."""
+    owed: int = 0
+    """Of those, what Redis was not told yet."""
+    waiting: int = 0
+    asking: asyncio.Task[bool] | None = None
+
+    @property
+    def remaining(self) -> int:
+        """What is left of the limit, as far as is known here."""
+        return max(0, self.limit - self.counted - self.owed) + self.in_hand
+
+
+class SharedCounts:
+    """The counts in Redis. Gives None while Redis is away; after a few failures that costs nothing.
+
+    ``patience`` is how long one answer of Redis may take [seconds].
+    """
+
+    def __init__(self, address: SecretStr, patience: float = SOCKET_SECONDS) -> None:
+        self.breaker = Breaker()
+        self._deadline = 2 * patience
+        self._pool = redis.asyncio.BlockingConnectionPool.from_url(
+            address.get_secret_value(),
+            socket_timeout=patience,
+            socket_connect_timeout=patience,
+            retry=Retry(NoBackoff(), 0),
+            max_connections=CONNECTIONS,
+            timeout=patience,
+            client_name="dbsbm-limits",
+        )
+        self._storage = RedisStorage(
+            "async+redis://",
+            implementation="redispy",
+            key_prefix="dbsbm:limit",
+            connection_pool=self._pool,  # type: ignore[arg-type]  # handed on as it is
+        )
+
+    async def add(self, name: str, window: int, amount: int) -> int | None:
+        """Enter an amount; the name's count in that minute afterwards."""
+        if not self.breaker.admits():
+            return None
+        try:
+            async with asyncio.timeout(self._deadline):
+                count = await self._storage.incr(f"{name}/{window}", WINDOW_SECONDS, amount)
+        except (RedisError, OSError) as error:
+            if self.breaker.failed():
+                log.warning("Redis is away; each process limits its own share", reason=type(error).__name__)
+            return None
+        except asyncio.CancelledError:
+            self.breaker.failed()
+            raise
+        if self.breaker.succeeded():
+            log.info("Redis is back; limits are shared again")
+        return count
+
+    async def close(self) -> None:
+        """Give the connections back."""
+        await self._pool.aclose()
+
+
+class Limiter:
+    """Lets names pass until their limit is used up. Belongs to one event loop.
+
+    ``sharers`` is how many processes serve the same callers. ``timer`` is the machine's time [seconds]: minutes must
+    be the same ones in every process, and pass even where the service shows the past.
+    """
+
+    def __init__(
+        self,
+        shared: SharedCounts | None,
+        metrics: Metrics,
+        *,
+        sharers: int = 1,
+        timer: Callable[[], float] = time.time,
+    ) -> None:
+        self._shared = shared
+        self._metrics = metrics
+        self._sharers = sharers
+        self._timer = timer
+        self._window = -1
+        self._away_since: int | None = None
+        self._budgets: dict[str, Budget] = {}
+
+    async def take(self, name: str, limit: int) -> Standing:
+        """Let one request of the name pass. Raises RateLimitError, saying when its next minute begins.
+
+        Waits for nobody while there is something in hand or nothing left.
+        """
+        now = self._timer()
+        window = self._turned(now)
+        budget = self._budgets.get(name)
+        if budget is None:
+            budget = self._opened(name, limit)
+        while not budget.in_hand:
+            if budget.counted >= limit or not await self._refilled(name, budget, window):
+                self._metrics.limited.labels(name.partition("/")[0]).inc()
+                raise RateLimitError(
+                    f"More than {limit} requests in a minute.",
+                    hint="Wait as long as Retry-After says.",
+                    retry_after=_seconds_left(now),
+                    limit=limit,
+                )
+        budget.in_hand -= 1
+        return Standing(limit, budget.remaining, _seconds_left(now))
+
+    def take_in_hand(self, names: Sequence[tuple[str, int]]) -> Standing | None:
+        """Let one request of all these names, each with its limit, pass: the tightest standing.
+
+        None, and nothing taken, unless each has something in hand.
+        """
+        now = self._timer()
+        window = self._turned(now)
+        budgets = []
+        for name, limit in names:
+            budget = self._budgets.get(name)
+            if self._shared is None:
+                budget = budget or self._opened(name, limit)
+                if not budget.in_hand:
+                    self._refill_alone(budget, window)
+            if budget is None or not budget.in_hand:
+                return None
+            budgets.append(budget)
+        for budget in budgets:
+            budget.in_hand -= 1
+        tightest = budgets[0] if len(budgets) == 1 else min(budgets, key=lambda budget: budget.remaining)
+        return Standing(tightest.limit, tightest.remaining, _seconds_left(now))
+
+    def _turned(self, now: float) -> int:
+        """The minute under way; with a new one everything begins anew."""
+        window = int(now // WINDOW_SECONDS)
+        if window != self._window:
+            self._window, self._budgets = window, {}
+        return window
+
+    async def close(self) -> None:
+        """Give the connections back."""
+        if self._shared is not None:
+            await self._shared.close()
+
+    def _opened(self, name: str, limit: int) -> Budget:
+        kept = name if len(self._budgets) < MOST_NAMES else f"{name.partition('/')[0]}/{OTHERS}"
+        return self._budgets.setdefault(kept, Budget(limit))
+
+    async def _refilled(self, name: str, budget: Budget, window: int) -> bool:
+        """Whether there is something in hand again; however many wait, Redis is asked once."""
+        if self._shared is None:
+            return self._refill_alone(budget, window)
+        budget.waiting += 1
+        try:
+            if budget.asking is None:
+                budget.asking = asyncio.create_task(self._asked(self._shared, name, budget, window))
+            return await asyncio.shield(budget.asking)
+        finally:
+            budget.waiting -= 1
+
+    async def _asked(self, shared: SharedCounts, name: str, budget: Budget, window: int) -> bool:
+        try:
+            return await self._refill(shared, name, budget, window)
+        finally:
+            # Here, not in a callback that runs later: waiting for what is done already gives nobody else a turn.
+            budget.asking = None
+
+    async def _refill(self, shared: SharedCounts, name: str, budget: Budget, window: int) -> bool:
+        owed, before = budget.owed, budget.counted
+        wanted = max(1, budget.waiting, (budget.limit - before) // (2 * self._sharers))
+        count = await shared.add(name, window, owed + wanted)
+        if count is not None and (forgotten := before + owed + wanted - count) > 0:
+            count = await shared.add(name, window, forgotten)
+        if count is None:
+            if self._away_since is None:
+                self._away_since = window
+            return self._refill_alone(budget, window)
+        self._away_since = None
+        budget.counted, budget.owed = count, 0
+        budget.in_hand += max(0, wanted - max(0, count - budget.limit))
+        return budget.in_hand > 0
+
+    def _refill_alone(self, budget: Budget, window: int) -> bool:
+        part = OUTAGE_SHARE if self._away_since == window else 1
+        share = budget.limit // (self._sharers * part)
+        if budget.alone >= (share if part > 1 else max(1, share)):
+            return False
+        budget.alone += 1
+        budget.owed += 1
+        budget.in_hand += 1
+        self._metrics.limited_alone.inc()
+        return True
+
+
+def _seconds_left(now: float) -> int:
+    """Until the minute under way ends, rounded up."""
+    return math.ceil(WINDOW_SECONDS - now % WINDOW_SECONDS)

@@ -1,0 +1,105 @@
+"""Replies to questions for predictions, as status, headers and bytes: what the front sends and the routes wrap."""
+
+import asyncio
+from datetime import datetime
+from typing import NamedTuple
+
+import orjson
+from starlette.responses import Response
+
+from core.errors import DbsbmError
+from serving.answers import Served
+from serving.errors import problem_of
+from serving.prediction_log import Entry
+from serving.shapes import GameRef
+from serving.state import Service
+from serving.trace import Trace
+
+Header = tuple[bytes, bytes]
+
+JSON: Header = (b"content-type", b"application/json")
+REVALIDATED: Header = (b"cache-control", b"private, no-cache")
+
+
+class Reply(NamedTuple):
+    """A whole answer, but for the headers that every answer gets."""
+
+    status: int
+    headers: list[Header]
+    body: bytes
+
+    def wrapped(self) -> Response:
+        """The same as the framework has it."""
+        response = Response(self.body, self.status)
+        response.raw_headers = self.headers
+        return response
+
+
+class Question(NamedTuple):
+    """One game asked for, and what the caller has of it already."""
+
+    sport: str
+    league: str
+    game_id: str
+    known: str | None = None
+    """The header If-None-Match."""
+    afresh: bool = False
+    """Whether the answer must not come from a cache (the request header Cache-Control: no-cache)."""
+
+
+async def reply_to_one(service: Service, trace: Trace, question: Question) -> Reply:
+    """One game's prediction, or 304 if the caller has it. Raises as ``Predictor.predict`` does."""
+    now = service.clock.now()
+    sport, league, game_id, known, afresh = question
+    served = None if afresh else service.predictor.ready(sport, league, game_id, now)
+    if served is None:
+        service.load.must_bear("single")
+        served = await service.predictor.predict(sport, league, game_id, now, afresh=afresh)
+    return reply_with(service, trace, served, known, now)
+
+
+def reply_with(service: Service, trace: Trace, served: Served, known: str | None, now: datetime) -> Reply:
+    """This prediction, counted and logged; or 304 if the caller has it."""
+    trace.level = served.level
+    trace.generation = service.champions.generation(served.model)
+    etag = served.etag(now)
+    tag = (b"etag", etag.encode())
+    if known is not None and etag in known:
+        return Reply(304, [tag, REVALIDATED], b"")
+    record(service, trace, served, now)
+    body = served.complete(now)
+    return Reply(200, [tag, REVALIDATED, (b"content-length", b"%d" % len(body)), JSON], body)
+
+
+async def reply_to_many(service: Service, trace: Trace, games: list[GameRef]) -> Reply:
+    """Each game's prediction or problem, in the order asked. Raises OverloadedError."""
+    service.load.must_bear("batch")
+    now = service.clock.now()
+    ready = [service.predictor.ready(game.sport, game.league, game.game_id, now) for game in games]
+    # Together, so that the shared cache is asked for all that is missing at once.
+    missing = (_item(service, trace, game, now) for game, served in zip(games, ready, strict=True) if served is None)
+    fetched = iter(await asyncio.gather(*missing))
+    items = [next(fetched) if served is None else _prediction(service, trace, served, now) for served in ready]
+    body = b'{"items":[' + b",".join(items) + b"]}"
+    return Reply(200, [(b"content-length", b"%d" % len(body)), JSON], body)
+
+
+async def _item(service: Service, trace: Trace, game: GameRef, now: datetime) -> bytes:
+    try:
+        served = await service.predictor.predict(game.sport, game.league, game.game_id, now)
+    except DbsbmError as error:
+        return b'{"problem":' + orjson.dumps(problem_of(error, trace.request_id)) + b"}"
+    return _prediction(service, trace, served, now)
+
+
+def _prediction(service: Service, trace: Trace, served: Served, now: datetime) -> bytes:
+    record(service, trace, served, now)
+    return b'{"prediction":' + served.complete(now) + b"}"
+
+
+def record(service: Service, trace: Trace, served: Served, now: datetime) -> None:
+    """Count and log a prediction that is about to be served."""
+    service.metrics.count_prediction(served.level)
+    service.log.put(Entry(served, trace.request_id, now, trace.key_id))
+    if service.shadow is not None:
+        service.shadow.put(served, trace.request_id, now)

@@ -1,0 +1,42 @@
+"""One line about every request, written many at a time: a line of its own costs more than a cached answer."""
+
+import asyncio
+import time
+from typing import Final, TypedDict
+
+from core.logs import write_lines
+
+FLUSH_SECONDS: Final = 0.05
+NAME: Final = "serving.requests"
+
+
+class Line(TypedDict):
+    """What is said of a request: never a header, a query or an id of a game."""
+
+    route: str
+    method: str
+    status: int
+    ms: float
+    cache: str | None
+    generation: int | None
+    key_id: str | None
+    request_id: str
+
+
+class RequestLog:
+    """Keeps lines for a twentieth of a second at most. Belongs to one event loop."""
+
+    def __init__(self) -> None:
+        self._waiting: list[tuple[float, Line]] = []
+
+    def add(self, line: Line) -> None:
+        """Keep a line; written soon, whatever happens to the loop in an orderly way."""
+        self._waiting.append((time.monotonic(), line))
+        if len(self._waiting) == 1:
+            asyncio.get_running_loop().call_later(FLUSH_SECONDS, self.flush)
+
+    def flush(self) -> None:
+        """Write what waits."""
+        lines, self._waiting = self._waiting, []
+        now = time.monotonic()
+        write_lines(NAME, "request", [(now - at, line) for at, line in lines])

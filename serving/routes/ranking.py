@@ -1,0 +1,64 @@
+"""The games of a day, the surest forecast first."""
+
+import asyncio
+from datetime import date, datetime
+from typing import Annotated
+
+import orjson
+from fastapi import Query, Response
+
+from core.errors import DbsbmError
+from feature_store.online import OnlineRow
+from serving.answers import Served
+from serving.replies import record
+from serving.routes.answering import LeagueQuery, guarded_router, joined, problems
+from serving.shapes import Ranking
+from serving.slate import key_of
+from serving.state import Service, ServiceDep, TraceDep
+
+MOST_RANKED = 25
+
+router = guarded_router("predictions")
+
+
+@router.get(
+    "/v1/ranking", response_model=Ranking, responses=problems(404, 422, 503), summary="A day's games by confidence"
+)
+async def ranking(
+    service: ServiceDep,
+    trace: TraceDep,
+    league: LeagueQuery = None,
+    date: Annotated[date | None, Query(examples=["2024-05-04"], description="UTC day; today if left out.")] = None,
+    limit: Annotated[int, Query(ge=1, le=MOST_RANKED)] = MOST_RANKED,
+) -> Response:
+    """Games that have not begun, by the chance of their likeliest outcome; what has no forecast is left out."""
+    service.load.must_bear("batch")
+    now = service.clock.now()
+    wanted = None if league is None else service.leagues.get(league)
+    day = now.date() if date is None else date
+    rows = [
+        row
+        for row in service.slate.upcoming(now)
+        if row.game.start_at.date() == day and (wanted is None or row.league == wanted.key)
+    ]
+    answers = await asyncio.gather(*(_answer(service, row, now) for row in rows))
+    ranked = sorted((answer for answer in answers if answer is not None), key=lambda pair: -pair[0])[:limit]
+    for _, served in ranked:
+        record(service, trace, served, now)
+    items = [
+        b'{"confidence":%s,"prediction":%s}' % (repr(chance).encode(), one.complete(now)) for chance, one in ranked
+    ]
+    return Response(b'{"items":' + joined(items) + b"}", media_type="application/json")
+
+
+async def _answer(service: Service, row: OnlineRow, now: datetime) -> tuple[float, Served] | None:
+    """The forecast and the chance of its likeliest outcome."""
+    sport, league, game_id = key_of(row)
+    try:
+        served = service.predictor.ready(sport, league, game_id, now)
+        if served is None:
+            served = await service.predictor.predict(sport, league, game_id, now)
+    except DbsbmError:
+        return None
+    chances = orjson.loads(served.body)["probabilities"]
+    return max(chances[side] or 0.0 for side in ("home", "draw", "away")), served

@@ -1,0 +1,20 @@
+"""The page that documents the API."""
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import HTMLResponse
+
+from serving.reference_page import STYLE, reference_page
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.get("/docs")
+async def page(request: Request) -> HTMLResponse:
+    """Every address with its parameters, answers and examples."""
+    return HTMLResponse(reference_page(request.app.openapi()))
+
+
+@router.get("/docs.css")
+async def style() -> Response:
+    """How that page looks."""
+    return Response(STYLE, media_type="text/css")

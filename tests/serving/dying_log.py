@@ -1,0 +1,92 @@
+"""A prediction log that kills itself with SIGKILL at a point named on the command line, its database away until then."""
+
+import os
+import signal
+import sys
+from io import FileIO
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy.engine import make_url
+
+import serving.prediction_log as module
+from core.database import open_database
+from core.errors import DatabaseError
+from serving.metrics import Metrics
+from serving.prediction_log import PredictionLog
+from serving.spool import Sealed, Spool
+from tests.conftest import NOW
+
+POINTS = ("line half written", "written, not said", "spooled", "half drained", "drained, not deleted", "deleted")
+ROWS = 30
+
+
+def row(number: int) -> dict[str, Any]:
+    """A prediction as the table holds it."""
+    said = {"sport": "soccer", "league": "EPL", "game_id": f"g{number}", "model": "EPL-results", "version": 1}
+    numbers = {"p_home": 0.5, "p_draw": 0.3, "p_away": 0.2, "margin": 0.1, "total": 2.5}
+    who = {"served_id": f"id-{number}", "request_id": f"r{number}", "key_id": None, "cache": "local", "shadow": False}
+    return {**said, **numbers, **who, "features": "f" * 64, "as_of": NOW, "served_at": NOW}
+
+
+class RowLog(PredictionLog):
+    """A log that is given rows."""
+
+    def _fill_batch(self) -> None:
+        while self._queue and len(self._batch) < module.BATCH:
+            self._batch.append(self._queue.popleft())  # type: ignore[arg-type]
+
+
+def log_over(engine: Any, folder: Path, *, limit: int = 10**6, capacity: int = 1_000) -> PredictionLog:
+    return RowLog(engine, Spool(folder, limit, file_bytes=2_000), Metrics(), capacity)
+
+
+def dies(owner: Any, name: str, *, before: bool = False) -> None:
+    honest = getattr(owner, name)
+
+    def last(*given: Any) -> Any:
+        if not before:
+            honest(*given)
+        return os.kill(os.getpid(), signal.SIGKILL)
+
+    setattr(owner, name, last)
+
+
+def half(_spool: Spool, file: FileIO, _before: int, content: bytes) -> None:
+    file.write(content[: len(content) // 2])
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def main(point: str, database: str, folder: Path) -> None:
+    log = log_over(open_database(make_url(database)), folder)
+    honest = PredictionLog._insert
+
+    def away(*_given: Any) -> None:
+        raise DatabaseError("away")
+
+    PredictionLog._insert = away  # type: ignore[method-assign]
+    for number in range(ROWS):
+        if number == ROWS // 2 and point == "line half written":
+            Spool._write = half  # type: ignore[method-assign]
+        if number == ROWS // 2 and point == "written, not said":
+            dies(Spool, "_write")
+        log.put(row(number))  # type: ignore[arg-type]
+        log.step()
+        print(f"id-{number}", flush=True)
+    if point == "spooled":
+        os.kill(os.getpid(), signal.SIGKILL)
+    PredictionLog._insert = honest  # type: ignore[method-assign]
+    match point:
+        case "half drained":
+            module.BATCH = 2  # type: ignore[misc]
+            dies(PredictionLog, "_insert")
+        case "drained, not deleted":
+            dies(Sealed, "delete", before=True)
+        case "deleted":
+            dies(Sealed, "delete")
+    while log.step():
+        pass
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2], Path(sys.argv[3]))

@@ -1,0 +1,82 @@
+"""What an admin may change while the service runs, and what only the gate may."""
+
+import pytest
+from sqlalchemy.engine import Engine
+
+from core.registry.deployment import deployment, install_champion, register, version
+from tests.conftest import NOW
+from tests.serving.conftest import World
+from tests.serving.guarded import make_key, production_settings
+from tests.serving.models import EPL, damage, deploy
+from tests.serving.service import Running, eventually, started
+
+MODEL = "EPL-results"
+
+
+def act(running: Running, key: str, action: str, model: str = MODEL, **options: object) -> tuple[int, dict]:  # type: ignore[type-arg]
+    answer = running.post(f"/v1/admin/models/{model}/{action}", headers={"X-API-Key": key}, **options)
+    return answer.status_code, answer.json()
+
+
+def answers(running: Running, version_number: int, generation: int) -> bool:
+    """Whether this version answers; the first reading of its bundle takes a second and more."""
+    champion = running.service.champions.loaded.get(MODEL)
+    return champion is not None and (champion.version.version, champion.generation) == (version_number, generation)
+
+
+def test_rollback_and_promotion_of_what_passed_before_reach_the_answers(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    deploy(world.engine, world.store, EPL, number=2, home_lean=0.9)
+    key = make_key(world.engine, "admin")
+    with started(production_settings(world)) as running:
+        status, record = act(running, key, "rollback")
+        assert (status, record["champion"], record["previous"]) == (200, 1, 2)
+        eventually(lambda: answers(running, 1, record["generation"]), seconds=60)
+        status, record = act(running, key, "promote", json={"version": 2})
+        assert (status, record["champion"], record["previous"]) == (200, 2, 1)
+        eventually(lambda: answers(running, 2, record["generation"]), seconds=60)
+    said = capsys.readouterr()
+    assert "deployment changed" in said.out + said.err
+    assert key.partition(".")[0] in said.out + said.err
+
+
+def test_only_the_gate_promotes_what_never_answered(world: World) -> None:
+    first = version(world.engine, MODEL, 1)
+    register(world.engine, type(first)(**{**vars(first), "version": 2}), NOW)
+    key = make_key(world.engine, "admin")
+    with started(production_settings(world)) as running:
+        before = deployment(world.engine, MODEL)
+        status, problem = act(running, key, "promote", json={"version": 2})
+        assert (status, problem["code"]) == (409, "CONFLICT_ERROR")
+        assert f"dbsbm promote {MODEL} --version 2" in problem["hint"]
+        assert act(running, key, "promote", json={"version": 1})[0] == 409
+        assert act(running, key, "promote", json={"version": 9})[0] == 404
+        assert act(running, key, "rollback")[0] == 409
+        assert act(running, key, "rollback", "EPL-result")[1]["nearest"] == [MODEL]
+        for wrong in ({}, {"version": 0}, {"version": "two"}, {"version": 2, "force": True}):
+            assert act(running, key, "promote", json=wrong)[0] == 422
+        assert deployment(world.engine, MODEL) == before
+
+
+def test_a_refused_champion_is_looked_at_again_when_told_to(world: World) -> None:
+    second = deploy(world.engine, world.store, EPL, number=2, home_lean=0.9)
+    target = world.store / second.bundle_sha256 / "forecaster.json"
+    whole = target.read_bytes()
+    key = make_key(world.engine, "admin")
+    damage(world.store, second)
+    with started(production_settings(world)) as running:
+        eventually(lambda: MODEL in running.service.champion_follower.refusals, seconds=60)
+        target.write_bytes(whole)
+        status, record = act(running, key, "reload")
+        assert (status, record["champion"]) == (200, 2)
+        eventually(lambda: answers(running, 2, record["generation"]), seconds=60)
+        assert MODEL not in running.service.champion_follower.refusals
+
+
+def test_two_admins_at_once_change_it_once(sqlite_database: Engine, world: World) -> None:
+    deploy(world.engine, world.store, EPL, number=2)
+    seen = deployment(world.engine, MODEL)
+    install_champion(world.engine, seen, 1, NOW)
+    with pytest.raises(Exception, match="changed by someone else"):
+        install_champion(world.engine, seen, 1, NOW)

@@ -1,0 +1,163 @@
+"""Hits answered by the server itself read as those that went through the app, and count as much."""
+
+import re
+import socket
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+
+from serving.lane import Lane
+from serving.server import running_server
+from tests.serving.conftest import World
+from tests.serving.guarded import make_key, production_settings
+from tests.serving.service import MovingClock, eventually
+
+GAME = "/v1/predictions/soccer/EPL/EPL-102"
+CHANGING = re.compile(rb"^(date|ratelimit-remaining|ratelimit-reset): [^\r]*", re.MULTILINE)
+GUILD = 77
+
+
+@dataclass
+class Street:
+    """A server, the keys to it, and what its lane said to each question."""
+
+    url: str
+    key: str
+    of_guild: str
+    said: list[bool] = field(default_factory=list)
+    closed: bool = False
+
+    def ask(self, sent: bytes, answers: int = 1) -> bytes:
+        """What comes back on a fresh connection, but for what changes with time."""
+        place = urlsplit(self.url)
+        with socket.create_connection((place.hostname, place.port), timeout=10) as connection:
+            connection.sendall(sent)
+            with connection.makefile("rb") as file:
+                return b"".join(CHANGING.sub(rb"\1", _answer(file)) for _ in range(answers))
+
+    def head(self, path: str = GAME, *lines: str, method: str = "GET", key: str | None = None) -> bytes:
+        sent = (f"{method} {path} HTTP/1.1", "Host: us", f"X-API-Key: {key or self.key}", "X-Request-ID: the-same")
+        return "\r\n".join((*sent, *lines, "", "")).encode()
+
+
+def _answer(file) -> bytes:  # type: ignore[no-untyped-def]
+    head = b""
+    while not head.endswith(b"\r\n\r\n"):
+        line = file.readline()
+        if not line:
+            return head
+        head += line
+    length = re.search(rb"content-length: (\d+)", head)
+    return head + (file.read(int(length[1])) if length and b" 304 " not in head else b"")
+
+
+@pytest.fixture
+def street(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Street]:
+    key, of_guild = (make_key(world.engine, "predict", guild_id=guild_id) for guild_id in (None, GUILD))
+    with running_server(production_settings(world), MovingClock()) as url:
+        street = Street(url, key, of_guild)
+        answer = Lane.answer
+
+        def noted(self: Lane, *question: object) -> bytes | None:
+            said = None if street.closed else answer(self, *question)  # type: ignore[arg-type]
+            street.said.append(said is not None)
+            return said
+
+        eventually(lambda: street.ask(street.head()).startswith(b"HTTP/1.1 200"))
+        eventually(lambda: b'"reasons":null' not in street.ask(street.head()))
+        street.ask(street.head())
+        monkeypatch.setattr(Lane, "answer", noted)
+        yield street
+
+
+def both(street: Street, sent: bytes, answers: int = 1) -> bytes:
+    """The answer, having seen that it is the same with and without the lane."""
+    first = street.ask(sent, answers)
+    street.closed = True
+    second = street.ask(sent, answers)
+    street.closed = False
+    assert first == second
+    return first
+
+
+def test_hits_take_the_lane_and_read_the_same(street: Street) -> None:
+    etag = re.search(rb"etag: ([^\r]+)", street.ask(street.head()))
+    assert etag is not None
+    for sent in (
+        street.head(),
+        street.head(GAME, f"X-Guild-ID: {GUILD}"),
+        street.head(key=street.of_guild),
+        street.head(GAME, f"X-Guild-ID: {GUILD}", key=street.of_guild),
+        street.head(GAME, f"If-None-Match: {etag[1].decode()}"),
+        street.head(GAME, 'If-None-Match: W/"other"'),
+    ):
+        street.said.clear()
+        both(street, sent)
+        assert street.said == [True, False]
+
+
+def test_what_is_not_plain_ready_or_allowed_goes_the_usual_way(street: Street) -> None:
+    for sent in (
+        street.head(key="nobody.nothing"),
+        street.head(GAME, f"X-Guild-ID: {GUILD + 1}", key=street.of_guild),
+        street.head(GAME, "X-Guild-ID: none"),
+        street.head(GAME, "Host: them"),
+        street.head(GAME, "Cache-Control: no-cache"),
+        street.head(GAME + "?a=b"),
+        street.head(GAME + "#there"),
+        street.head("/v1/predictions/soccer/EPL/EPL%2D102"),
+        street.head("/v1/predictions/soccer/EPL/none"),
+        street.head(GAME, method="DELETE"),
+        street.head(GAME, "Content-Length: 3") + b"abc",
+        street.head(GAME, "Connection: close"),
+        street.head(GAME).replace(b"HTTP/1.1", b"HTTP/1.0"),
+    ):
+        street.said.clear()
+        both(street, sent)
+        assert not any(street.said), sent
+
+
+def test_pipelined_questions_are_answered_in_order(street: Street) -> None:
+    hit, miss = street.head(), street.head("/v1/predictions/soccer/EPL/none")
+    said = both(street, hit + miss + hit + hit + miss, answers=5)
+    assert re.findall(rb"HTTP/1.1 (\d+)", said) == [b"200", b"404", b"200", b"200", b"404"]
+
+
+def test_a_head_in_pieces_is_answered(street: Street) -> None:
+    place = urlsplit(street.url)
+    with socket.create_connection((place.hostname, place.port), timeout=10) as connection:
+        for start in range(0, len(street.head()), 30):
+            connection.sendall(street.head()[start : start + 30])
+            time.sleep(0.01)
+        assert connection.recv(100).startswith(b"HTTP/1.1 200")
+
+
+def test_the_limit_is_one_for_both_ways(world: World) -> None:
+    key = make_key(world.engine, "predict")
+    with running_server(production_settings(world, key_rate_limit=12), MovingClock()) as url:
+        street = Street(url, key, "")
+        statuses = [street.ask(street.head())[9:12] for _ in range(30)]
+    assert b"429" in statuses
+    assert statuses.count(b"200") <= 24  # a minute of the clock may turn
+
+
+def test_hits_are_counted(street: Street) -> None:
+    def counted() -> tuple[float, float]:
+        text = httpx.get(f"{street.url}/metrics").text
+        of_route = r"dbsbm_requests_total.*game_id.*status=\"200\"\} (\S+)"
+        requests, hits = (
+            re.search(pattern, text) for pattern in (of_route, r'dbsbm_predictions_total\{level="local"\} (\S+)')
+        )
+        assert requests
+        assert hits
+        return float(requests[1]), float(hits[1])
+
+    before = counted()
+    for _ in range(7):
+        street.ask(street.head())
+    assert tuple(now - then for now, then in zip(counted(), before, strict=True)) == (7, 7)
+    assert street.said[-7:] == [True] * 7

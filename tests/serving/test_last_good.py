@@ -1,0 +1,161 @@
+"""The database away: what was read last is told with its true age, also by a service that starts then."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy.engine import Engine
+
+from core.database import open_database
+from core.settings import Settings
+from migrations import schema
+from serving.home import home
+from serving.league_slate import publish
+from tests.conftest import NOW
+from tests.proxy import Proxy, proxy
+from tests.services import MariaDb, RedisServer
+from tests.serving.conftest import World, make_world
+from tests.serving.guarded import make_key, production_settings
+from tests.serving.models import EPL, record_price
+from tests.serving.service import MovingClock, Running, eventually, settings_for, started
+
+GAME = "/v1/predictions/soccer/EPL/EPL-102"
+PRICED = "/v1/predictions/soccer/EPL/EPL-101"
+BATCH = {"games": [{"sport": "soccer", "league": "EPL", "game_id": "EPL-102"}]}
+NEVER = "http://127.0.0.1:9"
+"""A registry that is not there."""
+
+
+@dataclass
+class Reached:
+    """A world whose database is reached through a proxy."""
+
+    world: World
+    through: Engine
+    proxy: Proxy
+
+    def settings(self, **overrides: object) -> Settings:
+        return settings_for(self.through, self.world.store, mlflow_tracking_uri=NEVER, **overrides)
+
+
+@pytest.fixture
+def reached(mariadb: MariaDb, tmp_path: Path) -> Iterator[Reached]:
+    engine = open_database(mariadb.recreate("ours"))
+    schema.upgrade(engine)
+    with proxy(mariadb.port) as before:
+        through = open_database(engine.url.set(port=before.port))
+        yield Reached(make_world(engine, tmp_path / "bundles"), through, before)
+        through.dispose()
+    engine.dispose()
+
+
+def away(running: Running) -> bool:
+    return running.service.slate_follower.away is not None
+
+
+def test_answers_are_marked_while_the_database_is_away_and_no_longer_when_it_is_back(reached: Reached) -> None:
+    clock = MovingClock()
+    with started(reached.settings(), clock) as running:
+        before = running.get(GAME)
+        assert before.json()["stale"] is False
+        reached.proxy.down()
+        eventually(lambda: away(running))
+        clock.moment += timedelta(minutes=7)
+        during = running.get(GAME)
+        assert (during.status_code, during.json()["stale"], during.json()["age_s"]) == (200, True, 420.0)
+        assert during.json()["probabilities"] == before.json()["probabilities"]
+        assert during.headers["etag"] != before.headers["etag"]
+        assert running.post("/v1/predictions/batch", json=BATCH).json()["items"][0]["prediction"]["stale"] is True
+        reached.proxy.up()
+        eventually(lambda: not away(running))
+        assert running.get(GAME).json()["stale"] is False
+
+
+def test_a_service_that_starts_without_database_and_registry_answers_from_disk(reached: Reached) -> None:
+    with started(reached.settings()) as running:
+        before = running.get(GAME).json()
+    reached.proxy.down()
+    clock = MovingClock(NOW + timedelta(hours=3))
+    with started(reached.settings(), clock) as running:
+        assert running.get("/readyz").status_code == 200
+        after = running.get(GAME).json()
+        assert (after["stale"], after["age_s"]) == (True, 10800.0)
+        assert after["probabilities"] == before["probabilities"]
+        assert running.get("/v1/games").json()["games"]
+        eventually(lambda: running.service.log.spooled() == 1)
+        reached.proxy.up()
+        eventually(lambda: not away(running))
+        assert running.get(GAME).json()["stale"] is False
+        eventually(lambda: running.service.log.spooled() == 0)
+
+
+def test_keys_are_known_without_the_database(reached: Reached) -> None:
+    key = {"X-API-Key": make_key(reached.world.engine, "predict")}
+    settings = production_settings(reached.world, database_url=reached.settings().database_url)
+    with started(settings) as running:
+        assert running.get(GAME, headers=key).status_code == 200
+    reached.proxy.down()
+    with started(settings) as running:
+        assert running.get(GAME, headers=key).status_code == 200
+        assert running.get(GAME).status_code == 401
+        assert all(path.stat().st_mode & 0o77 == 0 for path in (home(settings) / "last-good").iterdir())
+
+
+def test_data_that_could_not_be_checked_for_too_long_is_refused_by_name(reached: Reached) -> None:
+    clock = MovingClock()
+    with started(reached.settings(data_limit_hours=2), clock) as running:
+        assert running.get(GAME).status_code == 200
+        reached.proxy.down()
+        eventually(lambda: away(running))
+        clock.moment += timedelta(hours=2)
+        assert running.get(GAME).status_code == 200
+        clock.moment += timedelta(seconds=1)
+        for answer in (running.get(GAME), running.get(GAME, headers={"Cache-Control": "no-cache"})):
+            assert (answer.status_code, answer.json()["code"]) == (503, "data_too_old")
+            assert int(answer.headers["retry-after"]) > 0
+        (item,) = running.post("/v1/predictions/batch", json=BATCH).json()["items"]
+        assert (item["problem"]["status"], item["problem"]["code"]) == (503, "data_too_old")
+        reached.proxy.up()
+        eventually(lambda: running.get(GAME).status_code == 200)
+
+
+def test_what_the_feature_build_left_in_redis_is_newer_than_the_disk(
+    reached: Reached, redis_process: RedisServer, shared_redis: object
+) -> None:
+    settings = reached.settings(redis_url=redis_process.url)
+    with started(settings) as running:
+        before = running.get(PRICED).json()["market"]["home"]
+    later = NOW + timedelta(minutes=30)
+    record_price(reached.world.engine, EPL, "EPL-101", 1.2, later)
+    publish(settings, reached.world.engine, ["EPL"])
+    reached.proxy.down()
+    with started(settings, MovingClock(later)) as running:
+        after = running.get(PRICED).json()
+        assert after["market"]["home"] > before
+        assert (after["age_s"], after["stale"]) == (0.0, True)
+    shared_redis.hset("dbsbm:slate", "EPL", b"0" * 64 + b"\n{}")  # type: ignore[attr-defined]
+    with started(settings, MovingClock(later)) as running:
+        assert running.get(PRICED).json()["market"]["home"] == before
+
+
+@pytest.mark.parametrize("damage", ["flipped", "torn", "renamed"])
+def test_a_damaged_file_is_as_good_as_none(reached: Reached, damage: str) -> None:
+    with started(reached.settings()) as running:
+        assert running.get(GAME).status_code == 200
+    reached.proxy.down()
+    folder = home(reached.settings()) / "last-good"
+    slate, models = (next(folder.glob(pattern)) for pattern in ("slate*", "models"))
+    content = bytearray(slate.read_bytes())
+    match damage:
+        case "flipped":
+            content[200] ^= 1
+            slate.write_bytes(bytes(content))
+        case "torn":
+            slate.write_bytes(bytes(content[:-1]))
+        case "renamed":
+            slate.write_bytes(models.read_bytes())
+    with started(reached.settings()) as running:
+        ready = running.get("/readyz")
+        assert (ready.status_code, ready.json()["causes"]) == (503, ["The database is away (DB_ERROR)."])
