@@ -32,9 +32,10 @@ $(VENV)/.installed: requirements/dev.txt requirements/uv.txt pyproject.toml
 demo: setup ## from nothing to a served forecast on real games; EXIT=1 ends after the answer
 	$(BIN)/dbsbm demo $(if $(EXIT),--exit --port 0)
 
-services: # MariaDB and Redis for the tests, where they are missing
+services: # MariaDB, Redis and nginx for the tests, where they are missing
 	@command -v mariadbd >/dev/null || test -x /usr/sbin/mariadbd || $(call apt_install,mariadb-server)
 	@command -v redis-server >/dev/null || $(call apt_install,redis-server)
+	@command -v nginx >/dev/null || test -x /usr/sbin/nginx || $(call apt_install,nginx-light)
 
 test: setup services ## run every test against private MariaDB and Redis processes
 	$(BIN)/pytest -n 2 --dist loadscope $(ARGS)
@@ -53,8 +54,15 @@ bench: setup services ## timings: back-fill, feature build, requests beside a ba
 	@command -v wrk >/dev/null || $(call apt_install,wrk)
 	$(BIN)/python -m tests.bench $(ARGS)
 
+bench-models: setup ## forecasts of every league beside the anchors, into docs/results-models.md; ARGS="--tune 20" tunes too
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.bench.models $(ARGS)
+
+chaos: setup services ## break things under load and write docs/results-faults.md; ARGS="--scale 0.1 F1 F9" for a part
+	$(BIN)/python -m tests.chaos $(ARGS)
+
 requirements: # compile the hashed requirements anew from pyproject.toml
 	.tools/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --all-extras pyproject.toml -o requirements/dev.txt
+	.tools/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes -c requirements/dev.txt pyproject.toml -o requirements/serving.txt
 	echo uv | .tools/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes - -o requirements/uv.txt
 
-.PHONY: help setup demo services test check fix bench requirements
+.PHONY: help setup demo services test check fix bench bench-models chaos requirements

@@ -6,7 +6,19 @@ from typing import NoReturn
 import typer
 
 from core.errors import EXIT_FAILED, DbsbmError, exit_code
-from flows.commands import archive, database, doctor, forecasts, keys, models, scheduling, serving, teams
+from flows.commands import (
+    archive,
+    database,
+    doctor,
+    experiments,
+    forecasts,
+    keys,
+    models,
+    money,
+    scheduling,
+    serving,
+    teams,
+)
 
 HELP = """Forecasts for a sports-betting bot: an archive of games and prices, features as of a moment, registered
 models, and an API that serves them.
@@ -25,9 +37,11 @@ app.add_typer(teams.app, name="teams")
 app.command()(models.train)
 app.command()(models.promote)
 app.command()(models.rollback)
-app.command("models")(models.list_models)
+app.add_typer(models.app, name="models")
+app.add_typer(experiments.app, name="experiment")
 app.command()(forecasts.backtest)
 app.command()(forecasts.forecast)
+app.command()(money.money)
 app.command()(serving.serve)
 app.command()(serving.predict)
 app.command()(serving.price)

@@ -18,9 +18,12 @@ from core.clock import FixedClock
 from core.database import open_database
 from core.registry.deployment import Version, deployments, model_name
 from core.settings import Settings, load_settings
-from feature_store import archive, online
+from core.signing import signer
+from feature_store import archive
+from feature_store.building import build
 from feature_store.features import EVERYTHING
 from feature_store.sample import COUNTRIES, sample_batches
+from flows.jobs import shelf
 from flows.output import Output, table
 from migrations import schema
 from training.dataset import Dataset, load_dataset
@@ -71,9 +74,9 @@ def run_demo(settings: Settings, leagues: Leagues, out: Output, *, now: datetime
     out.stage("data", _load_sample(engine, leagues))
     models = _fit_models(engine, leagues, out)
     versions = _register_models(engine, settings, models, out, now)
-    out.stage("promote", _promote_models(engine, settings, models, now))
+    out.stage("promote", _promote_models(engine, settings, leagues, models, now))
     for key in COUNTRIES.values():
-        online.build(engine, leagues.get(key), MOMENT)
+        build(engine, leagues.get(key), MOMENT)
     engine.dispose()
     return _ask_and_serve(settings, versions, out, goes_on=goes_on)
 
@@ -125,18 +128,21 @@ def _registered(engine: Engine, settings: Settings, model: Model, now: datetime)
         engine,
         model.trained,
         bundles=settings.bundle_dir,
+        signer=signer(settings, "bundle"),
         tracking_uri=settings.mlflow_tracking_uri,
         known_by=MOMENT,
         now=now,
     )
 
 
-def _promote_models(engine: Engine, settings: Settings, models: Sequence[Model], now: datetime) -> str:
+def _promote_models(
+    engine: Engine, settings: Settings, leagues: Leagues, models: Sequence[Model], now: datetime
+) -> str:
     refused = []
     for model in models:
         if deployments(engine)[model.name].challenger is None:
             continue
-        verdict, _ = promote(engine, settings.mlflow_tracking_uri, model.name, None, now)
+        verdict, _ = promote(engine, leagues, shelf(settings), model.name, None, now)
         refused += [f"{model.name} ({check.name}: {check.numbers})" for check in verdict.checks if not check.passed]
     champions = [record.model for record in deployments(engine).values() if record.champion is not None]
     text = f"{len(champions)} champions"

@@ -16,6 +16,7 @@ from core.registry.bundle import Bundle, read_bundle
 from core.registry.deployment import Version, model_name
 from core.registry.fetch import fetch_bundle
 from core.settings import Settings
+from core.signing import signer
 from feature_store import archive
 from feature_store.features import demanded_by
 from feature_store.replay import coming_rows, past_rows
@@ -69,8 +70,9 @@ def _champion(engine: Engine, settings: Settings, league: League) -> tuple[Versi
         msg = f"{league.key} has no champion yet."
         raise ServiceError(msg, hint=f"`dbsbm train --league {league.key}`, then `dbsbm promote {model}`.")
     version = deployment.version(engine, model, record.champion)
-    folder = fetch_bundle(version, settings.bundle_dir, settings.mlflow_tracking_uri)
-    return version, read_bundle(folder, version.bundle_sha256)
+    ours = signer(settings, "bundle")
+    folder = fetch_bundle(version, settings.bundle_dir, settings.mlflow_tracking_uri, ours)
+    return version, read_bundle(folder, version.bundle_sha256, ours)
 
 
 def _lines(bundle: Bundle, rows: Sequence[Row]) -> list[Line]:

@@ -5,8 +5,9 @@ An entry point hands in its settings and the present moment; nothing here reads 
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy.engine import Engine
@@ -14,13 +15,19 @@ from sqlalchemy.engine import Engine
 from core.betting.leagues import League, Leagues, load_leagues
 from core.clock import FixedClock
 from core.database import open_database
-from core.errors import DbsbmError, ServiceError
+from core.errors import CacheError, DbsbmError, ServiceError
+from core.logs import get_logger
 from core.registry.deployment import Version
+from core.registry.shelf import Shelf
 from core.settings import Settings
-from feature_store import archive, online
-from feature_store.online import Built
+from core.signing import signer
+from feature_store import archive
+from feature_store.building import Built, build
+from feature_store.offline import Materialized, export_rows, materialize
 from feature_store.snapshot import SnapshotReport, snapshot
 from training.recipe import RECIPES, recipe_named
+
+log = get_logger(__name__)
 
 
 @contextmanager
@@ -39,6 +46,11 @@ def our_database(settings: Settings) -> Iterator[Engine]:
         engine.dispose()
 
 
+def shelf(settings: Settings) -> Shelf:
+    """Where this installation's bundles are."""
+    return Shelf(settings.bundle_dir, settings.mlflow_tracking_uri, signer(settings, "bundle"))
+
+
 def archived_leagues(engine: Engine, leagues: Leagues, names: Sequence[str] | None) -> list[League]:
     """The leagues named, or every league the archive holds games of.
 
@@ -46,7 +58,7 @@ def archived_leagues(engine: Engine, leagues: Leagues, names: Sequence[str] | No
     """
     if names:
         return [leagues.get(name) for name in names]
-    return [leagues.get(key) for key in sorted(archive.count_games(engine))]
+    return [leagues.get(key) for key in archive.league_keys(engine)]
 
 
 def take_snapshot(settings: Settings, now: datetime) -> SnapshotReport:
@@ -72,8 +84,45 @@ def build_features(
         wanted = archived_leagues(engine, load_leagues(settings.leagues_file), names)
         for number, league in enumerate(wanted):
             on_league(league.key, number, len(wanted))
-            built.append(online.build(engine, league, now))
+            built.append(build(engine, league, now))
+        _tell_servers(settings, engine, [league.key for league in wanted])
         return built
+
+
+def _tell_servers(settings: Settings, engine: Engine, leagues: list[str]) -> None:
+    """Put the games into Redis for servers that cannot ask the database; a Redis that is away stops nobody."""
+    from serving.league_slate import publish
+
+    try:
+        publish(settings, engine, leagues)
+    except CacheError as error:
+        log.warning("the games were not put into Redis", reason=error.message)
+
+
+def materialize_features(
+    settings: Settings,
+    now: datetime,
+    names: Sequence[str] | None = None,
+    on_league: Callable[[str, int, int], None] = lambda _league, _done, _all: None,
+) -> list[Materialized]:
+    """Bring the Parquet files of past games' rows up to what is known now."""
+    with our_database(settings) as engine:
+        wanted = archived_leagues(engine, load_leagues(settings.leagues_file), names)
+        made = []
+        for number, league in enumerate(wanted):
+            on_league(league.key, number, len(wanted))
+            made.append(materialize(engine, league, settings.features_dir, now))
+        return made
+
+
+def write_rows(settings: Settings, name: str, output: Path, now: datetime, as_of: datetime | None) -> int:
+    """Write a league's feature rows to a file: past games as of their starts, or the games to come as of a moment.
+
+    Raises ValidationError for a file that is neither .parquet nor .csv.
+    """
+    league = load_leagues(settings.leagues_file).get(name)
+    with our_database(settings) as engine:
+        return export_rows(engine, league, output, now, as_of)
 
 
 def train_model(
@@ -83,19 +132,25 @@ def train_model(
     recipe: str,
     known_by: datetime | None = None,
     on_stage: Callable[[str, str], None] = lambda _stage, _result: None,
+    accept: Sequence[str] = (),
+    tune: int = 0,
 ) -> Version:
-    """Train one league by one recipe and register the result as challenger."""
+    """Train one league by one recipe and register the result as challenger; ``tune`` trials seek its parameters."""
     from training.train import train
 
+    leagues = load_leagues(settings.leagues_file)
     with our_database(settings) as engine:
         return train(
             engine,
-            load_leagues(settings.leagues_file).get(name),
-            recipe_named(recipe),
+            leagues.get(name),
+            replace(recipe_named(recipe), tune=tune),
             bundles=settings.bundle_dir,
+            signer=signer(settings, "bundle"),
             tracking_uri=settings.mlflow_tracking_uri,
             known_by=known_by or now,
             now=now,
+            accept=accept,
+            others=leagues,
             on_stage=on_stage,
         )
 

@@ -1,5 +1,6 @@
 """``dbsbm backfill``, ``snapshot`` and ``features``: data in, feature rows out."""
 
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -16,6 +17,7 @@ League = Annotated[list[str] | None, typer.Option("--league", "-l", help="League
 
 
 MOST_REASONS = 20
+SOURCES = ("football-data", "nba", "euroleague")
 
 
 def backfill(
@@ -23,7 +25,9 @@ def backfill(
     mapping: Annotated[
         Path | None, typer.Option(help="TOML file that says what another layout's columns mean.")
     ] = None,
-    source: Annotated[str | None, typer.Option(help="Fetch a season instead: football-data.")] = None,
+    source: Annotated[
+        str | None, typer.Option(help="Fetch a season instead: football-data, nba or euroleague.")
+    ] = None,
     league: Annotated[str | None, typer.Option("--league", "-l", help="With --source: the league.")] = None,
     season: Annotated[int | None, typer.Option(help="With --source: the year in which the season began.")] = None,
     address: Annotated[str | None, typer.Option(help="With --source: another server with the same pages.")] = None,
@@ -35,6 +39,7 @@ def backfill(
     """
     from feature_store.backfill import backfill as read_archives
     from feature_store.csv_mapping import read_mapping
+    from feature_store.library_scores import SCORES, backfill_scores
     from feature_store.library_sources import backfill_season
     from flows.commands.session import begin
     from flows.jobs import our_database
@@ -49,7 +54,11 @@ def backfill(
     with our_database(session.settings) as engine:
         if wanted:
             out.working(f"fetching {wanted[0]} {wanted[1]}")
-            report = backfill_season(engine, session.leagues, *wanted, now=session.now, address=address)
+            report = (
+                backfill_scores(engine, session.leagues, str(source), *wanted, now=session.now, address=address)
+                if source in SCORES
+                else backfill_season(engine, session.leagues, *wanted, now=session.now, address=address)
+            )
         else:
             report = read_archives(
                 engine, session.leagues, paths or [], now=session.now, mapping=layout, on_file=on_file
@@ -84,8 +93,8 @@ def _season_asked(
         return None
     if source is None:
         raise typer.BadParameter("name CSV files or folders, or --source with --league and --season")
-    if source != "football-data":
-        raise typer.BadParameter(f"there is no source {source!r}; the one there is: football-data")
+    if source not in SOURCES:
+        raise typer.BadParameter(f"there is no source {source!r}; there are {', '.join(SOURCES)}")
     if paths or mapping or league is None or season is None:
         raise typer.BadParameter("--source goes with --league and --season, and without files or --mapping")
     return league, season
@@ -138,19 +147,68 @@ def build(
     through: Annotated[str | None, typer.Option(help="As of the end of this day instead of now.")] = None,
     json: AsJson = False,
 ) -> None:
-    """Bring the feature rows of the games to come, and every league's state, up to date."""
+    """Bring feature rows up to date: of the games to come in the database, of past games as Parquet (FEATURES_DIR).
+
+    Only what is new in the archive, or was corrected, is computed.
+    """
+    from flows.commands.session import begin
+    from flows.jobs import build_features, materialize_features
+
+    session, out = begin(), Output(as_json=json)
+    moment = _end_of(through) if through else session.now
+    built = build_features(session.settings, moment, league, out.working)
+    out.stage("online", f"{sum(item.upcoming for item in built):,} games to come in {len(built)} leagues")
+    past = materialize_features(session.settings, moment, league, out.working)
+    out.stage(
+        "offline", f"{sum(item.computed for item in past):,} rows of past games in {session.settings.features_dir}"
+    )
+    rows = [
+        (item.league, item.played, item.upcoming, item.changed, files.rows, files.computed)
+        for item, files in zip(built, past, strict=True)
+    ]
+    header = ("league", "games played", "to come", "rows changed", "past rows", "computed")
+    out.result(
+        {
+            "leagues": [
+                {
+                    **vars(item),
+                    "past_rows": files.rows,
+                    "computed": files.computed,
+                    "folder": str(files.folder),
+                }
+                for item, files in zip(built, past, strict=True)
+            ]
+        },
+        table(header, rows) if rows else "the archive is empty",
+    )
+
+
+@features.command("rows")
+def rows(
+    league: Annotated[str, typer.Option("--league", "-l", help="The league.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Where to write: .parquet or .csv.")],
+    as_of: Annotated[
+        str | None, typer.Option(help="The games to come at this moment, such as 2020-11-01 or 2020-11-01T18:00.")
+    ] = None,
+    json: AsJson = False,
+) -> None:
+    """Write a league's feature rows: of every past game as of its start, or of the games to come as of a moment.
+
+    A row as of a moment is what the server would have used then: nothing in it was known later.
+    """
+    from core.clock import parse_moment
+    from flows.commands.session import begin
+    from flows.jobs import write_rows
+
+    session, out = begin(), Output(as_json=json)
+    moment = parse_moment(as_of, field="as-of") if as_of else None
+    count = write_rows(session.settings, league, output, session.now, moment)
+    out.result({"rows": count, "file": str(output)}, f"{count:,} rows in {output}")
+
+
+def _end_of(day: str) -> datetime:
     from datetime import timedelta
 
     from core.clock import midnight, parse_date
-    from flows.commands.session import begin
-    from flows.jobs import build_features
 
-    session, out = begin(), Output(as_json=json)
-    moment = midnight(parse_date(through, field="through") + timedelta(days=1)) if through else session.now
-    built = build_features(session.settings, moment, league, out.working)
-    out.stage("features", f"{sum(item.upcoming for item in built):,} games to come in {len(built)} leagues")
-    rows = [(item.league, item.played, item.upcoming, item.changed) for item in built]
-    out.result(
-        {"leagues": [vars(item) for item in built]},
-        table(("league", "games played", "to come", "rows changed"), rows) if rows else "the archive is empty",
-    )
+    return midnight(parse_date(day, field="through") + timedelta(days=1))

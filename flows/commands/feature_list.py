@@ -11,8 +11,8 @@ PAGE = """# Features
 Made of the docstrings by `dbsbm features list --markdown > docs/features.md`; change those, not this page.
 
 A feature is a number known before a game starts. `results` and `prices` are the feature sets that recipes learn from.
-Outside its range a feature is refused before training (`feature_store/quality_bounds.py`); "may be missing" means
-that it is NaN where it is not known.
+Outside its range a feature is refused before training; "may be missing" means that it is NaN where it is not known.
+A feature with sports named is used in those only.
 """
 
 
@@ -23,6 +23,7 @@ class Listed(NamedTuple):
     version: int
     sets: str
     range: str
+    sports: str
     meaning: str
 
 
@@ -47,23 +48,15 @@ def _listed() -> list[Listed]:
             item.name,
             item.version,
             " ".join(name for name, members in FEATURE_SETS.items() if item in members.features),
-            _range(item.name),
+            f"{item.bounds.low:,g} to {item.bounds.high:,g}{', may be missing' if item.may_be_missing else ''}",
+            " ".join(item.sports) or "all",
             " ".join(item.meaning.split()),
         )
         for item in CATALOGUE.values()
     ]
 
 
-def _range(name: str) -> str:
-    from feature_store.quality_bounds import BOUNDS
-
-    bounds = BOUNDS.get(name)
-    if bounds is None:
-        return "finite, may be missing"
-    return f"{bounds.low:,g} to {bounds.high:,g}{', may be missing' if bounds.may_be_missing else ''}"
-
-
 def _page(listed: list[Listed]) -> str:
-    header = ("Feature", "Version", "Sets", "Range", "Meaning")
+    header = ("Feature", "Version", "Sets", "Range", "Sports", "Meaning")
     cells = [header, tuple("---" for _ in header), *((f"`{item.name}`", *map(str, item[1:])) for item in listed)]
     return PAGE + "\n" + "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in cells)

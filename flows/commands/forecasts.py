@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from flows.output import AsJson, Output, table
-from flows.scores import scores_table
+from flows.scores import evaluation_text
 
 
 def backtest(
@@ -32,19 +32,14 @@ def backtest(
             parse_seasons(seasons),
             with_odds=with_odds,
             known_by=session.now,
+            others=session.leagues,
             on_season=out.working,
         )
     out.stage("backtest", f"{result.games:,} games of {', '.join(season.block for season in result.seasons)}")
     if output is not None:
         out.line(f"      wrote {write_forecasts(result, output)}")
-    evaluation = result.evaluation
-    said = evaluation.to_json()
-    text = (
-        f"{scores_table(said['scores'])}\n"
-        f"calibration error of a perfect forecast at this many games: {evaluation.calibration_floor:.3f}\n"
-        f"mean absolute error: margin {evaluation.margin_error:.2f}, total {evaluation.total_error:.2f}"
-    )
-    out.result(said | {"games": result.games, "file": output and str(output)}, text)
+    said = result.evaluation.to_json()
+    out.result(said | {"games": result.games, "file": output and str(output)}, evaluation_text(said))
 
 
 def forecast(

@@ -12,8 +12,9 @@ app = typer.Typer(help="Create, list and revoke the API keys of callers.", no_ar
 @app.command()
 def create(
     owner: Annotated[str, typer.Argument(help="Who will use it: the bot, a person.")],
-    scope: Annotated[list[str] | None, typer.Option(help="predict, read or admin; may be repeated.")] = None,
+    scope: Annotated[list[str] | None, typer.Option(help="predict, insights, train or admin; may be repeated.")] = None,
     days: Annotated[int | None, typer.Option(min=1, help="Days until it expires. Default: never.")] = None,
+    guild: Annotated[int | None, typer.Option(help="The one guild it may speak for. Default: any.")] = None,
     json: AsJson = False,
 ) -> None:
     """Create a key. It is shown this once; only a hash of it is kept."""
@@ -26,7 +27,14 @@ def create(
     session = begin()
     expires = session.now + timedelta(days=days) if days else None
     with our_database(session.settings) as engine:
-        key = create_key(engine, owner=owner, scopes=scope or ["predict", "read"], expires_at=expires, now=session.now)
+        key = create_key(
+            engine,
+            owner=owner,
+            scopes=scope or ["predict", "insights"],
+            expires_at=expires,
+            now=session.now,
+            guild_id=guild,
+        )
     Output(as_json=json).result({"id": key.key_id, "key": key.text}, key.text)
 
 
@@ -40,13 +48,15 @@ def list_them(json: AsJson = False) -> None:
     session = begin()
     with our_database(session.settings) as engine:
         known = list_keys(engine)
-    header = ("id", "owner", "scopes", "created", "state")
+    header = ("id", "owner", "scopes", "guild", "created", "expires", "state")
     rows = [
         (
             key.key_id,
             key.owner,
             " ".join(sorted(key.scopes)),
+            "any" if key.guild_id is None else str(key.guild_id),
             f"{key.created_at:%Y-%m-%d}",
+            "never" if key.expires_at is None else f"{key.expires_at:%Y-%m-%d %H:%M}",
             "good" if key.usable(session.now) else "revoked" if key.revoked_at else "expired",
         )
         for key in known

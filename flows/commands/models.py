@@ -1,21 +1,28 @@
-"""``dbsbm train``, ``promote``, ``rollback`` and ``models``."""
+"""``dbsbm train``, ``promote``, ``rollback``, ``models`` and ``models card``."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from core.errors import EXIT_REFUSED
+from core.errors import EXIT_REFUSED, ValidationError
 from flows.output import AsJson, Output, table
-from flows.scores import scores_table
+from flows.scores import evaluation_text
 
 if TYPE_CHECKING:
     from core.registry.deployment import Version
+
+app = typer.Typer(help="Every registered model, and the card of one.", invoke_without_command=True)
 
 
 def train(
     league: Annotated[str, typer.Option("--league", "-l", help="League to train.")],
     through: Annotated[str | None, typer.Option(help="Use only what was known by the end of this day.")] = None,
     recipe: Annotated[str, typer.Option(help="results (no price of the game itself) or prices.")] = "results",
+    accept: Annotated[
+        list[str] | None, typer.Option(help="A refusal of the quality gate to accept, by its name; may be repeated.")
+    ] = None,
+    tune: Annotated[int, typer.Option(min=0, help="Trials by which to seek the recipe's parameters, before.")] = 0,
     json: AsJson = False,
 ) -> None:
     """Train a model of a league, score it on games it has not seen, and register it as challenger."""
@@ -25,10 +32,10 @@ def train(
     from flows.commands.session import begin
     from flows.jobs import train_model
 
-    session, out = begin(), Output(as_json=json, stages=5)
+    session, out = begin(), Output(as_json=json, stages=6 if tune else 5)
     known_by = midnight(parse_date(through, field="through") + timedelta(days=1)) if through else None
-    version = train_model(session.settings, session.now, league, recipe, known_by, out.stage)
-    out.result(vars(version), f"{scores_table(version.scores['scores'])}\nNext: dbsbm promote {version.model}")
+    version = train_model(session.settings, session.now, league, recipe, known_by, out.stage, accept or (), tune)
+    out.result(vars(version), f"{evaluation_text(version.scores)}\nNext: dbsbm promote {version.model}")
 
 
 def promote(
@@ -38,12 +45,14 @@ def promote(
 ) -> None:
     """Make a challenger champion, if it passes the gate; a refusal shows its numbers and exits 4."""
     from flows.commands.session import begin
-    from flows.jobs import our_database
+    from flows.jobs import our_database, shelf
     from training.promotion import promote as judge_and_promote
 
     session, out = begin(), Output(as_json=json)
     with our_database(session.settings) as engine:
-        verdict, record = judge_and_promote(engine, session.settings.mlflow_tracking_uri, model, version, session.now)
+        verdict, record = judge_and_promote(
+            engine, session.leagues, shelf(session.settings), model, version, session.now
+        )
     lines = [f"{'passed' if check.passed else 'FAILED'}  {check.name}: {check.numbers}" for check in verdict.checks]
     end = f"champion of {model} is version {record.champion} (generation {record.generation})"
     lines.append(end if verdict.passed else f"refused: {end}, unchanged")
@@ -69,8 +78,11 @@ def rollback(model: str, json: AsJson = False) -> None:
     )
 
 
-def list_models(json: AsJson = False) -> None:
+@app.callback()
+def list_models(context: typer.Context, json: AsJson = False) -> None:
     """Every registered model: who is champion, and how each version scored on games it had not seen."""
+    if context.invoked_subcommand is not None:
+        return
     from core.registry.deployment import deployments, versions
     from flows.commands.session import begin
     from flows.jobs import our_database
@@ -93,6 +105,35 @@ def list_models(json: AsJson = False) -> None:
         },
         table(header, rows) if rows else "no models yet; train one with `dbsbm train --league NFL`",
     )
+
+
+@app.command()
+def card(
+    model: str,
+    output: Annotated[Path, typer.Option("--output", "-o", help="The HTML file to write.")],
+    version: Annotated[
+        int | None, typer.Option(help="Version. Default: the champion, or the challenger if there is none.")
+    ] = None,
+    json: AsJson = False,
+) -> None:
+    """Write a version's card: one HTML page that says what it is, how it did and what it does not know."""
+    from core.registry import deployment
+    from core.registry.tracking import Tracking
+    from flows.commands.session import begin
+    from flows.jobs import our_database
+    from training.record import CARD
+
+    session = begin()
+    with our_database(session.settings) as engine:
+        record = deployment.deployment(engine, model)
+        asked = deployment.version(engine, model, version or record.champion or record.challenger or 0)
+    page = Tracking(session.settings.mlflow_tracking_uri).document(asked.run_id, CARD)
+    try:
+        output.write_text(page, encoding="utf-8")
+    except OSError as error:
+        raise ValidationError(f"--output: {output} cannot be written: {error.strerror}.", field="output") from error
+    said = {"model": model, "version": asked.version, "run_id": asked.run_id, "file": str(output)}
+    Output(as_json=json).result(said, f"card of {model} version {asked.version}: {output}")
 
 
 def _losses(version: "Version") -> tuple[str, ...]:

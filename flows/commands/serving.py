@@ -10,23 +10,29 @@ from flows.output import AsJson, Output, table
 def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on. Default: HOST.")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on. Default: PORT.")] = None,
+    workers: Annotated[int, typer.Option(min=1, max=64, help="Processes that share the port.")] = 1,
     as_of: Annotated[str | None, typer.Option(help="Stand still at this moment of the past (UTC).")] = None,
 ) -> None:
     """Serve forecasts over HTTP until stopped."""
     from core.clock import FixedClock, SystemClock, parse_moment
     from flows.commands.session import begin
-    from serving.server import serve as serve_app
 
     settings = begin().settings
     clock = FixedClock(parse_moment(as_of, field="--as-of")) if as_of else SystemClock()
     out = Output(as_json=False)
-    serve_app(
-        settings,
-        clock,
-        host=host or settings.host,
-        port=settings.port if port is None else port,
-        on_ready=lambda address: out.line(f"serving at {address}, documentation at {address}/docs"),
-    )
+    address: dict[str, Any] = {"host": host or settings.host, "port": settings.port if port is None else port}
+
+    def say(url: str) -> None:
+        out.line(f"serving at {url}, documentation at {url}/docs")
+
+    if workers == 1:
+        from serving.server import serve as serve_app
+
+        serve_app(settings, clock, **address, on_ready=say)
+    else:
+        from serving.several import serve_with_workers
+
+        serve_with_workers(settings, clock, **address, workers=workers, on_ready=say)
 
 
 def predict(
@@ -49,8 +55,8 @@ def predict(
 def price(
     home: str,
     away: str,
-    market: Annotated[str, typer.Option(help="moneyline, draw_no_bet, spread, total or both_teams_score")],
-    selection: Annotated[str, typer.Option(help="home, draw, away, over, under, yes or no")],
+    market: Annotated[str, typer.Option(help="moneyline, spread, total, correct_score, ...")],
+    selection: Annotated[str, typer.Option(help="home, draw, away, over, under, yes, no, 2-1, ...")],
     line: Annotated[float | None, typer.Option(help="-3.5 on the home side wins if home wins by four.")] = None,
     odds: Annotated[float | None, typer.Option(help="Offered odds: American from 100 on, decimal below.")] = None,
     league: Annotated[str | None, typer.Option("--league", "-l", help="League, if the names are not enough.")] = None,

@@ -41,6 +41,8 @@ def generated(games: int) -> FactColumns:
             finish,
             random.poisson(100, games).astype(np.float64),
             random.poisson(97, games).astype(np.float64),
+            random.poisson(12, (games, 2)).astype(np.float64),
+            random.poisson(5, (games, 2)).astype(np.float64),
         ),
         quotes=QuoteColumns(
             number,
@@ -50,6 +52,7 @@ def generated(games: int) -> FactColumns:
             odds,
             random.normal(0, 6, games),
             random.normal(200, 6, games),
+            np.full(games, 0.5),
         ),
         versions=[],
     )

@@ -48,7 +48,7 @@ class Project:
     def command(self) -> list[str]:
         return [sys.executable, "-m", "flows.cli"]
 
-    def run(self, *arguments: str, expect: int = 0, timeout: float = 240) -> str:
+    def run(self, *arguments: str, expect: int = 0, timeout: float = 600) -> str:
         """Run `dbsbm` with the arguments; returns standard output, after checking the exit code."""
         done = subprocess.run(
             [*self.command, *arguments],

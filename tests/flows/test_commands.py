@@ -7,9 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from migrations import schema
 from tests.feature_store.test_csv_mapping import FOOTBALL_DATA, FOOTBALL_DATA_CSV
 from tests.flows.conftest import Project
 from tests.services import free_port
+
+# Each command is a process that imports half the world; on a busy machine some tests run a dozen of them.
+pytestmark = pytest.mark.timeout(1200)
 
 
 def test_help_comes_within_half_a_second_of_python_itself(project: Project) -> None:
@@ -29,7 +33,7 @@ def test_a_command_before_the_schema_says_what_to_run(new_project: Callable[...,
 @pytest.fixture(scope="module")
 def built(project: Project, archive_file: Path) -> Project:
     """A project with the archive filled and version 1 of EPL-results as champion."""
-    assert project.json("db", "upgrade")["after"] == "016"
+    assert project.json("db", "upgrade")["after"] == schema.head()
     first = project.json("backfill", str(archive_file))
     assert (first["rows"], first["rejected"], first["added"]) == (380, 0, 380 * 3)
     version = project.json("train", "--league", "EPL", "--through", "2025-03-31")
@@ -88,7 +92,19 @@ def test_a_backtest_has_a_line_for_every_played_game(built: Project) -> None:
 def test_features_are_built_and_listed(built: Project) -> None:
     done = built.json("features", "build", "--league", "EPL", "--through", "2025-05-01")
     assert done["leagues"][0]["played"] > 300
+    assert done["leagues"][0]["past_rows"] > 300
+    again = built.json("features", "build", "--league", "EPL", "--through", "2025-05-01")
+    assert (again["leagues"][0]["changed"], again["leagues"][0]["computed"]) == (0, 0)
     assert "rating_gap" in built.run("features", "list")
+
+
+def test_rows_are_written_of_past_games_and_as_of_any_moment(built: Project, tmp_path: Path) -> None:
+    past, then = tmp_path / "past.csv", tmp_path / "then.parquet"
+    every = built.json("features", "rows", "--league", "EPL", "--output", str(past))["rows"]
+    assert len(past.read_text().splitlines()) == every + 1
+    later = built.json("features", "rows", "-l", "EPL", "-o", str(then), "--as-of", "2025-03-01")["rows"]
+    assert 0 < later < every
+    assert "output" in built.run("features", "rows", "-l", "EPL", "-o", str(tmp_path / "rows.txt"), expect=2)
 
 
 def test_forecasts_leave_out_games_the_model_has_learnt_from(built: Project) -> None:

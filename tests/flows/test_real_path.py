@@ -46,6 +46,7 @@ def line(
         BOT_DATABASE_URL=bot.render_as_string(hide_password=False),
         REDIS_URL=redis_process.url,
         DBSBM_ENV="production",
+        SIGNING_KEY="a key that all machines share",
     )
     project.run("db", "upgrade")
     assert project.json("backfill", str(archive_file))["rejected"] == 0

@@ -1,0 +1,1 @@
+"""The fault and abuse matrix, run against real processes: ``make chaos``."""
