@@ -13,7 +13,7 @@ from core.database import open_database, reading
 from core.registry.deployment import versions
 from migrations import schema
 from serving.answers import BODY_FORMAT
-from serving.tables import predictions
+from serving.tables import SERVED, predictions
 from serving.warm import score_upcoming
 from tests.conftest import NOW
 from tests.services import RedisServer, free_port, mariadb_server, redis_server
@@ -78,7 +78,7 @@ def test_every_served_prediction_is_logged_exactly_once(service: Running, shared
     service.post("/v1/predictions/batch", json={"games": games}, headers={"X-Request-ID": "counted-12"})
     eventually(lambda: service.service.log.depth == 0)
     with reading(shared_world.engine) as connection:
-        wanted = sa.select(predictions).where(predictions.c.request_id.startswith("counted-"))
+        wanted = SERVED.where(predictions.c.request_id.startswith("counted-"))
         rows = connection.execute(wanted).mappings().all()
     assert len(rows) == 12
     row = next(row for row in rows if row["game_id"] == "EPL-101")
