@@ -121,7 +121,7 @@ class Predictor:
     def computed(self, plan: Plan, now: datetime) -> Served:
         """The prediction computed whatever the caches hold. Raises ServiceError, DataIntegrityError."""
         served = plan.served(self._cache.computed(plan.key, plan.compute))
-        _keep(self._last, plan.game, served.at_level("local"))
+        _keep(self._last, plan.game, served)
         return self._freshness.judged(served, now)
 
     def asked_lately(self) -> list[GameKey]:

@@ -5,7 +5,7 @@ each other.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Final, NamedTuple
 
@@ -140,7 +140,7 @@ class ScoreDistribution:
 
         ``overtime_share`` is the share of the games won by one that were level after regulation.
         """
-        return replace(self, overtime_share=overtime_share)
+        return ScoreDistribution(self._cells, self._factors, overtime_share)
 
     @cached_property
     def regulation(self) -> "ScoreDistribution":
@@ -166,7 +166,8 @@ class ScoreDistribution:
         home, draw, away = self._cells.regions
         ratios = _ratio(outcome.home, home.mass), _ratio(outcome.draw, draw.mass), _ratio(outcome.away, away.mass)
         left = ratios[0] * home.mass + ratios[1] * draw.mass + ratios[2] * away.mass
-        return replace(self, _factors=(ratios[0] / left, ratios[1] / left, ratios[2] / left))
+        factors = ratios[0] / left, ratios[1] / left, ratios[2] / left
+        return ScoreDistribution(self._cells, factors, self.overtime_share)
 
     @cached_property
     def grid(self) -> FloatArray:

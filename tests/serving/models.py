@@ -127,9 +127,10 @@ def deploy(
     fingerprint: str | None = None,
     labels: tuple[str, ...] | None = None,
     damaged: bool = False,
+    promoted: bool = True,
     now: datetime = NOW,
 ) -> Version:
-    """Write a bundle, register it and make it champion.
+    """Write a bundle, register it and make it champion, unless it shall only be ``promoted`` later.
 
     A foreign ``fingerprint`` or foreign ``labels`` make it one of another feature set.
     """
@@ -172,7 +173,8 @@ def deploy(
     if damaged:
         damage(store, version)
     register(engine, version, now)
-    install_champion(engine, deployment(engine, version.model), number, now)
+    if promoted:
+        install_champion(engine, deployment(engine, version.model), number, now)
     return version
 
 
