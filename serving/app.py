@@ -105,7 +105,9 @@ def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[State]:
         service = _built(settings, clock or SystemClock(), leagues, metrics)
-        watching = asyncio.create_task(service.load.watch())
+        watching = [asyncio.create_task(service.load.watch())]
+        if service.cache.shared is not None:
+            watching.append(asyncio.create_task(service.cache.shared.watch()))
         try:
             with _followed(service) as tickers:
                 await asyncio.to_thread(_caught_up, tickers)
@@ -115,7 +117,8 @@ def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
             await asyncio.to_thread(service.log.flush)
             await asyncio.to_thread(service.workers.leave)
         finally:
-            watching.cancel()
+            for task in watching:
+                task.cancel()
             await service.gate.close()
             await service.cache.close()
             service.slate_follower.close()

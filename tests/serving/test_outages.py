@@ -140,7 +140,10 @@ def test_redis_killed_poisoned_and_back_under_a_running_service(world: World) ->
         began = time.monotonic()
         assert {running.get(GAME).status_code for _ in range(100)} == {200}
         assert time.monotonic() - began < 2
+        eventually(lambda: running.get("/readyz").json()["redis"] != "closed")
+        assert running.metric("dbsbm_redis_breaker") > 0, "seen though every answer was at hand"
         with redis_server(port), redis.Redis(port=port) as client:
+            eventually(lambda: running.get("/readyz").json()["redis"] == "closed")
             eventually(lambda: bool(_levels(running, world, 3, 3)) and bool(_shared(client, 3)))
             assert running.get("/readyz").json()["redis"] == "closed"
 
