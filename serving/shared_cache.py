@@ -115,7 +115,7 @@ class SharedCache:
             self._metrics.unwritten.inc()
 
     async def watch(self) -> None:
-        """Ask twice a second whether Redis is there, until cancelled: while all answers are at hand nobody else does."""
+        """Ask twice a second whether Redis is there, until cancelled: while answers are at hand nobody else does."""
         while True:
             if self.breaker.admits():
                 try:

@@ -132,6 +132,7 @@ def test_redis_killed_poisoned_and_back_under_a_running_service(world: World) ->
     settings = settings_for(world.engine, world.store, redis_url=f"redis://127.0.0.1:{port}/0")
     with started(settings, AFTER_START) as running:
         with redis_server(port) as server, redis.Redis(port=port) as client:
+            eventually(lambda: running.get("/readyz").json()["redis"] == "closed")
             assert running.get(BEGUN).json()["cache"] == "computed"
             eventually(lambda: bool(_shared(client, 1)))
             server.process.kill()
