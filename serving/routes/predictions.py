@@ -45,4 +45,6 @@ async def prediction(
 )
 async def predictions(batch: Batch, service: ServiceDep, trace: TraceDep) -> Response:
     """Up to a hundred games, answered in the order asked, each by a prediction or by a problem of its own."""
+    if trace.failure is not None:
+        raise trace.failure
     return (await reply_to_many(service, trace, batch.games)).wrapped()
