@@ -169,6 +169,8 @@ class Problem(BaseModel):
     hint: str | None = None
     field: str | None = None
     nearest: list[str] | None = None
+    error: str | None = None
+    """Under `/v2` the detail once more, where clients of that protocol look for it."""
 
 
 class BatchItem(Shape):
