@@ -81,12 +81,17 @@ class Slate:
         """Games that have not begun, the next one first."""
         return [row for row in self._table.by_start if row.game.start_at > now]
 
+    def must_be_loaded(self) -> None:
+        """Raises ServiceError while no games were read at all."""
+        if not self.loaded:
+            raise ServiceError("The games were not read yet.", hint="GET /readyz says what is missing.")
+
     def find(self, league: League, game_id: str) -> tuple[OnlineRow, datetime]:
         """The game and when its league was last checked.
 
         Raises ResourceNotFoundError with the nearest games, ServiceError while no games were read at all.
         """
-        self._must_be_loaded()
+        self.must_be_loaded()
         table = self._table
         row = table.rows.get((league.sport, league.key, game_id))
         if row is None:
@@ -99,7 +104,7 @@ class Slate:
         Without a text: games to come, the next one first, then those that have begun, the last one first.
         Raises ServiceError while no games were read at all.
         """
-        self._must_be_loaded()
+        self.must_be_loaded()
         table = self._table
         rows = {
             number: row
@@ -114,10 +119,6 @@ class Slate:
         found = table.by_name.find(text)
         ranked = sorted(rows.keys() & found.keys(), key=lambda n: (-found[n], rows[n].game.start_at < now, n))
         return [rows[number] for number in ranked[:limit]]
-
-    def _must_be_loaded(self) -> None:
-        if not self.loaded:
-            raise ServiceError("The games were not read yet.", hint="GET /readyz says what is missing.")
 
     def _not_found(self, league: League, game_id: str) -> ResourceNotFoundError:
         rows = [row for row in self._table.by_start if (row.sport, row.league) == (league.sport, league.key)]

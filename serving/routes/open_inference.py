@@ -19,6 +19,7 @@ from serving.champions import Champion
 from serving.documentation import TITLE, VERSION
 from serving.examples import INFERENCE, INVOCATION
 from serving.feature_tables import SCHEMA, Columns, arranged, of_csv, of_mlflow, read_json
+from serving.readiness import why_not_ready
 from serving.routes.answering import as_json, guarded_router, problems
 from serving.state import Service, ServiceDep
 from serving.tensors import of_tensors, schema
@@ -52,16 +53,16 @@ async def live() -> dict[str, bool]:
 
 @probes.get("/v2/health/ready", summary="Ready", responses=NOT_READY)
 async def ready(service: ServiceDep) -> Response:
-    """Whether any model answers."""
-    is_ready = bool(service.champions.loaded)
-    return as_json({"ready": is_ready}, 200 if is_ready else 503)
+    """Whether this service can answer, as `/readyz`; with `causes` if it cannot."""
+    causes = why_not_ready(service)
+    return as_json({"ready": False, "causes": causes}, 503) if causes else as_json({"ready": True})
 
 
 @probes.get("/ping", summary="Ready, as MLflow asks", responses=NOT_READY)
 @probes.get("/health", summary="Ready, as MLflow asks", responses=NOT_READY)
 async def ping(service: ServiceDep) -> Response:
-    """Whether any model answers."""
-    return as_json({}, 200 if service.champions.loaded else 503)
+    """Whether this service can answer, as `/readyz`."""
+    return as_json({}, 503 if why_not_ready(service) else 200)
 
 
 @probes.get("/version", summary="The version, as MLflow asks", response_class=PlainTextResponse)

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from serving.metrics import BREAKER_LEVELS
+from serving.readiness import why_not_ready
 from serving.routes.answering import as_json
 from serving.routes.models import error_document
 from serving.shapes import Health, Readiness
@@ -28,8 +29,11 @@ async def healthz() -> Health:
     summary="Ready to predict",
 )
 async def readyz(service: ServiceDep) -> Response:
-    """200 once the games were read and a champion is loaded; stays so while the database or Redis is away."""
-    causes = _causes(service)
+    """200 once the games were read and a champion is loaded.
+
+    Stays so while Redis is away, and while the database is, until what was read last is too old to be told.
+    """
+    causes = why_not_ready(service)
     shared = service.cache.shared
     content = {
         "ready": not causes,
@@ -57,20 +61,6 @@ async def metrics(service: ServiceDep) -> Response:
         board.data_age.labels(source.league, source.name).set(age)
     board.breaker.set(0 if shared is None else BREAKER_LEVELS[shared.breaker.state])
     return Response(board.exposition(), media_type=CONTENT_TYPE_LATEST)
-
-
-def _causes(service: Service) -> list[str]:
-    causes = []
-    if not service.slate.loaded:
-        away = service.slate_follower.away
-        causes.append("The games were not read yet." if away is None else f"The database is away ({away.code}).")
-    if not service.champions.loaded:
-        causes.append("No champion is loaded.")
-        causes.extend(
-            f"{model} {refusal.version} was refused: {refusal.reason}"
-            for model, refusal in service.champion_follower.refusals.items()
-        )
-    return causes
 
 
 def _models(service: Service) -> dict[str, dict[str, Any]]:

@@ -63,8 +63,9 @@ def test_database_away_at_the_start_is_said(tmp_path: Path) -> None:
         ready = running.get("/readyz")
         assert ready.status_code == 503
         assert ready.json()["causes"] == ["The database is away (DB_ERROR).", "No champion is loaded."]
-        answer = running.get(GAME)
-        assert (answer.status_code, answer.json()["code"]) == (503, "SERVICE_ERROR")
+        for path in (GAME, "/v1/ranking", "/v1/games"):
+            answer = running.get(path)
+            assert (answer.status_code, answer.json()["code"]) == (503, "SERVICE_ERROR"), path
 
 
 def test_every_served_prediction_is_logged_exactly_once(service: Running, shared_world: World) -> None:
