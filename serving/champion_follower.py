@@ -83,7 +83,13 @@ class ChampionFollower:
         changed = next((record for record in self.records.values() if self._is_due(record)), None)
         if changed is not None:
             self._load(changed)
+        self.show()
         return changed is not None
+
+    def show(self) -> None:
+        """Have the metrics say what is loaded and what was refused."""
+        loaded = self._champions.loaded
+        self._metrics.show_champions({model: loaded[model].generation for model in loaded}, self.refusals)
 
     def _look(self) -> None:
         try:
@@ -127,8 +133,6 @@ class ChampionFollower:
             self._refuse(record, error)
         else:
             self.refusals = {model: other for model, other in self.refusals.items() if model != record.model}
-            self._metrics.champion.labels(record.model).set(record.generation)
-            self._metrics.refused.labels(record.model).set(0)
 
     def _registered(self, record: Deployment) -> Version:
         for version in self.versions:
@@ -139,7 +143,6 @@ class ChampionFollower:
     def _refuse(self, record: Deployment, error: DbsbmError) -> None:
         """Keep the old champion, say so once per reason, and try again later and later."""
         self._metrics.count_refusal(record.model, error)
-        self._metrics.refused.labels(record.model).set(1)
         before = self.refusals.get(record.model)
         again = before is not None and before.version == record.champion
         attempts = before.attempts + 1 if before is not None and again else 1

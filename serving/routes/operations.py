@@ -49,8 +49,9 @@ async def readyz(service: ServiceDep) -> Response:
 
 @router.get("/metrics", response_class=Response, summary="Prometheus metrics")
 async def metrics(service: ServiceDep) -> Response:
-    """Counters and gauges of this process, in Prometheus's text format."""
+    """Counters of all workers and gauges of this one, in Prometheus's text format; of champions the worst worker's."""
     board, shared = service.metrics, service.cache.shared
+    service.champion_follower.show()
     board.slate_age.set(service.slate_follower.age())
     board.slate_games.set(len(service.slate.table.rows))
     board.log_depth.set(service.log.depth)
