@@ -28,6 +28,7 @@ def games(
     limit: Annotated[int, Query(ge=1, le=MOST_GAMES)] = MOST_GAMES,
 ) -> Response:
     """Games to come and those of the last week: the best match first, without a text the soonest first."""
+    service.load.must_bear("single")
     now = service.clock.now()
     wanted = None if league is None else service.leagues.get(league)
     must_know_games(service, wanted, now)

@@ -34,6 +34,7 @@ async def hypothetical(
     neutral: bool = False,  # noqa: FBT001, FBT002 - a query parameter
 ) -> Response:
     """What the model expects if these two met now. Nobody has priced such a game, so results alone speak."""
+    service.load.must_bear("single")
     now = service.clock.now()
     place = service.leagues.at(sport, league)
 

@@ -102,13 +102,13 @@ async def model_ready(model: ModelName, service: ServiceDep, version: VersionPat
 @router.post(
     "/v2/models/{model}/infer",
     summary="Forecast feature rows",
-    responses=problems(404, 413, 422),
+    responses=problems(404, 413, 422, 503),
     openapi_extra=body_of(schema(OUTPUTS), INFERENCE),
 )
 @router.post(
     "/v2/models/{model}/versions/{version}/infer",
     summary="Forecast feature rows by a version",
-    responses=problems(404, 413, 422),
+    responses=problems(404, 413, 422, 503),
     openapi_extra=body_of(schema(OUTPUTS), INFERENCE),
 )
 async def infer(
@@ -118,6 +118,7 @@ async def infer(
 
     null is a value that is not known.
     """
+    service.load.must_bear("batch")
     champion = _champion(service, model, version)
     content = read_json(await request.body())
     request_id, wanted = content.get("id"), _wanted(content.get("outputs"))
@@ -138,11 +139,12 @@ async def infer(
 @router.post(
     "/invocations",
     summary="Forecast feature rows, as MLflow asks",
-    responses=problems(404, 413, 422),
+    responses=problems(404, 413, 422, 503),
     openapi_extra=body_of(SCHEMA, INVOCATION, **CSV_BODY),
 )
 async def invocations(request: Request, service: ServiceDep, model: ModelQuery = None) -> Response:
     """Any of `dataframe_split`, `dataframe_records`, `instances`, `inputs`, or CSV; up to a thousand rows."""
+    service.load.must_bear("batch")
     champion = _champion(service, model or _only(service), None)
     kind, body = request.headers.get("content-type", "").partition(";")[0].strip().lower(), await request.body()
     columns = of_csv(body) if kind == CSV else of_mlflow(read_json(body))

@@ -1,7 +1,7 @@
 """Challengers in shadow, load, workers and health: what runs beside the answers, and what is said of it."""
 
 import asyncio
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import sqlalchemy as sa
@@ -11,7 +11,7 @@ from core.database import reading
 from core.registry.deployment import deployment, register
 from serving.champions import Champions
 from serving.metrics import Metrics
-from serving.overload import LATENESS, Load
+from serving.overload import GIVEN_UP_FROM, LATENESS, Load
 from serving.shapes import SystemHealth
 from serving.tables import predictions
 from serving.tables import workers as worker_table
@@ -127,6 +127,35 @@ def test_under_load_batches_are_refused_and_what_is_at_hand_is_answered(world: W
         assert running.post("/v1/predictions/batch", json=BATCH).status_code == 200
         assert running.metric("dbsbm_shed_total", kind="batch") == 1
         assert running.metric("dbsbm_shed_total", kind="single") >= 1
+
+
+HEAVY = (
+    ("POST", "/v2/models/EPL-results/infer", "batch"),
+    ("POST", "/v2/models/EPL-results/versions/1/infer", "batch"),
+    ("POST", "/invocations?model=EPL-results", "batch"),
+    ("GET", "/v1/ranking", "batch"),
+    ("GET", "/v1/prices/soccer/EPL/EPL-102?market=moneyline&selection=home", "single"),
+    ("GET", "/v1/matchups/soccer/EPL?home=Arsenal&away=Chelsea", "single"),
+    ("GET", "/v1/games?q=ars", "single"),
+)
+
+
+@pytest.mark.parametrize(("method", "path", "kind"), HEAVY)
+def test_under_load_every_heavy_question_is_refused_in_its_turn(
+    service: Running, method: str, path: str, kind: Literal["batch", "single"]
+) -> None:
+    load, borne = service.service.load, GIVEN_UP_FROM[kind] - 1
+    watch, load.observe = load.observe, lambda _late: None  # type: ignore[method-assign]
+    try:
+        load.level = borne
+        assert service.request(method, path).status_code in (200, 422)
+        load.level = borne + 1
+        shed = service.metric("dbsbm_shed_total", kind=kind)
+        refused = service.request(method, path)
+        assert (refused.status_code, refused.json()["code"]) == (503, "SERVICE_ERROR")
+        assert service.metric("dbsbm_shed_total", kind=kind) == shed + 1
+    finally:
+        load.level, load.observe = 0, watch  # type: ignore[method-assign]
 
 
 def test_readiness_shows_the_generation_of_each_model_in_each_worker(world: World) -> None:
