@@ -146,7 +146,6 @@ class ChampionFollower:
         before = self.refusals.get(record.model)
         again = before is not None and before.version == record.champion
         attempts = before.attempts + 1 if before is not None and again else 1
-        pause = min(FIRST_RETRY_SECONDS * 2 ** (attempts - 1), LAST_RETRY_SECONDS)
         refusal = Refusal(
             version=record.champion or 0,
             generation=record.generation,
@@ -154,7 +153,7 @@ class ChampionFollower:
             reason=str(error),
             since=before.since if before is not None and again else self._clock.now(),
             attempts=attempts,
-            retry_at=time.monotonic() + pause,
+            retry_at=time.monotonic() + pause_after(attempts),
         )
         if before is None or (before.version, before.reason) != (refusal.version, refusal.reason):
             log.warning(
@@ -165,6 +164,11 @@ class ChampionFollower:
                 reason=refusal.reason,
             )
         self.refusals = {**self.refusals, record.model: refusal}
+
+
+def pause_after(attempts: int) -> float:
+    """Seconds until a bundle that was refused so many times is tried again."""
+    return min(FIRST_RETRY_SECONDS * 2 ** (attempts - 1), LAST_RETRY_SECONDS)
 
 
 def _deployed(records: Mapping[str, Deployment], known: tuple[Version, ...]) -> Deployed:

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from core.database import reading
-from core.registry.deployment import deployment, register
+from core.registry.deployment import deployment, register, versions
 from serving.champions import Champions
 from serving.metrics import Metrics
 from serving.overload import GIVEN_UP_FROM, LATENESS, Load
@@ -71,6 +71,23 @@ def test_a_bad_challenger_and_no_wish_for_shadows_change_nothing(world: World) -
             assert (running.service.shadow is not None) == wish
             assert wish is False or running.service.shadow.challengers == {}  # type: ignore[union-attr]
     assert {row["shadow"] for row in logged(world.engine)} == {False}
+
+
+def test_a_challenger_that_could_not_be_fetched_runs_once_it_can(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("serving.champion_follower.FIRST_RETRY_SECONDS", 0.2)
+    challenge(world)
+    registered = next(one for one in versions(world.engine) if one.version == 2)
+    bundle = world.store / registered.bundle_sha256
+    bundle.rename(world.store.parent / "elsewhere")
+    settings = settings_for(world.engine, world.store, shadow=True, mlflow_tracking_uri="http://127.0.0.1:9")
+    with started(settings) as running:
+        shadow = running.service.shadow
+        assert shadow is not None
+        eventually(lambda: "EPL-results" in shadow._refusals)
+        assert shadow.challengers == {}
+        eventually(lambda: shadow._refusals["EPL-results"].attempts > 1)
+        (world.store.parent / "elsewhere").rename(bundle)
+        eventually(lambda: "EPL-results" in shadow.challengers)
 
 
 @pytest.mark.parametrize(
