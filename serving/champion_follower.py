@@ -168,7 +168,7 @@ class ChampionFollower:
 
 def pause_after(attempts: int) -> float:
     """Seconds until a bundle that was refused so many times is tried again."""
-    return min(FIRST_RETRY_SECONDS * 2 ** (attempts - 1), LAST_RETRY_SECONDS)
+    return min(FIRST_RETRY_SECONDS * 2.0 ** (attempts - 1), LAST_RETRY_SECONDS)
 
 
 def _deployed(records: Mapping[str, Deployment], known: tuple[Version, ...]) -> Deployed:

@@ -17,6 +17,7 @@ from starlette.responses import Response
 from core import errors
 from core.errors import DbsbmError, DependencyError, RateLimitError
 from core.logs import get_logger
+from serving import freshness
 from serving.freshness import DataTooOldError
 from serving.keys import ScopeError
 from serving.trace import trace_of
@@ -38,6 +39,8 @@ class Kind(NamedTuple):
 
     status: int
     title: str
+    retry_seconds: int = RETRY_SECONDS
+    """What a caller is told to wait, where he is told so."""
 
 
 KINDS: Final[Mapping[type[DbsbmError], Kind]] = {
@@ -50,7 +53,7 @@ KINDS: Final[Mapping[type[DbsbmError], Kind]] = {
     errors.ResourceNotFoundError: Kind(404, "There is no such thing"),
     errors.ConflictError: Kind(409, "Not now"),
     errors.DataIntegrityError: Kind(503, "Stored data does not fit the model"),
-    DataTooOldError: Kind(503, "The data is too old and cannot be checked"),
+    DataTooOldError: Kind(503, "The data is too old and cannot be checked", freshness.RETRY_SECONDS),
     errors.ServiceError: Kind(503, "The service cannot answer this now"),
     errors.DatabaseError: Kind(503, "The database is away"),
     errors.CacheError: Kind(503, "The cache is away"),
@@ -120,7 +123,7 @@ def _on_ours(request: Request, error: Exception) -> Response:
                 "RateLimit-Reset": wait,
             }
     elif content["status"] == 503:
-        headers["Retry-After"] = str(RETRY_SECONDS)
+        headers["Retry-After"] = str(kind_of(error).retry_seconds)
     elif content["status"] == 401:
         headers["WWW-Authenticate"] = 'ApiKey header="X-API-Key"'
     if content["status"] >= 500:

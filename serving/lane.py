@@ -53,6 +53,10 @@ class Lane:
         lines = (STATUS_LINES[status], written(first), written(headers), identity, ALWAYS, written(limits_on(trace)))
         return b"".join((*lines, b"\r\n", body))
 
+    def refused(self, request_id: str, status: int) -> None:
+        """Count and log what the server itself refused."""
+        self._requests.record_unread(request_id, status)
+
 
 def written(headers: list[Header] | tuple[Header, ...]) -> bytes:
     """Headers as they stand in an answer."""
@@ -83,6 +87,9 @@ class LaneProtocol(PatientProtocol):
             self._head_since = self.loop.time()
         else:
             super().on_message_complete()
+
+    def refused(self, request_id: str, status: int) -> None:
+        cast("Any", self.app).lane.refused(request_id, status)
 
     def _may_be_plain(self) -> bool:
         url = self.url

@@ -10,6 +10,7 @@ from starlette.responses import Response
 from core.errors import DbsbmError
 from serving.answers import Served
 from serving.errors import problem_of
+from serving.etags import names
 from serving.prediction_log import Entry
 from serving.shapes import GameRef
 from serving.state import Service
@@ -61,10 +62,10 @@ async def reply_to_one(service: Service, trace: Trace, question: Question) -> Re
 def reply_with(service: Service, trace: Trace, served: Served, known: str | None, now: datetime) -> Reply:
     """This prediction, counted and logged; or 304 if the caller has it."""
     trace.level = served.level
-    trace.generation = service.champions.generation(served.model)
+    trace.generation = served.generation
     etag = served.etag(now)
     tag = (b"etag", etag.encode())
-    if known is not None and etag in known:
+    if known is not None and names(known, etag):
         return Reply(304, [tag, REVALIDATED], b"")
     record(service, trace, served, now)
     body = served.complete(now)
@@ -81,7 +82,7 @@ async def reply_to_many(service: Service, trace: Trace, games: list[GameRef]) ->
     fetched = iter(await asyncio.gather(*missing))
     items = [next(fetched) if served is None else _prediction(service, trace, served, now) for served in ready]
     body = b'{"items":[' + b",".join(items) + b"]}"
-    return Reply(200, [(b"content-length", b"%d" % len(body)), JSON], body)
+    return Reply(200, [REVALIDATED, (b"content-length", b"%d" % len(body)), JSON], body)
 
 
 async def _item(service: Service, trace: Trace, game: GameRef, now: datetime) -> bytes:
@@ -93,6 +94,7 @@ async def _item(service: Service, trace: Trace, game: GameRef, now: datetime) ->
 
 
 def _prediction(service: Service, trace: Trace, served: Served, now: datetime) -> bytes:
+    trace.note(served.level, served.generation)
     record(service, trace, served, now)
     return b'{"prediction":' + served.complete(now) + b"}"
 

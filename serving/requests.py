@@ -65,6 +65,10 @@ class Requests:
         }
         self._log.add(line)
 
+    def record_unread(self, request_id: str, status: int) -> None:
+        """Count and log a request that the server refused before it was one: no more of it is known."""
+        self.record({"method": ""}, Trace(request_id), status)
+
 
 class RequestContext:
     """Puts the request's id on every line that is logged below."""

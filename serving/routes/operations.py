@@ -6,6 +6,7 @@ from typing import Any
 from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
+from serving.champion_follower import Refusal
 from serving.metrics import BREAKER_LEVELS
 from serving.readiness import why_not_ready
 from serving.routes.answering import as_json
@@ -41,14 +42,14 @@ async def readyz(service: ServiceDep) -> Response:
         "models": _models(service),
         "slate": _slate(service),
         "redis": None if shared is None else shared.breaker.state,
-        "workers": service.workers.alive(),
+        "workers": {str(number): models for number, models in enumerate(service.workers.alive().values(), start=1)},
         "agreed": service.workers.agreed(),
     }
     return as_json(content, 503 if causes else 200)
 
 
 @router.get("/metrics", response_class=Response, summary="Prometheus metrics")
-async def metrics(service: ServiceDep) -> Response:
+def metrics(service: ServiceDep) -> Response:
     """Counters of all workers and gauges of this one, in Prometheus's text format; of champions the worst worker's."""
     board, shared = service.metrics, service.cache.shared
     service.champion_follower.show()
@@ -73,9 +74,14 @@ def _models(service: Service) -> dict[str, dict[str, Any]]:
     }
     missing = {model: {"version": None, "generation": None} for model in refusals if model not in loaded}
     return {
-        model: {**about, "error": error_document(refusals[model]) if model in refusals else None}
+        model: {**about, "error": _error(refusals[model]) if model in refusals else None}
         for model, about in (loaded | missing).items()
     }
+
+
+def _error(refusal: Refusal) -> dict[str, Any]:
+    """Without the reason, which may name places on our machines."""
+    return {name: value for name, value in error_document(refusal).items() if name != "reason"}
 
 
 def _slate(service: Service) -> dict[str, Any]:

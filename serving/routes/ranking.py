@@ -12,7 +12,7 @@ from feature_store.online import OnlineRow
 from serving.answers import Served
 from serving.readiness import must_know_games
 from serving.replies import record
-from serving.routes.answering import LeagueQuery, guarded_router, joined, problems
+from serving.routes.answering import REVALIDATED, LeagueQuery, guarded_router, joined, problems
 from serving.shapes import Ranking
 from serving.slate import key_of
 from serving.state import Service, ServiceDep, TraceDep
@@ -53,11 +53,12 @@ async def ranking(
     found = (answer for answer in answers if not isinstance(answer, DbsbmError))
     ranked = sorted(found, key=lambda pair: -pair[0])[:limit]
     for _, served in ranked:
+        trace.note(served.level, served.generation)
         record(service, trace, served, now)
     items = [
         b'{"confidence":%s,"prediction":%s}' % (repr(chance).encode(), one.complete(now)) for chance, one in ranked
     ]
-    return Response(b'{"items":' + joined(items) + b"}", media_type="application/json")
+    return Response(b'{"items":' + joined(items) + b"}", headers=REVALIDATED, media_type="application/json")
 
 
 async def _answer(service: Service, row: OnlineRow, now: datetime) -> tuple[float, Served] | DbsbmError:

@@ -127,6 +127,13 @@ def test_only_listed_origins_may_call_from_a_browser(sqlite_database: Engine, tm
         assert allowed["access-control-allow-origin"] == "https://board.example"
         foreign = running.get("/healthz", headers={"Origin": "https://evil.example"}).headers
         assert "access-control-allow-origin" not in foreign
+        shown = {name.strip() for name in allowed["access-control-expose-headers"].lower().split(",")}
+        assert shown >= {"etag", "retry-after", "ratelimit-limit", "ratelimit-remaining", "ratelimit-reset"}
+        for asked in ("x-api-key", "x-guild-id", "cache-control", "if-none-match", "content-type", "x-request-id"):
+            wish = {**origin, "Access-Control-Request-Method": "GET", "Access-Control-Request-Headers": asked}
+            assert running.request("OPTIONS", GAME, headers=wish).status_code == 200, asked
+        wish["Access-Control-Request-Headers"] = "authorization"
+        assert running.request("OPTIONS", GAME, headers=wish).status_code == 400
 
 
 @pytest.mark.parametrize("wrong", ["redis.example:6379", "http://redis"])

@@ -181,6 +181,9 @@ def test_readiness_shows_the_generation_of_each_model_in_each_worker(world: Worl
         agreed = [{"EPL-results": {"version": 1, "generation": 2}}] * 2
         eventually(lambda: list(first.get("/readyz").json()["workers"].values()) == agreed)
         assert first.get("/readyz").json()["agreed"] is True
+        named = health(first).workers
+        assert set(named) == {first.service.workers.name, second.service.workers.name}
+        assert not any(name in first.get("/readyz").text for name in named)
         deploy(world.engine, world.store, EPL, number=2, home_lean=0.7)
 
         def both_have_it() -> bool:
