@@ -1,6 +1,8 @@
 """What surrounds every answer: ids, problems, limits, metrics, CORS."""
 
 import json
+import re
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -10,10 +12,14 @@ from core import errors
 from core.errors import DbsbmError
 from serving.app import create_app
 from serving.errors import KINDS, kind_of, problem_of
-from serving.freshness import DataTooOldError
+from serving.freshness import DataTooOldError, Freshness
+from serving.metrics import Metrics
+from serving.overload import Load
+from tests.conftest import NOW
 from tests.serving.service import Running, settings_for, started
 
 GAME = "/v1/predictions/soccer/EPL/EPL-102"
+BOT_PAGE = Path(__file__).parents[2] / "docs" / "bot.md"
 
 
 def test_a_sane_request_id_is_kept_and_any_other_replaced(service: Running) -> None:
@@ -95,6 +101,19 @@ def test_every_error_of_ours_has_a_status() -> None:
 def test_words_of_a_driver_are_for_the_log_only() -> None:
     shown = problem_of(errors.DatabaseError("The database at mysql://root@10.0.0.1 failed."), "id")
     assert "10.0.0.1" not in json.dumps(shown)
+
+
+def test_degraded_answers_read_as_the_bots_author_was_told() -> None:
+    told = [json.loads(block) for block in re.findall(r"```json\n(.*?)```", BOT_PAGE.read_text(), re.DOTALL)]
+    problems = {block["detail"]: block for block in told if "status" in block}
+    freshness, load = Freshness(timedelta(hours=24)), Load(Metrics())
+    freshness.away, load.level = True, 3
+    for raising in (lambda: freshness.must_allow(NOW - timedelta(hours=26), NOW), lambda: load.must_bear("batch")):
+        with pytest.raises(DbsbmError) as refused:
+            raising()
+        shown = problem_of(refused.value, "0f3a7c5e9b1d4f6a8c2e0b4d6f8a1c3e")
+        assert problems.pop(shown["detail"]) == shown
+    assert problems == {}
 
 
 def test_requests_are_counted_by_route_template(service: Running) -> None:
