@@ -156,17 +156,8 @@ class Served:
     """One prediction on its way out. What two answers have in common is written once."""
 
     __slots__ = (
-        "_headers",
-        "_opening",
-        "_tag",
-        "away",
-        "body",
-        "checked_at",
-        "features",
-        "level",
-        "model",
-        "row",
-        "version",
+        *("_headers", "_opening", "_tag", "away", "body", "checked_at", "features"),
+        *("generation", "level", "model", "row", "version"),
     )
 
     def __init__(self, body: bytes, champion: Champion, row: OnlineRow, checked_at: datetime, level: Level) -> None:
@@ -180,6 +171,7 @@ class Served:
         # Not the champion: an answer that is kept must not keep an old model in memory.
         self.model = champion.model
         self.version = champion.version.version
+        self.generation = champion.generation
         self.features = champion.manifest.fingerprint
         moments = orjson.dumps({"as_of": row.as_of, "checked_at": checked_at}, option=orjson.OPT_UTC_Z)
         self._opening = b"".join((body[:-1], b",", moments[1:-1], b',"age_s":'))

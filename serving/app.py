@@ -28,7 +28,7 @@ from serving.door import Door
 from serving.errors import install_problems
 from serving.freshness import Freshness
 from serving.front import Front
-from serving.gate import Gate, GuildLimits
+from serving.gate import GUILD_NAME, KEY_NAME, Gate, GuildLimits
 from serving.home import home
 from serving.keys import KeyRing
 from serving.lane import Lane
@@ -78,6 +78,13 @@ YOUNG_OBJECTS: Final = 20_000
 
 START_SECONDS: Final = 10.0
 """How long the start waits for the first games and champions; what is missing then is loaded while serving."""
+
+
+ASKED_BY_BROWSERS: Final = (KEY_NAME, GUILD_NAME, "X-Request-ID", "Content-Type", "If-None-Match", "Cache-Control")
+SHOWN_TO_BROWSERS: Final = (
+    *("ETag", "X-Request-ID", "Retry-After"),
+    *("RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"),
+)
 
 
 class Application(FastAPI):
@@ -150,8 +157,8 @@ def _wrap(app: Application, settings: Settings, metrics: Metrics) -> None:
             CORSMiddleware,
             allow_origins=settings.cors_origins,
             allow_methods=["GET", "POST"],
-            allow_headers=["X-API-Key", "X-Request-ID", "Content-Type", "If-None-Match"],
-            expose_headers=["ETag", "X-Request-ID"],
+            allow_headers=ASKED_BY_BROWSERS,
+            expose_headers=SHOWN_TO_BROWSERS,
         )
     framework = RequestContext(partial(FastAPI.__call__, app))
     cors = bool(settings.cors_origins)

@@ -100,7 +100,13 @@ class ChampionFollower:
                 self._end(model, loading)
         if not self._loading:
             self._look_ahead()
+        self.show()
         return bool(self._loading)
+
+    def show(self) -> None:
+        """Have the metrics say what is loaded and what was refused."""
+        loaded = self._champions.loaded
+        self._metrics.show_champions({model: loaded[model].generation for model in loaded}, self.refusals)
 
     def _look(self) -> None:
         try:
@@ -137,7 +143,7 @@ class ChampionFollower:
             )
         elif loaded is not None and loaded.version == registered:
             self._champions.move(record.model, record.generation)
-            self._goes_on(record)
+            self._forgive(record.model)
         else:
             self._loading[record.model] = Loading(self._settings, registered, record.generation)
 
@@ -153,12 +159,10 @@ class ChampionFollower:
         self._warming.prepare(champion)
         self._champions.put(champion)
         log.info("champion loaded", model=model, version=record.champion, generation=record.generation)
-        self._goes_on(record)
+        self._forgive(model)
 
-    def _goes_on(self, record: Deployment) -> None:
-        self.refusals = {model: other for model, other in self.refusals.items() if model != record.model}
-        self._metrics.champion.labels(record.model).set(record.generation)
-        self._metrics.refused.labels(record.model).set(0)
+    def _forgive(self, model: str) -> None:
+        self.refusals = {name: refusal for name, refusal in self.refusals.items() if name != model}
 
     def _look_ahead(self) -> None:
         """Fetch and try a challenger, one at a time, each once; what is wrong with it is said when it is promoted."""
@@ -177,11 +181,9 @@ class ChampionFollower:
     def _refuse(self, record: Deployment, error: DbsbmError) -> None:
         """Keep the old champion, say so once per reason, and try again later and later."""
         self._metrics.count_refusal(record.model, error)
-        self._metrics.refused.labels(record.model).set(1)
         before = self.refusals.get(record.model)
         again = before is not None and before.version == record.champion
         attempts = before.attempts + 1 if before is not None and again else 1
-        pause = min(FIRST_RETRY_SECONDS * 2 ** (attempts - 1), LAST_RETRY_SECONDS)
         refusal = Refusal(
             version=record.champion or 0,
             generation=record.generation,
@@ -189,7 +191,7 @@ class ChampionFollower:
             reason=str(error),
             since=before.since if before is not None and again else self._clock.now(),
             attempts=attempts,
-            retry_at=time.monotonic() + pause,
+            retry_at=time.monotonic() + pause_after(attempts),
         )
         if before is None or (before.version, before.reason) != (refusal.version, refusal.reason):
             log.warning(
@@ -200,6 +202,11 @@ class ChampionFollower:
                 reason=refusal.reason,
             )
         self.refusals = {**self.refusals, record.model: refusal}
+
+
+def pause_after(attempts: int) -> float:
+    """Seconds until a bundle that was refused so many times is tried again."""
+    return min(FIRST_RETRY_SECONDS * 2.0 ** (attempts - 1), LAST_RETRY_SECONDS)
 
 
 def _deployed(records: Mapping[str, Deployment], known: tuple[Version, ...]) -> Deployed:

@@ -135,6 +135,10 @@ class PatientProtocol(HttpToolsProtocol):
         lines = [b"HTTP/1.1 %d %s" % (status, status.phrase.encode()), *(b": ".join(header) for header in headers)]
         self.transport.write(b"\r\n".join((*lines, b"", body)))
         self.transport.close()
+        self.refused(request_id, status)
+
+    def refused(self, request_id: str, status: int) -> None:
+        """Called after a request was refused that no app will see."""
 
 
 def _longer(since: float | None, seconds: float, now: float) -> bool:

@@ -17,6 +17,7 @@ from starlette.responses import Response
 from core import errors
 from core.errors import DbsbmError, DependencyError, RateLimitError
 from core.logs import get_logger
+from serving import freshness
 from serving.freshness import DataTooOldError
 from serving.keys import ScopeError
 from serving.trace import trace_of
@@ -28,6 +29,8 @@ RETRY_SECONDS: Final = 5
 SHOWN_FACTS: Final = ("field", "nearest", "resource_type", "league")
 UNFORESEEN: Final = "INTERNAL_ERROR"
 
+OPEN_INFERENCE: Final = "/v2/"
+
 log = get_logger(__name__)
 
 
@@ -36,6 +39,8 @@ class Kind(NamedTuple):
 
     status: int
     title: str
+    retry_seconds: int = RETRY_SECONDS
+    """What a caller is told to wait, where he is told so."""
 
 
 KINDS: Final[Mapping[type[DbsbmError], Kind]] = {
@@ -48,7 +53,7 @@ KINDS: Final[Mapping[type[DbsbmError], Kind]] = {
     errors.ResourceNotFoundError: Kind(404, "There is no such thing"),
     errors.ConflictError: Kind(409, "Not now"),
     errors.DataIntegrityError: Kind(503, "Stored data does not fit the model"),
-    DataTooOldError: Kind(503, "The data is too old and cannot be checked"),
+    DataTooOldError: Kind(503, "The data is too old and cannot be checked", freshness.RETRY_SECONDS),
     errors.ServiceError: Kind(503, "The service cannot answer this now"),
     errors.DatabaseError: Kind(503, "The database is away"),
     errors.CacheError: Kind(503, "The cache is away"),
@@ -98,6 +103,12 @@ def respond(content: Mapping[str, Any], headers: Mapping[str, str] | None = None
     return Response(orjson.dumps(content), content["status"], headers, PROBLEM_JSON)
 
 
+def _respond(request: Request, content: dict[str, Any], headers: Mapping[str, str] | None = None) -> Response:
+    """The answer to this request; under /v2 it also says what is wrong where that protocol's clients look for it."""
+    in_protocol = f"{request.scope['path']}/".startswith(OPEN_INFERENCE)
+    return respond({**content, "error": content["detail"]} if in_protocol else content, headers)
+
+
 def _on_ours(request: Request, error: Exception) -> Response:
     assert isinstance(error, DbsbmError)  # noqa: S101 - registered for this type
     content = problem_of(error, trace_of(request.scope).request_id)
@@ -112,12 +123,12 @@ def _on_ours(request: Request, error: Exception) -> Response:
                 "RateLimit-Reset": wait,
             }
     elif content["status"] == 503:
-        headers["Retry-After"] = str(RETRY_SECONDS)
+        headers["Retry-After"] = str(kind_of(error).retry_seconds)
     elif content["status"] == 401:
         headers["WWW-Authenticate"] = 'ApiKey header="X-API-Key"'
     if content["status"] >= 500:
         log.warning("answered with a problem", code=error.code, reason=error.message)
-    return respond(content, headers)
+    return _respond(request, content, headers)
 
 
 def _on_malformed(request: Request, error: Exception) -> Response:
@@ -129,7 +140,7 @@ def _on_malformed(request: Request, error: Exception) -> Response:
     content = problem(
         kind.status, "VALIDATION_ERROR", kind.title, detail, request_id, field=wrong[0]["field"], fields=wrong[:20]
     )
-    return respond(content)
+    return _respond(request, content)
 
 
 def _field(entry: Mapping[str, Any]) -> str:
@@ -139,13 +150,17 @@ def _field(entry: Mapping[str, Any]) -> str:
 
 def refusal(status: int, request_id: str, headers: Mapping[str, str] | None = None) -> Response:
     """What is answered to a request that reached no route."""
+    return respond(_refused(status, request_id), headers)
+
+
+def _refused(status: int, request_id: str) -> dict[str, Any]:
     code, title = OF_STATUS.get(status, ("SERVICE_ERROR", "The request was refused"))
-    return respond(problem(status, code, title, f"{title}.", request_id), headers)
+    return problem(status, code, title, f"{title}.", request_id)
 
 
 def _on_refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for this type
-    return refusal(error.status_code, trace_of(request.scope).request_id, error.headers)
+    return _respond(request, _refused(error.status_code, trace_of(request.scope).request_id), error.headers)
 
 
 def _on_unforeseen(request: Request, error: Exception) -> Response:
@@ -153,7 +168,7 @@ def _on_unforeseen(request: Request, error: Exception) -> Response:
     request_id = trace_of(request.scope).request_id
     log.error("unforeseen error", request_id=request_id, exc_info=error)
     content = problem(500, UNFORESEEN, "Something broke", "Something of ours broke; it was logged.", request_id)
-    return respond(content)
+    return _respond(request, content)
 
 
 def install_problems(app: FastAPI) -> None:

@@ -1,10 +1,12 @@
-"""Feature rows as standard clients send them: named columns in, one table in the model's own order out.
+"""Feature rows as MLflow's clients send them: named columns in, one table in the model's own order out.
 
 Nothing is guessed: every column of the model must be there, no other may be, and a value is a number or null (NaN).
 """
 
+import csv
 import math
 from collections.abc import Mapping, Sequence
+from io import StringIO
 from typing import Any, Final
 
 import numpy as np
@@ -15,9 +17,35 @@ from core.errors import ValidationError
 
 MOST_ROWS: Final = 1_000
 MOST_COLUMNS: Final = 1_000
-TYPES: Final = frozenset(("FP64", "FP32", "FP16", "INT64", "INT32", "INT16", "INT8", "UINT32", "UINT16", "UINT8"))
 
 Columns = dict[str, Sequence[Any]]
+
+ROW: Final[dict[str, Any]] = {"type": "array", "minItems": 1, "items": {"type": ["number", "null"]}}
+RECORDS: Final[dict[str, Any]] = {
+    "type": "array",
+    "minItems": 1,
+    "maxItems": MOST_ROWS,
+    "items": {"type": "object", "additionalProperties": {"type": ["number", "null"]}},
+}
+SPLIT: Final[dict[str, Any]] = {
+    "type": "object",
+    "required": ["columns", "data"],
+    "properties": {
+        "columns": {"type": "array", "minItems": 1, "uniqueItems": True, "items": {"type": "string"}},
+        "data": {"type": "array", "minItems": 1, "maxItems": MOST_ROWS, "items": ROW},
+    },
+}
+FORMS: Final[dict[str, Any]] = {
+    "dataframe_split": SPLIT,
+    "dataframe_records": RECORDS,
+    "instances": RECORDS,
+    "inputs": {"anyOf": [RECORDS, {"type": "object", "minProperties": 1, "additionalProperties": ROW}]},
+}
+"""JSON Schema of what may stand under each name; a request has exactly one of them."""
+
+SCHEMA: Final[dict[str, Any]] = {
+    "oneOf": [{"type": "object", "required": [name], "properties": {name: form}} for name, form in FORMS.items()]
+}
 
 
 def read_json(body: bytes) -> dict[str, Any]:
@@ -31,41 +59,36 @@ def read_json(body: bytes) -> dict[str, Any]:
     return content
 
 
-def of_tensors(content: Mapping[str, Any]) -> Columns:
-    """Columns of an Open Inference request: one input of shape [n] or [n, 1] per feature."""
-    columns: Columns = {}
-    for number, tensor in enumerate(_list(content.get("inputs"), "inputs", MOST_COLUMNS)):
-        place = f"inputs.{number}"
-        if not isinstance(tensor, dict):
-            raise ValidationError(f"{place}: expected an object.", field=place)
-        name, shape, values = tensor.get("name"), tensor.get("shape"), tensor.get("data")
-        if not isinstance(name, str) or name in columns:
-            raise ValidationError(f"{place}.name: expected the name of a feature, once.", field=f"{place}.name")
-        if tensor.get("datatype") not in TYPES:
-            allowed = ", ".join(sorted(TYPES))
-            raise ValidationError(f"{place}.datatype: expected one of {allowed}.", field=f"{place}.datatype")
-        listed = _list(values, f"{place}.data", MOST_ROWS)
-        if shape not in ([len(listed)], [len(listed), 1]):
-            raise ValidationError(
-                f"{place}.shape: expected [{len(listed)}] or [{len(listed)}, 1].", field=f"{place}.shape"
-            )
-        columns[name] = [row[0] if isinstance(row, list) and len(row) == 1 else row for row in listed]
-    return columns
+def listed(value: Any, field: str, most: int) -> list[Any]:
+    """The value, if it is a list of 1 to ``most``. Raises ValidationError naming the field."""
+    if not isinstance(value, list) or not 1 <= len(value) <= most:
+        raise ValidationError(f"{field}: expected a list of 1 to {most}.", field=field)
+    return value
 
 
 def of_mlflow(content: Mapping[str, Any]) -> Columns:
     """Columns of an MLflow request in any of its four forms. Raises ValidationError naming what is missing."""
-    forms = [form for form in ("dataframe_split", "dataframe_records", "instances", "inputs") if form in content]
+    forms = [form for form in FORMS if form in content]
     if len(forms) != 1:
-        msg = "body: expected exactly one of dataframe_split, dataframe_records, instances, inputs."
+        msg = f"body: expected exactly one of {', '.join(FORMS)}."
         raise ValidationError(msg, field="body")
     (form,) = forms
     value = content[form]
     if form == "dataframe_split":
-        return _of_split(value)
+        return _of_split(value, form)
     if form == "inputs" and isinstance(value, dict):
-        return {name: _list(column, f"inputs.{name}", MOST_ROWS) for name, column in value.items()}
+        return {name: listed(column, f"inputs.{name[:40]}", MOST_ROWS) for name, column in value.items()}
     return _of_records(value, form)
+
+
+def of_csv(body: bytes) -> Columns:
+    """Columns of a table with a heading; an empty cell is not known. Raises ValidationError naming the place."""
+    try:
+        names, *rows = filter(None, csv.reader(StringIO(body.decode(), newline=""), strict=True))
+    except (ValueError, csv.Error) as error:
+        raise ValidationError(f"body: not CSV with a heading ({error}).", field="body") from error
+    numbers = [[_cell(cell, f"csv.data.{number}") for cell in row] for number, row in enumerate(rows)]
+    return _of_split({"columns": names, "data": numbers}, "csv")
 
 
 def arranged(columns: Columns, names: Sequence[str]) -> FloatArray:
@@ -85,21 +108,21 @@ def arranged(columns: Columns, names: Sequence[str]) -> FloatArray:
     return np.array([[_number(value, name) for value in columns[name]] for name in names], dtype=np.float64).T
 
 
-def _of_split(value: Any) -> Columns:
-    names = _list(value.get("columns") if isinstance(value, dict) else None, "dataframe_split.columns", MOST_COLUMNS)
-    rows = _list(value.get("data"), "dataframe_split.data", MOST_ROWS)
+def _of_split(value: Any, form: str) -> Columns:
+    names = listed(value.get("columns") if isinstance(value, dict) else None, f"{form}.columns", MOST_COLUMNS)
+    rows = listed(value.get("data"), f"{form}.data", MOST_ROWS)
     if not all(isinstance(name, str) for name in names) or len(set(names)) != len(names):
-        field = "dataframe_split.columns"
+        field = f"{form}.columns"
         raise ValidationError(f"{field}: expected the names of features, each once.", field=field)
     for number, row in enumerate(rows):
         if not isinstance(row, list) or len(row) != len(names):
-            field = f"dataframe_split.data.{number}"
+            field = f"{form}.data.{number}"
             raise ValidationError(f"{field}: expected {len(names)} values.", field=field)
     return dict(zip(names, zip(*rows, strict=True), strict=True))
 
 
 def _of_records(value: Any, form: str) -> Columns:
-    records = _list(value, form, MOST_ROWS)
+    records = listed(value, form, MOST_ROWS)
     first = records[0]
     for number, record in enumerate(records):
         if not isinstance(record, dict) or record.keys() != first.keys():
@@ -108,15 +131,21 @@ def _of_records(value: Any, form: str) -> Columns:
     return {name: [record[name] for record in records] for name in first}
 
 
-def _list(value: Any, field: str, most: int) -> list[Any]:
-    if not isinstance(value, list) or not 1 <= len(value) <= most:
-        raise ValidationError(f"{field}: expected a list of 1 to {most}.", field=field)
-    return value
-
-
 def _number(value: Any, name: str) -> float:
     if value is None:
         return math.nan
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValidationError(f"{name}: expected numbers or null.", field=name)
     return float(value)
+
+
+def _cell(text: str, place: str) -> float | None:
+    if not text.strip():
+        return None
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.inf
+    if not math.isfinite(value):
+        raise ValidationError(f"{place}: expected numbers or nothing.", field=place)
+    return value

@@ -6,7 +6,8 @@ from typing import Final
 from core.errors import ServiceError
 from serving.answers import Served
 
-RETRY_SECONDS: Final = 30.0
+RETRY_SECONDS: Final = 30
+"""What a caller is told to wait: a database that was away for hours is not back in five seconds."""
 
 
 class DataTooOldError(ServiceError):

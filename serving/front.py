@@ -79,8 +79,13 @@ class Front:
             batch = Batch.model_validate(json.loads(b"".join(message.get("body", b"") for message in read)))
         except (ValueError, RecursionError):
             return None, _again(read, receive)
+        try:
+            reply = await reply_to_many(service, trace, batch.games)
+        except DbsbmError as error:
+            trace.failure = error
+            return None, _again(read, receive)
         trace.route = MANY_ROUTE
-        return await reply_to_many(service, trace, batch.games), receive
+        return reply, receive
 
     def _plain_body(self, scope: Scope) -> bool:
         length = kind = b""

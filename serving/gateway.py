@@ -37,7 +37,7 @@ DEMANDED: Final[Mapping[str, Scope]] = {
 OPEN: Final = frozenset(
     (
         *("/healthz", "/readyz", "/metrics"),
-        *("/v2/health/live", "/v2/health/ready", "/ping"),
+        *("/v2/health/live", "/v2/health/ready", "/ping", "/health", "/version"),
         *("/openapi.json", "/docs", "/docs.css"),
     )
 )

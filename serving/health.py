@@ -86,7 +86,7 @@ def _inside(service: Service) -> Iterator[Part]:
     else:
         yield Part("prediction log")
     if not service.workers.agreed():
-        yield Part("workers", "degraded", "They answer with different generations; GET /readyz shows which.")
+        yield Part("workers", "degraded", "They answer with different generations; `workers` shows which.")
     else:
         yield Part("workers")
     level = service.load.level

@@ -97,6 +97,10 @@ class Lane:
         lines = (STATUS_LINES[status], self._first_lines, about.lines, length, identity, ALWAYS, limits, b"\r\n", body)
         return b"".join(lines)
 
+    def refused(self, request_id: str, status: int) -> None:
+        """Count and log what the server itself refused."""
+        self._requests.record_unread(request_id, status)
+
 
 def _found(service: Service, question: Question, now: datetime) -> Served | Plan | None:
     """The answer that is ready, or what is to be computed for one that must not come from a cache."""
@@ -160,6 +164,9 @@ class LaneProtocol(PatientProtocol):
 
     def _may_answer(self) -> bool:
         return self._answers_nothing() and not self.flow.write_paused and not self.transport.is_closing()
+
+    def refused(self, request_id: str, status: int) -> None:
+        self._lane.refused(request_id, status)
 
     def _may_be_plain(self) -> bool:
         url = self.url

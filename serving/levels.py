@@ -7,3 +7,4 @@ Level = Literal["local", "redis", "computed", "bypass", "stale"]
 that is due takes its time."""
 
 LEVELS: Final[tuple[Level, ...]] = get_args(Level)
+"""The best first."""

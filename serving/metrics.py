@@ -1,12 +1,14 @@
 """What the service counts, in Prometheus's words. One registry per app, so that two apps can share a process.
 
-Where PROMETHEUS_MULTIPROC_DIR is set (serving/workers.py does it before this is imported), counts of all workers are
-added up, dead ones' too, and a gauge is the one that was set last: the scraped worker sets all of them.
+Where PROMETHEUS_MULTIPROC_DIR is set (serving/several.py does it before this is imported), counts of all workers are
+added up, dead ones' too. A gauge is the one that was set last, and the scraped worker sets all of them; but of what
+each worker has loaded, the worst of the living is shown.
 """
 
 import os
 from collections import Counter as Counting
 from collections import deque
+from collections.abc import Collection, Mapping
 from functools import partial
 from typing import TypeVar
 
@@ -65,18 +67,24 @@ class Metrics:
             "Breaker before the database: 0 closed, 1 half open, 2 open.",
             registry=self.registry,
         )
-        self.champion = Gauge(
-            "dbsbm_champion_generation", "Generation of the loaded champion.", ("model",), registry=self.registry
+        self._champion = AnyGauge(
+            "dbsbm_champion_generation",
+            "Generation of the loaded champion, 0 if there is none; of several workers the lowest.",
+            ("model",),
+            registry=self.registry,
+            multiprocess_mode="livemin",
         )
         self.load_failures = Counter(
             "dbsbm_model_load_failures", "Champions that were refused.", ("model", "code"), registry=self.registry
         )
-        self.refused = Gauge(
+        self._refused = AnyGauge(
             "dbsbm_champion_refused",
-            "1 while the champion of the record is not the one that answers, because it was refused.",
+            "1 while the champion of the record is not the one that answers, because any worker refused it.",
             ("model",),
             registry=self.registry,
+            multiprocess_mode="livemax",
         )
+        self._models: set[str] = set()
         self.unforeseen = Counter(
             "dbsbm_unforeseen_errors", "Bugs met by a background thread.", ("thread",), registry=self.registry
         )
@@ -160,6 +168,13 @@ class Metrics:
             child = self._of_request[route, method, status] = self.requests.labels(route, method, status)
             self._durations.setdefault(route, self.duration.labels(route))
         return child
+
+    def show_champions(self, generations: Mapping[str, int], refused: Collection[str]) -> None:
+        """What this worker answers with, by model, and what it refused; of models that are gone both become 0."""
+        self._models |= {*generations, *refused}
+        for model in self._models:
+            self._champion.labels(model).set(generations.get(model, 0))
+            self._refused.labels(model).set(model in refused)
 
     def count_refusal(self, model: str, error: DbsbmError) -> None:
         """One champion was not loaded."""

@@ -8,8 +8,9 @@ import orjson
 from starlette.responses import Response
 
 from core.errors import DbsbmError
-from serving.answers import AS_JSON, Served
+from serving.answers import AS_JSON, REVALIDATED, Served
 from serving.errors import problem_of
+from serving.etags import names
 from serving.prediction_log import Entry
 from serving.security import Header, Headers
 from serving.shapes import GameRef
@@ -17,7 +18,7 @@ from serving.state import Service
 from serving.trace import Trace
 
 NOT_MODIFIED: Final = 304
-JSON: Final = Headers.of(AS_JSON)
+MANY: Final = Headers.of(REVALIDATED, AS_JSON)
 
 
 class Reply(NamedTuple):
@@ -67,9 +68,9 @@ async def reply_to_one(service: Service, trace: Trace, question: Question) -> Re
 def reply_with(service: Service, trace: Trace, served: Served, known: str | None, now: datetime) -> Reply:
     """This prediction, counted and logged; or 304 if the caller has it."""
     trace.level = served.level
-    trace.generation = service.champions.generation(served.model)
+    trace.generation = served.generation
     stale = served.stale(now)
-    if known is not None and served.etag(stale=stale) in known:
+    if known is not None and names(known, served.etag(stale=stale)):
         return Reply(NOT_MODIFIED, served.headers(stale=stale, content=False), b"")
     record(service, trace, served, now)
     return Reply(200, served.headers(stale=stale), served.complete(now))
@@ -85,7 +86,7 @@ async def reply_to_many(service: Service, trace: Trace, games: list[GameRef]) ->
     fetched = iter(await asyncio.gather(*missing))
     items = [next(fetched) if served is None else _prediction(service, trace, served, now) for served in ready]
     body = b'{"items":[' + b",".join(items) + b"]}"
-    return Reply(200, JSON, body)
+    return Reply(200, MANY, body)
 
 
 async def _item(service: Service, trace: Trace, game: GameRef, now: datetime) -> bytes:
@@ -97,6 +98,7 @@ async def _item(service: Service, trace: Trace, game: GameRef, now: datetime) ->
 
 
 def _prediction(service: Service, trace: Trace, served: Served, now: datetime) -> bytes:
+    trace.note(served.level, served.generation)
     record(service, trace, served, now)
     return b'{"prediction":' + served.complete(now) + b"}"
 

@@ -18,6 +18,7 @@ from serving.trace import Trace, begin_trace, trace_of
 LARGEST_BODY: Final = 1024 * 1024
 METHODS: Final = frozenset(("GET", "POST", "HEAD", "OPTIONS", "PUT", "PATCH", "DELETE"))
 NO_ROUTE: Final = "(none)"
+OTHER: Final = "OTHER"
 
 
 class Requests:
@@ -45,7 +46,7 @@ class Requests:
         try:
             await self._app(scope, receive, sending)
         finally:
-            method = scope["method"] if scope["method"] in METHODS else "OTHER"
+            method = scope["method"] if scope["method"] in METHODS else OTHER
             route = trace.route or getattr(scope.get("route"), "path_format", NO_ROUTE)
             self.record(trace, method, str(route), status)
 
@@ -64,6 +65,10 @@ class Requests:
             "request_id": trace.request_id,
         }
         self._log.add(line)
+
+    def record_unread(self, request_id: str, status: int) -> None:
+        """Count and log a request that the server refused before it was one: no more of it is known."""
+        self.record(Trace(request_id), OTHER, NO_ROUTE, status)
 
 
 class RequestContext:

@@ -9,6 +9,7 @@ from typing import Final
 
 import uvicorn
 from fastapi import FastAPI
+from prometheus_client.multiprocess import mark_process_dead
 from uvicorn.supervisors import Multiprocess
 
 from core.clock import Clock
@@ -56,16 +57,21 @@ def serve_with_workers(
 
 
 class _Supervisor(Multiprocess):
-    """Says the address once every worker has begun to serve."""
+    """Says the address once every worker has begun to serve; forgets what workers had loaded that are gone."""
 
     def __init__(
         self, config: uvicorn.Config, sockets: list[socket.socket], on_ready: Callable[[str], None] | None
     ) -> None:
         super().__init__(config, sockets)
         self._on_ready = on_ready
+        self._alive: set[int] = set()
 
     def keep_subprocess_alive(self) -> None:
         super().keep_subprocess_alive()
+        alive = {process.pid for process in self.processes if process.pid is not None}
+        for gone in self._alive - alive:
+            mark_process_dead(gone)  # type: ignore[no-untyped-call]
+        self._alive = alive
         if self._on_ready is not None and all(process.is_ready(1) for process in self.processes):
             self._on_ready(url_of(*self.sockets[0].getsockname()[:2]))
             self._on_ready = None

@@ -3,6 +3,7 @@
 All of it happens in a thread of its own, behind a bounded queue that is the first to be dropped under load.
 """
 
+import time
 from collections import deque
 from collections.abc import Mapping
 from datetime import datetime
@@ -15,7 +16,7 @@ from core.logs import get_logger
 from core.registry.deployment import Deployment, Version
 from core.settings import Settings
 from serving.answers import Served, cache_key, has_begun
-from serving.champion_follower import ChampionFollower
+from serving.champion_follower import ChampionFollower, pause_after
 from serving.champions import Champion, load_version
 from serving.metrics import Metrics
 from serving.overload import Load
@@ -38,6 +39,16 @@ class Seen(NamedTuple):
     served_at: datetime
 
 
+class Refusal(NamedTuple):
+    """Why a challenger does not run, and when it is tried again."""
+
+    record: Deployment
+    reason: str
+    attempts: int
+    retry_at: float
+    """On the monotonic clock."""
+
+
 class Shadow:
     """``put`` never waits; ``step`` belongs to a thread of its own."""
 
@@ -57,7 +68,7 @@ class Shadow:
         self._metrics = metrics
         self._capacity = capacity
         self._queue: deque[Seen] = deque()
-        self._refused: set[tuple[str, int]] = set()
+        self._refusals: Mapping[str, Refusal] = {}
         self._forecasts: LRUCache[str, Served] = LRUCache(REMEMBERED)
         self.challengers: Mapping[str, Champion] = {}
         """Those that run, by model name."""
@@ -91,17 +102,25 @@ class Shadow:
                 self._load_challenger(record)
 
     def _load_challenger(self, record: Deployment) -> None:
-        registered = self._registered(record)
-        if registered is None or (registered.model, registered.version) in self._refused:
+        registered, before = self._registered(record), self._refusals.get(record.model)
+        again = before if before is not None and before.record == record else None
+        if registered is None or (again is not None and time.monotonic() < again.retry_at):
             return
         try:
             challenger = load_version(self._settings, registered, record.generation)
         except DbsbmError as error:
-            self._refused.add((registered.model, registered.version))
-            log.warning("challenger refused", model=record.model, version=record.challenger, reason=str(error))
+            self._refuse(record, str(error), again)
             return
         self.challengers = {**self.challengers, record.model: challenger}
         log.info("challenger runs in shadow", model=record.model, version=record.challenger)
+
+    def _refuse(self, record: Deployment, reason: str, before: Refusal | None) -> None:
+        """Try again later and later; MLflow may have been away for a moment, a bundle be mended."""
+        attempts = 1 if before is None else before.attempts + 1
+        if before is None or before.reason != reason:
+            log.warning("challenger refused", model=record.model, version=record.challenger, reason=reason)
+        refusal = Refusal(record, reason, attempts, time.monotonic() + pause_after(attempts))
+        self._refusals = {**self._refusals, record.model: refusal}
 
     def _registered(self, record: Deployment) -> Version | None:
         versions = self._follower.versions

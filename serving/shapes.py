@@ -169,6 +169,8 @@ class Problem(BaseModel):
     hint: str | None = None
     field: str | None = None
     nearest: list[str] | None = None
+    error: str | None = None
+    """Under `/v2` the detail once more, where clients of that protocol look for it."""
 
 
 class BatchItem(Shape):
@@ -288,7 +290,7 @@ class Readiness(Shape):
     redis: str | None
     """State of the breaker before Redis: closed, half_open, open; null without Redis."""
     workers: dict[str, dict[str, dict[str, int]]]
-    """Version and generation of each model, by worker, on all machines."""
+    """Version and generation of each model, by worker, on all machines; `/v1/system/health` names the workers."""
     agreed: bool
     """Whether all workers answer with the same generations."""
 
@@ -306,3 +308,5 @@ class SystemHealth(Shape):
     status: Literal["ok", "degraded", "down"]
     causes: list[str]
     parts: list[HealthPart]
+    workers: dict[str, dict[str, dict[str, int]]]
+    """Version and generation of each model, by worker (machine, process), on all machines."""

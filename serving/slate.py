@@ -13,14 +13,13 @@ from core.betting.leagues import League
 from core.errors import ResourceNotFoundError, ServiceError
 from feature_store.online import OnlineRow, load_rows
 from serving.league_slate import LeagueSlate
+from serving.name_index import NameIndex
 
 GameKey = tuple[str, str, str]
 """Sport, league, game id."""
 
 NEAREST: Final = 3
 ALIKE: Final = 55.0
-FOUND: Final = 62.0
-"""How alike a search text and a game's teams must be, of 100; a letter or two wrong in a team's name stays above."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +33,11 @@ class Table:
     @cached_property
     def by_start(self) -> list[OnlineRow]:
         return sorted(self.rows.values(), key=lambda row: (row.game.start_at, row.game.game_id))
+
+    @cached_property
+    def by_name(self) -> NameIndex:
+        """Of the same games in the same order."""
+        return NameIndex([(row.game.home_team, row.game.away_team) for row in self.by_start])
 
     def with_leagues(self, rows: Iterable[OnlineRow], checked: Mapping[str, datetime], changed: set[str]) -> "Table":
         """The table with the changed leagues' rows replaced."""
@@ -77,12 +81,17 @@ class Slate:
         """Games that have not begun, the next one first."""
         return [row for row in self._table.by_start if row.game.start_at > now]
 
+    def must_be_loaded(self) -> None:
+        """Raises ServiceError while no games were read at all."""
+        if not self.loaded:
+            raise ServiceError("The games were not read yet.", hint="GET /readyz says what is missing.")
+
     def find(self, league: League, game_id: str) -> tuple[OnlineRow, datetime]:
         """The game and when its league was last checked.
 
         Raises ResourceNotFoundError with the nearest games, ServiceError while no games were read at all.
         """
-        self._must_be_loaded()
+        self.must_be_loaded()
         table = self._table
         row = table.rows.get((league.sport, league.key, game_id))
         if row is None:
@@ -95,27 +104,21 @@ class Slate:
         Without a text: games to come, the next one first, then those that have begun, the last one first.
         Raises ServiceError while no games were read at all.
         """
-        self._must_be_loaded()
-        rows = [
-            row
-            for row in self._table.by_start
+        self.must_be_loaded()
+        table = self._table
+        rows = {
+            number: row
+            for number, row in enumerate(table.by_start)
             if (league is None or (row.sport, row.league) == (league.sport, league.key))
             and (day is None or row.game.start_at.date() == day)
-        ]
+        }
         if not text.strip():
-            coming = [row for row in rows if row.game.start_at > now]
-            begun = [row for row in reversed(rows) if row.game.start_at <= now]
+            coming = [row for row in rows.values() if row.game.start_at > now]
+            begun = [row for row in reversed(rows.values()) if row.game.start_at <= now]
             return [*coming, *begun][:limit]
-        names = [_names(row) for row in rows]
-        found = process.extract(
-            text, names, scorer=fuzz.WRatio, processor=str.casefold, limit=4 * limit, score_cutoff=FOUND
-        )
-        ranked = sorted(found, key=lambda match: (-round(match[1]), rows[match[2]].game.start_at < now, match[2]))
-        return [rows[match[2]] for match in ranked[:limit]]
-
-    def _must_be_loaded(self) -> None:
-        if not self.loaded:
-            raise ServiceError("The games were not read yet.", hint="GET /readyz says what is missing.")
+        found = table.by_name.find(text)
+        ranked = sorted(rows.keys() & found.keys(), key=lambda n: (-found[n], rows[n].game.start_at < now, n))
+        return [rows[number] for number in ranked[:limit]]
 
     def _not_found(self, league: League, game_id: str) -> ResourceNotFoundError:
         rows = [row for row in self._table.by_start if (row.sport, row.league) == (league.sport, league.key)]

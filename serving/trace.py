@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 from starlette.types import Scope
 
 from core.errors import DbsbmError
-from serving.levels import Level
+from serving.levels import LEVELS, Level
 from serving.limits import Standing
 
 SCOPE_NAME: Final = "dbsbm.trace"
@@ -50,6 +50,14 @@ class Trace:
     """Template of the route that answered; None where routing decides."""
     failure: DbsbmError | None = None
     """Why the front could not answer, so that the route need not find out again."""
+
+    def note(self, level: Level, generation: int) -> None:
+        """One more prediction is in the answer: of several the worst level counts, and a generation that all share."""
+        if self.level is None:
+            self.level, self.generation = level, generation
+        else:
+            self.level = max(self.level, level, key=LEVELS.index)
+            self.generation = self.generation if generation == self.generation else None
 
     @property
     def key_id(self) -> str | None:

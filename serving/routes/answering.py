@@ -14,6 +14,9 @@ LeaguePath = Annotated[str, Path(max_length=120, examples=["EPL"], description="
 GameIdPath = Annotated[str, Path(max_length=120, examples=["1035037"])]
 LeagueQuery = Annotated[str | None, Query(max_length=120, examples=["EPL"], description="Key, title or alias.")]
 
+REVALIDATED = {"Cache-Control": "private, no-cache"}
+"""On answers that are true for a moment only."""
+
 MEANINGS = {
     304: "Not changed since the answer that the ETag names.",
     400: "The request cannot be read: nested too deeply, a number too long, a host that is not ours.",

@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import Query, Response
 
 from serving.answers import game_document
+from serving.readiness import must_know_games
 from serving.routes.answering import LeagueQuery, as_json, guarded_router, problems
 from serving.shapes import Games
 from serving.state import ServiceDep
@@ -27,7 +28,9 @@ def games(
     limit: Annotated[int, Query(ge=1, le=MOST_GAMES)] = MOST_GAMES,
 ) -> Response:
     """Games to come and those of the last week: the best match first, without a text the soonest first."""
+    service.load.must_bear("single")
     now = service.clock.now()
     wanted = None if league is None else service.leagues.get(league)
+    must_know_games(service, wanted, now)
     found = service.slate.search(q, wanted, date, limit, now)
     return as_json({"games": [game_document(row, now) for row in found]})

@@ -9,7 +9,7 @@ from core.errors import ValidationError
 from feature_store.online import matchup
 from serving.answers import Served
 from serving.predicting import computed
-from serving.routes.answering import LeaguePath, SportPath, guarded_router, problems
+from serving.routes.answering import REVALIDATED, LeaguePath, SportPath, guarded_router, problems
 from serving.shapes import Prediction
 from serving.state import ServiceDep, TraceDep
 
@@ -34,6 +34,7 @@ async def hypothetical(
     neutral: bool = False,  # noqa: FBT001, FBT002 - a query parameter
 ) -> Response:
     """What the model expects if these two met now. Nobody has priced such a game, so results alone speak."""
+    service.load.must_bear("single")
     now = service.clock.now()
     place = service.leagues.at(sport, league)
 
@@ -45,7 +46,5 @@ async def hypothetical(
         return Served(computed(champion, row, begun=False), champion, row, row.as_of, "computed")
 
     served = await to_thread.run_sync(forecast, limiter=service.database_threads)
-    trace.level = served.level
-    trace.generation = service.champions.generation(served.model)
-    service.metrics.count_prediction(served.level)
-    return Response(served.complete(now), media_type="application/json")
+    trace.note(served.level, served.generation)  # and no more: what nobody plays can be neither logged nor graded
+    return Response(served.complete(now), headers=REVALIDATED, media_type="application/json")

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final
 
 from anyio import to_thread
 from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi.responses import PlainTextResponse
 
 from core.betting.leagues import nearest
 from core.betting.odds import FloatArray
@@ -17,9 +18,11 @@ from core.registry.forecaster import Forecast
 from serving.champions import Champion
 from serving.documentation import TITLE, VERSION
 from serving.examples import INFERENCE, INVOCATION
-from serving.feature_tables import Columns, arranged, of_mlflow, of_tensors, read_json
+from serving.feature_tables import SCHEMA, Columns, arranged, of_csv, of_mlflow, read_json
+from serving.readiness import why_not_ready
 from serving.routes.answering import as_json, guarded_router, problems
 from serving.state import Service, ServiceDep
+from serving.tensors import of_tensors, schema
 
 OUTPUTS: Final = ("p_home", "p_draw", "p_away", "margin", "total")
 """As the same model answers in MLflow; ``p_draw`` is the chance of a level score where one cannot bet on it."""
@@ -32,11 +35,13 @@ VersionPath = Annotated[int, Path(ge=1, le=2**31 - 1, examples=[3])]
 ModelQuery = Annotated[str | None, Query(max_length=64, description="Needed where more than one model answers.")]
 
 NOT_READY: Final[dict[int | str, dict[str, Any]]] = {503: {"description": "Not ready."}}
+CSV: Final = "text/csv"
+CSV_BODY: Final = {CSV: {"schema": {"type": "string"}, "example": "elo_gap,rest_gap\n85.2,1.0\n,-3.0\n"}}
 
 
-def body_of(example: object) -> dict[str, Any]:
+def body_of(described: dict[str, Any], example: object, **others: Any) -> dict[str, Any]:
     """Documentation of a body that the route reads itself."""
-    content = {"application/json": {"schema": {"type": "object"}, "example": example}}
+    content = {"application/json": {"schema": described, "example": example}, **others}
     return {"requestBody": {"required": True, "content": content}}
 
 
@@ -48,15 +53,22 @@ async def live() -> dict[str, bool]:
 
 @probes.get("/v2/health/ready", summary="Ready", responses=NOT_READY)
 async def ready(service: ServiceDep) -> Response:
-    """Whether any model answers."""
-    is_ready = bool(service.champions.loaded)
-    return as_json({"ready": is_ready}, 200 if is_ready else 503)
+    """Whether this service can answer, as `/readyz`; with `causes` if it cannot."""
+    causes = why_not_ready(service)
+    return as_json({"ready": False, "causes": causes}, 503) if causes else as_json({"ready": True})
 
 
 @probes.get("/ping", summary="Ready, as MLflow asks", responses=NOT_READY)
+@probes.get("/health", summary="Ready, as MLflow asks", responses=NOT_READY)
 async def ping(service: ServiceDep) -> Response:
-    """Whether any model answers."""
-    return as_json({}, 200 if service.champions.loaded else 503)
+    """Whether this service can answer, as `/readyz`."""
+    return as_json({}, 503 if why_not_ready(service) else 200)
+
+
+@probes.get("/version", summary="The version, as MLflow asks", response_class=PlainTextResponse)
+async def release() -> str:
+    """Of this service, not of MLflow: nothing here depends on that."""
+    return VERSION
 
 
 @router.get("/v2", summary="The server", responses=problems())
@@ -90,23 +102,27 @@ async def model_ready(model: ModelName, service: ServiceDep, version: VersionPat
 @router.post(
     "/v2/models/{model}/infer",
     summary="Forecast feature rows",
-    responses=problems(404, 413, 422),
-    openapi_extra=body_of(INFERENCE),
+    responses=problems(404, 413, 422, 503),
+    openapi_extra=body_of(schema(OUTPUTS), INFERENCE),
 )
 @router.post(
     "/v2/models/{model}/versions/{version}/infer",
     summary="Forecast feature rows by a version",
-    responses=problems(404, 413, 422),
-    openapi_extra=body_of(INFERENCE),
+    responses=problems(404, 413, 422, 503),
+    openapi_extra=body_of(schema(OUTPUTS), INFERENCE),
 )
 async def infer(
     model: ModelName, request: Request, service: ServiceDep, version: VersionPath | None = None
 ) -> Response:
-    """One input per feature, up to a thousand rows; null is a value that is not known."""
+    """One input per feature, or one of shape [rows, features] in the model's order of columns; up to a thousand rows.
+
+    null is a value that is not known.
+    """
+    service.load.must_bear("batch")
     champion = _champion(service, model, version)
     content = read_json(await request.body())
     request_id, wanted = content.get("id"), _wanted(content.get("outputs"))
-    answers = await _forecast(champion, of_tensors(content))
+    answers = await _forecast(champion, of_tensors(content, _columns(champion)))
     return as_json(
         {
             "model_name": champion.model,
@@ -123,13 +139,15 @@ async def infer(
 @router.post(
     "/invocations",
     summary="Forecast feature rows, as MLflow asks",
-    responses=problems(404, 413, 422),
-    openapi_extra=body_of(INVOCATION),
+    responses=problems(404, 413, 422, 503),
+    openapi_extra=body_of(SCHEMA, INVOCATION, **CSV_BODY),
 )
 async def invocations(request: Request, service: ServiceDep, model: ModelQuery = None) -> Response:
-    """Any of `dataframe_split`, `dataframe_records`, `instances`, `inputs`, up to a thousand rows."""
+    """Any of `dataframe_split`, `dataframe_records`, `instances`, `inputs`, or CSV; up to a thousand rows."""
+    service.load.must_bear("batch")
     champion = _champion(service, model or _only(service), None)
-    columns = of_mlflow(read_json(await request.body()))
+    kind, body = request.headers.get("content-type", "").partition(";")[0].strip().lower(), await request.body()
+    columns = of_csv(body) if kind == CSV else of_mlflow(read_json(body))
     return as_json({"predictions": await _forecast(champion, columns)})
 
 
@@ -162,8 +180,8 @@ def _wanted(outputs: Any) -> Sequence[str]:
         return OUTPUTS
     listed = outputs if isinstance(outputs, list) else []
     names = [str(output.get("name")) for output in listed if isinstance(output, dict)]
-    if not names or len(names) != len(listed) or not set(names) <= set(OUTPUTS):
-        raise ValidationError(f"outputs: expected names among {', '.join(OUTPUTS)}.", field="outputs")
+    if not names or len(set(names)) != len(listed) or not set(names) <= set(OUTPUTS):
+        raise ValidationError(f"outputs: expected names among {', '.join(OUTPUTS)}, each once.", field="outputs")
     return names
 
 

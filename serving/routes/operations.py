@@ -6,7 +6,9 @@ from typing import Any
 from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
+from serving.champion_follower import Refusal
 from serving.metrics import BREAKER_LEVELS
+from serving.readiness import why_not_ready
 from serving.routes.answering import as_json
 from serving.routes.models import error_document
 from serving.shapes import Health, Readiness
@@ -28,8 +30,11 @@ async def healthz() -> Health:
     summary="Ready to predict",
 )
 async def readyz(service: ServiceDep) -> Response:
-    """200 once the games were read and a champion is loaded; stays so while the database or Redis is away."""
-    causes = _causes(service)
+    """200 once the games were read and a champion is loaded.
+
+    Stays so while Redis is away, and while the database is, until what was read last is too old to be told.
+    """
+    causes = why_not_ready(service)
     shared = service.cache.shared
     content = {
         "ready": not causes,
@@ -37,16 +42,17 @@ async def readyz(service: ServiceDep) -> Response:
         "models": _models(service),
         "slate": _slate(service),
         "redis": None if shared is None else shared.breaker.state,
-        "workers": service.workers.alive(),
+        "workers": {str(number): models for number, models in enumerate(service.workers.alive().values(), start=1)},
         "agreed": service.workers.agreed(),
     }
     return as_json(content, 503 if causes else 200)
 
 
 @router.get("/metrics", response_class=Response, summary="Prometheus metrics")
-async def metrics(service: ServiceDep) -> Response:
-    """Counters and gauges of this process, in Prometheus's text format."""
+def metrics(service: ServiceDep) -> Response:
+    """Counters of all workers and gauges of this one, in Prometheus's text format; of champions the worst worker's."""
     board, shared = service.metrics, service.cache.shared
+    service.champion_follower.show()
     board.slate_age.set(service.slate_follower.age())
     board.slate_games.set(len(service.slate.table.rows))
     board.log_depth.set(service.log.depth)
@@ -59,20 +65,6 @@ async def metrics(service: ServiceDep) -> Response:
     return Response(board.exposition(), media_type=CONTENT_TYPE_LATEST)
 
 
-def _causes(service: Service) -> list[str]:
-    causes = []
-    if not service.slate.loaded:
-        away = service.slate_follower.away
-        causes.append("The games were not read yet." if away is None else f"The database is away ({away.code}).")
-    if not service.champions.loaded:
-        causes.append("No champion is loaded.")
-        causes.extend(
-            f"{model} {refusal.version} was refused: {refusal.reason}"
-            for model, refusal in service.champion_follower.refusals.items()
-        )
-    return causes
-
-
 def _models(service: Service) -> dict[str, dict[str, Any]]:
     """Generation and version that answer, and the error of a champion that should answer but does not."""
     refusals = service.champion_follower.refusals
@@ -82,9 +74,14 @@ def _models(service: Service) -> dict[str, dict[str, Any]]:
     }
     missing = {model: {"version": None, "generation": None} for model in refusals if model not in loaded}
     return {
-        model: {**about, "error": error_document(refusals[model]) if model in refusals else None}
+        model: {**about, "error": _error(refusals[model]) if model in refusals else None}
         for model, about in (loaded | missing).items()
     }
+
+
+def _error(refusal: Refusal) -> dict[str, Any]:
+    """Without the reason, which may name places on our machines."""
+    return {name: value for name, value in error_document(refusal).items() if name != "reason"}
 
 
 def _slate(service: Service) -> dict[str, Any]:

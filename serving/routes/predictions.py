@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import Header, Response
+from fastapi import Header, Request, Response
 
 from serving.replies import Question, reply_to_many, reply_to_one
 from serving.routes.answering import MEANINGS, GameIdPath, LeaguePath, SportPath, guarded_router, problems
@@ -24,7 +24,8 @@ async def prediction(
     game_id: GameIdPath,
     service: ServiceDep,
     trace: TraceDep,
-    if_none_match: Annotated[str | None, Header(max_length=1000)] = None,
+    request: Request,
+    if_none_match: Annotated[str | None, Header(max_length=1000, description="Tags already known, or `*`.")] = None,
     cache_control: Annotated[str | None, Header(description="`no-cache` has the forecast computed anew.")] = None,
 ) -> Response:
     """Outcome probabilities, fair odds and expected scores, with the model, its data and their age.
@@ -33,7 +34,8 @@ async def prediction(
     """
     if trace.failure is not None:
         raise trace.failure
-    question = Question(sport, league, game_id, if_none_match, "no-cache" in (cache_control or ""))
+    known = None if if_none_match is None else ", ".join(request.headers.getlist("if-none-match"))
+    question = Question(sport, league, game_id, known, "no-cache" in (cache_control or ""))
     return (await reply_to_one(service, trace, question)).wrapped()
 
 
@@ -45,4 +47,6 @@ async def prediction(
 )
 async def predictions(batch: Batch, service: ServiceDep, trace: TraceDep) -> Response:
     """Up to a hundred games, answered in the order asked, each by a prediction or by a problem of its own."""
+    if trace.failure is not None:
+        raise trace.failure
     return (await reply_to_many(service, trace, batch.games)).wrapped()

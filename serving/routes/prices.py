@@ -51,6 +51,7 @@ def bet(
     written: Annotated[OddsFormat | None, FORMAT] = None,
 ) -> Response:
     """Probabilities of win, push and loss and the fair odds; with odds, also the value and the Kelly stake."""
+    service.load.must_bear("single")
     champion, row, forecast = service.predictor.forecast(sport, league, game_id, service.clock.now())
     pricing = price(forecast.scores, market, selection, line, ties=champion.ties)
     return as_json(

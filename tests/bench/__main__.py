@@ -1,17 +1,18 @@
 """``make bench``: every timing; ``make bench ARGS=archive``: one of them.
 
-The others: requests, peers, kernel, lean, real_path, margins, money.
+The others: requests, search, peers, kernel, lean, real_path, margins, money.
 """
 
 import sys
 
-from tests.bench import archive, features, kernel, lean, margins, money, online, peers, real_path, requests
+from tests.bench import archive, features, kernel, lean, margins, money, online, peers, real_path, requests, search
 
 BENCHES = {
     "archive": archive.run,
     "features": features.run,
     "online": online.run,
     "requests": requests.run,
+    "search": search.run,
     "peers": peers.run,
     "kernel": kernel.run,
     "lean": lean.run,
@@ -21,5 +22,5 @@ BENCHES = {
 }
 
 if __name__ == "__main__":
-    for name in sys.argv[1:] or ("archive", "features", "kernel", "requests"):
+    for name in sys.argv[1:] or ("archive", "features", "kernel", "requests", "search"):
         BENCHES[name]()

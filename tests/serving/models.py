@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from sqlalchemy.engine import Engine
@@ -13,7 +14,7 @@ from core.registry.deployment import Version, deployment, install_champion, mode
 from core.registry.forecaster import Calibration, ForecasterSpec, Head, Shape
 from core.registry.linear import Linear
 from core.settings import load_settings
-from core.signing import signer
+from core.signing import Signer, signer
 from feature_store import archive
 from feature_store.building import build
 from feature_store.facts import Batch, Game, Quote, Result
@@ -116,7 +117,16 @@ def trees(league: League, names: tuple[str, ...]) -> dict[str, str]:
 
 
 def deploy(
-    engine: Engine,
+    engine: Engine, store: Path, league: League, variant: str = "results", *, damaged: bool = False, **about: Any
+) -> Version:
+    """Write a bundle (``about`` as ``written`` has it), register it and make it champion."""
+    version = written(store, league, variant, **about)
+    if damaged:
+        damage(store, version)
+    return promoted(engine, version)
+
+
+def written(
     store: Path,
     league: League,
     variant: str = "results",
@@ -126,11 +136,9 @@ def deploy(
     with_trees: bool = False,
     fingerprint: str | None = None,
     labels: tuple[str, ...] | None = None,
-    damaged: bool = False,
-    promoted: bool = True,
     now: datetime = NOW,
 ) -> Version:
-    """Write a bundle, register it and make it champion, unless it shall only be ``promoted`` later.
+    """A bundle in the store that is not registered yet.
 
     A foreign ``fingerprint`` or foreign ``labels`` make it one of another feature set.
     """
@@ -141,7 +149,7 @@ def deploy(
     stated = fingerprint or features.fingerprint(league.sport)
     sha256, _ = write_bundle(
         store,
-        signer(load_settings(_env_file=None, bundle_dir=store), "bundle"),
+        key_of_bundles(store),
         spec,
         trees(league, features.names) if with_trees else {},
         np.array([[10.0] * len(features.names), [np.nan] * len(features.names)]),
@@ -155,7 +163,7 @@ def deploy(
         trained_until=TRAINED_UNTIL,
         games=24,
     )
-    version = Version(
+    return Version(
         model=model_name(league.key, variant),
         version=number,
         sport=league.sport,
@@ -170,11 +178,17 @@ def deploy(
         recipe="test",
         scores={"log_loss": 0.98, "games": 24},
     )
-    if damaged:
-        damage(store, version)
-    register(engine, version, now)
-    if promoted:
-        install_champion(engine, deployment(engine, version.model), number, now)
+
+
+def key_of_bundles(store: Path) -> Signer:
+    """That development signs bundles with."""
+    return signer(load_settings(_env_file=None, bundle_dir=store), "bundle")
+
+
+def promoted(engine: Engine, version: Version) -> Version:
+    """The same, registered and champion."""
+    register(engine, version, version.registered_at)
+    install_champion(engine, deployment(engine, version.model), version.version, version.registered_at)
     return version
 
 

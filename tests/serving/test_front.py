@@ -1,5 +1,6 @@
 """The front and the routes behind it give the same answers, to the byte."""
 
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from itertools import product
 
@@ -164,3 +165,25 @@ def test_a_plain_question_never_reaches_the_framework(service: Running, monkeypa
         assert service.get(path).status_code == 200
     assert service.post(BATCH, content=BODIES[1], headers=JSON).status_code == 200
     assert reached == []
+
+
+def test_load_that_rises_while_a_batch_arrives_is_a_problem_as_any_other(service: Running) -> None:
+    load = service.service.load
+    watch, load.observe = load.observe, lambda _late: None  # type: ignore[method-assign]
+    shed = service.metric("dbsbm_shed_total", kind="batch")
+
+    async def arriving() -> AsyncIterator[bytes]:
+        yield BODIES[0][:20]
+        load.level = 2
+        yield BODIES[0][20:]
+
+    try:
+        load.level = 0
+        length = {**JSON, "content-length": str(len(BODIES[0])), "X-Request-ID": "late"}
+        answer = service.post(BATCH, content=arriving(), headers=length)
+    finally:
+        load.level, load.observe = 0, watch  # type: ignore[method-assign]
+    assert (answer.status_code, answer.headers["content-type"]) == (503, "application/problem+json")
+    assert (answer.json()["code"], answer.json()["request_id"]) == ("SERVICE_ERROR", "late")
+    assert int(answer.headers["retry-after"]) > 0
+    assert service.metric("dbsbm_shed_total", kind="batch") == shed + 1

@@ -24,6 +24,15 @@ def test_search_finds_part_of_a_long_name(service: Running) -> None:
     assert _found(service, q="dolphins")[0] == "NFL-102"
 
 
+@pytest.mark.parametrize(
+    ("text", "games"),
+    [("man u", {"EPL-102", "EPL/104"}), ("wolv", {"EPL-102"}), ("chi", {"NFL-101"}), ("dol", {"NFL-102"})],
+)
+def test_search_finds_what_is_being_typed(service: Running, text: str, games: set[str]) -> None:
+    assert games <= set(_found(service, q=text))
+    assert len(_found(service, q=text, limit=1)) == 1
+
+
 def test_search_finds_nothing_rather_than_anything(service: Running) -> None:
     assert _found(service, q="zzzzqqqq") == []
 

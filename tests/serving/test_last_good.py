@@ -114,11 +114,19 @@ def test_data_that_could_not_be_checked_for_too_long_is_refused_by_name(reached:
         clock.moment += timedelta(seconds=1)
         for answer in (running.get(GAME), running.get(GAME, headers={"Cache-Control": "no-cache"})):
             assert (answer.status_code, answer.json()["code"]) == (503, "data_too_old")
-            assert int(answer.headers["retry-after"]) > 0
+            assert answer.headers["retry-after"] == "30"
+        for path in ("/v1/ranking", "/v1/ranking?league=EPL&date=2019-01-01", "/v1/games", "/v1/games?q=arsenal"):
+            assert (running.get(path).status_code, running.get(path).json()["code"]) == (503, "data_too_old"), path
+        for probe in ("/readyz", "/v2/health/ready"):
+            (cause,) = running.get(probe).json()["causes"]
+            assert (running.get(probe).status_code, cause.partition(":")[0]) == (503, "data_too_old")
+        assert {running.get(probe).status_code for probe in ("/ping", "/health")} == {503}
+        assert running.get("/healthz").status_code == 200
         (item,) = running.post("/v1/predictions/batch", json=BATCH).json()["items"]
         assert (item["problem"]["status"], item["problem"]["code"]) == (503, "data_too_old")
         reached.proxy.up()
         eventually(lambda: running.get(GAME).status_code == 200)
+        assert {running.get(path).status_code for path in ("/readyz", "/v1/ranking", "/v1/games")} == {200}
 
 
 def test_what_the_feature_build_left_in_redis_is_newer_than_the_disk(

@@ -20,8 +20,8 @@ from tests.serving.conftest import World, filled_world
 
 CONFIGURATION = Path(__file__).parents[2] / "deploy" / "nginx.conf"
 GAME = "/v1/predictions/soccer/EPL/EPL-102"
-FORGETS_SECONDS = 2.0
-"""As docs/ops.md says to wait: for its fail_timeout nginx does not ask an instance that failed."""
+NO_CHAMPION = "/v1/matchups/american_football/NFL?home=Bears&away=Packers"
+"""A question that a healthy service answers with 503, because nobody trained a model for that league."""
 
 NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
 
@@ -34,8 +34,10 @@ def behind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         yield world
 
 
-def start_instance(world: World, port: int, folder: Path) -> "subprocess.Popen[bytes]":
-    """A whole service in a process of its own, once it is ready."""
+def start_instance(
+    world: World, port: int, folder: Path, *, readiness: int = 200, **overrides: str
+) -> "subprocess.Popen[bytes]":
+    """A whole service in a process of its own, once it says that it is ready, or that it is not."""
     environment = {
         **os.environ,
         "DATABASE_URL": world.engine.url.render_as_string(hide_password=False),
@@ -43,11 +45,12 @@ def start_instance(world: World, port: int, folder: Path) -> "subprocess.Popen[b
         "TRUSTED_PROXIES": "127.0.0.1",
         "ALLOWED_HOSTS": "localhost,127.0.0.1",
         "DBSBM_ENV": "development",
+        **overrides,
     }
     command = [sys.executable, "-m", "flows.cli", "serve", "--port", str(port), "--as-of", "2024-05-01T12:00"]
     with (folder / f"{port}.log").open("ab") as log:
         process = subprocess.Popen(command, cwd=Path(__file__).parents[2], env=environment, stdout=log, stderr=log)
-    wait_for(lambda: httpx.get(f"http://127.0.0.1:{port}/readyz").status_code == 200, process)
+    wait_for(lambda: httpx.get(f"http://127.0.0.1:{port}/readyz").status_code == readiness, process)
     return process
 
 
@@ -150,7 +153,6 @@ def test_two_instances_behind_nginx_die_and_are_replaced_and_no_reader_notices(b
             first.kill()
             asking.wait_for_more(300)
             first = stack.enter_context(stopped_in_the_end(start_instance(behind, ports[0], tmp_path)))
-            time.sleep(FORGETS_SECONDS)
             # A rolling restart: one after the other is told to end, and replaced.
             second.send_signal(signal.SIGTERM)
             assert second.wait(20) in (0, -signal.SIGTERM)
@@ -165,3 +167,23 @@ def test_two_instances_behind_nginx_die_and_are_replaced_and_no_reader_notices(b
         answer = httpx.get(f"{url}{GAME}", headers={"X-Request-ID": "mine"})
         assert len(answer.headers["x-request-id"]) == 32
         assert "nginx/" not in answer.headers.get("server", "")
+
+
+def test_honest_503s_take_no_instance_out_and_one_that_is_not_ready_costs_no_reader_anything(
+    behind: World, tmp_path: Path
+) -> None:
+    ports = free_port(), free_port()
+    nowhere = {"DATABASE_URL": f"mysql+pymysql://root@127.0.0.1:{free_port()}/ours", "SERVING_DIR": str(tmp_path / "b")}
+    with ExitStack() as stack:
+        stack.enter_context(stopped_in_the_end(start_instance(behind, ports[0], tmp_path)))
+        unready = start_instance(behind, ports[1], tmp_path, readiness=503, **nowhere)
+        stack.enter_context(stopped_in_the_end(unready))
+        url = stack.enter_context(nginx(tmp_path, ports))
+        with Asking(url) as asking:
+            refused = [httpx.get(f"{url}{NO_CHAMPION}") for _ in range(60)]
+            asking.wait_for_more(100)
+        assert asking.failures == []
+        assert {(answer.status_code, answer.headers["content-type"]) for answer in refused} == {
+            (503, "application/problem+json")
+        }
+        assert {answer.json()["code"] for answer in refused} == {"SERVICE_ERROR"}

@@ -1,5 +1,6 @@
 """The database and Redis going away: answers go on, and the service says what it misses."""
 
+import asyncio
 import time
 from pathlib import Path
 
@@ -63,8 +64,9 @@ def test_database_away_at_the_start_is_said(tmp_path: Path) -> None:
         ready = running.get("/readyz")
         assert ready.status_code == 503
         assert ready.json()["causes"] == ["The database is away (DB_ERROR).", "No champion is loaded."]
-        answer = running.get(GAME)
-        assert (answer.status_code, answer.json()["code"]) == (503, "SERVICE_ERROR")
+        for path in (GAME, "/v1/ranking", "/v1/games"):
+            answer = running.get(path)
+            assert (answer.status_code, answer.json()["code"]) == (503, "SERVICE_ERROR"), path
 
 
 def test_every_served_prediction_is_logged_exactly_once(service: Running, shared_world: World) -> None:
@@ -84,6 +86,32 @@ def test_every_served_prediction_is_logged_exactly_once(service: Running, shared
     row = next(row for row in rows if row["game_id"] == "EPL-101")
     assert row["p_home"] + row["p_draw"] + row["p_away"] == pytest.approx(1)
     assert (row["model"], row["version"], row["cache"], row["served_at"]) == ("EPL-prices", 1, "local", NOW)
+
+
+def test_a_game_that_nobody_plays_is_neither_counted_nor_logged(service: Running, shared_world: World) -> None:
+    eventually(lambda: service.service.log.depth == 0)
+    counted, written = service.metric("dbsbm_predictions_total", level="computed"), logged(shared_world)
+    assert service.get("/v1/matchups/soccer/EPL", params={"home": "Arsenal", "away": "Chelsea"}).status_code == 200
+    assert service.metric("dbsbm_predictions_total", level="computed") == counted
+    assert (service.service.log.depth, logged(shared_world)) == (0, written)
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/v1/system/health"])
+def test_the_disk_is_not_looked_at_where_others_are_answered(
+    service: Running, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[bool] = []
+
+    def spooled() -> int:
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            looked.append(True)
+        return 0
+
+    monkeypatch.setattr(service.service.log, "spooled", spooled)
+    assert service.get(path).status_code == 200
+    assert looked == [True]
 
 
 def test_predictions_served_just_before_the_end_are_logged(world: World) -> None:

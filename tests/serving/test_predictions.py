@@ -1,13 +1,15 @@
 """What a caller gets for one game, for many, and for no game at all."""
 
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
+from sqlalchemy.engine import Engine
 
 from serving.shapes import BatchAnswer, Prediction, Ranking
 from tests.conftest import NOW
-from tests.serving.models import TRAINED_UNTIL
-from tests.serving.service import Running
+from tests.serving.models import NFL, TRAINED_UNTIL, fill
+from tests.serving.service import Running, settings_for, started
 
 PRICED = "/v1/predictions/soccer/EPL/EPL-101"
 UNPRICED = "/v1/predictions/soccer/EPL/EPL-102"
@@ -179,3 +181,11 @@ def test_ranking_puts_the_surest_first_and_leaves_other_days_out(service: Runnin
     only = service.get("/v1/ranking", params={"date": tomorrow, "league": "NFL", "limit": 1}).json()["items"]
     assert [item["prediction"]["game"]["game_id"] for item in only] == ["NFL-101"]
     assert service.get("/v1/ranking", params={"date": "2019-01-01"}).json() == {"items": []}
+
+
+def test_a_day_without_any_champion_is_no_empty_day(sqlite_database: Engine, tmp_path: Path) -> None:
+    fill(sqlite_database, NFL)
+    with started(settings_for(sqlite_database, tmp_path)) as running:
+        refused = running.get("/v1/ranking", params={"date": (NOW + timedelta(days=1)).date().isoformat()})
+        assert (refused.status_code, refused.json()["code"]) == (503, "SERVICE_ERROR")
+        assert "no champion for NFL" in refused.json()["detail"]

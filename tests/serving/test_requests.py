@@ -1,6 +1,8 @@
 """What surrounds every answer: ids, problems, limits, metrics, CORS."""
 
 import json
+import re
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -10,10 +12,14 @@ from core import errors
 from core.errors import DbsbmError
 from serving.app import create_app
 from serving.errors import KINDS, kind_of, problem_of
-from serving.freshness import DataTooOldError
+from serving.freshness import DataTooOldError, Freshness
+from serving.metrics import Metrics
+from serving.overload import Load
+from tests.conftest import NOW
 from tests.serving.service import Running, settings_for, started
 
 GAME = "/v1/predictions/soccer/EPL/EPL-102"
+BOT_PAGE = Path(__file__).parents[2] / "docs" / "bot.md"
 
 
 def test_a_sane_request_id_is_kept_and_any_other_replaced(service: Running) -> None:
@@ -97,6 +103,19 @@ def test_words_of_a_driver_are_for_the_log_only() -> None:
     assert "10.0.0.1" not in json.dumps(shown)
 
 
+def test_degraded_answers_read_as_the_bots_author_was_told() -> None:
+    told = [json.loads(block) for block in re.findall(r"```json\n(.*?)```", BOT_PAGE.read_text(), re.DOTALL)]
+    problems = {block["detail"]: block for block in told if "status" in block}
+    freshness, load = Freshness(timedelta(hours=24)), Load(Metrics())
+    freshness.away, load.level = True, 3
+    for raising in (lambda: freshness.must_allow(NOW - timedelta(hours=26), NOW), lambda: load.must_bear("batch")):
+        with pytest.raises(DbsbmError) as refused:
+            raising()
+        shown = problem_of(refused.value, "0f3a7c5e9b1d4f6a8c2e0b4d6f8a1c3e")
+        assert problems.pop(shown["detail"]) == shown
+    assert problems == {}
+
+
 def test_requests_are_counted_by_route_template(service: Running) -> None:
     labels = {"route": "/v1/predictions/{sport}/{league}/{game_id}", "method": "GET", "status": "404"}
     before = service.metric("dbsbm_requests_total", **labels)
@@ -127,6 +146,13 @@ def test_only_listed_origins_may_call_from_a_browser(sqlite_database: Engine, tm
         assert allowed["access-control-allow-origin"] == "https://board.example"
         foreign = running.get("/healthz", headers={"Origin": "https://evil.example"}).headers
         assert "access-control-allow-origin" not in foreign
+        shown = {name.strip() for name in allowed["access-control-expose-headers"].lower().split(",")}
+        assert shown >= {"etag", "retry-after", "ratelimit-limit", "ratelimit-remaining", "ratelimit-reset"}
+        for asked in ("x-api-key", "x-guild-id", "cache-control", "if-none-match", "content-type", "x-request-id"):
+            wish = {**origin, "Access-Control-Request-Method": "GET", "Access-Control-Request-Headers": asked}
+            assert running.request("OPTIONS", GAME, headers=wish).status_code == 200, asked
+        wish["Access-Control-Request-Headers"] = "authorization"
+        assert running.request("OPTIONS", GAME, headers=wish).status_code == 400
 
 
 @pytest.mark.parametrize("wrong", ["redis.example:6379", "http://redis"])

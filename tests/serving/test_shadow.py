@@ -1,17 +1,17 @@
 """Challengers in shadow, load, workers and health: what runs beside the answers, and what is said of it."""
 
 import asyncio
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from core.database import reading
-from core.registry.deployment import deployment, register
+from core.registry.deployment import deployment, register, versions
 from serving.champions import Champions
 from serving.metrics import Metrics
-from serving.overload import LATENESS, Load
+from serving.overload import GIVEN_UP_FROM, LATENESS, Load
 from serving.shapes import SystemHealth
 from serving.tables import SERVED, predictions
 from serving.tables import workers as worker_table
@@ -73,6 +73,23 @@ def test_a_bad_challenger_and_no_wish_for_shadows_change_nothing(world: World) -
     assert {row["shadow"] for row in logged(world.engine)} == {False}
 
 
+def test_a_challenger_that_could_not_be_fetched_runs_once_it_can(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("serving.champion_follower.FIRST_RETRY_SECONDS", 0.2)
+    challenge(world)
+    registered = next(one for one in versions(world.engine) if one.version == 2)
+    bundle = world.store / registered.bundle_sha256
+    bundle.rename(world.store.parent / "elsewhere")
+    settings = settings_for(world.engine, world.store, shadow=True, mlflow_tracking_uri="http://127.0.0.1:9")
+    with started(settings) as running:
+        shadow = running.service.shadow
+        assert shadow is not None
+        eventually(lambda: "EPL-results" in shadow._refusals)
+        assert shadow.challengers == {}
+        eventually(lambda: shadow._refusals["EPL-results"].attempts > 1)
+        (world.store.parent / "elsewhere").rename(bundle)
+        eventually(lambda: "EPL-results" in shadow.challengers)
+
+
 @pytest.mark.parametrize(
     ("lateness", "given_up"),
     [(0.0, ()), (0.1, ("shadow",)), (0.3, ("shadow", "batch")), (1.0, ("shadow", "batch", "single"))],
@@ -129,12 +146,44 @@ def test_under_load_batches_are_refused_and_what_is_at_hand_is_answered(world: W
         assert running.metric("dbsbm_shed_total", kind="single") >= 1
 
 
+HEAVY = (
+    ("POST", "/v2/models/EPL-results/infer", "batch"),
+    ("POST", "/v2/models/EPL-results/versions/1/infer", "batch"),
+    ("POST", "/invocations?model=EPL-results", "batch"),
+    ("GET", "/v1/ranking", "batch"),
+    ("GET", "/v1/prices/soccer/EPL/EPL-102?market=moneyline&selection=home", "single"),
+    ("GET", "/v1/matchups/soccer/EPL?home=Arsenal&away=Chelsea", "single"),
+    ("GET", "/v1/games?q=ars", "single"),
+)
+
+
+@pytest.mark.parametrize(("method", "path", "kind"), HEAVY)
+def test_under_load_every_heavy_question_is_refused_in_its_turn(
+    service: Running, method: str, path: str, kind: Literal["batch", "single"]
+) -> None:
+    load, borne = service.service.load, GIVEN_UP_FROM[kind] - 1
+    watch, load.observe = load.observe, lambda _late: None  # type: ignore[method-assign]
+    try:
+        load.level = borne
+        assert service.request(method, path).status_code in (200, 422)
+        load.level = borne + 1
+        shed = service.metric("dbsbm_shed_total", kind=kind)
+        refused = service.request(method, path)
+        assert (refused.status_code, refused.json()["code"]) == (503, "SERVICE_ERROR")
+        assert service.metric("dbsbm_shed_total", kind=kind) == shed + 1
+    finally:
+        load.level, load.observe = 0, watch  # type: ignore[method-assign]
+
+
 def test_readiness_shows_the_generation_of_each_model_in_each_worker(world: World) -> None:
     settings = settings_for(world.engine, world.store)
     with started(settings) as first, started(settings) as second:
         agreed = [{"EPL-results": {"version": 1, "generation": 2}}] * 2
         eventually(lambda: list(first.get("/readyz").json()["workers"].values()) == agreed)
         assert first.get("/readyz").json()["agreed"] is True
+        named = health(first).workers
+        assert set(named) == {first.service.workers.name, second.service.workers.name}
+        assert not any(name in first.get("/readyz").text for name in named)
         deploy(world.engine, world.store, EPL, number=2, home_lean=0.7)
 
         def both_have_it() -> bool:
