@@ -24,7 +24,7 @@ from core.betting.leagues import BUILT_IN, League, Leagues
 from core.database import open_database
 from core.registry.bundle import write_bundle
 from core.registry.deployment import Version, deployment, install_champion, register
-from core.settings import Settings, load_settings
+from core.settings import load_settings
 from core.signing import KEY_FILE, signer
 from feature_store import archive
 from feature_store.building import build
@@ -54,19 +54,18 @@ class Stage:
     redis: str
     key: str = ""
 
-    def settings(self, **overrides: Any) -> Settings:
-        """Production's: keys demanded, JSON logs, limits counted (but none reached)."""
-        return load_settings(
-            _env_file=None,
-            dbsbm_env="production",
-            database_url=self.database,
-            redis_url=self.redis,
-            bundle_dir=self.folder / "bundles",
-            signing_key=(self.folder / KEY_FILE).read_text(),
-            key_rate_limit=UNLIMITED,
-            guild_rate_limit=UNLIMITED,
-            **overrides,
-        )
+    def environment(self) -> dict[str, str]:
+        """Production's settings: keys demanded, JSON logs, limits counted (but none reached)."""
+        return {
+            "DBSBM_ENV": "production",
+            "DATABASE_URL": self.database,
+            "REDIS_URL": self.redis,
+            "BUNDLE_DIR": str(self.folder / "bundles"),
+            "SERVING_DIR": str(self.folder / "serving"),
+            "SIGNING_KEY": (self.folder / KEY_FILE).read_text().strip(),
+            "KEY_RATE_LIMIT": str(UNLIMITED),
+            "GUILD_RATE_LIMIT": str(UNLIMITED),
+        }
 
     def game(self, number: int) -> str:
         return f"{LEAGUE.sport}/{LEAGUE.key}/G{number}"
@@ -206,12 +205,14 @@ def _resident(pid: int) -> int:
 
 
 @contextmanager
-def running(command: list[str], port: int, ready: str, folder: Path, seconds: float = 120) -> Iterator[Server]:
+def running(
+    command: list[str], port: int, ready: str, folder: Path, seconds: float = 120, **settings: str
+) -> Iterator[Server]:
     """A server, from the start of its process until it answers at the path ``ready``; stopped in the end."""
     began, url = time.monotonic(), f"http://127.0.0.1:{port}"
     root = str(Path(__file__).parents[2])
     with (folder / f"server-{port}.log").open("wb") as log:
-        environment = {**os.environ, "PYTHONPATH": root, "OMP_NUM_THREADS": "1"}
+        environment = {**os.environ, "PYTHONPATH": root, "OMP_NUM_THREADS": "1", **settings}
         process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log, env=environment)
         try:
             while not _answers(f"{url}{ready}"):
@@ -248,22 +249,12 @@ def hello(kind: str, folder: Path) -> Iterator[Server]:
 def served(stage: Stage) -> Iterator[Server]:
     """The service, with everything on."""
     port = free_port()
-    ours = [sys.executable, "-m", "tests.bench.stage", "serve", str(port), str(stage.folder), stage.database]
-    with running([*ours, stage.redis], port, "/readyz", stage.folder) as server:
+    command = [sys.executable, "-m", "flows.cli", "serve", "--port", str(port)]
+    with running(command, port, "/readyz", stage.folder, **stage.environment()) as server:
         yield server
 
 
-def _main(what: str, port: str, *rest: str) -> None:
-    if what == "serve":
-        from core.clock import SystemClock
-        from core.logs import configure_logs
-        from serving.server import serve
-
-        folder, database, redis = rest
-        settings = Stage(Path(folder), database, redis).settings()
-        configure_logs(settings)
-        serve(settings, SystemClock(), host="127.0.0.1", port=int(port))
-        return
+def _main(what: str, port: str) -> None:
     import uvicorn
 
     app = hello_asgi if what == "hello-asgi" else _hello_fastapi()
