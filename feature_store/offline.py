@@ -25,10 +25,11 @@ from pyarrow import csv
 from sqlalchemy.engine import Connection, Engine
 
 from core.betting.leagues import League
+from core.betting.odds import FloatArray
 from core.database import reading
 from core.errors import ValidationError
 from feature_store import archive, ladder, tables
-from feature_store.columns import columns_of
+from feature_store.columns import Indices, columns_of
 from feature_store.features import EVERYTHING
 from feature_store.replay import Table, past_table, table_as_of
 
@@ -88,16 +89,17 @@ def read_rows(folder: Path, league: League) -> pa.Table:
     return pa.concat_tables([pq.read_table(path) for path in files]) if files else _empty()
 
 
-def export_rows(engine: Engine, league: League, output: Path, now: datetime, as_of: datetime | None) -> int:
+def export_rows(engine: Engine, league: League, output: Path, known_by: datetime, as_of: datetime | None) -> int:
     """Write the rows of all past games, or of the games to come as of a moment; returns how many.
 
-    Games to come as of a moment in the past are those that started after it: their scores stand beside the rows
-    where they are known today. Raises ValidationError for a file that is neither .parquet nor .csv.
+    Only facts known by ``known_by`` are read, for the rows and for the scores beside them: the same two moments give
+    the same file again, whatever is corrected later. Games to come as of a moment in the past are those that started
+    after it. Raises ValidationError for a file that is neither .parquet nor .csv.
     """
     if output.suffix not in WRITERS:
         msg = f"output: expected a file ending in {' or '.join(WRITERS)}, got {output.name!r}."
         raise ValidationError(msg, field="output")
-    facts = columns_of(archive.load(engine, league, now))
+    facts = columns_of(archive.load(engine, league, known_by))
     rows = _arrow(
         table_as_of(league, facts, EVERYTHING, as_of) if as_of is not None else past_table(league, facts, EVERYTHING)
     )
@@ -167,10 +169,18 @@ def _arrow(table: Table) -> pa.Table:
         "home_team": pa.array([game.home_team for game in games], pa.string()),
         "away_team": pa.array([game.away_team for game in games], pa.string()),
         **{name: pa.array(table.values[:, at], pa.float64()) for at, name in enumerate(EVERYTHING.names)},
-        "home_score": pa.array(results.home[own], pa.float64()),
-        "away_score": pa.array(results.away[own], pa.float64()),
+        "home_score": _labels(results.home, own),
+        "away_score": _labels(results.away, own),
     }
     return pa.table(columns)
+
+
+def _labels(scores: FloatArray, place: Indices) -> pa.Array:
+    """The scores at the places; null at place -1, and where a score was taken back."""
+    there = place >= 0
+    known = np.full(len(place), np.nan)
+    known[there] = scores[place[there]]
+    return pa.array(known, pa.float64(), from_pandas=True)
 
 
 def _empty() -> pa.Table:
