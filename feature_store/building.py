@@ -19,6 +19,7 @@ from feature_store.features import EVERYTHING
 from feature_store.league_state import LeagueState
 from feature_store.online import stored_row
 from feature_store.replay import climb, coming_rows
+from feature_store.row_checks import parted
 
 KEPT_AFTER_START: Final = timedelta(days=7)
 ATTEMPTS: Final = 5
@@ -32,6 +33,8 @@ class Built:
     upcoming: int
     changed: int
     played: int
+    kept_out: dict[str, str]
+    """Games to come whose row cannot be meant and is not served, with the feature that says so, by game id."""
 
 
 def build(engine: Engine, league: League, now: datetime) -> Built:
@@ -50,13 +53,14 @@ def build(engine: Engine, league: League, now: datetime) -> Built:
         climbed = list(climb(league, columns_of(facts), top, ladder.horizons(facts, top)))
         base = next((new for new in reversed(climbed) if new.settled_at <= now), start)
         rows, state = coming_rows(league, facts, EVERYTHING, now, base)
-        fresh = [stored_row(league, row) for row in rows]
+        served, kept_out = parted(rows)
+        fresh = [stored_row(league, row) for row in served]
         with writing(engine) as connection:
             if ladder.built_revision(connection, league, lock=True) == before:
                 ladder.rebuild(connection, standing, climbed)
                 changed = _store_rows(connection, league, fresh, now)
                 _store_state(connection, league, state, now, standing.revision)
-                return Built(league.key, len(fresh), changed, state.games)
+                return Built(league.key, len(fresh), changed, state.games, kept_out)
     raise ConflictError(f"{league.key} is being built elsewhere again and again.", hint="Build from one place.")
 
 

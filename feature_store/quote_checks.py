@@ -20,6 +20,9 @@ GROSS_SPREAD: Final = 3.0
 CLEAR_UNDERDOG: Final = 0.45
 """The most that the odds may give a side which the spread expects to win by ``GROSS_SPREAD``."""
 
+LINES: Final = {"spread_line": (-150.0, 150.0), "total_line": (0.0, 500.0)}
+"""What a line can be in any sport: a total of -110 is a price that slipped into the next column."""
+
 _MONEYLINE: Final = ("odds_home", "odds_draw", "odds_away")
 _TOTALS: Final = ("odds_over", "odds_under")
 _FIRST_PRICE: Final = Quote._fields.index("odds_home")
@@ -36,15 +39,16 @@ def checked(quote: Quote, league: League) -> Checked:
     """The quote without the markets that cannot be believed.
 
     Odds of 1 or less are no decimal odds, and a market whose overround lies outside [-3 %, +20 %] was mistyped:
-    both cost that market's odds and no line. In leagues that count points, a spread of three points and more
-    whose favourite the odds give at most 45 % has the opposite sign and is lost; the odds name their side
-    openly, a spread's sign is the collector's work.
+    both cost that market's odds and no line. A line that no game can have is lost by itself. In leagues that count
+    points, a spread of three points and more whose favourite the odds give at most 45 % has the opposite sign and
+    is lost; the odds name their side openly, a spread's sign is the collector's work.
     """
     moneyline, totals = (quote.odds_home, quote.odds_draw, quote.odds_away), (quote.odds_over, quote.odds_under)
     reasons = [
         *_wrong_odds("moneyline", _MONEYLINE, moneyline, complete=3 if league.outcomes == 3 else 2),
         *_wrong_odds("over/under", _TOTALS, totals, complete=2),
     ]
+    reasons += _wrong_lines(quote)
     kept = _without(quote, *(name for names, _ in reasons for name in names))
     if league.scores == "points" and (flipped := _opposite_spread(kept)):
         reasons.append((("spread_line",), flipped))
@@ -71,6 +75,15 @@ def _wrong_odds(
         return ()
     prices = ", ".join(f"{price:g}" for price in shown)
     return [(names, f"{market} {prices}: the overround {overround:+.1%} lies outside [-3 %, +20 %]")]
+
+
+def _wrong_lines(quote: Quote) -> list[tuple[tuple[str, ...], str]]:
+    shown = {"spread_line": quote.spread_line, "total_line": quote.total_line}
+    return [
+        ((name,), f"{name}: expected {LINES[name][0]:g} to {LINES[name][1]:g}, got {line:g}")
+        for name, line in shown.items()
+        if line is not None and not LINES[name][0] <= line <= LINES[name][1]
+    ]
 
 
 def _opposite_spread(quote: Quote) -> str:

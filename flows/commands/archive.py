@@ -158,6 +158,9 @@ def build(
     moment = _end_of(through) if through else session.now
     built = build_features(session.settings, moment, league, out.working)
     out.stage("online", f"{sum(item.upcoming for item in built):,} games to come in {len(built)} leagues")
+    for item in built:
+        for game_id, reason in item.kept_out.items():
+            out.stage("kept out", f"{item.league} {game_id}: {reason}")
     past = materialize_features(session.settings, moment, league, out.working)
     out.stage(
         "offline", f"{sum(item.computed for item in past):,} rows of past games in {session.settings.features_dir}"
