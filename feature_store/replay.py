@@ -59,13 +59,14 @@ def past_table(
     at: Mapping[str, float] | None = None,
     *,
     since: datetime | None = None,
+    until: datetime | None = None,
     base: Rung | None = None,
 ) -> Table:
     """The rows of ``past_rows`` as columns; ``at`` asks for some games, by id, as of another moment than their start.
 
     Moments in ``at`` are in seconds since 1970; before anything was told of a game, its row shows the first that was.
-    Rows stay in order of start. With ``since`` only games that start then or later; with ``base``, which must have
-    settled by then, the facts need only be those of later games.
+    Rows stay in order of start. With ``since`` only games that start then or later, with ``until`` only earlier ones;
+    with ``base``, which must have settled by ``since``, the facts need only be those of later games.
     """
     games = np.arange(len(facts.game_ids))
     latest = _latest(facts.games.game, len(games))
@@ -76,6 +77,8 @@ def past_table(
     finished &= facts.games.known[first] <= facts.games.start[latest]
     if since is not None:
         finished &= facts.games.start[latest] >= seconds(since)
+    if until is not None:
+        finished &= facts.games.start[latest] < seconds(until)
     chosen = games[finished]
     start = facts.games.start[latest[chosen]]
     order = np.lexsort((chosen, start))

@@ -16,7 +16,7 @@ from sqlalchemy.engine import make_url
 
 from core.betting.leagues import BUILT_IN, League, Leagues
 from core.database import open_database
-from feature_store import archive, ladder, online
+from feature_store import archive, online
 from feature_store.building import build
 from feature_store.columns import columns_of, seconds
 from feature_store.csv_archive import read_csv
@@ -93,8 +93,9 @@ def bits(rows: Iterable[Row]) -> Bits:
 
 def told(league: League, facts: Batch, known: Batch, moment: datetime) -> dict[str, Bits]:
     """What each way of asking says at the moment. Of ``known`` only the ids and starts are used, to ask about the same."""
-    columns = columns_of(facts)
-    rungs = list(climb(league, columns, None, ladder.horizons(facts, None)))
+    columns, days = columns_of(facts), timedelta(days=3)
+    horizons = [moment + number * days for number in range(-12, 3)]
+    rungs = list(climb(league, columns, None, horizons))
     settled = next((rung for rung in reversed(rungs) if rung.settled_at <= moment), None)
     start = {game.game_id: game.start_at for game in sorted(known.games, key=lambda game: game.known_at)}
     at = {game_id: seconds(min(begin, moment)) for game_id, begin in start.items()}
