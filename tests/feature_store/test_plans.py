@@ -77,7 +77,7 @@ READING: dict[str, Callable[[Engine, datetime], object]] = {
     "build": lambda engine, now: build(engine, EPL, now),
     "past rows": lambda engine, now: materialize_twice(engine, now),
     "rows": lambda engine, _now: online.load_rows(engine, ["EPL"]),
-    "matchup": lambda engine, now: online.matchup(engine, EPL, "Alder", "Birch", neutral=False, now=now),
+    "state": lambda engine, _now: online.load_state(engine, EPL),
     "newest facts": lambda engine, _now: newest_facts(engine),
     "freshness": lambda engine, now: freshness(engine, [("soccer", "EPL")], now),
     "snapshot by day": lambda engine, now: snapshot_diff.find_snapshot(engine, LEAGUES, f"{now:%Y-%m-%d}", "EPL"),
