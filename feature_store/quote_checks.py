@@ -47,9 +47,10 @@ def checked(quote: Quote, league: League) -> Checked:
     reasons = [
         *_wrong_odds("moneyline", _MONEYLINE, moneyline, complete=3 if league.outcomes == 3 else 2),
         *_wrong_odds("over/under", _TOTALS, totals, complete=2),
+        *_wrong_line("spread_line", quote.spread_line),
+        *_wrong_line("total_line", quote.total_line),
     ]
-    reasons += _wrong_lines(quote)
-    kept = _without(quote, *(name for names, _ in reasons for name in names))
+    kept = _without(quote, *(name for names, _ in reasons for name in names)) if reasons else quote
     if league.scores == "points" and (flipped := _opposite_spread(kept)):
         reasons.append((("spread_line",), flipped))
         kept = _without(kept, "spread_line")
@@ -60,9 +61,9 @@ def _wrong_odds(
     market: str, names: tuple[str, ...], odds: tuple[float | None, ...], *, complete: int
 ) -> Sequence[tuple[tuple[str, ...], str]]:
     """The market's fields with what is wrong with them; nothing where they are too few to tell."""
-    shown = [price for price in odds if price is not None]
-    if not shown:
+    if odds.count(None) == len(odds):
         return ()
+    shown = [price for price in odds if price is not None]
     if min(shown) <= 1:
         name, price = next(
             (name, price) for name, price in zip(names, odds, strict=True) if price is not None and price <= 1
@@ -77,13 +78,11 @@ def _wrong_odds(
     return [(names, f"{market} {prices}: the overround {overround:+.1%} lies outside [-3 %, +20 %]")]
 
 
-def _wrong_lines(quote: Quote) -> list[tuple[tuple[str, ...], str]]:
-    shown = {"spread_line": quote.spread_line, "total_line": quote.total_line}
-    return [
-        ((name,), f"{name}: expected {LINES[name][0]:g} to {LINES[name][1]:g}, got {line:g}")
-        for name, line in shown.items()
-        if line is not None and not LINES[name][0] <= line <= LINES[name][1]
-    ]
+def _wrong_line(name: str, line: float | None) -> Sequence[tuple[tuple[str, ...], str]]:
+    least, most = LINES[name]
+    if line is None or least <= line <= most:
+        return ()
+    return [((name,), f"{name}: expected {least:g} to {most:g}, got {line:g}")]
 
 
 def _opposite_spread(quote: Quote) -> str:
