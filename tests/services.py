@@ -73,6 +73,7 @@ def mariadb_server() -> Iterator[MariaDb]:
                 _program("mariadb-install-db"),
                 "--no-defaults",
                 f"--datadir={folder}/data",
+                f"--tmpdir={folder}",  # a server that starts removes what others keep in a shared one
                 "--auth-root-authentication-method=normal",
                 "--skip-test-db",
                 "--innodb-log-file-size=8M",
@@ -88,6 +89,7 @@ def mariadb_server() -> Iterator[MariaDb]:
                 "--no-defaults",
                 *as_root,
                 f"--datadir={folder}/data",
+                f"--tmpdir={folder}",  # a server that starts removes what others keep in a shared one
                 f"--socket={folder}/s.sock",
                 f"--port={port}",
                 "--bind-address=127.0.0.1",
