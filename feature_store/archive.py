@@ -22,9 +22,11 @@ from core.betting.leagues import League
 from core.database import insert_new, insert_new_tuples, reading, writing
 from feature_store import tables
 from feature_store.facts import Batch, Game, Quote, Rejected, Result
+from feature_store.shared_values import SharedValues, as_stored
 
 Fact = TypeVar("Fact", Game, Result, Quote)
 IDS_PER_QUERY = 1_000
+ROWS_AT_ONCE: Final = 10_000
 INSTANT = timedelta(microseconds=1)
 """The least by which two versions of a fact differ in ``known_at``, which is part of their key."""
 
@@ -130,8 +132,10 @@ def _note_changes(connection: Connection, origin: Origin, fresh: Sequence[Game |
     """
     known: dict[str, tuple[datetime, datetime]] = {}
     for fact in fresh:
-        first, last = known.get(fact.game_id, (fact.known_at, fact.known_at))
-        known[fact.game_id] = (min(first, fact.known_at), max(last, fact.known_at))
+        game_id, at = fact.game_id, fact.known_at
+        first, last = known.get(game_id) or (at, at)
+        if not first < at < last:
+            known[game_id] = min(first, at), max(last, at)
     next_revision = 1 + newest_revision(connection, origin.sport, origin.league)
     insert_new_tuples(
         connection,
@@ -265,9 +269,9 @@ def _stored(
     known_by: datetime | None = None,
     recorded_by: datetime | None = None,
 ) -> list[Fact]:
-    stored, read = kind.table.c, kind.make
+    stored = kind.table.c
     query = (
-        sa.select(*(stored[name] for name in kind.fields))
+        sa.select(*(as_stored(stored[name]) for name in kind.fields))
         .where((stored.sport == sport) & (stored.league == league))
         .order_by(stored.known_at, stored.game_id)
     )
@@ -275,14 +279,16 @@ def _stored(
         query = query.where(stored.known_at <= known_by)
     if recorded_by is not None:
         query = query.where(stored.recorded_at <= recorded_by)
+    columns = SharedValues(kind.table, kind.fields)
     if game_ids is None:
-        return [read(row) for row in connection.execute(query)]
+        told = connection.execute(query).partitions(ROWS_AT_ONCE)
+        return [kind.make(values) for rows in told for values in columns.of(rows)]
     wanted = sorted(game_ids)
-    return [
-        read(row)
+    of_games = (
+        query.where(stored.game_id.in_(wanted[start : start + IDS_PER_QUERY]))
         for start in range(0, len(wanted), IDS_PER_QUERY)
-        for row in connection.execute(query.where(stored.game_id.in_(wanted[start : start + IDS_PER_QUERY])))
-    ]
+    )
+    return [kind.make(values) for part in of_games for values in columns.of(connection.execute(part).all())]
 
 
 def _moved(fact: Fact, known_at: datetime) -> Fact:

@@ -15,13 +15,17 @@ from core.database import reading, upsert, writing
 from core.errors import ConflictError
 from feature_store import ladder, tables
 from feature_store.columns import columns_of
+from feature_store.facts import Batch
 from feature_store.features import EVERYTHING
-from feature_store.league_state import LeagueState
+from feature_store.league_state import LeagueState, Rung
 from feature_store.online import stored_row
 from feature_store.replay import climb, coming_rows
+from feature_store.row_checks import parted
 
 KEPT_AFTER_START: Final = timedelta(days=7)
 ATTEMPTS: Final = 5
+RUNGS_IN_A_PART: Final = 4
+"""A year."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,8 @@ class Built:
     upcoming: int
     changed: int
     played: int
+    kept_out: dict[str, str]
+    """Games to come whose row cannot be meant and is not served, with the feature that says so, by game id."""
 
 
 def build(engine: Engine, league: League, now: datetime) -> Built:
@@ -46,18 +52,38 @@ def build(engine: Engine, league: League, now: datetime) -> Built:
         highest, settled = standing.below(None), standing.below(now)
         top = ladder.rung_at(engine, league, highest)
         start = top if settled == highest else ladder.rung_at(engine, league, settled)
-        facts = ladder.facts_above(engine, league, start if top is not None else None)
-        climbed = list(climb(league, columns_of(facts), top, ladder.horizons(facts, top)))
+        climbed, facts, lowest = _climbed(engine, league, top)
         base = next((new for new in reversed(climbed) if new.settled_at <= now), start)
+        if lowest is not None and (base is None or base.horizon < lowest.horizon):
+            facts = ladder.facts_above(engine, league, base, known_by=now)
         rows, state = coming_rows(league, facts, EVERYTHING, now, base)
-        fresh = [stored_row(league, row) for row in rows]
+        served, kept_out = parted(rows)
+        fresh = [stored_row(league, row) for row in served]
         with writing(engine) as connection:
             if ladder.built_revision(connection, league, lock=True) == before:
                 ladder.rebuild(connection, standing, climbed)
                 changed = _store_rows(connection, league, fresh, now)
                 _store_state(connection, league, state, now, standing.revision)
-                return Built(league.key, len(fresh), changed, state.games)
+                return Built(league.key, len(fresh), changed, state.games, kept_out)
     raise ConflictError(f"{league.key} is being built elsewhere again and again.", hint="Build from one place.")
+
+
+def _climbed(engine: Engine, league: League, top: Rung | None) -> tuple[list[Rung], Batch, Rung | None]:
+    """The rungs above ``top``, the facts read last, and the rung above whose horizon these are complete.
+
+    A long way up is read in parts, so that a million games are never in memory together.
+    """
+    horizons = ladder.horizons(engine, league, top)
+    climbed: list[Rung] = []
+    lowest, done = top, 0
+    while len(horizons) - done > RUNGS_IN_A_PART:
+        part = horizons[done : done + RUNGS_IN_A_PART]
+        facts = ladder.facts_above(engine, league, lowest, until=part[-1])
+        climbed += climb(league, columns_of(facts), lowest, part)
+        lowest, done = climbed[-1], done + len(part)
+    facts = ladder.facts_above(engine, league, lowest)
+    climbed += climb(league, columns_of(facts), lowest, horizons[done:])
+    return climbed, facts, lowest
 
 
 def _store_rows(connection: Connection, league: League, fresh: list[dict[str, Any]], now: datetime) -> int:

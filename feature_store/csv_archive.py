@@ -248,6 +248,8 @@ def _result(line: Line, league: League, game: Game) -> Result | None:
 
 
 def _quote(line: Line, game: Game, moment: str, columns: Mapping[str, str]) -> Quote | None:
+    if not any(map(line.cells.get, columns.values())):
+        return None
     values = [line.decimal(column) for column in columns.values()]
     if values.count(None) == len(values):
         return None

@@ -52,7 +52,10 @@ class Line:
         return value
 
     def whole(self, column: str) -> int | None:
-        small = _SMALL_NUMBERS.get(self.cells.get(column, ""))
+        cell = self.cells.get(column)
+        if not cell:
+            return None
+        small = _SMALL_NUMBERS.get(cell)
         if small is not None:
             return small
         number = self._number(column, "a whole number")
@@ -64,9 +67,13 @@ class Line:
         return int(number)
 
     def decimal(self, column: str) -> float | None:
-        if not self.cells.get(column):
+        cell = self.cells.get(column)
+        if not cell:
             return None
-        number = self._number(column, "a number")
+        try:
+            number: float | None = float(cell)
+        except ValueError:
+            number = self._number(column, "a number")
         if number is not None and not isfinite(number):
             raise DamagedError(f"{column}: expected a finite number, got {self.optional(column)!r}")
         return number

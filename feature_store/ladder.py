@@ -23,6 +23,9 @@ from feature_store.state import state_fingerprint
 SETTLING: Final = timedelta(days=2)
 """Results of the last two days are played anew in each build: most corrections come by then."""
 
+AHEAD: Final = timedelta(days=31)
+"""A part holds games that end so much later, too: some results are known before the end their source gives."""
+
 MONTHS_OF_RUNGS: Final = (1, 4, 7, 10)
 
 
@@ -98,29 +101,46 @@ def rung_at(engine: Engine, league: League, step: Step | None) -> Rung | None:
     return None if text is None else Rung(step.horizon, step.settled_at, LeagueState.from_json(text))
 
 
-def facts_above(engine: Engine, league: League, rung: Rung | None) -> Batch:
-    """Every fact of the games that start or end after the rung; of all games without one."""
-    if rung is None:
-        return archive.load(engine, league)
+def facts_above(
+    engine: Engine,
+    league: League,
+    rung: Rung | None,
+    *,
+    until: datetime | None = None,
+    known_by: datetime | None = None,
+) -> Batch:
+    """Every fact of the games that start or end after the rung; of all games without one.
+
+    With ``until`` only of games that start or end before it, or little later; with ``known_by`` only what was known.
+    """
+    if rung is None and until is None:
+        return archive.load(engine, league, known_by)
     games, results = tables.games.c, tables.results.c
-    starting = sa.select(games.game_id).where(
-        games.sport == league.sport, games.league == league.key, games.start_at >= rung.horizon
-    )
-    ending = sa.select(results.game_id).where(
-        results.sport == league.sport, results.league == league.key, results.finished_at > rung.horizon
+    starting = sa.select(games.game_id).where(games.sport == league.sport, games.league == league.key)
+    ending = sa.select(results.game_id).where(results.sport == league.sport, results.league == league.key)
+    if rung is not None:
+        starting = starting.where(games.start_at >= rung.horizon)
+        ending = ending.where(results.finished_at > rung.horizon)
+    if until is not None:
+        starting = starting.where(games.start_at < until + AHEAD)
+        ending = ending.where(results.finished_at < until + AHEAD)
+    with reading(engine) as connection:
+        wanted = {game_id for query in (starting, ending) for (game_id,) in connection.execute(query)}
+    return archive.load(engine, league, known_by, game_ids=wanted)
+
+
+def horizons(engine: Engine, league: League, above: Rung | None) -> list[datetime]:
+    """Where rungs shall stand above another, going by the archive's results, in order of time."""
+    results = tables.results.c
+    ends = sa.select(sa.func.min(results.finished_at), sa.func.max(results.finished_at)).where(
+        results.sport == league.sport, results.league == league.key
     )
     with reading(engine) as connection:
-        later = {game_id for query in (starting, ending) for (game_id,) in connection.execute(query)}
-    return archive.load(engine, league, game_ids=later)
-
-
-def horizons(facts: Batch, above: Rung | None) -> list[datetime]:
-    """Where rungs shall stand above another, going by the results among the facts, in order of time."""
-    ends = [result.finished_at for result in facts.results]
-    if not ends:
+        earliest, newest = connection.execute(ends).one()
+    if newest is None:
         return []
-    top = (max(ends) - SETTLING).replace(hour=0, minute=0, second=0, microsecond=0)
-    first = min(ends) if above is None else above.horizon
+    top = (newest - SETTLING).replace(hour=0, minute=0, second=0, microsecond=0)
+    first = earliest if above is None else above.horizon
     quarters = [
         datetime(year, month, 1, tzinfo=UTC) for year in range(first.year, top.year + 1) for month in MONTHS_OF_RUNGS
     ]

@@ -25,11 +25,13 @@ from pyarrow import csv
 from sqlalchemy.engine import Connection, Engine
 
 from core.betting.leagues import League
+from core.betting.odds import FloatArray
 from core.database import reading
 from core.errors import ValidationError
 from feature_store import archive, ladder, tables
-from feature_store.columns import columns_of
+from feature_store.columns import Indices, columns_of
 from feature_store.features import EVERYTHING
+from feature_store.ladder import Step
 from feature_store.replay import Table, past_table, table_as_of
 
 MARK: Final = "materialized.json"
@@ -55,6 +57,15 @@ class _Mark:
     version: str
 
 
+@dataclass(frozen=True)
+class _Part:
+    """A stretch of time up to the turn of a year, None where it has no end, and the step that had settled before it."""
+
+    since: datetime | None
+    until: datetime | None
+    step: Step | None
+
+
 def materialize(engine: Engine, league: League, folder: Path, now: datetime) -> Materialized:
     """Bring the league's files up to what is known now. Scores stand beside the rows as labels, not as features.
 
@@ -74,10 +85,10 @@ def _materialized(engine: Engine, league: League, own: Path, now: datetime) -> M
         first = _first_change(connection, league, mark)
     computed = 0
     if mark is None or first is not None:
-        since = None if mark is None else first
-        rows = _rows_since(engine, league, since, now)
-        _replace(own, rows, since)
-        computed = rows.num_rows
+        for part in _parts(engine, league, first):
+            rows = _rows_of(engine, league, part, now)
+            _replace(own, rows, part)
+            computed += rows.num_rows
     _write_mark(own, _Mark(revision, now, version))
     return Materialized(league.key, computed, _count(own), own)
 
@@ -88,16 +99,17 @@ def read_rows(folder: Path, league: League) -> pa.Table:
     return pa.concat_tables([pq.read_table(path) for path in files]) if files else _empty()
 
 
-def export_rows(engine: Engine, league: League, output: Path, now: datetime, as_of: datetime | None) -> int:
+def export_rows(engine: Engine, league: League, output: Path, known_by: datetime, as_of: datetime | None) -> int:
     """Write the rows of all past games, or of the games to come as of a moment; returns how many.
 
-    Games to come as of a moment in the past are those that started after it: their scores stand beside the rows
-    where they are known today. Raises ValidationError for a file that is neither .parquet nor .csv.
+    Only facts known by ``known_by`` are read, for the rows and for the scores beside them: the same two moments give
+    the same file again, whatever is corrected later. Games to come as of a moment in the past are those that started
+    after it. Raises ValidationError for a file that is neither .parquet nor .csv.
     """
     if output.suffix not in WRITERS:
         msg = f"output: expected a file ending in {' or '.join(WRITERS)}, got {output.name!r}."
         raise ValidationError(msg, field="output")
-    facts = columns_of(archive.load(engine, league, now))
+    facts = columns_of(archive.load(engine, league, known_by))
     rows = _arrow(
         table_as_of(league, facts, EVERYTHING, as_of) if as_of is not None else past_table(league, facts, EVERYTHING)
     )
@@ -140,15 +152,34 @@ def _first_change(connection: Connection, league: League, mark: _Mark | None) ->
     return min(moments, default=None)
 
 
-def _rows_since(engine: Engine, league: League, since: datetime | None, now: datetime) -> pa.Table:
-    step = None
-    if since is not None:
-        with reading(engine) as connection:
-            built = ladder.built_revision(connection, league)
-        step = ladder.standing(engine, league, built).below(since)
-    base = ladder.rung_at(engine, league, step)
-    facts = ladder.facts_above(engine, league, base).known_by(now)
-    return _arrow(past_table(league, columns_of(facts), EVERYTHING, since=since, base=base))
+def _parts(engine: Engine, league: League, first: datetime | None) -> list[_Part]:
+    """The time from ``first`` on, or all of it, cut at the turns of years at which a higher rung stands.
+
+    So that a million rows are never in memory together; without rungs there is one part.
+    """
+    games = tables.games.c
+    starts = sa.select(sa.func.min(games.start_at), sa.func.max(games.start_at)).where(
+        games.sport == league.sport, games.league == league.key
+    )
+    with reading(engine) as connection:
+        earliest, newest = connection.execute(starts).one()
+        built = ladder.built_revision(connection, league)
+    standing = ladder.standing(engine, league, built)
+    begins: list[tuple[datetime | None, Step | None]] = [(first, None if first is None else standing.below(first))]
+    if newest is not None:
+        for year in range((first or earliest).year + 1, newest.year + 1):
+            turn = datetime(year, 1, 1, tzinfo=UTC)
+            if (step := standing.below(turn)) != begins[-1][1]:
+                begins.append((turn, step))
+    ends = [begin for begin, _ in begins[1:]]
+    return [_Part(begin, end, step) for (begin, step), end in zip(begins, [*ends, None], strict=True)]
+
+
+def _rows_of(engine: Engine, league: League, part: _Part, now: datetime) -> pa.Table:
+    base = ladder.rung_at(engine, league, part.step)
+    facts = ladder.facts_above(engine, league, base, until=part.until, known_by=now)
+    columns = columns_of(facts)
+    return _arrow(past_table(league, columns, EVERYTHING, since=part.since, until=part.until, base=base))
 
 
 def _arrow(table: Table) -> pa.Table:
@@ -167,10 +198,18 @@ def _arrow(table: Table) -> pa.Table:
         "home_team": pa.array([game.home_team for game in games], pa.string()),
         "away_team": pa.array([game.away_team for game in games], pa.string()),
         **{name: pa.array(table.values[:, at], pa.float64()) for at, name in enumerate(EVERYTHING.names)},
-        "home_score": pa.array(results.home[own], pa.float64()),
-        "away_score": pa.array(results.away[own], pa.float64()),
+        "home_score": _labels(results.home, own),
+        "away_score": _labels(results.away, own),
     }
     return pa.table(columns)
+
+
+def _labels(scores: FloatArray, place: Indices) -> pa.Array:
+    """The scores at the places; null at place -1, and where a score was taken back."""
+    there = place >= 0
+    known = np.full(len(place), np.nan)
+    known[there] = scores[place[there]]
+    return pa.array(known, pa.float64(), from_pandas=True)
 
 
 def _empty() -> pa.Table:
@@ -178,12 +217,15 @@ def _empty() -> pa.Table:
     return pa.table({name: pa.array([], pa.float64()) for name in names})
 
 
-def _replace(own: Path, rows: pa.Table, since: datetime | None) -> None:
-    """Put the rows in place of all that start at ``since`` or later; each file changes in one step."""
+def _replace(own: Path, rows: pa.Table, part: _Part) -> None:
+    """Put the rows in place of all that start in the part; each file changes in one step."""
     own.mkdir(parents=True, exist_ok=True)
+    since, until = part.since, part.until
     by_year = dict(_by_year(rows))
     for path in _files(own):
         year = int(path.stem)
+        if until is not None and year >= until.year:
+            continue
         if since is None or year > since.year:
             if year not in by_year:
                 path.unlink()
@@ -191,9 +233,9 @@ def _replace(own: Path, rows: pa.Table, since: datetime | None) -> None:
             kept = pq.read_table(path)
             kept = kept.filter(pc.less(kept["as_of"], pa.scalar(since, kept["as_of"].type)))
             by_year[year] = pa.concat_tables([kept, by_year[year]]) if year in by_year else kept
-    for year, part in by_year.items():
+    for year, part_of_year in by_year.items():
         draft = own / f".{year}.{os.getpid()}"
-        pq.write_table(part, draft, compression="zstd")
+        pq.write_table(part_of_year, draft, compression="zstd")
         draft.replace(own / f"{year}.parquet")
 
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import sqlalchemy as sa
@@ -53,6 +53,15 @@ class OnlineRow:
         return features.picked(self.values)
 
 
+class StoredState(NamedTuple):
+    """A league's latest state as it is kept: ``body`` is that of ``LeagueState.to_json``, ``version`` the features'."""
+
+    league: str
+    as_of: datetime
+    version: str
+    body: str
+
+
 def watermarks(engine: Engine) -> dict[str, datetime]:
     """When each league's rows were last brought up to date, by league key."""
     with reading(engine) as connection:
@@ -68,25 +77,41 @@ def load_rows(engine: Engine, leagues: Sequence[str] | None = None) -> list[Onli
         return [_read(row) for row in connection.execute(query).mappings()]
 
 
+def load_states(engine: Engine, leagues: Sequence[str]) -> dict[str, StoredState]:
+    """The latest states of the leagues named, by league key: one read."""
+    held = tables.states.c
+    query = sa.select(*(held[name] for name in StoredState._fields)).where(held.league.in_(leagues))
+    with reading(engine) as connection:
+        return {row.league: StoredState._make(row) for row in connection.execute(query)}
+
+
+def load_state(engine: Engine, league: League) -> StoredState | None:
+    """The league's latest state, None before its first build."""
+    held = tables.states.c
+    query = sa.select(*(held[name] for name in StoredState._fields)).where(
+        held.sport == league.sport, held.league == league.key
+    )
+    with reading(engine) as connection:
+        row = connection.execute(query).one_or_none()
+    return None if row is None else StoredState._make(row)
+
+
 def matchup(
-    engine: Engine, league: League, home_team: str, away_team: str, *, neutral: bool, now: datetime
+    stored: StoredState | None, league: League, home_team: str, away_team: str, *, neutral: bool, now: datetime
 ) -> OnlineRow:
     """The row of a game that nobody scheduled, between two teams of the league, as of its latest state.
 
-    Raises ServiceError when the league has no state yet, ResourceNotFoundError for an unknown team.
+    Raises ServiceError when the league has no state made by this code, ResourceNotFoundError for an unknown team.
     """
-    with reading(engine) as connection:
-        of_league = (tables.states.c.sport == league.sport) & (tables.states.c.league == league.key)
-        stored = connection.execute(sa.select(tables.states).where(of_league)).mappings().one_or_none()
-    if stored is None or stored["version"] != EVERYTHING.fingerprint(league.sport):
+    if stored is None or stored.version != EVERYTHING.fingerprint(league.sport):
         msg = f"There is no up-to-date state of {league.key}."
         raise ServiceError(msg, hint=f"Run `dbsbm features build --league {league.key}`.")
-    state = LeagueState.from_json(stored["body"])
+    state = LeagueState.from_json(stored.body)
     home, away = (find_team(team, state) for team in (home_team, away_team))
     season = max(state.season_of(home), state.season_of(away))
     game = Game(
         game_id=f"{home} v {away}",
-        known_at=stored["as_of"],
+        known_at=stored.as_of,
         season=season,
         start_at=now,
         date_only=False,
@@ -97,7 +122,7 @@ def matchup(
         status="unknown",
     )
     values = compute(EVERYTHING, _unscheduled(state, game, rules_of(league.sport)))[0]
-    return _read(stored_row(league, Row(game, stored["as_of"], tuple(values.tolist()), None)))
+    return _read(stored_row(league, Row(game, stored.as_of, tuple(values.tolist()), None)))
 
 
 def _unscheduled(state: LeagueState, game: Game, rules: Rules) -> Situation:

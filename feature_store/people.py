@@ -17,7 +17,7 @@ from core.database import insert_new, reading, writing
 from feature_store import tables
 from feature_store.bot_people import Bet, Consent, Guild, People
 
-USERS_PER_DELETE = 1_000
+KEYS_PER_QUERY = 1_000
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,8 @@ def _record(connection: Connection, table: sa.Table, kind: Any, facts: Sequence[
 
     A fact whose key a later look has written already is left out.
     """
-    latest, newer = _latest(connection, table, kind), _keys_after(connection, table, now)
+    keys = sorted({fact[0] for fact in facts})
+    latest, newer = _latest_of(connection, table, kind, keys), _keys_after(connection, table, now)
     fresh = [fact for fact in facts if latest.get(fact[0]) != fact and fact[0] not in newer]
     insert_new(connection, table, [{**fact._asdict(), "known_at": now} for fact in fresh])
     return len(fresh)
@@ -83,6 +84,16 @@ def _latest(connection: Connection, table: sa.Table, kind: Any, known_by: dateti
     if known_by is not None:
         query = query.where(table.c.known_at <= known_by)
     return {row[0]: kind._make(row) for row in connection.execute(query)}
+
+
+def _latest_of(connection: Connection, table: sa.Table, kind: Any, keys: Sequence[int]) -> dict[int, Any]:
+    key = next(iter(table.primary_key.columns))
+    query = sa.select(*(table.c[name] for name in kind._fields)).order_by(key, table.c.known_at)
+    return {
+        row[0]: kind._make(row)
+        for start in range(0, len(keys), KEYS_PER_QUERY)
+        for row in connection.execute(query.where(key.in_(keys[start : start + KEYS_PER_QUERY])))
+    }
 
 
 def _keys_after(connection: Connection, table: sa.Table, now: datetime) -> set[int]:
@@ -99,7 +110,7 @@ def _erase_others(connection: Connection, allowed: set[int]) -> int:
     """Delete every bet of users who do not consent; returns how many rows."""
     held = set(connection.scalars(sa.select(tables.bets.c.user_id).distinct()))
     withdrawn, erased = sorted(held - allowed), 0
-    for start in range(0, len(withdrawn), USERS_PER_DELETE):
-        of_users = tables.bets.c.user_id.in_(withdrawn[start : start + USERS_PER_DELETE])
+    for start in range(0, len(withdrawn), KEYS_PER_QUERY):
+        of_users = tables.bets.c.user_id.in_(withdrawn[start : start + KEYS_PER_QUERY])
         erased += connection.execute(sa.delete(tables.bets).where(of_users)).rowcount
     return erased

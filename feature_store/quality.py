@@ -1,8 +1,9 @@
 """The quality gate: facts as they come in and features as they go out, before anything is learned from them.
 
-Every check is a pandera schema: one of single games, two of season rates (what refuses, what only warns), and one
-of features. A season is compared with its neighbours or with the league's other seasons. The first and the last
-one are judged kindly: an archive begins somewhere, and the season under way is incomplete by nature.
+Every check is a pandera schema: one of games, one of quotes, two of season rates (what refuses, what only warns), and
+one of features. A season is compared with its neighbours or with the league's other seasons. The first and the last
+one are judged kindly: an archive begins somewhere, and the season under way is incomplete by nature. What is
+missing from every season alike shows in how unevenly teams play (``schedules``).
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -17,8 +18,10 @@ from numpy.typing import NDArray
 
 from core.betting.leagues import League
 from core.errors import ServiceError
-from feature_store.facts import Batch
+from feature_store.facts import Batch, Quote
 from feature_store.features import CATALOGUE
+from feature_store.quote_checks import LINES
+from feature_store.schedules import lost_shares, rounds_played
 from feature_store.usual_totals import USUAL_TOTALS
 
 FEWEST_TO_JUDGE: Final = 30
@@ -29,6 +32,12 @@ NEIGHBOURS: Final = 3
 
 SHORT_SEASON: Final = 0.7
 """A season with a smaller share of its neighbours' games must at least have been as dense as theirs."""
+
+MOST_LOST: Final = 0.12
+"""The share of games lost, as a season's schedule shows it: twice the most of any real season."""
+
+WHOLE_ROUNDS: Final = 0.93
+"""A league is a round robin if its seasons complete at least this share of it; real ones lack a few games."""
 
 within = pa.Check.in_range
 
@@ -44,9 +53,22 @@ GAMES: Final = pa.DataFrameSchema(
 )
 """A finished game that can be learned from."""
 
+QUOTES: Final = pa.DataFrameSchema(
+    {
+        **{
+            name: pa.Column(float, within(1, 10_000, include_min=False), nullable=True)
+            for name in ("odds_home", "odds_draw", "odds_away", "odds_over", "odds_under")
+        },
+        **{name: pa.Column(float, within(*possible), nullable=True) for name, possible in LINES.items()},
+    }
+)
+"""A quote that can be learned from. Overrounds are judged where quotes come in (``quote_checks``)."""
+
 REFUSED: Final = pa.DataFrameSchema(
     {
         "density": pa.Column(float, within(0.55, inf), nullable=True),
+        "schedule": pa.Column(float, within(0, MOST_LOST), nullable=True),
+        "rounds": pa.Column(float, within(SHORT_SEASON, inf), nullable=True),
         "scores": pa.Column(float, within(1 / 3, 3), nullable=True),
         "sport": pa.Column(float, within(1, 1), nullable=True),
         "home_wins": pa.Column(float, within(0.05, 0.95), nullable=True),
@@ -57,6 +79,7 @@ REFUSED: Final = pa.DataFrameSchema(
 DOUBTED: Final = pa.DataFrameSchema(
     {
         "games": pa.Column(float, within(0.85, 1.25), nullable=True),
+        "newest_schedule": pa.Column(float, within(0, MOST_LOST), nullable=True),
         "scores": pa.Column(float, within(0.75, 4 / 3), nullable=True),
         "home_wins": pa.Column(float, within(0.40, 0.75), nullable=True),
         "priced": pa.Column(float, within(-0.3, 0.3), nullable=True),
@@ -68,6 +91,9 @@ DOUBTED: Final = pa.DataFrameSchema(
 MEANINGS: Final = {
     "games": "number of games, as a share of its neighbours'",
     "density": "games missing: games per day, as a share of its neighbours'",
+    "schedule": "games missing: share lost, by how unevenly teams play, at home and away",
+    "newest_schedule": "games missing in the newest season: share lost, by how unevenly teams play, at home and away",
+    "rounds": "games missing: share of the meetings of a round robin, which its neighbours complete",
     "scores": "points per game, as a multiple of the league's other seasons",
     "sport": "points per game, as a multiple of the sport's usual range",
     "home_wins": "share of decided games won at home",
@@ -103,7 +129,11 @@ def examine_facts(league: League, facts: Batch) -> list[Flag]:
     games = _finished(facts)
     if games.empty:
         return []
-    flags = list(_failures(GAMES, games, league, "refusal", lambda column, check: f"{column} {check}"))
+    flags = [
+        flag
+        for schema, frame in ((GAMES, games), (QUOTES, _quoted(facts, games)))
+        for flag in _failures(schema, frame, league, "refusal", lambda column, check: f"{column} {check}")
+    ]
     rates = _rates(league, games)
     refused = list(_failures(REFUSED, rates, league, "refusal", lambda column, _check: MEANINGS[column]))
     known = {(flag.season, flag.what) for flag in refused}
@@ -181,14 +211,22 @@ def _finished(facts: Batch) -> pd.DataFrame:
     results = {result.game_id: result for result in sorted(facts.results, key=lambda result: result.known_at)}
     priced = {quote.game_id for quote in facts.quotes if quote.moment != "open" and quote.odds_home is not None}
     rows = [
-        (game.season, game.start_at, game.home_team, game.away_team, game.home_team == game.away_team,
-         result.home_score, result.away_score, game.game_id in priced)
+        (game.game_id, game.season, game.start_at, game.home_team, game.away_team, game.playoff,
+         game.home_team == game.away_team, result.home_score, result.away_score, game.game_id in priced)
         for game in latest.values()
         if game.status != "void" and (result := results.get(game.game_id)) and result.home_score is not None
     ]  # fmt: skip
-    columns = ["season", "start", "home_team", "away_team", "plays_itself", "home_score", "away_score", "priced"]
+    columns = ["game_id", "season", "start", "home_team", "away_team", "playoff",
+               "plays_itself", "home_score", "away_score", "priced"]  # fmt: skip
     frame = pd.DataFrame(rows, columns=pd.Index(columns))
     return frame.astype({"home_score": float, "away_score": float})
+
+
+def _quoted(facts: Batch, games: pd.DataFrame) -> pd.DataFrame:
+    """One row per quote of a finished game, with the game's season."""
+    frame = pd.DataFrame(facts.quotes, columns=pd.Index(Quote._fields))
+    told = frame.merge(games[["game_id", "season"]], on="game_id")
+    return told.astype(dict.fromkeys(QUOTES.columns, float))
 
 
 def _rates(league: League, games: pd.DataFrame) -> pd.DataFrame:
@@ -201,6 +239,7 @@ def _rates(league: League, games: pd.DataFrame) -> pd.DataFrame:
     judged = {season: own for season, own in seasons.items() if len(own) >= FEWEST_TO_JUDGE}
     totals = {season: float((own["home_score"] + own["away_score"]).mean()) for season, own in judged.items()}
     prices = {season: float(own["priced"].mean()) for season, own in judged.items()}
+    lost, rounds = lost_shares(seasons), {season: rounds_played(own) for season, own in seasons.items()}
     rows = []
     for season, own in seasons.items():
         last, edge = season == max(seasons), season in (min(seasons), max(seasons))
@@ -211,6 +250,9 @@ def _rates(league: League, games: pd.DataFrame) -> pd.DataFrame:
                 "season": season,
                 "games": share,
                 "density": nan if edge or not share < SHORT_SEASON else density,
+                "schedule": nan if last else lost[season],
+                "newest_schedule": lost[season] if last else nan,
+                "rounds": nan if edge or _neighbours(rounds, season) < WHOLE_ROUNDS else rounds[season],
                 "scores": totals.get(season, nan) / _others(totals, season),
                 "sport": _beyond(totals.get(season, nan), USUAL_TOTALS.get(league.sport, (0.0, inf))),
                 "home_wins": _home_wins(own) if season in judged else nan,

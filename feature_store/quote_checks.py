@@ -20,6 +20,9 @@ GROSS_SPREAD: Final = 3.0
 CLEAR_UNDERDOG: Final = 0.45
 """The most that the odds may give a side which the spread expects to win by ``GROSS_SPREAD``."""
 
+LINES: Final = {"spread_line": (-150.0, 150.0), "total_line": (0.0, 500.0)}
+"""What a line can be in any sport: a total of -110 is a price that slipped into the next column."""
+
 _MONEYLINE: Final = ("odds_home", "odds_draw", "odds_away")
 _TOTALS: Final = ("odds_over", "odds_under")
 _FIRST_PRICE: Final = Quote._fields.index("odds_home")
@@ -36,16 +39,18 @@ def checked(quote: Quote, league: League) -> Checked:
     """The quote without the markets that cannot be believed.
 
     Odds of 1 or less are no decimal odds, and a market whose overround lies outside [-3 %, +20 %] was mistyped:
-    both cost that market's odds and no line. In leagues that count points, a spread of three points and more
-    whose favourite the odds give at most 45 % has the opposite sign and is lost; the odds name their side
-    openly, a spread's sign is the collector's work.
+    both cost that market's odds and no line. A line that no game can have is lost by itself. In leagues that count
+    points, a spread of three points and more whose favourite the odds give at most 45 % has the opposite sign and
+    is lost; the odds name their side openly, a spread's sign is the collector's work.
     """
     moneyline, totals = (quote.odds_home, quote.odds_draw, quote.odds_away), (quote.odds_over, quote.odds_under)
     reasons = [
         *_wrong_odds("moneyline", _MONEYLINE, moneyline, complete=3 if league.outcomes == 3 else 2),
         *_wrong_odds("over/under", _TOTALS, totals, complete=2),
+        *_wrong_line("spread_line", quote.spread_line),
+        *_wrong_line("total_line", quote.total_line),
     ]
-    kept = _without(quote, *(name for names, _ in reasons for name in names))
+    kept = _without(quote, *(name for names, _ in reasons for name in names)) if reasons else quote
     if league.scores == "points" and (flipped := _opposite_spread(kept)):
         reasons.append((("spread_line",), flipped))
         kept = _without(kept, "spread_line")
@@ -56,9 +61,9 @@ def _wrong_odds(
     market: str, names: tuple[str, ...], odds: tuple[float | None, ...], *, complete: int
 ) -> Sequence[tuple[tuple[str, ...], str]]:
     """The market's fields with what is wrong with them; nothing where they are too few to tell."""
-    shown = [price for price in odds if price is not None]
-    if not shown:
+    if odds.count(None) == len(odds):
         return ()
+    shown = [price for price in odds if price is not None]
     if min(shown) <= 1:
         name, price = next(
             (name, price) for name, price in zip(names, odds, strict=True) if price is not None and price <= 1
@@ -71,6 +76,13 @@ def _wrong_odds(
         return ()
     prices = ", ".join(f"{price:g}" for price in shown)
     return [(names, f"{market} {prices}: the overround {overround:+.1%} lies outside [-3 %, +20 %]")]
+
+
+def _wrong_line(name: str, line: float | None) -> Sequence[tuple[tuple[str, ...], str]]:
+    least, most = LINES[name]
+    if line is None or least <= line <= most:
+        return ()
+    return [((name,), f"{name}: expected {least:g} to {most:g}, got {line:g}")]
 
 
 def _opposite_spread(quote: Quote) -> str:

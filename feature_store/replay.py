@@ -46,7 +46,8 @@ class Table:
 def past_rows(league: League, facts: Batch, features: FeatureSet) -> Iterator[Row]:
     """The row of every finished game as of its own start, in order of start.
 
-    Which games there are is read from all the facts; what a row holds, only from those known at its start.
+    Which games there are is read from all the facts; what a row holds, only from those known at its start. A game
+    of which nobody had told by then has no row: nothing could have been said of it (its result counts all the same).
     """
     return past_table(league, columns_of(facts), features).rows()
 
@@ -58,20 +59,26 @@ def past_table(
     at: Mapping[str, float] | None = None,
     *,
     since: datetime | None = None,
+    until: datetime | None = None,
     base: Rung | None = None,
 ) -> Table:
     """The rows of ``past_rows`` as columns; ``at`` asks for some games, by id, as of another moment than their start.
 
-    Moments in ``at`` are in seconds since 1970. Rows stay in order of start. With ``since`` only games that start
-    then or later; with ``base``, which must have settled by then, the facts need only be those of later games.
+    Moments in ``at`` are in seconds since 1970; before anything was told of a game, its row shows the first that was.
+    Rows stay in order of start. With ``since`` only games that start then or later, with ``until`` only earlier ones;
+    with ``base``, which must have settled by ``since``, the facts need only be those of later games.
     """
     games = np.arange(len(facts.game_ids))
     latest = _latest(facts.games.game, len(games))
     result = _latest(facts.results.game, len(games))
     finished = (result >= 0) & (latest >= 0) & ~facts.games.void[latest]
     finished &= ~np.isnan(np.where(result >= 0, _at(facts.results.home + facts.results.away, result), np.nan))
+    first = np.searchsorted(facts.games.game, games, side="left")
+    finished &= facts.games.known[first] <= facts.games.start[latest]
     if since is not None:
         finished &= facts.games.start[latest] >= seconds(since)
+    if until is not None:
+        finished &= facts.games.start[latest] < seconds(until)
     chosen = games[finished]
     start = facts.games.start[latest[chosen]]
     order = np.lexsort((chosen, start))
@@ -80,8 +87,7 @@ def past_table(
     if at:
         moments = np.array([at.get(facts.game_ids[game], begin) for game, begin in zip(chosen, start, strict=True)])
     known = last_known(facts.games.game, facts.games.known, chosen, moments)
-    first = np.searchsorted(facts.games.game, chosen, side="left")
-    return _table(league, facts, features, np.where(known >= 0, known, first), moments, base)[0]
+    return _table(league, facts, features, np.where(known >= 0, known, first[chosen]), moments, base)[0]
 
 
 def table_as_of(league: League, facts: FactColumns, features: FeatureSet, moment: datetime) -> Table:

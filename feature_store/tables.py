@@ -128,6 +128,7 @@ consents: Final = sa.Table(
     sa.Column("known_at", UtcDateTime, primary_key=True),
     sa.Column("analytics_consent", sa.Boolean, nullable=False),
     sa.Column("ml_recommendations_enabled", sa.Boolean, nullable=False),
+    sa.Index(None, "known_at"),
     **TABLE_OPTIONS,
 )
 
@@ -140,6 +141,7 @@ guilds: Final = sa.Table(
     sa.Column("analytics_enabled", sa.Boolean, nullable=False),
     sa.Column("api_rate_limit", sa.Integer),
     sa.Column("subscription_level", sa.String(20)),
+    sa.Index(None, "known_at"),
     **TABLE_OPTIONS,
 )
 
@@ -160,6 +162,7 @@ bets: Final = sa.Table(
     sa.Column("result_value", sa.Double),
     sa.Column("game_id", sa.String(120)),
     sa.Index(None, "user_id"),
+    sa.Index(None, "known_at"),
     **TABLE_OPTIONS,
 )
 """Only of users who consent to analytics; the one table of the archive from which rows are deleted."""

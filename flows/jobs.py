@@ -115,14 +115,15 @@ def materialize_features(
         return made
 
 
-def write_rows(settings: Settings, name: str, output: Path, now: datetime, as_of: datetime | None) -> int:
+def write_rows(settings: Settings, name: str, output: Path, known_by: datetime, as_of: datetime | None) -> int:
     """Write a league's feature rows to a file: past games as of their starts, or the games to come as of a moment.
 
-    Raises ValidationError for a file that is neither .parquet nor .csv.
+    Nothing that became known after ``known_by`` is in them. Raises ValidationError for a file that is neither .parquet
+    nor .csv.
     """
     league = load_leagues(settings.leagues_file).get(name)
     with our_database(settings) as engine:
-        return export_rows(engine, league, output, now, as_of)
+        return export_rows(engine, league, output, known_by, as_of)
 
 
 def train_model(

@@ -1,7 +1,7 @@
 """The games in memory: every game to come and those of the last days, with their feature rows."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from functools import cached_property
 from typing import Final
@@ -11,7 +11,7 @@ from sqlalchemy.engine import Engine
 
 from core.betting.leagues import League
 from core.errors import ResourceNotFoundError, ServiceError
-from feature_store.online import OnlineRow, load_rows
+from feature_store.online import OnlineRow, StoredState, load_rows
 from serving.league_slate import LeagueSlate
 from serving.name_index import NameIndex
 
@@ -29,6 +29,8 @@ class Table:
     rows: Mapping[GameKey, OnlineRow] = field(default_factory=dict)
     checked: Mapping[str, datetime] = field(default_factory=dict)
     """When each league's rows were last brought up to date by the feature store."""
+    states: Mapping[str, StoredState] = field(default_factory=dict)
+    """The leagues' states as they were published, for the time in which the database cannot be asked."""
 
     @cached_property
     def by_start(self) -> list[OnlineRow]:
@@ -42,7 +44,7 @@ class Table:
     def with_leagues(self, rows: Iterable[OnlineRow], checked: Mapping[str, datetime], changed: set[str]) -> "Table":
         """The table with the changed leagues' rows replaced."""
         kept = {key: row for key, row in self.rows.items() if row.league not in changed and row.league in checked}
-        return Table({**kept, **{key_of(row): row for row in rows}}, dict(checked))
+        return Table({**kept, **{key_of(row): row for row in rows}}, dict(checked), self.states)
 
 
 class Slate:
@@ -69,7 +71,10 @@ class Slate:
 
     def adopt(self, slates: Iterable[LeagueSlate]) -> None:
         """Take leagues' slates that are newer than what is here, while the database is away."""
-        known = self._table.checked
+        slates, known = list(slates), self._table.checked
+        states = {slate.league: slate.state for slate in slates if slate.state is not None}
+        if states:
+            self._table = replace(self._table, states={**self._table.states, **states})
         newer = {slate.league: slate for slate in slates if _is_newer(slate.checked_at, known.get(slate.league))}
         if newer:
             rows = [row for slate in newer.values() for row in slate.rows]

@@ -158,6 +158,9 @@ def build(
     moment = _end_of(through) if through else session.now
     built = build_features(session.settings, moment, league, out.working)
     out.stage("online", f"{sum(item.upcoming for item in built):,} games to come in {len(built)} leagues")
+    for item in built:
+        for game_id, reason in item.kept_out.items():
+            out.stage("kept out", f"{item.league} {game_id}: {reason}")
     past = materialize_features(session.settings, moment, league, out.working)
     out.stage(
         "offline", f"{sum(item.computed for item in past):,} rows of past games in {session.settings.features_dir}"
@@ -190,6 +193,9 @@ def rows(
     as_of: Annotated[
         str | None, typer.Option(help="The games to come at this moment, such as 2020-11-01 or 2020-11-01T18:00.")
     ] = None,
+    known_by: Annotated[
+        str | None, typer.Option(help="Leave out what became known after this moment, corrections and scores alike.")
+    ] = None,
     json: AsJson = False,
 ) -> None:
     """Write a league's feature rows: of every past game as of its start, or of the games to come as of a moment.
@@ -202,7 +208,8 @@ def rows(
 
     session, out = begin(), Output(as_json=json)
     moment = parse_moment(as_of, field="as-of") if as_of else None
-    count = write_rows(session.settings, league, output, session.now, moment)
+    limit = parse_moment(known_by, field="known-by") if known_by else session.now
+    count = write_rows(session.settings, league, output, min(limit, session.now), moment)
     out.result({"rows": count, "file": str(output)}, f"{count:,} rows in {output}")
 
 

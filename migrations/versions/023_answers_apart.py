@@ -5,7 +5,7 @@ from alembic import op
 from sqlalchemy.dialects import mysql
 
 revision = "023"
-down_revision = "020"
+down_revision = "022"
 branch_labels = None
 depends_on = None
 

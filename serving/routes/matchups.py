@@ -5,13 +5,14 @@ from typing import Annotated
 from anyio import to_thread
 from fastapi import Query, Response
 
+from core.betting.leagues import League
 from core.errors import ValidationError
-from feature_store.online import matchup
+from feature_store.online import StoredState, load_state, matchup
 from serving.answers import Served
 from serving.predicting import computed
 from serving.routes.answering import REVALIDATED, LeaguePath, SportPath, guarded_router, problems
 from serving.shapes import Prediction
-from serving.state import ServiceDep, TraceDep
+from serving.state import Service, ServiceDep, TraceDep
 
 router = guarded_router("predictions")
 
@@ -40,11 +41,27 @@ async def hypothetical(
 
     def forecast() -> Served:
         champion = service.champions.of_league(place)
-        row = matchup(service.engine, place, home, away, neutral=neutral, now=now)
+        row = matchup(_state(service, place), place, home, away, neutral=neutral, now=now)
         if row.game.home_team == row.game.away_team:
             raise ValidationError(f"away: {row.game.home_team} cannot play itself.", field="away")
-        return Served(computed(champion, row, begun=False), champion, row, row.as_of, "computed")
+        answer = Served(computed(champion, row, begun=False), champion, row, row.as_of, "computed")
+        return service.freshness.judged(answer, now)
 
     served = await to_thread.run_sync(forecast, limiter=service.database_threads)
+<<<<<<< HEAD
     trace.note(served.level, served.generation)  # and no more: what nobody plays can be neither logged nor graded
     return Response(served.complete(now), headers=REVALIDATED, media_type="application/json")
+=======
+    trace.level = served.level
+    trace.generation = service.champions.generation(served.model)
+    service.metrics.count_prediction(served.level)
+    return Response(served.complete(now), media_type="application/json")
+
+
+def _state(service: Service, league: League) -> StoredState | None:
+    """The league's latest state; while the database is away, the one that was published. Raises DatabaseError."""
+    published = service.slate.table.states.get(league.key)
+    if service.freshness.away and published is not None:
+        return published
+    return load_state(service.engine, league)
+>>>>>>> features

@@ -1,4 +1,7 @@
-"""The feature build on generated leagues of growing size, beside pandas rolling means of ten columns."""
+"""The feature kernel on generated leagues of growing size, beside pandas rolling means of ten columns.
+
+Then the whole build from an archive (``from_facts``), which the kernel is a small part of.
+"""
 
 import resource
 import subprocess
@@ -100,7 +103,7 @@ def one_size(games: int, rounds: int) -> None:
         ours.append(timed(lambda: past_table(league, facts, EVERYTHING)))
     mine, pandas = median(ours), median(theirs)
     print(
-        f"{games} {mine:.4f} feature build of {games:,} games: {mine:.3f} s ({mine / games * 1e6:.1f} us a game),"
+        f"{games} {mine:.4f} feature kernel on {games:,} games in columns: {mine:.3f} s ({mine / games * 1e6:.1f} us a game),"
         f" {mine / pandas:.2f} of pandas' rolling ({pandas:.3f} s), peak {peak / 1024:.0f} MiB"
         f" ({(peak - before) / 1024:.0f} MiB more than with the facts alone)",
         flush=True,
@@ -117,7 +120,8 @@ def run(rounds: int = 3) -> None:
         points.append((log(float(games)), log(float(seconds))))
         print(text, flush=True)
     slope = np.polyfit(*zip(*points, strict=True), 1)[0]
-    print(f"feature build: log-log slope {slope:.2f} over {SIZES[0]:,} to {SIZES[-1]:,} games")
+    print(f"feature kernel: log-log slope {slope:.2f} over {SIZES[0]:,} to {SIZES[-1]:,} games", flush=True)
+    subprocess.run([sys.executable, "-m", "tests.bench.from_facts"], check=True)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 ``make bench ARGS=online`` uses a million games; the archive takes a few minutes to fill.
 """
 
+import resource
 import sys
 import time
 from collections.abc import Callable
@@ -72,6 +73,11 @@ def timed(work: Callable[[], object]) -> float:
     return time.perf_counter() - began
 
 
+def peak() -> float:
+    """Of this process, in MiB; the database server is another one."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
 def run(games: int = 1_000_000) -> None:
     league = Leagues(BUILT_IN).get("EPL")
     with mariadb_server() as server, TemporaryDirectory() as folder:
@@ -89,7 +95,9 @@ def run(games: int = 1_000_000) -> None:
             return timed(lambda: (build(engine, league, now), materialize(engine, league, Path(folder), now)))
 
         build(engine, Leagues(BUILT_IN).get("NFL"), FIRST_DAY)  # the compiled code is loaded before the clock runs
+        before = peak()
         full = brought_up(day - 1)
+        print(f"peak memory {peak():.0f} MiB, {peak() - before:.0f} MiB more than before the first build", flush=True)
         steps = []
         for at in range(day, day + 5):
             archive.record(engine, league, match_day(random, at, GAMES_A_DAY), source="bench", recorded_at=FIRST_DAY)

@@ -124,4 +124,5 @@ def test_the_development_data_lose_only_what_cannot_be_true(
     assert report.reasons == {
         "result: home_score: NBA games cannot end level, got 95-95": 1,
         "quote: close spread -3.5 has the opposite sign: the odds 1.625, 2.4 give the away side 40.4%": 1,
+        "quote: open total_line: expected 0 to 500, got 1955.5": 1,
     }

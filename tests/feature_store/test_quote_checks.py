@@ -45,6 +45,8 @@ def test_a_moneyline_is_kept_exactly_within_the_bounds_of_the_overround(chances:
         ({"odds_home": 1.0, "odds_draw": 3.9, "total_line": 2.5}, {"total_line": 2.5}, "odds_home: decimal odds are above 1, got 1"),
         ({"odds_over": 2.89, "odds_under": 1.63, "odds_home": 2.0}, {"odds_home": 2.0}, "over/under 2.89, 1.63: the overround -4.0%"),
         ({"odds_over": 0.5, "total_line": 2.5}, {"total_line": 2.5}, "odds_over: decimal odds are above 1, got 0.5"),
+        ({"total_line": -110.0, "spread_line": 0.5}, {"spread_line": 0.5}, "total_line: expected 0 to 500, got -110"),
+        ({"spread_line": 1960.0, "total_line": 2.5}, {"total_line": 2.5}, "spread_line: expected -150 to 150, got 1960"),
     ],
 )  # fmt: skip
 def test_a_wrong_market_leaves_the_others_alone(shown: dict[str, float], left: dict[str, float], reason: str) -> None:
@@ -102,7 +104,7 @@ def test_the_sample_keeps_what_can_be_believed_and_names_the_rest(monkeypatch: p
     assert [one.odds_home for one in strict.quotes] == [None] * 380
 
 
-REJECTED = {"BUNDESLIGA": 4, "EPL": 5, "LALIGA": 11, "MLB": 0, "NBA": 1, "NFL": 0, "NHL": 0}
+REJECTED = {"BUNDESLIGA": 4, "EPL": 5, "LALIGA": 11, "MLB": 0, "NBA": 2, "NFL": 0, "NHL": 1}
 
 
 @pytest.mark.parametrize("league", REJECTED)

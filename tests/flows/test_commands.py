@@ -104,6 +104,9 @@ def test_rows_are_written_of_past_games_and_as_of_any_moment(built: Project, tmp
     assert len(past.read_text().splitlines()) == every + 1
     later = built.json("features", "rows", "-l", "EPL", "-o", str(then), "--as-of", "2025-03-01")["rows"]
     assert 0 < later < every
+    early = built.json("features", "rows", "-l", "EPL", "-o", str(then), "--known-by", "2025-03-01")["rows"]
+    assert early < every
+    assert "known-by" in built.run("features", "rows", "-l", "EPL", "-o", str(then), "--known-by", "then", expect=2)
     assert "output" in built.run("features", "rows", "-l", "EPL", "-o", str(tmp_path / "rows.txt"), expect=2)
 
 

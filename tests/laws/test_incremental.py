@@ -15,7 +15,7 @@ from sqlalchemy.engine import Engine, make_url
 
 from core.betting.leagues import BUILT_IN, Leagues
 from core.database import open_database, reading, writing
-from feature_store import archive, ladder, offline, tables
+from feature_store import archive, building, ladder, offline, tables
 from feature_store.building import build
 from feature_store.facts import Batch
 from feature_store.features import EVERYTHING
@@ -140,6 +140,63 @@ def test_a_build_reads_only_the_games_above_its_rung(days: int, database: Engine
     build(database, EPL, moment + timedelta(minutes=1))
     assert len(read) == 1
     assert read[0] < 600 / 4
+
+
+def decade(seed: int) -> Batch:
+    """Five times two crowded seasons, one after the other; their corrections and late facts reach into the next ones."""
+    whole = Batch()
+    for number in range(5):
+        shift = number * timedelta(days=730)
+        facts = crowded_facts(seed + number, games=90)
+        whole.games += [
+            g._replace(game_id=f"{number}{g.game_id}", known_at=g.known_at + shift, start_at=g.start_at + shift,
+                       season=g.season + 2 * number)
+            for g in facts.games
+        ]  # fmt: skip
+        whole.results += [
+            r._replace(game_id=f"{number}{r.game_id}", known_at=r.known_at + shift, finished_at=r.finished_at + shift)
+            for r in facts.results
+        ]
+        whole.quotes += [
+            q._replace(game_id=f"{number}{q.game_id}", known_at=q.known_at + shift, quoted_at=q.quoted_at + shift)
+            for q in facts.quotes
+        ]
+    return whole
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_a_first_build_in_parts_is_a_build_of_all_at_once(
+    late: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long the history, only a part of it is read at a time; rows, state, ladder and files are the same."""
+    facts, moment = decade(3), FIRST_DAY + timedelta(days=3_700)
+    if late:
+        middle = facts.results[len(facts.results) // 2]
+        facts.results.append(middle._replace(known_at=moment - timedelta(days=9), home_score=8, away_score=0))
+    load, ends = archive.load, []
+    for name, rungs in (("parts", 1), ("usual", building.RUNGS_IN_A_PART), ("whole", 10_000)):
+        engine, read = new_database(str(tmp_path), name), list[int]()
+
+        def counted(*arguments: Any, read: list[int] = read, **named: Any) -> Batch:
+            batch = load(*arguments, **named)
+            read.append(len({game.game_id for game in batch.games}))
+            return batch
+
+        monkeypatch.setattr(ladder.archive, "load", counted)
+        monkeypatch.setattr(building, "RUNGS_IN_A_PART", rungs)
+        archive.record(engine, EPL, facts, source="test", recorded_at=moment)
+        build(engine, EPL, moment)
+        if rungs == 1:
+            assert max(read) <= 5 * 90 / 4
+        materialize(engine, EPL, tmp_path / name, moment)
+        if not late:
+            assert rungs > 1 or max(read) <= 5 * 90 / 4
+        monkeypatch.setattr(ladder.archive, "load", load)
+        ends.append(stored(engine, moment))
+        assert_materialized(tmp_path / name, load(engine, EPL, moment))
+        engine.dispose()
+    assert ends[0] == ends[1] == ends[2]
+    assert len(ends[0]["ladder"]) > 30
 
 
 @pytest.mark.parametrize("past", [True, False])

@@ -9,8 +9,9 @@ from sqlalchemy.engine import Engine
 from core.betting.leagues import BUILT_IN, Leagues
 from feature_store import archive, online
 from feature_store.building import build
+from feature_store.columns import columns_of
 from feature_store.features import EVERYTHING, RESULTS, compute
-from feature_store.replay import Row, past_rows
+from feature_store.replay import Row, past_rows, table_as_of
 from feature_store.sample import sample_batches
 from tests.crowded import crowded_facts
 from tests.generated import FIRST_DAY, invented_facts
@@ -86,3 +87,29 @@ def test_online_rows_equal_offline_rows_at_a_thousand_random_moments(database: E
             pairs += 1
     assert pairs == PAIRS
     assert compared > PAIRS
+
+
+@pytest.mark.timeout(900)
+def test_rows_as_of_any_moment_are_the_rows_that_were_stored_then(database: Engine) -> None:
+    """What a data scientist asks for afterwards, from everything that is known today, is what the server had."""
+    random, compared = Random(21), 0
+    for number, key in enumerate(("EPL", "NBA", "NHL", "MLB")):
+        league = LEAGUES.get(key)
+        archive.record(database, league, crowded_facts(number, games=150), source="test", recorded_at=FIRST_DAY)
+        columns = columns_of(archive.load(database, league))
+        for _ in range(40):
+            moment = FIRST_DAY + timedelta(
+                days=365 * random.randrange(2) + random.randrange(-3, 27), microseconds=random.randrange(86_400_000_000)
+            )
+            build(database, league, moment)
+            stored = {row.game.game_id: row for row in online.load_rows(database, [key]) if row.game.start_at >= moment}
+            afterwards = {row.game.game_id: row for row in table_as_of(league, columns, EVERYTHING, moment).rows()}
+            due = {game_id for game_id, row in afterwards.items() if row.game.status in ("scheduled", "unknown")}
+            assert stored.keys() == due
+            for game_id, row in stored.items():
+                asked = afterwards[game_id]
+                assert [v.hex() for v in row.values] == [v.hex() for v in asked.values]
+                assert row.prices == asked.prices
+                assert row.game[2:] == asked.game[2:]
+            compared += len(stored)
+    assert compared > 3_000

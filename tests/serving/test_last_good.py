@@ -6,13 +6,16 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from redis import Redis
 from sqlalchemy.engine import Engine
 
 from core.database import open_database
 from core.settings import Settings
+from core.signing import signer
 from migrations import schema
 from serving.home import home
-from serving.league_slate import publish
+from serving.last_good import PURPOSE
+from serving.league_slate import PublishedSlates, publish
 from tests.conftest import NOW
 from tests.proxy import Proxy, proxy
 from tests.services import MariaDb, RedisServer
@@ -146,6 +149,54 @@ def test_what_the_feature_build_left_in_redis_is_newer_than_the_disk(
     shared_redis.hset("dbsbm:slate", "EPL", b"0" * 64 + b"\n{}")  # type: ignore[attr-defined]
     with started(settings, MovingClock(later)) as running:
         assert running.get(PRICED).json()["market"]["home"] == before
+
+
+MATCHUP = ("/v1/matchups/soccer/EPL", {"home": "Arsenal", "away": "Chelsea"})
+
+
+def test_a_game_that_nobody_scheduled_is_answered_from_the_published_state_while_the_database_is_away(
+    reached: Reached, redis_process: RedisServer, shared_redis: object
+) -> None:
+    settings = reached.settings(redis_url=redis_process.url, data_limit_hours=2)
+    publish(settings, reached.world.engine, ["EPL"])
+    clock = MovingClock()
+    with started(settings, clock) as running:
+        before = running.get(MATCHUP[0], params=MATCHUP[1]).json()
+        assert before["stale"] is False
+        reached.proxy.down()
+        eventually(lambda: away(running) and "EPL" in running.service.slate.table.states)
+        clock.moment += timedelta(minutes=7)
+        during = running.get(MATCHUP[0], params=MATCHUP[1]).json()
+        assert (during["stale"], during["age_s"]) == (True, before["age_s"] + 420)
+        assert during["probabilities"] == before["probabilities"]
+        unknown = running.get(MATCHUP[0], params={**MATCHUP[1], "home": "Arsnal"})
+        assert (unknown.status_code, unknown.json()["nearest"][0]) == (404, "Arsenal")
+        clock.moment += timedelta(hours=2)
+        refused = running.get(MATCHUP[0], params=MATCHUP[1])
+        assert (refused.status_code, refused.json()["code"]) == (503, "data_too_old")
+        reached.proxy.up()
+        eventually(lambda: not away(running))
+        assert running.get(MATCHUP[0], params=MATCHUP[1]).json()["stale"] is False
+    reached.proxy.down()
+    with started(settings) as running:
+        assert running.get(MATCHUP[0], params=MATCHUP[1]).json()["probabilities"] == before["probabilities"]
+
+
+def test_only_leagues_whose_stamp_has_changed_are_read_again_and_a_forged_state_is_none(
+    reached: Reached, redis_process: RedisServer, shared_redis: Redis
+) -> None:
+    settings = reached.settings(redis_url=redis_process.url)
+    publish(settings, reached.world.engine, ["EPL"])
+    assert settings.redis is not None
+    slates = PublishedSlates(settings.redis, signer(settings, PURPOSE))
+    (first,) = slates.read()
+    assert first.state is not None
+    assert slates.read() == []
+    shared_redis.hset("dbsbm:slate", "EPL", shared_redis.hget("dbsbm:slate", "EPL")[:-1] + b"]")  # type: ignore[index]
+    shared_redis.hset("dbsbm:slate:stamps", "EPL", "another")
+    assert slates.read() == []
+    assert 0 < shared_redis.ttl("dbsbm:slate:stamps") <= settings.data_limit_hours * 3600  # type: ignore[operator]
+    slates.close()
 
 
 @pytest.mark.parametrize("damage", ["flipped", "torn", "renamed"])
