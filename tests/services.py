@@ -130,12 +130,12 @@ def mariadb_server(*, durable: bool = False) -> Iterator[MariaDb]:
             stdout=log,
             stderr=log,
         )
-<<<<<<< HEAD
         command = [
             _program("mariadbd"),
             "--no-defaults",
             *as_root,
             f"--datadir={folder}/data",
+            f"--tmpdir={folder}",  # a server that starts removes what others keep in a shared one
             f"--socket={folder}/s.sock",
             f"--port={port}",
             "--bind-address=127.0.0.1",
@@ -151,33 +151,6 @@ def mariadb_server(*, durable: bool = False) -> Iterator[MariaDb]:
         ]
         server = MariaDb(port, command, log)
         with _running(server):
-=======
-        process = subprocess.Popen(
-            [
-                _program("mariadbd"),
-                "--no-defaults",
-                *as_root,
-                f"--datadir={folder}/data",
-                f"--tmpdir={folder}",  # a server that starts removes what others keep in a shared one
-                f"--socket={folder}/s.sock",
-                f"--port={port}",
-                "--bind-address=127.0.0.1",
-                f"--pid-file={folder}/pid",
-                "--skip-name-resolve",
-                "--innodb-log-file-size=8M",
-                "--innodb-flush-log-at-trx-commit=0",
-                "--innodb-buffer-pool-size=256M",
-                "--performance-schema=OFF",
-                "--character-set-server=utf8mb4",
-                "--collation-server=utf8mb4_bin",
-                f"--sql-mode={modes}",
-            ],
-            stdout=log,
-            stderr=log,
-        )
-        server = MariaDb(port, process)
-        with _running(process, lambda: server.execute("SELECT 1"), pymysql.err.OperationalError):
->>>>>>> features
             yield server
     finally:
         log.close()

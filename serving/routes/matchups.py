@@ -48,14 +48,8 @@ async def hypothetical(
         return service.freshness.judged(answer, now)
 
     served = await to_thread.run_sync(forecast, limiter=service.database_threads)
-<<<<<<< HEAD
     trace.note(served.level, served.generation)  # and no more: what nobody plays can be neither logged nor graded
     return Response(served.complete(now), headers=REVALIDATED, media_type="application/json")
-=======
-    trace.level = served.level
-    trace.generation = service.champions.generation(served.model)
-    service.metrics.count_prediction(served.level)
-    return Response(served.complete(now), media_type="application/json")
 
 
 def _state(service: Service, league: League) -> StoredState | None:
@@ -64,4 +58,3 @@ def _state(service: Service, league: League) -> StoredState | None:
     if service.freshness.away and published is not None:
         return published
     return load_state(service.engine, league)
->>>>>>> features
