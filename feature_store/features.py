@@ -370,10 +370,26 @@ class FeatureSet:
         """The features that mean something in the sport."""
         return FeatureSet(self.name, tuple(item for item in self.features if not item.sports or sport in item.sports))
 
+    def picked(self, row: Sequence[float]) -> tuple[float, ...]:
+        """The set's values, in its order, out of a row of every feature."""
+        return tuple([row[place] for place in self._places])
+
+    @cached_property
+    def _places(self) -> tuple[int, ...]:
+        every = tuple(CATALOGUE)
+        return tuple(every.index(name) for name in self.names)
+
     def fingerprint(self, sport: str) -> str:
         """SHA-256 over names, versions, order and the rules by which the sport's state moves."""
-        content = "\n".join((f"state@{STATE_VERSION}", repr(rules_of(sport)), *self.labels))
-        return sha256(content.encode()).hexdigest()
+        rules = rules_of(sport)
+        if (rules, STATE_VERSION) not in self._fingerprints:
+            content = "\n".join((f"state@{STATE_VERSION}", repr(rules), *self.labels))
+            self._fingerprints[rules, STATE_VERSION] = sha256(content.encode()).hexdigest()
+        return self._fingerprints[rules, STATE_VERSION]
+
+    @cached_property
+    def _fingerprints(self) -> dict[tuple[Rules, int], str]:
+        return {}
 
 
 def compute(features: FeatureSet, situation: Situation) -> FloatArray:

@@ -50,7 +50,7 @@ class OnlineRow:
         if self.catalogue != EVERYTHING.fingerprint(self.sport):
             msg = f"The stored features of {self.game.game_id} were made by another version of the code."
             raise DataIntegrityError(msg, hint="Run `dbsbm features build`.")
-        return tuple(self.values[EVERYTHING.names.index(name)] for name in features.names)
+        return features.picked(self.values)
 
 
 def watermarks(engine: Engine) -> dict[str, datetime]:

@@ -22,6 +22,7 @@ from feature_store.online import OnlineRow
 from serving.champions import Champion
 from serving.levels import LEVELS, Level
 from serving.reasons import reasons
+from serving.security import Headers
 from serving.slate import key_of
 
 BODY_FORMAT: Final = "dbsbm:p2"
@@ -41,6 +42,9 @@ ENDINGS: Final = {
     for stale in (False, True)
     for level in LEVELS
 }
+
+AS_JSON: Final = (b"content-type", b"application/json")
+REVALIDATED: Final = (b"cache-control", b"private, no-cache")
 
 EXPERIENCE: Final = EVERYTHING.names.index("experience")
 
@@ -152,8 +156,18 @@ class Served:
     """One prediction on its way out. What two answers have in common is written once."""
 
     __slots__ = (
-        *("_opening", "_tag", "away", "body", "checked_at", "features"),
-        *("generation", "level", "model", "row", "version"),
+        "_headers",
+        "_opening",
+        "_tag",
+        "away",
+        "body",
+        "checked_at",
+        "features",
+        "generation",
+        "level",
+        "model",
+        "row",
+        "version",
     )
 
     def __init__(self, body: bytes, champion: Champion, row: OnlineRow, checked_at: datetime, level: Level) -> None:
@@ -172,6 +186,7 @@ class Served:
         moments = orjson.dumps({"as_of": row.as_of, "checked_at": checked_at}, option=orjson.OPT_UTC_Z)
         self._opening = b"".join((body[:-1], b",", moments[1:-1], b',"age_s":'))
         self._tag = sha256(body).hexdigest()[:24]
+        self._headers: dict[tuple[bool, bool], Headers] = {}
 
     def at_level(self, level: Level) -> "Served":
         """The same, found elsewhere."""
@@ -189,9 +204,18 @@ class Served:
         """Whether the data was last checked too long ago or cannot be checked, or a newer answer is due."""
         return self.away or self.level == "stale" or now - self.checked_at > STALE_AFTER
 
-    def etag(self, now: datetime) -> str:
+    def etag(self, *, stale: bool) -> str:
         """Weak, because age and cache level may differ between answers that mean the same."""
-        return f'W/"{self._tag}-stale"' if self.stale(now) else f'W/"{self._tag}"'
+        return f'W/"{self._tag}-stale"' if stale else f'W/"{self._tag}"'
+
+    def headers(self, *, stale: bool, content: bool = True) -> Headers:
+        """The tag, how to keep the answer, and what it is, if it has ``content``."""
+        headers = self._headers.get((stale, content))
+        if headers is None:
+            kind = (AS_JSON,) if content else ()
+            headers = Headers.of((b"etag", self.etag(stale=stale).encode()), REVALIDATED, *kind)
+            self._headers[stale, content] = headers
+        return headers
 
     def complete(self, now: datetime) -> bytes:
         """Body and what time adds, as one JSON object."""

@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import os
+import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -56,12 +57,15 @@ LOOK_SECONDS: Final = 1.0
 """How often the database is asked for changes of games and keys."""
 
 LOOK_FOR_CHAMPIONS_SECONDS: Final = 0.5
-"""How often it is asked for changed champions; trying one takes another second, and it shall answer within three."""
+"""How often it is asked for changed champions, which shall answer within two seconds."""
 
 LOG_SECONDS: Final = 0.25
 """How often served predictions are written; a worker that is killed loses what it served since."""
 
-BEAT_SECONDS: Final = 2.0
+SWITCH_SECONDS: Final = 0.0005
+"""After which a thread lets another one have the interpreter's lock."""
+
+BEAT_SECONDS: Final = 1.0
 """How often a worker says which models it has."""
 
 MEGABYTE: Final = 1024 * 1024
@@ -99,7 +103,7 @@ def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
 
     Raises ConfigurationError for a wrong LEAGUES_FILE or REDIS_URL.
     """
-    _keep_one_thread_each()
+    _share_the_processor()
     leagues = load_leagues(settings.leagues_file)
     if settings.redis is not None:
         check_address(settings.redis)
@@ -108,7 +112,9 @@ def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[State]:
         service = _built(settings, clock or SystemClock(), leagues, metrics)
-        watching = asyncio.create_task(service.load.watch())
+        watching = [asyncio.create_task(service.load.watch())]
+        if service.cache.shared is not None:
+            watching.append(asyncio.create_task(service.cache.shared.watch()))
         try:
             with _followed(service) as tickers:
                 await asyncio.to_thread(_caught_up, tickers)
@@ -118,7 +124,8 @@ def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
             await asyncio.to_thread(service.log.flush)
             await asyncio.to_thread(service.workers.leave)
         finally:
-            watching.cancel()
+            for task in watching:
+                task.cancel()
             await service.gate.close()
             await service.cache.close()
             service.slate_follower.close()
@@ -245,7 +252,11 @@ def _stopped(tickers: list[Ticker]) -> None:
         ticker.stop()
 
 
-def _keep_one_thread_each() -> None:
-    """LightGBM's default threads spin beside a busy neighbour: p99 of a row 16 ms, not 0.2 (performance.md, 1b)."""
+def _share_the_processor() -> None:
+    """LightGBM's default threads spin beside a busy neighbour: p99 of a row 16 ms, not 0.2 (performance.md, 1b).
+
+    And a background thread keeps the interpreter's lock for 5 ms by default, for which every request then waits.
+    """
+    sys.setswitchinterval(SWITCH_SECONDS)
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")

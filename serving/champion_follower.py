@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
@@ -10,17 +10,20 @@ from pydantic import BaseModel
 from sqlalchemy.engine import Engine
 
 from core.clock import Clock
-from core.errors import DatabaseError, DataIntegrityError, DbsbmError
+from core.errors import DatabaseError, DataIntegrityError, DbsbmError, ServiceError
 from core.logs import get_logger
 from core.registry.deployment import Deployment, Version, deployments, versions
 from core.settings import Settings
-from serving.champions import Champions, load_version
+from serving.champions import Champions
 from serving.last_good import LastGood
+from serving.loading import Loading
 from serving.metrics import Metrics
 from serving.warming import Warming
 
 FIRST_RETRY_SECONDS: Final = 5.0
 LAST_RETRY_SECONDS: Final = 300.0
+PATIENCE_SECONDS: Final = 0.4
+"""How long a step waits for what is being loaded, before it looks for further changes."""
 DOCUMENT: Final = "models"
 
 log = get_logger(__name__)
@@ -48,7 +51,10 @@ class Deployed(BaseModel):
 
 
 class ChampionFollower:
-    """Looks at the deployment records; loads at most one changed champion per step."""
+    """Looks at the deployment records and loads what changed, each model by itself.
+
+    Challengers are fetched and tried as soon as they are registered, so that a promotion finds its bundle at hand.
+    """
 
     def __init__(
         self,
@@ -68,6 +74,9 @@ class ChampionFollower:
         self._metrics = metrics
         self._last_good = last_good
         self._was_answered = False
+        self._loading: dict[str, Loading] = {}
+        self._ahead: Loading | None = None
+        self._looked_ahead: set[tuple[str, int]] = set()
         self.records: Mapping[str, Deployment] = {}
         self.versions: tuple[Version, ...] = ()
         self.refusals: Mapping[str, Refusal] = {}
@@ -80,11 +89,19 @@ class ChampionFollower:
         """
         self._look()
         self._drop_missing(self.records)
-        changed = next((record for record in self.records.values() if self._is_due(record)), None)
-        if changed is not None:
-            self._load(changed)
+        for record in self.records.values():
+            if record.model not in self._loading and self._is_due(record):
+                self._begin(record)
+        for loading in list(self._loading.values()):
+            loading.join(PATIENCE_SECONDS / len(self._loading))
+        for model, loading in list(self._loading.items()):
+            if not loading.is_alive():
+                del self._loading[model]
+                self._end(model, loading)
+        if not self._loading:
+            self._look_ahead()
         self.show()
-        return changed is not None
+        return bool(self._loading)
 
     def show(self) -> None:
         """Have the metrics say what is loaded and what was refused."""
@@ -118,27 +135,48 @@ class ChampionFollower:
         refusal = self.refusals.get(record.model)
         return refusal is None or refusal.generation != record.generation or time.monotonic() >= refusal.retry_at
 
-    def _load(self, record: Deployment) -> None:
-        loaded = self._champions.loaded.get(record.model)
-        try:
-            registered = self._registered(record)
-            if loaded is not None and loaded.version == registered:
-                self._champions.move(record.model, record.generation)
-            else:
-                champion = load_version(self._settings, registered, record.generation)
-                self._warming.prepare(champion)
-                self._champions.put(champion)
-                log.info("champion loaded", model=record.model, version=record.champion, generation=record.generation)
-        except DbsbmError as error:
-            self._refuse(record, error)
+    def _begin(self, record: Deployment) -> None:
+        loaded, registered = self._champions.loaded.get(record.model), self._registered(record.model, record.champion)
+        if registered is None:
+            self._refuse(
+                record, DataIntegrityError(f"{record.model} {record.champion} is champion, but not registered.")
+            )
+        elif loaded is not None and loaded.version == registered:
+            self._champions.move(record.model, record.generation)
+            self._goes_on(record)
         else:
-            self.refusals = {model: other for model, other in self.refusals.items() if model != record.model}
+            self._loading[record.model] = Loading(self._settings, registered, record.generation)
 
-    def _registered(self, record: Deployment) -> Version:
-        for version in self.versions:
-            if (version.model, version.version) == (record.model, record.champion):
-                return version
-        raise DataIntegrityError(f"{record.model} {record.champion} is champion, but not registered.")
+    def _end(self, model: str, loading: Loading) -> None:
+        """Let what was loaded answer, unless the record has moved on meanwhile: then it is due again."""
+        record = self.records.get(model)
+        if record is None or record.champion != loading.number:
+            return
+        if loading.champion is None:
+            self._refuse(record, loading.error or ServiceError(f"{model} could not be loaded."))
+            return
+        champion = replace(loading.champion, generation=record.generation)
+        self._warming.prepare(champion)
+        self._champions.put(champion)
+        log.info("champion loaded", model=model, version=record.champion, generation=record.generation)
+        self._goes_on(record)
+
+    def _goes_on(self, record: Deployment) -> None:
+        self.refusals = {model: other for model, other in self.refusals.items() if model != record.model}
+
+    def _look_ahead(self) -> None:
+        """Fetch and try a challenger, one at a time, each once; what is wrong with it is said when it is promoted."""
+        if self._ahead is not None and self._ahead.is_alive():
+            return
+        for record in self.records.values():
+            coming = self._registered(record.model, record.challenger)
+            if coming is not None and (coming.model, coming.version) not in self._looked_ahead:
+                self._looked_ahead.add((coming.model, coming.version))
+                self._ahead = Loading(self._settings, coming, record.generation)
+                return
+
+    def _registered(self, model: str, number: int | None) -> Version | None:
+        return next((item for item in self.versions if (item.model, item.version) == (model, number)), None)
 
     def _refuse(self, record: Deployment, error: DbsbmError) -> None:
         """Keep the old champion, say so once per reason, and try again later and later."""

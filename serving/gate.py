@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, NamedTuple
 
 from sqlalchemy.engine import Engine
 from starlette.types import Scope as AsgiScope
@@ -26,7 +26,25 @@ FAILURES_PER_MINUTE: Final = 20
 that nobody can lock out those who share an address with him; no key at all is no guess."""
 
 GUILDS_SECONDS: Final = 30.0
+MOST_SEEN: Final = 5_000
+"""Good keys, with the guilds they speak for, that need not be looked at again until the keys change."""
+
 NOBODY: Final = Caller(None)
+
+
+class Shown(NamedTuple):
+    """The key and the guild that a request names."""
+
+    key: str | None
+    guild: bytes | None
+
+
+class _Good(NamedTuple):
+    """What was shown was good, by these keys."""
+
+    ring: Mapping[str, Key]
+    key: Key
+    guild_id: int | None
 
 
 class GuildLimits:
@@ -67,6 +85,7 @@ class Gate:
         self._guilds = guilds
         self._limiter = limiter
         self._proxies = Proxies(settings.trusted_proxies)
+        self._seen: dict[tuple[Shown, Scope], _Good] = {}
 
     async def admit(self, request: AsgiScope, demanded: Scope) -> Caller:
         """The caller, or the refusal as an error. Asking again about the same request gives the same answer.
@@ -81,19 +100,15 @@ class Gate:
             raise trace.admission
         return trace.admission
 
-    def admit_at_once(self, request: AsgiScope, demanded: Scope) -> Caller | None:
+    def admit_at_once(self, shown: Shown, demanded: Scope) -> Caller | None:
         """The caller, counted, if nobody has to be waited for and there is nothing to refuse; else nothing happened."""
         if not self._settings.demands_keys:
             return NOBODY
-        sent, named = _shown(request)
-        try:
-            key = self._keys.known(sent, self._clock.now())
-            key.must_have(demanded)
-            guild_id = _spoken_for(key, named)
-        except DbsbmError:
+        good = self._good(shown, demanded)
+        if good is None:
             return None
-        standing = self._limiter.take_in_hand(self._names(key, guild_id))
-        return None if standing is None else Caller(key.key_id, guild_id, standing)
+        standing = self._limiter.take_in_hand(self._names(good.key, good.guild_id))
+        return None if standing is None else Caller(good.key.key_id, good.guild_id, standing)
 
     def step(self) -> bool:
         """Read keys and guilds' limits again; for a thread of its own."""
@@ -104,10 +119,27 @@ class Gate:
         """Give the connections back."""
         await self._limiter.close()
 
+    def _good(self, shown: Shown, demanded: Scope) -> _Good | None:
+        """What is shown, if it is good for the scope; looked at again whenever the keys have changed."""
+        now = self._clock.now()
+        good = self._seen.get((shown, demanded))
+        if good is not None and good.ring is self._keys.ring and good.key.usable(now):
+            return good
+        try:
+            key = self._keys.known(shown.key, now)
+            key.must_have(demanded)
+            good = _Good(self._keys.ring, key, _spoken_for(key, shown.guild))
+        except DbsbmError:
+            return None
+        if len(self._seen) >= MOST_SEEN:
+            self._seen.clear()
+        self._seen[shown, demanded] = good
+        return good
+
     async def _judge(self, request: AsgiScope, demanded: Scope) -> Admission:
         if not self._settings.demands_keys:
             return NOBODY
-        sent, named = _shown(request)
+        sent, named = shown_by(request)
         try:
             key = self._keys.known(sent, self._clock.now())
         except WrongKeyError as refusal:
@@ -147,15 +179,15 @@ class Gate:
         return refusal
 
 
-def _shown(request: AsgiScope) -> tuple[str | None, bytes | None]:
-    """The key and the guild that a request names."""
+def shown_by(request: AsgiScope) -> Shown:
+    """What a request shows at the gate."""
     sent = named = None
     for name, value in request["headers"]:
         if name == KEY_IN_HEAD:
             sent = value.decode("latin-1")
         elif name == GUILD_IN_HEAD:
             named = value
-    return sent, named
+    return Shown(sent, named)
 
 
 def _spoken_for(key: Key, named: bytes | None) -> int | None:

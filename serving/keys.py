@@ -165,6 +165,11 @@ class KeyRing:
             self._last_good.keep(DOCUMENT, StoredKeys(keys=tuple(keys.values())))
         return False
 
+    @property
+    def ring(self) -> Mapping[str, Key]:
+        """The keys by id; another object whenever they have changed."""
+        return self._keys
+
     def known(self, text: str | None, now: datetime) -> Key:
         """The key, if it is one of ours and good at this moment.
 

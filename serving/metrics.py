@@ -6,8 +6,11 @@ each worker has loaded, the worst of the living is shown.
 """
 
 import os
+from collections import Counter as Counting
+from collections import deque
 from collections.abc import Collection, Mapping
 from functools import partial
+from typing import TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client import Gauge as AnyGauge
@@ -19,6 +22,7 @@ from serving.levels import LEVELS, Level
 
 LATENCY_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1.0, 2.5, 10.0)
 Gauge = partial(AnyGauge, multiprocess_mode="mostrecent")
+T = TypeVar("T")
 BREAKER_LEVELS: dict[BreakerState, int] = {"closed": 0, "half_open": 1, "open": 2}
 
 
@@ -44,8 +48,11 @@ class Metrics:
             registry=self.registry,
         )
         # Looking a child up by its labels costs more than counting with it.
-        self._of_request: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
+        self._of_request: dict[tuple[str, str, int], Counter] = {}
+        self._durations: dict[str, Histogram] = {}
         self._of_level = {level: self.predictions.labels(level) for level in LEVELS}
+        self._answered: deque[tuple[str, str, int, float]] = deque()
+        self._served: deque[Level] = deque()
         self.poisoned = Counter(
             "dbsbm_cache_poisoned", "Values in Redis that were not what we wrote there.", registry=self.registry
         )
@@ -139,22 +146,33 @@ class Metrics:
 
     def count_request(self, route: str, method: str, status: int, seconds: float) -> None:
         """One request was answered."""
-        children = self._of_request.get((route, method, status))
-        if children is None:
-            children = (self.requests.labels(route, method, status), self.duration.labels(route))
-            self._of_request[route, method, status] = children
-        count, duration = children
-        count.inc()
-        duration.observe(seconds)
+        self._answered.append((route, method, status, seconds))
 
     def count_prediction(self, level: Level) -> None:
         """One prediction was served."""
-        self._of_level[level].inc()
+        self._served.append(level)
+
+    def settle(self) -> None:
+        """Bring what was counted into the series: many at once, because one at a time costs more than an answer."""
+        for level, times in Counting(_taken(self._served)).items():
+            self._of_level[level].inc(times)
+        answered = _taken(self._answered)
+        for (route, method, status), times in Counting(request[:3] for request in answered).items():
+            self._count_of(route, method, status).inc(times)
+        for route, _, _, seconds in answered:
+            self._durations[route].observe(seconds)
+
+    def _count_of(self, route: str, method: str, status: int) -> Counter:
+        child = self._of_request.get((route, method, status))
+        if child is None:
+            child = self._of_request[route, method, status] = self.requests.labels(route, method, status)
+            self._durations.setdefault(route, self.duration.labels(route))
+        return child
 
     def show_champions(self, generations: Mapping[str, int], refused: Collection[str]) -> None:
         """What this worker answers with, by model, and what it refused; of models that are gone both become 0."""
-        self._models |= {*generations, *refused}
-        for model in self._models:
+        models = self._models = self._models | {*generations, *refused}
+        for model in models:
             self._champion.labels(model).set(generations.get(model, 0))
             self._refused.labels(model).set(model in refused)
 
@@ -168,8 +186,14 @@ class Metrics:
 
     def exposition(self) -> bytes:
         """The text that Prometheus scrapes."""
+        self.settle()
         if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
             return generate_latest(self.registry)
         everybody = CollectorRegistry()
         MultiProcessCollector(everybody)  # type: ignore[no-untyped-call]
         return generate_latest(everybody)
+
+
+def _taken(queue: deque[T]) -> list[T]:
+    """Everything in the queue, taken out; others may go on appending."""
+    return [queue.popleft() for _ in range(len(queue))]

@@ -8,7 +8,7 @@ from core.betting.leagues import Leagues
 from core.registry.forecaster import Forecast
 from feature_store.online import OnlineRow
 from serving.answers import Served, cache_key, encoded, has_begun
-from serving.cache import PredictionCache
+from serving.cache import Found, PredictionCache
 from serving.champions import Champion, Champions
 from serving.freshness import Freshness
 from serving.slate import GameKey, Slate, Table, key_of
@@ -30,6 +30,29 @@ class _Ready(NamedTuple):
     champions: Mapping[str, Champion]
     begins_at: datetime | None
     """Start of a game that has not begun."""
+
+
+class Plan(NamedTuple):
+    """One answer that is to be found or made."""
+
+    row: OnlineRow
+    checked_at: datetime
+    champion: Champion
+    begun: bool
+    key: str
+    """In the caches."""
+
+    @property
+    def game(self) -> GameKey:
+        return key_of(self.row)
+
+    def compute(self) -> bytes:
+        """A draft of the body."""
+        return computed(self.champion, self.row, begun=self.begun, explained=False)
+
+    def served(self, found: Found) -> Served:
+        """The body on its way out."""
+        return Served(found.body, self.champion, self.row, self.checked_at, found.level)
 
 
 class Predictor:
@@ -70,27 +93,35 @@ class Predictor:
         DataTooOldError for data that could not be checked for too long.
         """
         table, loaded = self._slate.table, self._champions.loaded
+        plan = self.plan(sport, league, game_id, now)
+        if afresh:
+            return self.computed(plan, now)
+        last = self._last.get(plan.game)
+        patience = None if last is None else PATIENCE_SECONDS
+        found = await self._cache.get(plan.key, plan.compute, patience)
+        if found is None:
+            assert last is not None  # noqa: S101 - without one there is no patience to run out
+            return self._freshness.judged(last.at_level("stale"), now)
+        served = plan.served(found)
+        at_hand = served.at_level("local")
+        _keep(self._last, plan.game, at_hand)
+        if found.whole:
+            ready = _Ready(at_hand, table, loaded, None if plan.begun else plan.row.game.start_at)
+            _keep(self._ready, (sport, league, game_id), ready)
+        return self._freshness.judged(served, now)
+
+    def plan(self, sport: str, league: str, game_id: str, now: datetime) -> Plan:
+        """Which row and which champion the question is about; nothing is computed. Raises as ``predict`` does."""
         row, checked_at = self._slate.find(self._leagues.at(sport, league), game_id)
         self._freshness.must_allow(checked_at, now)
         champion = self._champions.of_row(row)
         begun = has_begun(row, now)
-        key, game = cache_key(champion, row, begun=begun), key_of(row)
+        return Plan(row, checked_at, champion, begun, cache_key(champion, row, begun=begun))
 
-        def compute() -> bytes:
-            return computed(champion, row, begun=begun, explained=False)
-
-        last = self._last.get(game)
-        patience = None if last is None else PATIENCE_SECONDS
-        found = self._cache.computed(key, compute) if afresh else await self._cache.get(key, compute, patience)
-        if found is None:
-            assert last is not None  # noqa: S101 - without one there is no patience to run out
-            return self._freshness.judged(last.at_level("stale"), now)
-        served = Served(found.body, champion, row, checked_at, found.level)
-        at_hand = served.at_level("local")
-        _keep(self._last, game, at_hand)
-        if found.whole:
-            ready = _Ready(at_hand, table, loaded, None if begun else row.game.start_at)
-            _keep(self._ready, (sport, league, game_id), ready)
+    def computed(self, plan: Plan, now: datetime) -> Served:
+        """The prediction computed whatever the caches hold. Raises ServiceError, DataIntegrityError."""
+        served = plan.served(self._cache.computed(plan.key, plan.compute))
+        _keep(self._last, plan.game, served)
         return self._freshness.judged(served, now)
 
     def asked_lately(self) -> list[GameKey]:

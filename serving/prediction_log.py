@@ -1,17 +1,20 @@
 """Every served prediction, written to the database behind the answers' back; to a spool on disk while that is away.
 
+What was said and to whom are two tables: the same answer is given again and again.
+
 A prediction is in memory for a quarter of a second, then in the table or on the disk. Each has an id of its own, so
 that writing it twice changes nothing: a process may die between any two steps, and the next one does the step again.
 """
 
 from collections import deque
 from datetime import datetime
-from functools import lru_cache
+from hashlib import sha256
 from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
 import orjson
 import sqlalchemy as sa
+from cachetools import LRUCache
 from sqlalchemy.engine import Engine
 
 from core.database import UtcDateTime, insert_new_tuples, writing
@@ -20,19 +23,24 @@ from core.logs import get_logger
 from serving.answers import Served
 from serving.metrics import Metrics
 from serving.spool import Spool
-from serving.tables import predictions
+from serving.tables import answers, predictions
 from serving.trace import new_id
 
 CAPACITY: Final = 100_000
 """Predictions that wait in memory where neither database nor disk takes them; some 60 MB at most."""
 
 BATCH: Final = 1_000
-ANSWERS: Final = 1_000
-"""Answers whose columns are remembered: a popular one is served again and again."""
+REMEMBERED: Final = 5_000
+"""Answers whose columns are remembered, and that are known to be in their table: popular ones are given often."""
 
-MOMENTS: Final = tuple(column.name for column in predictions.columns if isinstance(column.type, UtcDateTime))
-COLUMNS: Final = tuple(column.name for column in predictions.columns if column.name != "id")
-IN_ORDER: Final = itemgetter(*COLUMNS)
+OF_ANSWER: Final = tuple(column.name for column in answers.columns)
+OF_SERVING: Final = tuple(column.name for column in predictions.columns if column.name != "id")
+COLUMNS: Final = frozenset((*OF_ANSWER, *OF_SERVING))
+MOMENTS: Final = tuple(
+    column.name for table in (answers, predictions) for column in table.columns if isinstance(column.type, UtcDateTime)
+)
+ANSWER_IN_ORDER: Final = itemgetter(*OF_ANSWER)
+SERVING_IN_ORDER: Final = itemgetter(*OF_SERVING)
 
 log = get_logger(__name__)
 
@@ -59,6 +67,8 @@ class PredictionLog:
         self._capacity = capacity
         self._queue: deque[Entry] = deque()
         self._batch: list[Columns] = []
+        self._said: LRUCache[tuple[bytes, datetime], Columns] = LRUCache(REMEMBERED)
+        self._in_table: LRUCache[str, None] = LRUCache(REMEMBERED)
 
     def put(self, entry: Entry) -> None:
         """Keep a prediction for writing; counted as dropped if too many wait already."""
@@ -108,12 +118,29 @@ class PredictionLog:
 
     def _fill_batch(self) -> None:
         while self._queue and len(self._batch) < BATCH:
-            self._batch.append(_columns(self._queue.popleft()))
+            self._batch.append(self._columns(self._queue.popleft()))
+
+    def _columns(self, entry: Entry) -> Columns:
+        served = entry.served
+        what = served.body, served.row.as_of
+        answer = self._said.get(what)
+        if answer is None:
+            answer = self._said[what] = _answer(served)
+        return {
+            "served_id": new_id(),
+            "request_id": entry.request_id,
+            "served_at": entry.served_at,
+            "cache": served.level,
+            "key_id": entry.key_id,
+            "shadow": entry.shadow,
+            **answer,
+        }
 
     def _written(self, batch: list[Columns]) -> bool:
         try:
             self._insert(batch)
         except DatabaseError as error:
+            self._in_table.clear()
             if not _refused(error):
                 return False
             return all(self._written_alone(row) for row in batch)
@@ -131,8 +158,11 @@ class PredictionLog:
         return True
 
     def _insert(self, batch: list[Columns]) -> None:
+        new = {row["answer_id"]: row for row in batch if row["answer_id"] not in self._in_table}
         with writing(self._engine) as connection:
-            insert_new_tuples(connection, predictions, COLUMNS, [IN_ORDER(row) for row in batch])
+            insert_new_tuples(connection, answers, OF_ANSWER, [ANSWER_IN_ORDER(row) for row in new.values()])
+            insert_new_tuples(connection, predictions, OF_SERVING, [SERVING_IN_ORDER(row) for row in batch])
+        self._in_table.update(dict.fromkeys(new))
 
     def _put_aside(self, batch: list[Columns]) -> bool:
         if not self._spool.append([orjson.dumps(row) for row in batch]):
@@ -169,31 +199,18 @@ def _read(line: bytes) -> Columns | None:
     """A row as ``_put_aside`` wrote it; None for anything else."""
     try:
         row = orjson.loads(line)
-        if row.keys() != set(COLUMNS):
+        if row.keys() != COLUMNS:
             return None
         return {**row, **{name: datetime.fromisoformat(row[name]) for name in MOMENTS}}
     except (ValueError, TypeError, AttributeError):
         return None
 
 
-def _columns(entry: Entry) -> Columns:
-    served = entry.served
-    return {
-        "served_id": new_id(),
-        "request_id": entry.request_id,
-        "served_at": entry.served_at,
-        "cache": served.level,
-        "key_id": entry.key_id,
-        "shadow": entry.shadow,
-        **_said(served),
-    }
-
-
-@lru_cache(maxsize=ANSWERS)
-def _said(served: Served) -> Columns:
-    """The columns that are the same each time this very answer is served."""
+def _answer(served: Served) -> Columns:
+    """The columns that are the same each time this very answer is given."""
     body = orjson.loads(served.body)
     return {
+        "answer_id": sha256(served.body + served.row.as_of.isoformat().encode()).hexdigest()[:32],
         "sport": served.row.sport,
         "league": served.row.league,
         "game_id": served.row.game.game_id,

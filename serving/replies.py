@@ -2,32 +2,38 @@
 
 import asyncio
 from datetime import datetime
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import orjson
 from starlette.responses import Response
 
 from core.errors import DbsbmError
-from serving.answers import Served
+from serving.answers import AS_JSON, REVALIDATED, Served
 from serving.errors import problem_of
 from serving.etags import names
 from serving.prediction_log import Entry
+from serving.security import Header, Headers
 from serving.shapes import GameRef
 from serving.state import Service
 from serving.trace import Trace
 
-Header = tuple[bytes, bytes]
-
-JSON: Header = (b"content-type", b"application/json")
-REVALIDATED: Header = (b"cache-control", b"private, no-cache")
+NOT_MODIFIED: Final = 304
+ON_MANY: Final = Headers.of(REVALIDATED, AS_JSON)
 
 
 class Reply(NamedTuple):
     """A whole answer, but for the headers that every answer gets."""
 
     status: int
-    headers: list[Header]
+    about: Headers
     body: bytes
+
+    @property
+    def headers(self) -> list[Header]:
+        """Those of this answer alone."""
+        if self.status == NOT_MODIFIED:
+            return [*self.about.pairs]
+        return [*self.about.pairs, (b"content-length", b"%d" % len(self.body))]
 
     def wrapped(self) -> Response:
         """The same as the framework has it."""
@@ -63,13 +69,11 @@ def reply_with(service: Service, trace: Trace, served: Served, known: str | None
     """This prediction, counted and logged; or 304 if the caller has it."""
     trace.level = served.level
     trace.generation = served.generation
-    etag = served.etag(now)
-    tag = (b"etag", etag.encode())
-    if known is not None and names(known, etag):
-        return Reply(304, [tag, REVALIDATED], b"")
+    stale = served.stale(now)
+    if known is not None and names(known, served.etag(stale=stale)):
+        return Reply(NOT_MODIFIED, served.headers(stale=stale, content=False), b"")
     record(service, trace, served, now)
-    body = served.complete(now)
-    return Reply(200, [tag, REVALIDATED, (b"content-length", b"%d" % len(body)), JSON], body)
+    return Reply(200, served.headers(stale=stale), served.complete(now))
 
 
 async def reply_to_many(service: Service, trace: Trace, games: list[GameRef]) -> Reply:
@@ -82,7 +86,7 @@ async def reply_to_many(service: Service, trace: Trace, games: list[GameRef]) ->
     fetched = iter(await asyncio.gather(*missing))
     items = [next(fetched) if served is None else _prediction(service, trace, served, now) for served in ready]
     body = b'{"items":[' + b",".join(items) + b"]}"
-    return Reply(200, [REVALIDATED, (b"content-length", b"%d" % len(body)), JSON], body)
+    return Reply(200, ON_MANY, body)
 
 
 async def _item(service: Service, trace: Trace, game: GameRef, now: datetime) -> bytes:

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 from typing import Final, TypedDict
 
 from core.logs import write_lines
@@ -26,7 +27,9 @@ class Line(TypedDict):
 class RequestLog:
     """Keeps lines for a twentieth of a second at most. Belongs to one event loop."""
 
-    def __init__(self) -> None:
+    def __init__(self, on_flush: Callable[[], None]) -> None:
+        """``on_flush`` is called each time lines are written: for what else is better done for many at once."""
+        self._on_flush = on_flush
         self._waiting: list[tuple[float, Line]] = []
 
     def add(self, line: Line) -> None:
@@ -39,4 +42,5 @@ class RequestLog:
         """Write what waits."""
         lines, self._waiting = self._waiting, []
         now = time.monotonic()
+        self._on_flush()
         write_lines(NAME, "request", [(now - at, line) for at, line in lines])

@@ -26,7 +26,7 @@ class Requests:
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self._app = app
         self._metrics = metrics
-        self._log = RequestLog()
+        self._log = RequestLog(metrics.settle)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -45,13 +45,13 @@ class Requests:
         try:
             await self._app(scope, receive, sending)
         finally:
-            self.record(scope, trace, status)
+            method = scope["method"] if scope["method"] in METHODS else "OTHER"
+            route = trace.route or getattr(scope.get("route"), "path_format", NO_ROUTE)
+            self.record(trace, method, str(route), status)
 
-    def record(self, scope: Scope, trace: Trace, status: int) -> None:
+    def record(self, trace: Trace, method: str, route: str, status: int) -> None:
         """Count, time and log a request that was answered."""
         seconds = time.perf_counter() - trace.began
-        route = str(trace.route or getattr(scope.get("route"), "path_format", NO_ROUTE))
-        method = scope["method"] if scope["method"] in METHODS else "OTHER"
         self._metrics.count_request(route, method, status, seconds)
         line: Line = {
             "route": route,
@@ -67,7 +67,7 @@ class Requests:
 
     def record_unread(self, request_id: str, status: int) -> None:
         """Count and log a request that the server refused before it was one: no more of it is known."""
-        self.record({"method": ""}, Trace(request_id), status)
+        self.record(Trace(request_id), "OTHER", NO_ROUTE, status)
 
 
 class RequestContext:

@@ -1,7 +1,9 @@
 """What every answer tells browsers and callers besides its content."""
 
-from typing import Final
+from collections.abc import Sequence
+from typing import Final, NamedTuple
 
+from serving.limits import Standing
 from serving.trace import Caller, Trace
 
 Header = tuple[bytes, bytes]
@@ -21,6 +23,23 @@ ON_EVERY_ANSWER: Final[tuple[Header, ...]] = (
 )
 
 
+class Headers(NamedTuple):
+    """Headers that several answers have in common, as pairs and as they stand in an answer."""
+
+    pairs: tuple[Header, ...]
+    lines: bytes
+
+    @classmethod
+    def of(cls, *pairs: Header) -> "Headers":
+        """Written once."""
+        return cls(pairs, written(pairs))
+
+
+def written(headers: Sequence[Header]) -> bytes:
+    """Headers as they stand in an answer."""
+    return b"".join([b"%b: %b\r\n" % header for header in headers])
+
+
 def on_this_answer(trace: Trace) -> list[Header]:
     """The headers of one answer that no route writes: its id, what browsers may do with it, what is left of a limit."""
     return [(b"x-request-id", trace.request_id.encode()), *ON_EVERY_ANSWER, *limits_on(trace)]
@@ -31,6 +50,13 @@ def limits_on(trace: Trace) -> tuple[Header, ...]:
     caller = trace.admission
     standing = caller.standing if isinstance(caller, Caller) else None
     return () if standing is None else _limits(*standing)
+
+
+def limit_lines(standing: Standing | None) -> bytes:
+    """``limits_on`` as it stands in an answer."""
+    if standing is None:
+        return b""
+    return b"ratelimit-limit: %d\r\nratelimit-remaining: %d\r\nratelimit-reset: %d\r\n" % standing
 
 
 def _limits(limit: int, remaining: int, seconds: int) -> tuple[Header, ...]:

@@ -28,6 +28,7 @@ PURPOSE: Final = "cache"
 PATIENCE: Final = 0.05
 """How long Redis may take for one answer [seconds]."""
 
+WATCH_SECONDS: Final = 0.5
 WARM_SOCKET_SECONDS: Final = 2.0
 LIFE_SECONDS: Final = 900
 JITTER: Final = 0.1
@@ -112,6 +113,19 @@ class SharedCache:
     def _written(self, answer: Answer) -> None:
         if not answer.cancelled() and answer.exception() is not None:
             self._metrics.unwritten.inc()
+
+    async def watch(self) -> None:
+        """Ask twice a second whether Redis is there, until cancelled: while answers are at hand nobody else does."""
+        while True:
+            if self.breaker.admits():
+                try:
+                    async with asyncio.timeout(self._deadline):
+                        await self._line.ask("PING")
+                except (RedisError, OSError) as error:
+                    self._failed(error)
+                else:
+                    self._succeeded()
+            await asyncio.sleep(WATCH_SECONDS)
 
     async def close(self) -> None:
         """Give the connection back."""

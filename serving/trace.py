@@ -69,14 +69,18 @@ def new_id() -> str:
     return f"{PROCESS}{next(_NUMBERS):012x}"
 
 
-def begin_trace(scope: Scope) -> Trace:
-    """A trace for the request, under the caller's own id if that is a sane one."""
-    sent = ""
+def request_id_of(scope: Scope) -> str | None:
+    """The id that the caller gave the request, if that is a sane one."""
     for name, value in scope["headers"]:
         if name == b"x-request-id":
             sent = value.decode("latin-1")
-            break
-    trace = Trace(sent if sent and SANE_ID.fullmatch(sent) else new_id())
+            return sent if SANE_ID.fullmatch(sent) else None
+    return None
+
+
+def begin_trace(scope: Scope) -> Trace:
+    """A trace for the request, under the caller's own id if that is a sane one."""
+    trace = Trace(request_id_of(scope) or new_id())
     scope[SCOPE_NAME] = trace
     return trace
 

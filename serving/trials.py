@@ -11,7 +11,7 @@ from core.signing import Signer
 
 FOLDER: Final = ".tried"
 SECONDS: Final = 20.0
-"""Other champions wait while one is tried; a sound one takes two seconds."""
+"""A sound one takes a second."""
 
 
 def try_once(folder: Path, sha256: str, signer: Signer) -> None:

@@ -9,6 +9,7 @@ import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -33,6 +34,7 @@ SPORT_SPELLINGS: Final[Mapping[str, str]] = {
 """Spellings of a sport in the bot's writers that are not just our name in another case (reference: bot.md 1.7)."""
 
 
+@lru_cache(maxsize=1_000)
 def canonical_sport(spelling: str) -> str:
     """Our name for a sport as any of the bot's writers spells it: ``American-Football`` is american_football."""
     words = " ".join(re.split(r"[\s_\-]+", spelling.strip().lower()))

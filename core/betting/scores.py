@@ -4,15 +4,15 @@ Because moneyline, spread, total and score markets are sums over the same cells,
 each other.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
-from scipy.special import gammaln, nbdtrik, ndtr, pdtrik, xlog1py, xlogy
+from scipy.special import gammaln, nbdtrik, ndtr, pdtrik
 
 from core.betting.odds import FloatArray
 from core.errors import ValidationError
@@ -25,6 +25,10 @@ TAIL_DEVIATIONS: Final = 7.0
 
 TAIL: Final = 1e-10
 """A grid of goals ends where less than this is left above it: counts have heavier tails than a normal variable."""
+
+GOAL_STEP: Final = 4
+POINT_STEP: Final = 32
+"""Grids come in sizes that are multiples of this."""
 
 TILTING_STEPS: Final = 30
 TILTING_TOLERANCE: Final = 1e-10
@@ -44,11 +48,40 @@ class Outcome:
         return self.home / (self.home + self.away)
 
 
+class _Region(NamedTuple):
+    """Some of the scores: their mass, and their margins and totals weighted by it."""
+
+    mass: float
+    margin: float
+    total: float
+
+
+@dataclass(frozen=True, eq=False)
+class _Cells:
+    """Masses of all scores before they are moved to an outcome; they sum to 1."""
+
+    masses: FloatArray
+
+    @cached_property
+    def regions(self) -> tuple[_Region, _Region, _Region]:
+        """What the scores of a home win, of a draw and of an away win amount to."""
+        home, draw, away, home_margin, away_margin, *totals = (
+            _statistics(len(self.masses)) @ self.masses.ravel()
+        ).tolist()
+        return (
+            _Region(home, home_margin, totals[0]),
+            _Region(draw, 0.0, totals[1]),
+            _Region(away, away_margin, totals[2]),
+        )
+
+
 @dataclass(frozen=True, eq=False)
 class ScoreDistribution:
-    """``grid[h, a]`` is the probability that the home side ends on h and the away side on a; it sums to 1."""
+    """The joint distribution of both final scores: cells, and by how much the masses of each outcome were moved."""
 
-    grid: FloatArray
+    _cells: _Cells
+    _factors: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    """Of the scores that home wins, level ones, and those that away wins."""
     overtime_share: float | None = None
     """Share of the games won by one that were level after regulation; None where the sport is not played out so."""
 
@@ -62,13 +95,19 @@ class ScoreDistribution:
         ``margin_weights[m]`` multiplies the scores m apart, 1 beyond its end; both means stay as they are.
         """
         home_mean, away_mean = max(home_mean, SMALLEST_MEAN), max(away_mean, SMALLEST_MEAN)
-        size = _reach(max(home_mean, away_mean, 2.0), dispersion) + 1
-        grid = np.outer(_counts(home_mean, dispersion, size), _counts(away_mean, dispersion, size))
+        size = _whole_steps(_reach(_rounded_up(max(home_mean, away_mean, 2.0)), dispersion) + 1, GOAL_STEP)
+        home, away = _counts(np.array(((home_mean,), (away_mean,))), dispersion, size)
+        grid = home[:, None] * away
         if len(margin_weights):
             scores = np.indices(grid.shape).reshape(2, -1)
             weights = _weights(margin_weights, scores[0] - scores[1])
             grid = _reweighted(grid.ravel(), weights, scores.T).reshape(grid.shape)
-        return cls(grid / grid.sum())
+        return cls.of(grid / grid.sum())
+
+    @classmethod
+    def of(cls, grid: FloatArray) -> "ScoreDistribution":
+        """``grid[h, a]`` is the probability that the home side ends on h and the away side on a; it sums to 1."""
+        return cls(_Cells(grid))
 
     @classmethod
     def of_points(
@@ -87,21 +126,21 @@ class ScoreDistribution:
         """
         total_mean = max(total_mean, abs(margin_mean))
         reach = TAIL_DEVIATIONS * max(margin_deviation, total_deviation)
-        size = int(np.ceil((total_mean + abs(margin_mean) + 2 * reach) / 2)) + 2
+        size = _whole_steps(int(np.ceil((total_mean + abs(margin_mean) + 2 * reach) / 2)) + 2, POINT_STEP)
         values = np.arange(-size + 1, size)
         margins = _discretised(values, margin_mean, margin_deviation)
         if len(margin_weights):
             margins = _reweighted(margins, _weights(margin_weights, values), values[:, None])
         totals = _discretised(np.arange(2 * size - 1), total_mean, total_deviation)
-        grid = sliding_window_view(margins, size)[:, ::-1] * sliding_window_view(totals, size)
-        return cls(grid / grid.sum())
+        grid = sliding_window_view(margins[::-1].copy(), size)[::-1] * sliding_window_view(totals, size)
+        return cls.of(grid / grid.sum())
 
     def played_out(self, overtime_share: float | None) -> "ScoreDistribution":
         """The same final scores of a sport whose level games are decided by one goal more, hockey's rule.
 
         ``overtime_share`` is the share of the games won by one that were level after regulation.
         """
-        return replace(self, overtime_share=overtime_share)
+        return ScoreDistribution(self._cells, self._factors, overtime_share)
 
     @cached_property
     def regulation(self) -> "ScoreDistribution":
@@ -117,20 +156,29 @@ class ScoreDistribution:
         for home, away in ((narrow + 1, narrow), (narrow, narrow + 1)):
             grid[narrow, narrow] += share * self.grid[home, away]
             grid[home, away] *= 1 - share
-        return ScoreDistribution(grid)
+        return ScoreDistribution.of(grid)
 
     def tilted(self, outcome: Outcome) -> "ScoreDistribution":
         """The same distribution with the masses of home win, draw and away win moved to ``outcome``.
 
         Within each of the three the odds between scores stay as they were.
         """
-        home_wins, away_wins = _wins(len(self.grid))
-        home = _ratio(outcome.home, float(np.vdot(self.grid, home_wins)))
-        away = _ratio(outcome.away, float(np.vdot(self.grid, away_wins)))
-        factors = home_wins * home + away_wins * away
-        np.fill_diagonal(factors, _ratio(outcome.draw, float(self.grid.trace())))
-        grid = self.grid * factors
-        return replace(self, grid=grid / grid.sum())
+        home, draw, away = self._cells.regions
+        ratios = _ratio(outcome.home, home.mass), _ratio(outcome.draw, draw.mass), _ratio(outcome.away, away.mass)
+        left = ratios[0] * home.mass + ratios[1] * draw.mass + ratios[2] * away.mass
+        factors = ratios[0] / left, ratios[1] / left, ratios[2] / left
+        return ScoreDistribution(self._cells, factors, self.overtime_share)
+
+    @cached_property
+    def grid(self) -> FloatArray:
+        """``grid[h, a]``: the probability that the home side ends on h and the away side on a; it sums to 1."""
+        if self._factors == (1.0, 1.0, 1.0):
+            return self._cells.masses
+        home, draw, away = self._factors
+        home_wins = np.tri(len(self._cells.masses), k=-1)
+        factors = home_wins * home + home_wins.T * away
+        np.fill_diagonal(factors, draw)
+        return self._cells.masses * factors
 
     @cached_property
     def margins(self) -> FloatArray:
@@ -155,33 +203,33 @@ class ScoreDistribution:
     @cached_property
     def outcome(self) -> Outcome:
         """Home win, draw, away win."""
-        zero = len(self.grid) - 1
-        return Outcome(
-            home=float(self.margins[zero + 1 :].sum()),
-            draw=float(self.margins[zero]),
-            away=float(self.margins[:zero].sum()),
-        )
+        return Outcome(*(factor * region.mass for factor, region in self._moved()))
 
     @property
     def margin_mean(self) -> float:
         """Expected home score minus away score."""
-        return _mean(self.home_scores) - _mean(self.away_scores)
+        return sum(factor * region.margin for factor, region in self._moved())
 
     @property
     def total_mean(self) -> float:
         """Expected sum of both scores."""
-        return _mean(self.home_scores) + _mean(self.away_scores)
+        return sum(factor * region.total for factor, region in self._moved())
+
+    def _moved(self) -> Iterable[tuple[float, _Region]]:
+        return zip(self._factors, self._cells.regions, strict=True)
 
 
-@lru_cache(maxsize=8)
-def _wins(size: int) -> tuple[FloatArray, FloatArray]:
-    """1 at the scores that home wins, 0 elsewhere; and the same for away. Not to be written to."""
-    home_wins = np.tri(size, k=-1)
-    return home_wins, np.ascontiguousarray(home_wins.T)
+@lru_cache(maxsize=16)
+def _statistics(size: int) -> FloatArray:
+    """What is summed over a grid to know its regions, shape (8, size * size). Not to be written to.
 
-
-def _mean(masses: FloatArray) -> float:
-    return float(masses @ np.arange(len(masses)))
+    Mass of home wins, draws and away wins; margin of home and away wins; total of home wins, draws and away wins.
+    """
+    home, away = np.indices((size, size), dtype=np.float64)
+    regions = home > away, home == away, home < away
+    margins, totals = home - away, home + away
+    sums = (*regions, regions[0] * margins, regions[2] * margins, *(region * totals for region in regions))
+    return np.array([one.ravel() for one in sums], dtype=np.float64)
 
 
 def _diagonals(grid: FloatArray) -> FloatArray:
@@ -196,6 +244,17 @@ def _ratio(wanted: float, present: float) -> float:
     return wanted / present if present > 0 else 0.0
 
 
+def _rounded_up(mean: float) -> float:
+    """To the next quarter, so that few grids are ever asked for."""
+    return float(np.ceil(4 * mean) / 4)
+
+
+def _whole_steps(size: int, step: int) -> int:
+    """The size, or a little more: what is known of a grid's shape is remembered by its size."""
+    return -(-size // step) * step
+
+
+@lru_cache(maxsize=256)
 def _reach(mean: float, dispersion: float) -> int:
     """The count above which less than ``TAIL`` is left."""
     if _is_poisson(dispersion):
@@ -207,13 +266,21 @@ def _is_poisson(dispersion: float) -> bool:
     return dispersion <= 1.0 + 1e-9
 
 
-def _counts(mean: float, dispersion: float, size: int) -> FloatArray:
-    counts = np.arange(size)
+def _counts(means: FloatArray, dispersion: float, size: int) -> FloatArray:
+    """Masses of 0 to ``size - 1`` for each of the means, which come as a column."""
+    counts, log_factorials = _counting(size)
     if _is_poisson(dispersion):
-        return np.asarray(np.exp(xlogy(counts, mean) - mean - gammaln(counts + 1)))
-    size_parameter, share = mean / (dispersion - 1), 1 / dispersion
-    ways = gammaln(counts + size_parameter) - gammaln(counts + 1) - gammaln(size_parameter)
-    return np.asarray(np.exp(ways + xlogy(size_parameter, share) + xlog1py(counts, -share)))
+        return np.asarray(np.exp(counts * np.log(means) - means - log_factorials))
+    sizes, share = means / (dispersion - 1), 1 / dispersion
+    ways = gammaln(counts + sizes) - log_factorials - gammaln(sizes)
+    return np.asarray(np.exp(ways + sizes * np.log(share) + counts * np.log1p(-share)))
+
+
+@lru_cache(maxsize=64)
+def _counting(size: int) -> tuple[FloatArray, FloatArray]:
+    """The counts below ``size`` and the logarithms of their factorials. Not to be written to."""
+    counts = np.arange(size, dtype=np.float64)
+    return counts, gammaln(counts + 1)
 
 
 def _discretised(values: NDArray[np.int64], mean: float, deviation: float) -> FloatArray:

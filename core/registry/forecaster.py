@@ -288,5 +288,4 @@ class Forecaster:
 
 def log_softmax(scores: FloatArray) -> FloatArray:
     """Logarithms of probabilities that are proportional to exp(scores), over the last axis."""
-    moved = scores - scores.max(axis=-1, keepdims=True)
-    return np.asarray(moved - np.log(np.exp(moved).sum(axis=-1, keepdims=True)))
+    return np.asarray(scores - np.logaddexp.reduce(scores, axis=-1, keepdims=True))

@@ -7,10 +7,9 @@ from pathlib import Path
 
 import httpx
 import pytest
-import sqlalchemy as sa
 
 from core.database import open_database
-from serving.tables import predictions
+from serving.tables import SERVED
 from tests.bot_database import create_bot_tables, insert, soccer
 from tests.flows.conftest import Project, running
 from tests.services import MariaDb, RedisServer, free_port
@@ -101,6 +100,6 @@ def _wait_until_ready(url: str) -> None:
 def _logged(mariadb: MariaDb) -> list[dict[str, object]]:
     engine = open_database(mariadb.address("real_path"))
     with engine.connect() as connection:
-        rows = [dict(row) for row in connection.execute(sa.select(predictions)).mappings()]
+        rows = [dict(row) for row in connection.execute(SERVED).mappings()]
     engine.dispose()
     return rows

@@ -27,7 +27,7 @@ def sample(column: sa.Column[Any], number: int) -> Any:
         return number + 1
     if isinstance(kind, sa.Float):
         return ODD_FLOATS[number % len(ODD_FLOATS)]
-    if column.primary_key or column.unique:
+    if column.primary_key or column.unique or column.foreign_keys:
         return f"k{number}"
     return ODD_TEXTS[number % len(ODD_TEXTS)][: getattr(kind, "length", None)]
 

@@ -23,7 +23,14 @@ ROWS = 30
 
 def row(number: int) -> dict[str, Any]:
     """A prediction as the table holds it."""
-    said = {"sport": "soccer", "league": "EPL", "game_id": f"g{number}", "model": "EPL-results", "version": 1}
+    said = {
+        "answer_id": f"a{number % 7}",
+        "sport": "soccer",
+        "league": "EPL",
+        "game_id": f"g{number % 7}",
+        "model": "EPL-results",
+        "version": 1,
+    }
     numbers = {"p_home": 0.5, "p_draw": 0.3, "p_away": 0.2, "margin": 0.1, "total": 2.5}
     who = {"served_id": f"id-{number}", "request_id": f"r{number}", "key_id": None, "cache": "local", "shadow": False}
     return {**said, **numbers, **who, "features": "f" * 64, "as_of": NOW, "served_at": NOW}

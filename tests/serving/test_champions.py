@@ -1,18 +1,24 @@
 """Which model answers: new champions without a restart, and never one that is damaged or made for something else."""
 
+import errno
+import threading
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
 from sqlalchemy.engine import Engine
 
-from core.registry.deployment import roll_back
+from core.registry.deployment import Version, roll_back
+from core.settings import Settings
 from feature_store.features import RESULTS
+from serving import loading
 from serving.champion_follower import ChampionFollower
+from serving.champions import Champion
 from serving.shapes import Models
 from tests.conftest import NOW
 from tests.serving.conftest import World, make_world
-from tests.serving.models import EPL, deploy, record_price
+from tests.serving.models import EPL, NFL, deploy, record_price
 from tests.serving.service import Running, eventually, settings_for, started
 
 GAME = "/v1/predictions/soccer/EPL/EPL-102"
@@ -37,6 +43,45 @@ def test_new_champion_answers_without_a_restart(mariadb_database: Engine, tmp_pa
         roll_back(database, "EPL-results", NOW)
         eventually(lambda: version_of(running) == 1)
         assert running.get(GAME).json()["probabilities"] == old["probabilities"]
+
+
+def test_a_challenger_is_fetched_and_tried_before_anybody_promotes_it(world: World) -> None:
+    with started(settings_for(world.engine, world.store)) as running:
+        eventually(lambda: "EPL-results" in running.service.champions.loaded)
+        challenger = deploy(world.engine, world.store, EPL, number=2, home_lean=1.7, promoted=False)
+        notes = world.store / ".tried"
+        eventually(lambda: any(note.name.startswith(challenger.bundle_sha256) for note in notes.glob("*")))
+        assert version_of(running) == 1
+
+
+def test_a_champion_that_hangs_while_it_is_loaded_keeps_no_other_waiting(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    freed = threading.Event()
+    honest = loading.load_version
+
+    def hanging(settings: Settings, registered: Version, generation: int) -> Champion:
+        if registered.league == "NFL":
+            freed.wait(30)
+        return honest(settings, registered, generation)
+
+    def full(_settings: Settings, _registered: Version, _generation: int) -> Champion:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with started(settings_for(world.engine, world.store)) as running:
+        eventually(lambda: "EPL-results" in running.service.champions.loaded)
+        monkeypatch.setattr(loading, "load_version", hanging)
+        deploy(world.engine, world.store, NFL)
+        deploy(world.engine, world.store, EPL, number=2, home_lean=2.0)
+        eventually(lambda: version_of(running) == 2)
+        assert "NFL-results" not in running.service.champions.loaded
+        freed.set()
+        eventually(lambda: "NFL-results" in running.service.champions.loaded)
+        monkeypatch.setattr(loading, "load_version", full)
+        deploy(world.engine, world.store, EPL, number=3, home_lean=0.4)
+        eventually(lambda: _refused(running.service.champion_follower) == 3)
+        assert "No space" in running.service.champion_follower.refusals["EPL-results"].reason
+        assert version_of(running) == 2
 
 
 FLAWS: tuple[tuple[dict[str, Any], str, str], ...] = (

@@ -9,9 +9,13 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
+from sqlalchemy.engine import Engine
+from starlette.types import Scope
 
-from serving.lane import Lane
+from serving.keys import revoke_key
+from serving.lane import Asked, Lane
 from serving.server import running_server
+from tests.conftest import NOW
 from tests.serving.conftest import World
 from tests.serving.guarded import make_key, production_settings
 from tests.serving.service import MovingClock, eventually
@@ -28,6 +32,7 @@ class Street:
     url: str
     key: str
     of_guild: str
+    engine: Engine
     said: list[bool] = field(default_factory=list)
     closed: bool = False
 
@@ -59,7 +64,7 @@ def _answer(file) -> bytes:  # type: ignore[no-untyped-def]
 def street(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Street]:
     key, of_guild = (make_key(world.engine, "predict", guild_id=guild_id) for guild_id in (None, GUILD))
     with running_server(production_settings(world), MovingClock()) as url:
-        street = Street(url, key, of_guild)
+        street = Street(url, key, of_guild, world.engine)
         answer = Lane.answer
 
         def noted(self: Lane, *question: object) -> bytes | None:
@@ -94,6 +99,7 @@ def test_hits_take_the_lane_and_read_the_same(street: Street) -> None:
         street.head(GAME, f"X-Guild-ID: {GUILD}", key=street.of_guild),
         street.head(GAME, f"If-None-Match: {etag[1].decode()}"),
         street.head(GAME, 'If-None-Match: W/"other"'),
+        street.head(GAME, "Cache-Control: no-cache"),
     ):
         street.said.clear()
         both(street, sent)
@@ -106,7 +112,6 @@ def test_what_is_not_plain_ready_or_allowed_goes_the_usual_way(street: Street) -
         street.head(GAME, f"X-Guild-ID: {GUILD + 1}", key=street.of_guild),
         street.head(GAME, "X-Guild-ID: none"),
         street.head(GAME, "Host: them"),
-        street.head(GAME, "Cache-Control: no-cache"),
         street.head(GAME + "?a=b"),
         street.head(GAME + "#there"),
         street.head("/v1/predictions/soccer/EPL/EPL%2D102"),
@@ -127,6 +132,40 @@ def test_pipelined_questions_are_answered_in_order(street: Street) -> None:
     assert re.findall(rb"HTTP/1.1 (\d+)", said) == [b"200", b"404", b"200", b"200", b"404"]
 
 
+def test_a_head_that_came_before_is_not_read_again_and_answered_alike(
+    street: Street, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads: list[bytes | None] = []
+    read = Lane.read
+
+    def noted(self: Lane, scope: Scope) -> Asked | None:
+        reads.append(scope["path"])
+        return read(self, scope)
+
+    monkeypatch.setattr(Lane, "read", noted)
+    sent = street.head().replace(b"X-Request-ID: the-same\r\n", b"")
+    first = re.sub(rb"x-request-id: \w+", b"", street.ask(sent))
+    assert [re.sub(rb"x-request-id: \w+", b"", street.ask(sent)) for _ in range(3)] == [first] * 3
+    assert reads == [GAME]
+    assert street.ask(sent * 2, answers=2).count(b"HTTP/1.1 200") == 2, "two heads in one piece are not one head"
+    assert reads == [GAME] * 3
+    street.ask(sent[:40] + sent[40:].replace(b"Host: us", b"Host: we"))
+    assert reads == [GAME] * 4
+    revoke_key(street.engine, street.key.partition(".")[0], NOW)
+    eventually(lambda: street.ask(sent).startswith(b"HTTP/1.1 401"))
+
+
+def test_a_remembered_head_after_the_beginning_of_another_is_part_of_that(street: Street) -> None:
+    sent = street.head().replace(b"X-Request-ID: the-same\r\n", b"")
+    street.ask(sent)
+    place = urlsplit(street.url)
+    with socket.create_connection((place.hostname, place.port), timeout=10) as connection:
+        connection.sendall(b"POST /v1/predictions/batch HTTP/1.1\r\nHost: us\r\nContent-Length: %d\r\n\r\n" % len(sent))
+        time.sleep(0.1)
+        connection.sendall(sent)
+        assert connection.recv(100).startswith(b"HTTP/1.1 401")
+
+
 def test_a_head_in_pieces_is_answered(street: Street) -> None:
     place = urlsplit(street.url)
     with socket.create_connection((place.hostname, place.port), timeout=10) as connection:
@@ -139,7 +178,7 @@ def test_a_head_in_pieces_is_answered(street: Street) -> None:
 def test_the_limit_is_one_for_both_ways(world: World) -> None:
     key = make_key(world.engine, "predict")
     with running_server(production_settings(world, key_rate_limit=12), MovingClock()) as url:
-        street = Street(url, key, "")
+        street = Street(url, key, "", world.engine)
         statuses = [street.ask(street.head())[9:12] for _ in range(30)]
     assert b"429" in statuses
     assert statuses.count(b"200") <= 24  # a minute of the clock may turn

@@ -14,7 +14,7 @@ from core.database import open_database, reading
 from core.registry.deployment import versions
 from migrations import schema
 from serving.answers import BODY_FORMAT
-from serving.tables import predictions
+from serving.tables import SERVED, predictions
 from serving.warm import score_upcoming
 from tests.conftest import NOW
 from tests.services import RedisServer, free_port, mariadb_server, redis_server
@@ -80,7 +80,7 @@ def test_every_served_prediction_is_logged_exactly_once(service: Running, shared
     service.post("/v1/predictions/batch", json={"games": games}, headers={"X-Request-ID": "counted-12"})
     eventually(lambda: service.service.log.depth == 0)
     with reading(shared_world.engine) as connection:
-        wanted = sa.select(predictions).where(predictions.c.request_id.startswith("counted-"))
+        wanted = SERVED.where(predictions.c.request_id.startswith("counted-"))
         rows = connection.execute(wanted).mappings().all()
     assert len(rows) == 12
     row = next(row for row in rows if row["game_id"] == "EPL-101")
@@ -160,6 +160,7 @@ def test_redis_killed_poisoned_and_back_under_a_running_service(world: World) ->
     settings = settings_for(world.engine, world.store, redis_url=f"redis://127.0.0.1:{port}/0")
     with started(settings, AFTER_START) as running:
         with redis_server(port) as server, redis.Redis(port=port) as client:
+            eventually(lambda: running.get("/readyz").json()["redis"] == "closed")
             assert running.get(BEGUN).json()["cache"] == "computed"
             eventually(lambda: bool(_shared(client, 1)))
             server.process.kill()
@@ -168,7 +169,10 @@ def test_redis_killed_poisoned_and_back_under_a_running_service(world: World) ->
         began = time.monotonic()
         assert {running.get(GAME).status_code for _ in range(100)} == {200}
         assert time.monotonic() - began < 2
+        eventually(lambda: running.get("/readyz").json()["redis"] != "closed")
+        assert running.metric("dbsbm_redis_breaker") > 0, "seen though every answer was at hand"
         with redis_server(port), redis.Redis(port=port) as client:
+            eventually(lambda: running.get("/readyz").json()["redis"] == "closed")
             eventually(lambda: bool(_levels(running, world, 3, 3)) and bool(_shared(client, 3)))
             assert running.get("/readyz").json()["redis"] == "closed"
 

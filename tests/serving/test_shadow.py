@@ -13,7 +13,7 @@ from serving.champions import Champions
 from serving.metrics import Metrics
 from serving.overload import GIVEN_UP_FROM, LATENESS, Load
 from serving.shapes import SystemHealth
-from serving.tables import predictions
+from serving.tables import SERVED, predictions
 from serving.tables import workers as worker_table
 from serving.worker_board import ALIVE_SECONDS, FORGOTTEN_SECONDS, WorkerBoard
 from tests.conftest import NOW
@@ -27,7 +27,7 @@ BATCH = {"games": [{"sport": "soccer", "league": "EPL", "game_id": "EPL-102"}]}
 
 def logged(engine: Engine) -> list[Any]:
     with reading(engine) as connection:
-        return list(connection.execute(sa.select(predictions).order_by(predictions.c.id)).mappings())
+        return list(connection.execute(SERVED.order_by(predictions.c.id)).mappings())
 
 
 def challenge(world: World, number: int = 2, **flaw: Any) -> None:
