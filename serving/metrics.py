@@ -171,8 +171,8 @@ class Metrics:
 
     def show_champions(self, generations: Mapping[str, int], refused: Collection[str]) -> None:
         """What this worker answers with, by model, and what it refused; of models that are gone both become 0."""
-        self._models |= {*generations, *refused}
-        for model in self._models:
+        models = self._models = self._models | {*generations, *refused}
+        for model in models:
             self._champion.labels(model).set(generations.get(model, 0))
             self._refused.labels(model).set(model in refused)
 

@@ -3,6 +3,7 @@
 import math
 from typing import Any
 
+from anyio import to_thread
 from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
@@ -49,14 +50,14 @@ async def readyz(service: ServiceDep) -> Response:
 
 
 @router.get("/metrics", response_class=Response, summary="Prometheus metrics")
-def metrics(service: ServiceDep) -> Response:
+async def metrics(service: ServiceDep) -> Response:
     """Counters of all workers and gauges of this one, in Prometheus's text format; of champions the worst worker's."""
     board, shared = service.metrics, service.cache.shared
     service.champion_follower.show()
     board.slate_age.set(service.slate_follower.age())
     board.slate_games.set(len(service.slate.table.rows))
     board.log_depth.set(service.log.depth)
-    board.spool_depth.set(service.log.spooled())
+    board.spool_depth.set(await to_thread.run_sync(service.log.spooled))
     board.load.set(service.load.level)
     board.database_breaker.set(BREAKER_LEVELS[service.database_breaker.state])
     for source, age in service.slate_follower.data_age.ages(service.clock.now()):

@@ -117,13 +117,23 @@ def trees(league: League, names: tuple[str, ...]) -> dict[str, str]:
 
 
 def deploy(
-    engine: Engine, store: Path, league: League, variant: str = "results", *, damaged: bool = False, **about: Any
+    engine: Engine,
+    store: Path,
+    league: League,
+    variant: str = "results",
+    *,
+    damaged: bool = False,
+    promoted: bool = True,
+    **about: Any,
 ) -> Version:
-    """Write a bundle (``about`` as ``written`` has it), register it and make it champion."""
+    """Write a bundle (``about`` as ``written`` has it), register it and make it champion, unless it is not ``promoted``."""
     version = written(store, league, variant, **about)
     if damaged:
         damage(store, version)
-    return promoted(engine, version)
+    if promoted:
+        return promote(engine, version)
+    register(engine, version, version.registered_at)
+    return version
 
 
 def written(
@@ -185,7 +195,7 @@ def key_of_bundles(store: Path) -> Signer:
     return signer(load_settings(_env_file=None, bundle_dir=store), "bundle")
 
 
-def promoted(engine: Engine, version: Version) -> Version:
+def promote(engine: Engine, version: Version) -> Version:
     """The same, registered and champion."""
     register(engine, version, version.registered_at)
     install_champion(engine, deployment(engine, version.model), version.version, version.registered_at)

@@ -78,6 +78,9 @@ def started(settings: Settings, clock: Clock | None = None) -> Iterator[Running]
 @asynccontextmanager
 async def _served(app: FastAPI) -> AsyncIterator[tuple[httpx.AsyncClient, Service]]:
     async with app.router.lifespan_context(app) as state:
+        # A busy machine is no reason to refuse a test; those of load set the level themselves.
+        state["service"].load.observe = lambda _lateness: None
+        state["service"].load.level = 0
 
         async def with_state(scope: Any, receive: Any, send: Any) -> None:
             await app({**scope, "state": dict(state)}, receive, send)

@@ -14,7 +14,7 @@ from core.registry.deployment import Version
 from tests.core.bundles import forged
 from tests.core.test_bundle_safety import damaged
 from tests.serving.conftest import World
-from tests.serving.models import EPL, deploy, key_of_bundles, promoted, written
+from tests.serving.models import EPL, deploy, key_of_bundles, promote, written
 from tests.serving.service import Running, eventually, settings_for, started
 
 GAME = "/v1/predictions/soccer/EPL/EPL-102"
@@ -78,7 +78,7 @@ def test_a_hundred_damaged_bundles_change_no_answer(world: World, monkeypatch: p
             for number in range(2, BUNDLES + 2):
                 lean = 0.3 + number / 1_000
                 version = written(world.store, EPL, number=number, home_lean=lean, with_trees=True)
-                promoted(world.engine, spoilt(world.store, version, number))
+                promote(world.engine, spoilt(world.store, version, number))
                 eventually(lambda number=number: _refused(running) == number)  # type: ignore[misc]
             offered = len(answers)
             deploy(world.engine, world.store, EPL, number=BUNDLES + 2, home_lean=0.9, with_trees=True)

@@ -169,7 +169,6 @@ def test_a_plain_question_never_reaches_the_framework(service: Running, monkeypa
 
 def test_load_that_rises_while_a_batch_arrives_is_a_problem_as_any_other(service: Running) -> None:
     load = service.service.load
-    watch, load.observe = load.observe, lambda _late: None  # type: ignore[method-assign]
     shed = service.metric("dbsbm_shed_total", kind="batch")
 
     async def arriving() -> AsyncIterator[bytes]:
@@ -178,11 +177,10 @@ def test_load_that_rises_while_a_batch_arrives_is_a_problem_as_any_other(service
         yield BODIES[0][20:]
 
     try:
-        load.level = 0
         length = {**JSON, "content-length": str(len(BODIES[0])), "X-Request-ID": "late"}
         answer = service.post(BATCH, content=arriving(), headers=length)
     finally:
-        load.level, load.observe = 0, watch  # type: ignore[method-assign]
+        load.level = 0
     assert (answer.status_code, answer.headers["content-type"]) == (503, "application/problem+json")
     assert (answer.json()["code"], answer.json()["request_id"]) == ("SERVICE_ERROR", "late")
     assert int(answer.headers["retry-after"]) > 0

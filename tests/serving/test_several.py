@@ -15,7 +15,7 @@ from core.registry.deployment import Version, deployment, install_champion
 from serving.trials import FOLDER
 from tests.conftest import NOW
 from tests.serving.conftest import filled_world
-from tests.serving.models import EPL, promoted, written
+from tests.serving.models import EPL, promote, written
 from tests.serving.processes import Served, served
 from tests.serving.service import eventually
 
@@ -72,7 +72,7 @@ def test_four_workers_agree_after_a_hundred_swaps_and_no_answer_fails_or_goes_ba
             callers = [Caller(running.url, stopping) for _ in range(2)]
             try:
                 for version in later:
-                    promoted(world.engine, version)
+                    promote(world.engine, version)
                     time.sleep(0.03)
                 last = deployment(world.engine, "EPL-results").generation
                 eventually(lambda: generations(running) == [last] * WORKERS, 60)
