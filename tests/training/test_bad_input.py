@@ -1,8 +1,10 @@
 """What cannot be learned from is refused by name; what can be borne is borne and said."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,23 +12,28 @@ from sqlalchemy.engine import Engine
 
 from core.betting.leagues import BUILT_IN, League, Leagues
 from core.errors import ServiceError
+from core.registry import deployment
+from core.registry.deployment import Version
 from core.signing import Signer
 from feature_store import archive
+from feature_store.archive import load as load_facts
 from feature_store.facts import Batch, Quote
 from feature_store.features import EVERYTHING
+from feature_store.quality import examine_facts
 from feature_store.quote_checks import checked as believed
 from tests.conftest import NOW
 from tests.generated import invented_facts
 from training.dataset import FEWEST_GAMES, LEARNING_GAMES, Dataset, checked, dataset_of, load_dataset
 from training.doubts import constants, overlaps
 from training.evaluation import evaluate
-from training.recipe import RECIPES
+from training.recipe import RECIPES, Recipe
 from training.splits import proving_blocks
 from training.train import fit, train
 from training.walk import walk_forward
 
 LEAGUES = Leagues(BUILT_IN)
 NFL, EPL, LALIGA = (LEAGUES.get(key) for key in ("NFL", "EPL", "LALIGA"))
+LATER = NOW + timedelta(days=400)
 RESULTS = replace(RECIPES["results"], rounds=5)
 
 
@@ -97,6 +104,17 @@ def test_overlapping_seasons_are_named_and_nothing_is_learnt_from_a_later_game()
     assert np.array_equal(own[place].probabilities, other[place].probabilities)
 
 
+def test_a_part_whose_games_all_ended_level_has_no_scores_of_its_own() -> None:
+    dataset = invented(NFL, 300)
+    level = (np.arange(300) >= 150) & (np.arange(300) < 200)
+    trained = fit(RESULTS, replace(dataset, home_scores=np.where(level, dataset.away_scores, dataset.home_scores)))
+    lone = fit(RESULTS, dataset).evaluation
+    assert [len(part.scores) > 0 for part in lone.by_season] == [True] * 3
+    scores = {part.name: part.scores for part in trained.evaluation.by_season}
+    assert scores["part 4"] == ()
+    assert scores["part 5"][0].games > 0
+
+
 def test_a_proof_counts_only_with_games_before_the_forecast() -> None:
     dataset = invented(NFL, 400)
     _, proofs = walk_forward(RESULTS, dataset, proving_blocks(dataset, 4))
@@ -124,6 +142,117 @@ def test_odds_that_contradict_each_other_are_set_aside_by_name_and_their_games_l
     assert np.isnan(dataset.closing).any(axis=1).sum() == len(wrong)
     trained = fit(replace(RECIPES["prices"], rounds=5), dataset)
     assert all(np.isfinite(block.probabilities).all() for block in trained.blocks)
+
+
+def rescored(facts: Batch, score: Callable[[int], tuple[int, int]]) -> Batch:
+    """The same games with other scores, by their number."""
+    results = [
+        result._replace(home_score=score(number)[0], away_score=score(number)[1])
+        for number, result in enumerate(facts.results)
+    ]
+    return Batch(facts.games, results, facts.quotes)
+
+
+def of_seasons(facts: Batch, season: Callable[[int], int]) -> Batch:
+    games = [game._replace(season=season(number)) for number, game in enumerate(facts.games)]
+    return Batch(games, facts.results, facts.quotes)
+
+
+def at_once(facts: Batch) -> Batch:
+    """All games at the first one's hour."""
+    first = facts.games[0]
+    games = [game._replace(known_at=first.known_at, start_at=first.start_at, season=2022) for game in facts.games]
+    return Batch(games, facts.results, [])
+
+
+def a_score_lost(dataset: Dataset) -> Dataset:
+    dataset.home_scores[17] = np.nan
+    return dataset
+
+
+GAMES_OF_300 = invented_facts(7, games=300, quirks=False)
+REFUSED: dict[str, tuple[Batch, str]] = {
+    "no game": (Batch(), "NFL has 0 finished games"),
+    "too few games": (invented_facts(7, games=FEWEST_GAMES - 1, quirks=False), "NFL has 19 finished games"),
+    "one class only": (rescored(GAMES_OF_300, lambda _: (20, 17)), "all 300 finished games ended with home"),
+    "level only": (rescored(GAMES_OF_300, lambda _: (20, 20)), "all 300 finished games ended level"),
+    "level where held out": (
+        rescored(GAMES_OF_300, lambda number: (20, 20) if number > 90 else (20, 17 + 5 * (number % 2))),
+        r"all \d+ games held out \(part 4, part 5, part 6\) ended level",
+    ),
+    "seasons that overlap throughout": (
+        of_seasons(GAMES_OF_300, lambda number: 2016 + number % 5),
+        "seasons 2017, 2018, 2019, 2020 begin before an earlier one has ended",
+    ),
+    "seasons without a past": (
+        of_seasons(invented_facts(7, games=20, quirks=False), lambda number: 2020 + min(number, 3)),
+        "seasons 2021, 2022, 2023 are all there is to forecast, and none has 10 games before",
+    ),
+    "one evening": (at_once(GAMES_OF_300), "too close together"),
+}
+
+
+class TestTraining:
+    """The same through ``train``, as a person gives it: a named refusal, or a version that says what was borne."""
+
+    @pytest.fixture
+    def training(self, sqlite_database: Engine, tmp_path: Path) -> Callable[..., Version]:
+        def attempt(league: League, facts: Batch, recipe: Recipe = RESULTS, **given: Any) -> Version:
+            archive.record(sqlite_database, league, facts, source="test", recorded_at=NOW)
+            flagged = [flag.name for flag in examine_facts(league, load_facts(sqlite_database, league, LATER))]
+            accept = [*flagged, *(f"{league.key}-{season}-season_day" for season in range(2015, 2025))]
+            return train(
+                sqlite_database, league, recipe, bundles=tmp_path / "bundles", signer=Signer(b"test key", "bundle"),
+                tracking_uri=f"sqlite:///{tmp_path}/mlflow.db", known_by=LATER, now=LATER,
+                accept=accept, **given,
+            )  # fmt: skip
+
+        return attempt
+
+    @pytest.mark.parametrize("name", REFUSED)
+    def test_it_is_refused_by_name(self, name: str, training: Callable[..., Version], sqlite_database: Engine) -> None:
+        facts, said = REFUSED[name]
+        with pytest.raises(ServiceError, match=said):
+            training(NFL, facts)
+        assert deployment.versions(sqlite_database) == []
+
+    def test_a_score_that_is_no_number_is_refused_with_its_game(
+        self, training: Callable[..., Version], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """No score of the archive can be one: it holds whole numbers."""
+        monkeypatch.setattr("training.dataset.dataset_of", lambda *given: a_score_lost(dataset_of(*given)))
+        with pytest.raises(ServiceError, match=r"score of game g\d+ is no number \(1 such games\)"):
+            training(NFL, GAMES_OF_300)
+
+    @pytest.mark.filterwarnings("ignore")
+    def test_constant_features_and_seasons_that_overlap_a_little_are_borne_and_said(
+        self, training: Callable[..., Version]
+    ) -> None:
+        plain = [game._replace(neutral=False, playoff=False) for game in GAMES_OF_300.games]
+        facts = of_seasons(
+            Batch(plain, GAMES_OF_300.results, []), lambda number: 2016 + max(number - 30 * (number % 7 == 0), 0) // 60
+        )
+        told: dict[str, str] = {}
+        assert training(NFL, facts, on_stage=told.__setitem__).version == 1
+        assert "the same in every game: " in told["features"]
+        assert "neutral" in told["features"]
+        assert "begins before an earlier one has ended" in told["quality"]
+
+    @pytest.mark.filterwarnings("ignore")
+    @pytest.mark.parametrize("price", [1.05, 1.0])
+    def test_odds_that_contradict_each_other_are_set_aside_or_borne(
+        self, price: float, training: Callable[..., Version]
+    ) -> None:
+        """Back-fill sets them aside by name; an archive that got them in another way is still learnt from."""
+        quotes = [
+            Quote(game.game_id, "book", "close", game.start_at, game.start_at, price, price, price)
+            for game in GAMES_OF_300.games
+        ]
+        assert all("overround" in said or "1" in said for quote in quotes for said in believed(quote, EPL).reasons)
+        assert all(believed(quote, EPL).quote is None for quote in quotes)
+        facts = Batch(GAMES_OF_300.games, GAMES_OF_300.results, quotes)
+        version = training(EPL, facts, replace(RECIPES["prices"], rounds=5))
+        assert version.scores["scores"][0]["games"] >= 100
 
 
 class TestFallBack:
