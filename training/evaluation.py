@@ -134,7 +134,9 @@ def evaluate(blocks: Sequence[Forecasts]) -> Evaluation:
     if not len(together.outcomes):
         league, names = blocks[0].games.league.key, ", ".join(block.block for block in blocks)
         msg = f"{league}: all {len(together.mask)} games held out ({names}) ended level; there is nothing to judge by."
-        raise ServiceError(msg, hint="Look at their scores, or back-fill more seasons with `dbsbm backfill`.")
+        raise ServiceError(
+            msg, hint="Look at their scores, or back-fill more seasons with `dbsbm backfill`.", reason="held_out_level"
+        )
     raw = together.decided([block.uncalibrated for block in blocks])
     perfect = metrics.perfect_calibration_errors(together.model)
     return Evaluation(

@@ -13,7 +13,8 @@ from sqlalchemy.engine import Engine
 from core.betting.leagues import League, nearest
 from core.errors import ResourceNotFoundError, ValidationError
 from core.registry.held_out import HeldOut, pair
-from core.registry.tracking import Noted, Tracking
+from core.registry.runs import Noted
+from core.registry.tracking import Tracking
 from feature_store.features import CATALOGUE, feature_set
 from training import metrics
 from training.dataset import load_dataset

@@ -5,7 +5,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, get_args, get_type_hints
 
-from core.registry.tracking import Lineage, Run
+from core.registry.runs import Lineage, Run
 from feature_store.facts import Game, Quote, Result
 from training.card import Subject, card_html
 from training.evaluation import held_out

@@ -49,7 +49,7 @@ def proving_blocks(dataset: Dataset, seasons: int) -> list[Block]:
     blocks = [block for block in blocks if block.before.sum() >= FEWEST_BEFORE and block.games.any()]
     if not blocks:
         msg = f"{dataset.league.key}: {len(dataset)} games lie too close together to forecast some from earlier ones."
-        raise ServiceError(msg, hint="Back-fill more seasons with `dbsbm backfill`.")
+        raise ServiceError(msg, hint="Back-fill more seasons with `dbsbm backfill`.", reason="games_too_close")
     return blocks
 
 
@@ -92,7 +92,11 @@ def _nothing_before(dataset: Dataset, seasons: list[int]) -> ServiceError:
         f"{dataset.league.key}: seasons {names} {said}, and none has {FEWEST_BEFORE} games before its first one to"
         " learn from."
     )
-    return ServiceError(msg, hint="Look at the games' seasons, or back-fill more with `dbsbm backfill`.")
+    return ServiceError(
+        msg,
+        hint="Look at the games' seasons, or back-fill more with `dbsbm backfill`.",
+        reason="seasons_overlap" if overlapping else "nothing_before",
+    )
 
 
 def overlapping_seasons(dataset: Dataset) -> Iterator[tuple[int, int]]:

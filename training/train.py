@@ -32,6 +32,7 @@ from training.importance import importance_of
 from training.provenance import code_version
 from training.recipe import Recipe
 from training.record import run_of
+from training.refusals import Attempt, refusals_noted
 from training.splits import proving_blocks
 from training.tuning import tuned
 from training.walk import Forecasts, walk_forward
@@ -76,29 +77,36 @@ def train(
     ``accept`` names refusals of the quality gate that somebody takes responsibility for; the run's tags repeat them.
     ``others`` are leagues from whose games one with few of its own may learn, where sport and outcomes are the same.
 
-    Raises ServiceError when the league has too few games or the quality gate refuses them, ExternalServiceError
-    when MLflow is away.
+    Raises ServiceError when the league has too few games or the quality gate refuses them, after noting it as a failed
+    run, and ExternalServiceError when MLflow is away.
     """
-    dataset = load_dataset(engine, league, known_by, others)
-    recipe = recipe.of(dataset)
-    known = already_trained(engine, recipe, dataset)
-    if known is not None:
-        reconciled(engine, tracking_uri, known.model, league, now)
-        on_stage("train", f"nothing new: {known.model} version {known.version} was made of the same data and recipe")
-        return known
+    with refusals_noted(tracking_uri, league.key, Attempt(league, recipe, known_by)) as attempt:
+        dataset = load_dataset(engine, league, known_by, others)
+        attempt.snapshot_sha256, attempt.recipe = dataset.snapshot_sha256, recipe.of(dataset)
+        known = already_trained(engine, recipe, dataset)
+        if known is not None:
+            reconciled(engine, tracking_uri, known.model, league, now)
+            same = f"{known.model} version {known.version} was made of the same data and recipe"
+            on_stage("train", f"nothing new: {same}")
+            return known
+        trained = _trained(attempt.recipe, dataset, accept, on_stage)
+        version = register(
+            engine, trained, bundles=bundles, signer=signer, tracking_uri=tracking_uri, known_by=known_by, now=now
+        )
+    on_stage("register", f"{version.model} version {version.version}, challenger")
+    return version
+
+
+def _trained(recipe: Recipe, dataset: Dataset, accept: Collection[str], on_stage: Stage) -> Trained:
+    """Look at the data, say what is doubtful about them, and fit."""
     on_stage("data", f"{len(dataset):,} games, sha256 {dataset.snapshot_sha256[:12]}; {dataset.rests_on}")
     warnings = [*map(str, examined(dataset, accept)), *overlaps(dataset)]
     if warnings:
         on_stage("quality", f"{len(warnings)} warnings: {'; '.join(warnings)}")
     idle = f"; the same in every game: {', '.join(constants(recipe, dataset))}" if constants(recipe, dataset) else ""
-    fingerprint = recipe.features.fingerprint(league.sport)
+    fingerprint = recipe.features.fingerprint(dataset.league.sport)
     on_stage("features", f"{len(recipe.features.names)} features, {fingerprint[:12]}{idle}")
-    trained = replace(fit(recipe, dataset, on_stage), warnings=tuple(warnings))
-    version = register(
-        engine, trained, bundles=bundles, signer=signer, tracking_uri=tracking_uri, known_by=known_by, now=now
-    )
-    on_stage("register", f"{version.model} version {version.version}, challenger")
-    return version
+    return replace(fit(recipe, dataset, on_stage), warnings=tuple(warnings))
 
 
 def examined(dataset: Dataset, accept: Collection[str] = ()) -> list[Flag]:

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from mlflow import MlflowClient
+from mlflow.entities import Run
 from sqlalchemy.engine import Engine
 
 from core.betting.leagues import BUILT_IN, League, Leagues
@@ -23,9 +25,9 @@ from feature_store.quality import examine_facts
 from feature_store.quote_checks import checked as believed
 from tests.conftest import NOW
 from tests.generated import invented_facts
-from training.dataset import FEWEST_GAMES, LEARNING_GAMES, Dataset, checked, dataset_of, load_dataset
+from tests.training.refused import GAMES_OF_300, REFUSED, of_seasons, rescored
+from training.dataset import FEWEST_GAMES, Dataset, checked, dataset_of, load_dataset
 from training.doubts import constants, overlaps
-from training.evaluation import evaluate
 from training.recipe import RECIPES, Recipe
 from training.splits import proving_blocks
 from training.train import fit, train
@@ -144,52 +146,25 @@ def test_odds_that_contradict_each_other_are_set_aside_by_name_and_their_games_l
     assert all(np.isfinite(block.probabilities).all() for block in trained.blocks)
 
 
-def rescored(facts: Batch, score: Callable[[int], tuple[int, int]]) -> Batch:
-    """The same games with other scores, by their number."""
-    results = [
-        result._replace(home_score=score(number)[0], away_score=score(number)[1])
-        for number, result in enumerate(facts.results)
-    ]
-    return Batch(facts.games, results, facts.quotes)
-
-
-def of_seasons(facts: Batch, season: Callable[[int], int]) -> Batch:
-    games = [game._replace(season=season(number)) for number, game in enumerate(facts.games)]
-    return Batch(games, facts.results, facts.quotes)
-
-
-def at_once(facts: Batch) -> Batch:
-    """All games at the first one's hour."""
-    first = facts.games[0]
-    games = [game._replace(known_at=first.known_at, start_at=first.start_at, season=2022) for game in facts.games]
-    return Batch(games, facts.results, [])
-
-
 def a_score_lost(dataset: Dataset) -> Dataset:
     dataset.home_scores[17] = np.nan
     return dataset
 
 
-GAMES_OF_300 = invented_facts(7, games=300, quirks=False)
-REFUSED: dict[str, tuple[Batch, str]] = {
-    "no game": (Batch(), "NFL has 0 finished games"),
-    "too few games": (invented_facts(7, games=FEWEST_GAMES - 1, quirks=False), "NFL has 19 finished games"),
-    "one class only": (rescored(GAMES_OF_300, lambda _: (20, 17)), "all 300 finished games ended with home"),
-    "level only": (rescored(GAMES_OF_300, lambda _: (20, 20)), "all 300 finished games ended level"),
-    "level where held out": (
-        rescored(GAMES_OF_300, lambda number: (20, 20) if number > 90 else (20, 17 + 5 * (number % 2))),
-        r"all \d+ games held out \(part 4, part 5, part 6\) ended level",
-    ),
-    "seasons that overlap throughout": (
-        of_seasons(GAMES_OF_300, lambda number: 2016 + number % 5),
-        "seasons 2017, 2018, 2019, 2020 begin before an earlier one has ended",
-    ),
-    "seasons without a past": (
-        of_seasons(invented_facts(7, games=20, quirks=False), lambda number: 2020 + min(number, 3)),
-        "seasons 2021, 2022, 2023 are all there is to forecast, and none has 10 games before",
-    ),
-    "one evening": (at_once(GAMES_OF_300), "too close together"),
-}
+AWAY = "http://127.0.0.1:9"
+"""No tracking server: nothing listens there."""
+
+
+def store(folder: Path) -> str:
+    return f"sqlite:///{folder}/mlflow.db"
+
+
+def runs(folder: Path) -> tuple[list[Run], MlflowClient]:
+    """The runs of the NFL's experiment, and the client that found them."""
+    client = MlflowClient(store(folder), store(folder))
+    experiment = client.get_experiment_by_name("NFL")
+    assert experiment is not None
+    return list(client.search_runs([experiment.experiment_id])), client
 
 
 class TestTraining:
@@ -197,24 +172,49 @@ class TestTraining:
 
     @pytest.fixture
     def training(self, sqlite_database: Engine, tmp_path: Path) -> Callable[..., Version]:
-        def attempt(league: League, facts: Batch, recipe: Recipe = RESULTS, **given: Any) -> Version:
+        def attempt(
+            league: League, facts: Batch, recipe: Recipe = RESULTS, uri: str = store(tmp_path), **given: Any
+        ) -> Version:
             archive.record(sqlite_database, league, facts, source="test", recorded_at=NOW)
             flagged = [flag.name for flag in examine_facts(league, load_facts(sqlite_database, league, LATER))]
             accept = [*flagged, *(f"{league.key}-{season}-season_day" for season in range(2015, 2025))]
+            wanted = {"accept": accept, **given}
             return train(
                 sqlite_database, league, recipe, bundles=tmp_path / "bundles", signer=Signer(b"test key", "bundle"),
-                tracking_uri=f"sqlite:///{tmp_path}/mlflow.db", known_by=LATER, now=LATER,
-                accept=accept, **given,
+                tracking_uri=uri, known_by=LATER, now=LATER, **wanted,
             )  # fmt: skip
 
         return attempt
 
     @pytest.mark.parametrize("name", REFUSED)
-    def test_it_is_refused_by_name(self, name: str, training: Callable[..., Version], sqlite_database: Engine) -> None:
-        facts, said = REFUSED[name]
-        with pytest.raises(ServiceError, match=said):
+    def test_it_is_refused_by_name_on_the_screen_and_in_the_run(
+        self, name: str, training: Callable[..., Version], sqlite_database: Engine, tmp_path: Path
+    ) -> None:
+        facts, said, reason = REFUSED[name]
+        with pytest.raises(ServiceError, match=said) as refused:
             training(NFL, facts)
+        (run,), client = runs(tmp_path)
+        assert run.info.status == "FAILED"
+        assert (run.data.tags["refusal"], run.data.tags["refusal_code"]) == (reason, "SERVICE_ERROR")
+        assert run.data.tags["refusal_message"] == refused.value.message
+        read = reason not in ("too_few_games", "score_no_number")
+        assert run.data.tags.get("snapshot_sha256") == (facts.sha256() if read else None)
+        assert client.search_registered_models() == []
         assert deployment.versions(sqlite_database) == []
+        assert deployment.deployments(sqlite_database) == {}
+
+    def test_what_the_quality_gate_refuses_stands_in_the_run_with_its_names(
+        self, training: Callable[..., Version], tmp_path: Path
+    ) -> None:
+        with pytest.raises(ServiceError, match="The data was refused"):
+            training(NFL, rescored(GAMES_OF_300, lambda _: (20, 17)), accept=[])
+        (run,), _ = runs(tmp_path)
+        assert run.data.tags["refusal"] == "quality"
+        assert "NFL-2022-home_wins" in run.data.tags["quality"]
+
+    def test_a_tracking_server_that_is_away_does_not_hide_the_refusal(self, training: Callable[..., Version]) -> None:
+        with pytest.raises(ServiceError, match="NFL has 19 finished games"):
+            training(NFL, REFUSED["too few games"][0], uri=AWAY)
 
     def test_a_score_that_is_no_number_is_refused_with_its_game(
         self, training: Callable[..., Version], monkeypatch: pytest.MonkeyPatch
@@ -253,81 +253,3 @@ class TestTraining:
         facts = Batch(GAMES_OF_300.games, GAMES_OF_300.results, quotes)
         version = training(EPL, facts, replace(RECIPES["prices"], rounds=5))
         assert version.scores["scores"][0]["games"] >= 100
-
-
-class TestFallBack:
-    """Elo, the sport together, or the league alone: by how many games there are."""
-
-    def test_a_handful_of_games_rests_on_elo(self) -> None:
-        small = invented(NFL, 60)
-        assert small.basis == "elo"
-        trained = fit(RESULTS, small)
-        spec = trained.fitted.spec
-        assert not trained.fitted.trees
-        used = np.flatnonzero(np.array(spec.outcome.linears[0].coefficients).any(axis=0))
-        assert [trained.recipe.features.names[place] for place in used] == ["rating_gap"]
-        rows = np.zeros((1, len(trained.recipe.features.names)))
-        rows[0, trained.recipe.features.names.index("rating_gap")] = 400.0
-        assert trained.fitted.forecaster().probabilities(rows)[0, 0] == pytest.approx(10 / 11)
-        assert evaluate(trained.blocks).scores[0].games > 20
-
-    def test_with_prices_a_handful_of_games_takes_the_market_as_it_is(self) -> None:
-        small = invented(EPL, 100)
-        assert small.basis == "elo"
-        trained = fit(RECIPES["prices"], small)
-        place = [trained.recipe.features.names.index(name) for name in ("market_log_odds", "market_draw")]
-        rows = np.zeros((1, len(trained.recipe.features.names)))
-        rows[0, place] = np.log(0.5 / 0.3), np.log(0.2 / np.sqrt(0.5 * 0.3))
-        said = trained.fitted.forecaster().blended(rows)[0]
-        assert np.exp(said) / np.exp(said).sum() == pytest.approx([0.5, 0.2, 0.3], abs=0.02)
-
-    def test_elo_gives_the_draw_its_share(self) -> None:
-        small = invented(EPL, 40)
-        trained = fit(RESULTS, small)
-        even = trained.fitted.forecaster().probabilities(np.zeros((1, len(trained.recipe.features.names))))[0]
-        assert even[0] == pytest.approx(even[2])
-        assert 0.15 < even[1] < 0.35
-
-    def test_a_small_league_learns_from_its_sport(self) -> None:
-        small = invented(EPL, 60)
-        pooled = replace(small, lenders=(invented(LALIGA, 500, seed=8),))
-        assert pooled.basis == "pooled"
-        assert "LALIGA (500 games)" in pooled.rests_on
-        trained = fit(RESULTS, pooled)
-        assert trained.recipe.pooled_with[0].startswith("LALIGA:")
-        assert trained.recipe.label != RESULTS.of(small).label
-        grown = replace(small, lenders=(invented(LALIGA, 510, seed=8),))
-        assert RESULTS.of(grown).pooled_with != trained.recipe.pooled_with
-        assert RESULTS.of(grown).label == trained.recipe.label
-        assert len(trained.fitted.spec.outcome.linears) == 2
-
-    def test_nothing_is_borrowed_from_the_future(self) -> None:
-        small, lender = invented(EPL, 200), invented(LALIGA, 500, seed=8)
-        moment = float(small.starts[100])
-        basis, lessons = replace(small.select(small.starts < moment), lenders=(lender,)).lessons(moment)
-        assert basis == "pooled"
-        assert len(lessons) == 100 + (lender.starts < moment).sum()
-        assert (lessons.starts < moment).all()
-        assert (np.diff(lessons.starts) >= 0).all()
-
-    def test_enough_games_stand_alone(self) -> None:
-        assert invented(NFL, LEARNING_GAMES).basis == "own"
-
-    def test_the_archive_lends_only_what_plays_alike(self, sqlite_database: Engine) -> None:
-        for league, games in ((EPL, 60), (LALIGA, 400), (NFL, 400)):
-            archive.record(
-                sqlite_database, league, invented_facts(5, games=games, quirks=False), source="test", recorded_at=NOW
-            )
-        dataset = load_dataset(sqlite_database, EPL, NOW + timedelta(days=1), LEAGUES)
-        assert [other.league.key for other in dataset.lenders] == ["LALIGA"]
-
-    @pytest.mark.filterwarnings("ignore")
-    def test_the_version_says_what_it_rests_on(self, sqlite_database: Engine, tmp_path: Path) -> None:
-        archive.record(sqlite_database, EPL, invented_facts(5, games=60, quirks=False), source="test", recorded_at=NOW)
-        told: dict[str, str] = {}
-        version = train(
-            sqlite_database, EPL, RESULTS, bundles=tmp_path, signer=Signer(b"test key", "bundle"),
-            tracking_uri=f"sqlite:///{tmp_path}/mlflow.db", known_by=NOW, now=NOW, on_stage=told.__setitem__,
-        )  # fmt: skip
-        assert version.scores["basis"] == "elo"
-        assert "Elo ratings" in told["data"]
