@@ -116,6 +116,8 @@ def _register_models(
     versions = []
     for number, model in enumerate(models):
         out.working(f"registering {model.name}", number, len(models))
+        if model.known is not None:
+            shelf(settings).sign_again(model.known)
         versions.append(model.known or _registered(engine, settings, model, now))
     new = sum(model.trained is not None for model in models)
     out.stage("register", f"{new} new versions in MLflow, {len(versions)} models in all")

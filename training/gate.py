@@ -33,7 +33,7 @@ judged without 4.
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -78,13 +78,16 @@ class Contender:
 
     version: Version
     losses: HeldOut
+    note: str = ""
+    """What is missing of the losses, and why."""
 
 
 def judge(challenger: Contender, champion: Contender | None, examined: Sequence[Check] = ()) -> Verdict:
     """Apply the rule; ``examined`` are the checks that need the bundle itself."""
     checks = by_itself(challenger.version.scores)
     if champion is not None:
-        checks.append(beside(challenger, champion))
+        compared = beside(challenger, champion)
+        checks.append(replace(compared, numbers="; ".join(filter(None, (compared.numbers, champion.note)))))
     return Verdict(challenger.version.model, challenger.version.version, (*checks, *examined))
 
 

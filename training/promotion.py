@@ -10,7 +10,14 @@ import numpy as np
 from sqlalchemy.engine import Engine
 
 from core.betting.leagues import Leagues
-from core.errors import ConflictError, DataIntegrityError, ValidationError
+from core.errors import (
+    ConflictError,
+    DataIntegrityError,
+    ExternalServiceError,
+    SecurityError,
+    ServiceError,
+    ValidationError,
+)
 from core.registry import deployment, held_out
 from core.registry.bundle import Bundle
 from core.registry.deployment import Deployment, Version
@@ -78,14 +85,19 @@ def _opponent(
 ) -> Contender | None:
     """The champion with its losses: those it was registered with, and those of its bundle on games after its training.
 
-    None when this code computes other features than it needs, so that it cannot answer.
+    Where its bundle cannot be had, after a change of the key for example, the former alone. None when this code
+    computes other features than it needs, so that it cannot answer.
     """
-    bundle = shelf.take(champion)
+    registered = held_out.held_out(engine, champion.model, champion.version)
+    try:
+        bundle = shelf.take(champion)
+    except (SecurityError, ServiceError, ExternalServiceError) as error:
+        note = f"its bundle cannot be had, so only the losses it was registered with count: {error.message}"
+        return Contender(champion, registered or held_out.NOTHING, note)
     try:
         features = _features(bundle)
     except DataIntegrityError:
         return None
-    registered = held_out.held_out(engine, champion.model, champion.version)
     since = _since_training(bundle, features, dataset, challengers)
     return Contender(champion, since if registered is None else _joined(registered, since))
 

@@ -17,6 +17,7 @@ from core.registry import deployment
 from core.registry.bundle import Manifest, write_bundle
 from core.registry.bundle_files import MANIFEST
 from core.registry.deployment import Version, model_name
+from core.registry.shelf import Shelf
 from core.registry.tracking import Tracking
 from core.registry.trial import try_bundle
 from core.signing import Signer
@@ -74,6 +75,8 @@ def train(
 ) -> Version:
     """Train on what was known by the moment and register the model; ``on_stage`` hears each stage's one result.
 
+    What was made of the same data by the same recipe is not made again; only its bundle is signed, if the key changed.
+
     ``accept`` names refusals of the quality gate that somebody takes responsibility for; the run's tags repeat them.
     ``others`` are leagues from whose games one with few of its own may learn, where sport and outcomes are the same.
 
@@ -86,8 +89,9 @@ def train(
         known = already_trained(engine, recipe, dataset)
         if known is not None:
             reconciled(engine, tracking_uri, known.model, league, now)
+            signed = Shelf(bundles, tracking_uri, signer).sign_again(known)
             same = f"{known.model} version {known.version} was made of the same data and recipe"
-            on_stage("train", f"nothing new: {same}")
+            on_stage("train", f"nothing new: {same}{'; signed under the new key' if signed else ''}")
             return known
         trained = _trained(attempt.recipe, dataset, accept, on_stage)
         version = register(

@@ -19,6 +19,8 @@ from core.signing import Signer
 
 MANIFEST: Final = "manifest.json"
 SIGNATURE: Final = "manifest.sig"
+GROWING: Final = ".growing-"
+"""How the name of a folder begins that is still being written."""
 SPEC: Final = "forecaster.json"
 GOLDEN: Final = "golden.json"
 TREES: Final = {question: f"{question}.lgb" for question in QUESTIONS}
@@ -29,7 +31,7 @@ LARGEST_FILE: Final = 64 * 2**20
 def placed(folder: Path, contents: Mapping[str, bytes], signature: str) -> Path:
     """Write the files beside the folder, then give them its name in one step."""
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=folder.parent, prefix=".growing-", ignore_cleanup_errors=True) as growing:
+    with TemporaryDirectory(dir=folder.parent, prefix=GROWING, ignore_cleanup_errors=True) as growing:
         for name, content in {**contents, SIGNATURE: signature.encode()}.items():
             (Path(growing) / name).write_bytes(content)
         Path(growing).chmod(0o755)
@@ -57,6 +59,23 @@ def verified(folder: Path, expected_sha256: str, signer: Signer) -> dict[str, by
             hint="It was changed, or signed under another SIGNING_KEY.",
         )
     return _registered(folder, manifest, expected_sha256)
+
+
+def due_signature(folder: Path, expected_sha256: str, signer: Signer) -> str | None:
+    """The signature that the bundle lacks after a change of the key; None if it bears ours.
+
+    Raises SecurityError naming the file that is not the one registered: such a bundle is never signed.
+    """
+    manifest = undamaged(folder, expected_sha256)[MANIFEST]
+    signature = read_file(folder, SIGNATURE).decode("ascii", "replace").strip()
+    return None if signer.verifies(manifest, signature) else signer.sign(manifest)
+
+
+def sign(folder: Path, signature: str) -> None:
+    """Let the signature take the place of the one that is there, in one step."""
+    with TemporaryDirectory(dir=folder.parent, prefix=GROWING, ignore_cleanup_errors=True) as growing:
+        (Path(growing) / SIGNATURE).write_text(signature)
+        (Path(growing) / SIGNATURE).replace(folder / SIGNATURE)
 
 
 def undamaged(folder: Path, expected_sha256: str) -> dict[str, bytes]:

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from core.errors import ExternalServiceError
 from core.registry.bundle import Manifest
+from core.registry.bundle_files import GROWING, SIGNATURE
 from core.registry.deployment import Deployment, Version
 from core.registry.mlflow_store import as_external_error, keep_quiet, local_folder, prepare_store
 from core.registry.runs import Lineage, Noted, Refused, Run
@@ -157,7 +158,7 @@ class Tracking:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with (
             as_external_error(self._uri),
-            tempfile.TemporaryDirectory(dir=folder.parent, prefix=".growing-") as growing,
+            tempfile.TemporaryDirectory(dir=folder.parent, prefix=GROWING) as growing,
         ):
             self._mlflow.artifacts.download_artifacts(
                 artifact_uri=f"models:/{version.model}/{version.version}", dst_path=growing
@@ -168,6 +169,15 @@ class Tracking:
                 raise ExternalServiceError(msg)
             if not folder.exists():
                 shutil.move(str(found.parent), folder)
+
+    def sign_bundle(self, version: Version, signature: str) -> None:
+        """Give the copy of a version's bundle that MLflow holds another signature."""
+        with as_external_error(self._uri), tempfile.TemporaryDirectory() as folder:
+            signed = Path(folder) / SIGNATURE
+            signed.write_text(signature)
+            source: str = self._client.get_model_version(version.model, str(version.version)).source
+            logged = source.removeprefix("models:/")
+            self._client.log_model_artifact(logged, str(signed), f"data/{version.bundle_sha256}")
 
     def reachable(self) -> str:
         """A line for ``doctor``: how many registered models the store knows."""
