@@ -144,7 +144,7 @@ def _promote_models(
     for model in models:
         if deployments(engine)[model.name].challenger is None:
             continue
-        verdict, _ = promote(engine, leagues, shelf(settings), model.name, None, now)
+        verdict, _, _ = promote(engine, leagues, shelf(settings), model.name, None, now)
         refused += [f"{model.name} ({check.name}: {check.numbers})" for check in verdict.checks if not check.passed]
     champions = [record.model for record in deployments(engine).values() if record.champion is not None]
     text = f"{len(champions)} champions"

@@ -1,9 +1,7 @@
 """The MLflow client: runs, registered models and aliases. It and ``mlflow_store`` alone import MLflow."""
 
 import json
-import os
 import shutil
-import socket
 import tempfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -12,15 +10,16 @@ from pathlib import Path
 from typing import Any, Final
 
 from core.errors import ExternalServiceError
+from core.registry import processes
 from core.registry.bundle import Manifest
-from core.registry.bundle_files import GROWING, SIGNATURE
+from core.registry.bundle_files import SIGNATURE, growing
 from core.registry.deployment import Deployment, Version
 from core.registry.mlflow_store import as_external_error, keep_quiet, local_folder, prepare_store
 from core.registry.runs import Lineage, Noted, Refused, Run
 
 MODEL: Final = "model"
 PROCESS_TAG: Final = "dbsbm.process"
-"""Which process writes the run: host and process id. A run of a process that is gone will never end by itself."""
+"""Which process writes the run. A run of a process that is gone will never end by itself."""
 FORGOTTEN: Final = timedelta(days=1)
 """A run of another machine that is still open after this long counts as left behind."""
 LONGEST_DIGEST: Final = 36
@@ -54,7 +53,7 @@ class Tracking:
     def note_refusal(self, refused: Refused) -> str:
         """Leave a failed run that says why; returns its id."""
         with as_external_error(self._uri):
-            tags = {**refused.tags, "mlflow.note.content": refused.description, PROCESS_TAG: _this_process()}
+            tags = {**refused.tags, "mlflow.note.content": refused.description, PROCESS_TAG: processes.this_process()}
             made = self._client.create_run(self._experiment(refused.experiment), tags=tags, run_name=refused.name)
             self._client.set_terminated(made.info.run_id, "FAILED")
             return str(made.info.run_id)
@@ -155,15 +154,11 @@ class Tracking:
 
     def download_bundle(self, version: Version, folder: Path) -> None:
         """Fetch a version's bundle into the folder, which appears whole or not at all."""
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with (
-            as_external_error(self._uri),
-            tempfile.TemporaryDirectory(dir=folder.parent, prefix=GROWING) as growing,
-        ):
+        with as_external_error(self._uri), growing(folder.parent) as fresh:
             self._mlflow.artifacts.download_artifacts(
-                artifact_uri=f"models:/{version.model}/{version.version}", dst_path=growing
+                artifact_uri=f"models:/{version.model}/{version.version}", dst_path=str(fresh)
             )
-            found = next(Path(growing).rglob("manifest.json"), None)
+            found = next(fresh.rglob("manifest.json"), None)
             if found is None:
                 msg = f"{version.model} version {version.version} in MLflow holds no bundle."
                 raise ExternalServiceError(msg)
@@ -194,7 +189,7 @@ class Tracking:
     @contextmanager
     def _started(self, run: Run) -> Iterator[str]:
         self._mlflow.set_experiment(experiment_id=self._experiment(run.experiment))
-        tags = {**run.tags, PROCESS_TAG: _this_process()}
+        tags = {**run.tags, PROCESS_TAG: processes.this_process()}
         with self._mlflow.start_run(run_name=run.name, tags=tags, description=run.description) as active:
             yield active.info.run_id
 
@@ -264,16 +259,10 @@ def _dataset_input(lineage: Lineage) -> Any:
     return DatasetInput(dataset, [InputTag("mlflow.data.context", "training")])
 
 
-def _this_process() -> str:
-    return f"{socket.gethostname()}:{os.getpid()}"
-
-
 def _is_left_behind(run: Any, now: datetime) -> bool:
     """Whether the process that opened the run is gone: certain on its own machine, presumed after a day elsewhere."""
-    host, _, number = run.data.tags.get(PROCESS_TAG, "").rpartition(":")
-    if host == socket.gethostname() and number.isdecimal():
-        return int(number) != os.getpid() and not Path(f"/proc/{number}").exists()
-    return now - _moment(run) > FORGOTTEN
+    gone = processes.is_gone(run.data.tags.get(PROCESS_TAG, ""))
+    return now - _moment(run) > FORGOTTEN if gone is None else gone
 
 
 def _moment(run: Any) -> datetime:

@@ -50,32 +50,35 @@ def promote(
 
     session, out = begin(), Output(as_json=json)
     with our_database(session.settings) as engine:
-        verdict, record = judge_and_promote(
+        verdict, record, lag = judge_and_promote(
             engine, session.leagues, shelf(session.settings), model, version, session.now
         )
     lines = [f"{'passed' if check.passed else 'FAILED'}  {check.name}: {check.numbers}" for check in verdict.checks]
     end = f"champion of {model} is version {record.champion} (generation {record.generation})"
-    lines.append(end if verdict.passed else f"refused: {end}, unchanged")
-    out.result(
-        {"model": model, "promoted": verdict.passed, "checks": [vars(c) for c in verdict.checks], **vars(record)},
-        "\n".join(lines),
-    )
+    lines.append(_with_lag(end, lag) if verdict.passed else f"refused: {end}, unchanged")
+    checks = [vars(check) for check in verdict.checks]
+    said = {"model": model, "promoted": verdict.passed, "checks": checks, **vars(record), "aliases_wait_for": lag}
+    out.result(said, "\n".join(lines))
     if not verdict.passed:
         raise typer.Exit(EXIT_REFUSED)
 
 
 def rollback(model: str, json: AsJson = False) -> None:
-    """Give a model its previous champion back."""
+    """Give a model its previous champion back. A second time is refused until another version was promoted."""
     from flows.commands.session import begin
     from flows.jobs import our_database
     from training.promotion import roll_back
 
     session = begin()
     with our_database(session.settings) as engine:
-        record = roll_back(engine, session.settings.mlflow_tracking_uri, model, session.now)
-    Output(as_json=json).result(
-        vars(record), f"champion of {model} is version {record.champion} again (generation {record.generation})"
-    )
+        record, lag = roll_back(engine, session.settings.mlflow_tracking_uri, model, session.now)
+    end = f"champion of {model} is version {record.champion} again (generation {record.generation})"
+    Output(as_json=json).result({**vars(record), "aliases_wait_for": lag}, _with_lag(end, lag))
+
+
+def _with_lag(end: str, lag: str | None) -> str:
+    """What became of the record, and of MLflow's aliases where they do not follow at once."""
+    return end if lag is None else f"{end}; MLflow's aliases follow with the next train, promote or rollback: {lag}"
 
 
 @app.callback()

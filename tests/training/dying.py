@@ -18,7 +18,15 @@ from core.registry.tracking import Tracking
 from core.signing import Signer
 from training.recipe import RECIPES
 
-POINTS = ("bundle written", "run open", "model logged", "version made", "row written", "aliases set")
+POINTS = (
+    "bundle half written",
+    "bundle written",
+    "run open",
+    "model logged",
+    "version made",
+    "row written",
+    "aliases set",
+)
 KEY = Signer(b"a key for tests, no secret", "bundle")
 QUICK = replace(RECIPES["results"], rounds=3)
 
@@ -40,6 +48,8 @@ def dies(owner: Any, name: str, *, before: bool = False, calls: int = 1) -> None
 
 def prepare(point: str) -> None:
     match point:
+        case "bundle half written":
+            dies(Path, "chmod", before=True)  # of the folder, when its files are there
         case "bundle written":
             dies(module, "write_bundle")
         case "run open":

@@ -71,7 +71,7 @@ class House:
         ).version  # fmt: skip
 
     def promote(self) -> tuple[list[str], deployment.Deployment]:
-        verdict, record = promote(self.engine, LEAGUES, self.shelf, "NFL-results", None, LATER)
+        verdict, record, _ = promote(self.engine, LEAGUES, self.shelf, "NFL-results", None, LATER)
         return [check.name for check in verdict.checks if not check.passed], record
 
 

@@ -50,7 +50,7 @@ class Installation:
         ).version  # fmt: skip
 
     def promote(self, number: int | None = None) -> tuple[bool, list[str], deployment.Deployment]:
-        verdict, record = promote(self.engine, LEAGUES, self.shelf, MODEL, number, NOW)
+        verdict, record, _ = promote(self.engine, LEAGUES, self.shelf, MODEL, number, NOW)
         return verdict.passed, [check.name for check in verdict.checks if not check.passed], record
 
     def change_the_key(self) -> None:
@@ -85,8 +85,8 @@ def test_a_planted_worse_model_is_refused_and_a_planted_better_one_takes_over_an
     assert house.aliases == {"champion": good, "previous": poor}
     with pytest.raises(ConflictError, match="champion already"):
         house.promote(good)
-    assert roll_back(house.engine, house.shelf.tracking_uri, MODEL, NOW).champion == poor
-    assert house.aliases == {"champion": poor, "previous": good}
+    assert roll_back(house.engine, house.shelf.tracking_uri, MODEL, NOW)[0].champion == poor
+    assert house.aliases == {"champion": poor}
 
 
 def test_a_bundle_of_other_features_than_the_codes_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -118,7 +118,7 @@ def test_a_champion_whose_bundle_cannot_be_had_is_compared_by_its_registered_los
     deployment.install_champion(house.engine, deployment.deployment(house.engine, MODEL), poor, NOW)
     house.change_the_key()
     good = house.train(GOOD)
-    verdict, record = promote(house.engine, LEAGUES, house.shelf, MODEL, None, NOW)
+    verdict, record, _ = promote(house.engine, LEAGUES, house.shelf, MODEL, None, NOW)
     (beside,) = [check for check in verdict.checks if check.name == f"not worse than version {poor}"]
     assert "its bundle cannot be had, so only the losses it was registered with count: manifest" in beside.numbers
     assert (verdict.passed, record.champion) == (True, good)
