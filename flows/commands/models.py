@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from core.errors import EXIT_REFUSED, ValidationError
+from core.errors import EXIT_REFUSED
+from flows.files import must_be_writable, writing
 from flows.output import AsJson, Output, table
 from flows.scores import evaluation_text
 
@@ -126,15 +127,14 @@ def card(
     from flows.jobs import our_database
     from training.record import CARD
 
+    must_be_writable(output)
     session = begin()
     with our_database(session.settings) as engine:
         record = deployment.deployment(engine, model)
         asked = deployment.version(engine, model, version or record.champion or record.challenger or 0)
     page = Tracking(session.settings.mlflow_tracking_uri).document(asked.run_id, CARD)
-    try:
+    with writing(output):
         output.write_text(page, encoding="utf-8")
-    except OSError as error:
-        raise ValidationError(f"--output: {output} cannot be written: {error.strerror}.", field="output") from error
     said = {"model": model, "version": asked.version, "run_id": asked.run_id, "file": str(output)}
     Output(as_json=json).result(said, f"card of {model} version {asked.version}: {output}")
 
