@@ -100,8 +100,9 @@ def list_models(context: typer.Context, json: AsJson = False) -> None:
         role = " ".join(
             name for name in ("champion", "challenger", "previous") if getattr(record, name) == item.version
         )
-        rows.append((item.model, item.version, role or "-", f"{item.trained_until:%Y-%m-%d}", *_losses(item)))
-    header = ("model", "version", "role", "until", "games", "log loss", "base rate", "elo", "market")
+        until, basis = f"{item.trained_until:%Y-%m-%d}", item.scores.get("basis", "-")
+        rows.append((item.model, item.version, role or "-", until, basis, *_losses(item)))
+    header = ("model", "version", "role", "until", "rests on", "games", "log loss", "base rate", "elo", "market")
     Output(as_json=json).result(
         {
             "models": {name: vars(record) for name, record in records.items()},

@@ -59,6 +59,8 @@ def test_promoting_the_champion_again_is_a_conflict(built: Project) -> None:
 def test_models_show_each_version_beside_the_yardsticks(built: Project) -> None:
     shown = built.run("models")
     assert "champion" in shown
+    assert "rests on" in shown.split("\n")[0]
+    assert " own " in shown
     assert all(yardstick in shown for yardstick in ("base rate", "elo", "market"))
 
 
