@@ -104,19 +104,24 @@ def train(
 def _trained(recipe: Recipe, dataset: Dataset, accept: Collection[str], on_stage: Stage) -> Trained:
     """Look at the data, say what is doubtful about them, and fit."""
     on_stage("data", f"{len(dataset):,} games, sha256 {dataset.snapshot_sha256[:12]}; {dataset.rests_on}")
-    warnings = [*map(str, examined(dataset, accept)), *overlaps(dataset)]
+    warnings = doubts(dataset, accept)
     if warnings:
         on_stage("quality", f"{len(warnings)} warnings: {'; '.join(warnings)}")
     idle = f"; the same in every game: {', '.join(constants(recipe, dataset))}" if constants(recipe, dataset) else ""
     fingerprint = recipe.features.fingerprint(dataset.league.sport)
     on_stage("features", f"{len(recipe.features.names)} features, {fingerprint[:12]}{idle}")
-    return replace(fit(recipe, dataset, on_stage), warnings=tuple(warnings))
+    return replace(fit(recipe, dataset, on_stage), warnings=warnings)
 
 
 def examined(dataset: Dataset, accept: Collection[str] = ()) -> list[Flag]:
     """The quality gate's warnings about the data. Raises ServiceError when it refuses them for more than ``accept``."""
     facts = examine_facts(dataset.league, dataset.facts)
     return admit([*facts, *examine_features(dataset.league, EVERYTHING.names, dataset.seasons, dataset.values)], accept)
+
+
+def doubts(dataset: Dataset, accept: Collection[str] = ()) -> tuple[str, ...]:
+    """All that is doubtful about the data, in words. Raises ServiceError when the quality gate refuses them."""
+    return (*map(str, examined(dataset, accept)), *overlaps(dataset))
 
 
 def already_trained(engine: Engine, recipe: Recipe, dataset: Dataset) -> Version | None:
@@ -214,11 +219,7 @@ def register(
             command=f"dbsbm train --league {league.key} --recipe {recipe.name}",
             folder=Path(pictures),
             documents={"snapshot.json": snapshot.to_json(), "recipe.json": json.dumps(recipe.parameters(), indent=1)},
-            tags={
-                "bundle_sha256": identity,
-                "basis": trained.dataset.basis,
-                "constant_features": " ".join(constants(recipe, trained.dataset)) or "none",
-            },
+            tags={"bundle_sha256": identity},
         )
         scores = trained.evaluation.to_json() | {"basis": trained.dataset.basis, "rests_on": trained.dataset.rests_on}
         with tracking.recording(run, folder, manifest, example, scores=scores, now=now) as version:
