@@ -165,7 +165,7 @@ def admit(flags: Iterable[Flag], accepted: Collection[str] = ()) -> list[Flag]:
             "Look at the source, back-fill what is right, and train again."
             f" If it is right as it is: `dbsbm train --accept {standing[0].name}`."
         )
-        raise ServiceError(msg, hint=hint, flags=shown)
+        raise ServiceError(msg, hint=hint, reason="quality", flags=shown)
     return [*(flag._replace(level="accepted") for flag in refused), *(flag for flag in known if flag not in refused)]
 
 

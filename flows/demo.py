@@ -116,6 +116,8 @@ def _register_models(
     versions = []
     for number, model in enumerate(models):
         out.working(f"registering {model.name}", number, len(models))
+        if model.known is not None:
+            shelf(settings).sign_again(model.known)
         versions.append(model.known or _registered(engine, settings, model, now))
     new = sum(model.trained is not None for model in models)
     out.stage("register", f"{new} new versions in MLflow, {len(versions)} models in all")
@@ -142,7 +144,7 @@ def _promote_models(
     for model in models:
         if deployments(engine)[model.name].challenger is None:
             continue
-        verdict, _ = promote(engine, leagues, shelf(settings), model.name, None, now)
+        verdict, _, _ = promote(engine, leagues, shelf(settings), model.name, None, now)
         refused += [f"{model.name} ({check.name}: {check.numbers})" for check in verdict.checks if not check.passed]
     champions = [record.model for record in deployments(engine).values() if record.champion is not None]
     text = f"{len(champions)} champions"

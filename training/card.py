@@ -67,6 +67,7 @@ def card_html(subject: Subject, pictures: Iterable[Path]) -> str:
         subject=subject,
         league=subject.dataset.league,
         facts=_facts(subject),
+        made_of=_made_of(subject),
         parameters=subject.recipe.parameters(),
         measures={key: name for key, name in MEASURES.items() if ranked or key != "ranked_probability"},
         scores=[(YARDSTICKS[score.name], score) for score in evaluation.scores],
@@ -138,6 +139,17 @@ def _against(evaluation: Evaluation, yardstick: str) -> Comparison | None:
     return next(found, None)
 
 
+def _made_of(subject: Subject) -> str:
+    """What gives the outcome's probabilities."""
+    if subject.dataset.basis != "elo":
+        return "a blend of linear models and LightGBM trees, calibrated on games they had not seen"
+    if subject.recipe.variant == "prices":
+        return (
+            "the market's own where a game has a price, with one slope and no model fitted: games are too few for one"
+        )
+    return "those of Elo ratings with standard parameters: games are too few to fit a model to"
+
+
 def _facts(subject: Subject) -> dict[str, Any]:
     dataset = subject.dataset
     return {
@@ -145,6 +157,7 @@ def _facts(subject: Subject) -> dict[str, Any]:
         "Data SHA-256": dataset.snapshot_sha256,
         "Feature fingerprint": subject.fingerprint,
         "Recipe": subject.recipe.label,
+        "Rests on": f"{dataset.basis}: {dataset.rests_on}",
         "Code": subject.code_version,
         "Known by": f"{subject.known_by:%Y-%m-%d %H:%M} UTC",
         "Learnt from": f"{len(dataset):,} games, seasons {dataset.seasons.min()} to {dataset.seasons.max()}",

@@ -155,11 +155,11 @@ def checked(dataset: Dataset, known_by: datetime) -> Dataset:
     league, games = dataset.league, len(dataset)
     if games < FEWEST_GAMES:
         msg = f"{league.key} has {games} finished games by {known_by:%Y-%m-%d}; {FEWEST_GAMES} are needed."
-        raise ServiceError(msg, hint="Back-fill more seasons with `dbsbm backfill`.")
+        raise ServiceError(msg, hint="Back-fill more seasons with `dbsbm backfill`.", reason="too_few_games")
     wrong = np.flatnonzero(~np.isfinite(dataset.margins))
     if len(wrong):
         msg = f"{league.key}: the score of game {dataset.game_ids[wrong[0]]} is no number ({len(wrong)} such games)."
-        raise ServiceError(msg, hint="Correct the result in the archive.")
+        raise ServiceError(msg, hint="Correct the result in the archive.", reason="score_no_number")
     return dataset
 
 
@@ -169,7 +169,7 @@ def refuse_one_ending(dataset: Dataset) -> None:
     if len(ended) < 2:
         said = f"with {dataset.classes[ended.pop()]}" if ended else "level"
         msg = f"{dataset.league.key}: all {len(dataset)} finished games ended {said}; there is nothing to tell apart."
-        raise ServiceError(msg, hint="Look at the scores: a side may be missing or swapped.")
+        raise ServiceError(msg, hint="Look at the scores: a side may be missing or swapped.", reason="one_outcome_only")
 
 
 def dataset_of(league: League, facts: Batch) -> Dataset:

@@ -7,19 +7,16 @@ import numpy as np
 from feature_store.features import EVERYTHING
 from training.dataset import Dataset
 from training.recipe import Recipe
+from training.splits import overlapping_seasons
 
 
 def overlaps(dataset: Dataset) -> Iterator[str]:
     """Seasons that begin before an earlier one has ended; what is left of that teaches nothing about them."""
-    seasons = sorted(set(dataset.seasons.tolist()))
-    for season in seasons[1:]:
-        first = dataset.starts[dataset.seasons == season].min()
-        left = int(((dataset.seasons < season) & (dataset.starts >= first)).sum())
-        if left:
-            yield (
-                f"season {season} begins before an earlier one has ended: {left} games of that are not learnt from in"
-                f" forecasting {season}"
-            )
+    for season, left in overlapping_seasons(dataset):
+        yield (
+            f"season {season} begins before an earlier one has ended: {left} games of that are not learnt from in"
+            f" forecasting {season}"
+        )
 
 
 def constants(recipe: Recipe, dataset: Dataset) -> tuple[str, ...]:

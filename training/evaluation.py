@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.betting.odds import FloatArray
+from core.errors import ServiceError
 from core.registry.held_out import HeldOut
 from feature_store.features import EVERYTHING
 from training import metrics
@@ -62,6 +63,7 @@ class Season:
     name: str
     games: int
     scores: tuple[Score, ...]
+    """None where every game ended level and that is no outcome."""
     margin_error: float
     total_error: float
 
@@ -126,9 +128,15 @@ class Evaluation:
 def evaluate(blocks: Sequence[Forecasts]) -> Evaluation:
     """Score all blocks together and each alone.
 
-    Games that ended level where that is no outcome count for margin and total only.
+    Games that ended level where that is no outcome count for margin and total only. Raises ServiceError when all did.
     """
     together = _Together(blocks)
+    if not len(together.outcomes):
+        league, names = blocks[0].games.league.key, ", ".join(block.block for block in blocks)
+        msg = f"{league}: all {len(together.mask)} games held out ({names}) ended level; there is nothing to judge by."
+        raise ServiceError(
+            msg, hint="Look at their scores, or back-fill more seasons with `dbsbm backfill`.", reason="held_out_level"
+        )
     raw = together.decided([block.uncalibrated for block in blocks])
     perfect = metrics.perfect_calibration_errors(together.model)
     return Evaluation(
@@ -270,10 +278,11 @@ def _mean_error(blocks: Sequence[Forecasts], question: str) -> float:
 
 
 def _season(block: Forecasts) -> Season:
+    together = _Together([block])
     return Season(
         name=block.block,
         games=len(block.games),
-        scores=_Together([block]).scores(),
+        scores=together.scores() if len(together.outcomes) else (),
         margin_error=_mean_error([block], "margin"),
         total_error=_mean_error([block], "total"),
     )

@@ -2,7 +2,7 @@
 
 import json
 import tempfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from pathlib import Path
@@ -13,14 +13,17 @@ from sqlalchemy.engine import Engine
 from core.betting.leagues import League, nearest
 from core.errors import ResourceNotFoundError, ValidationError
 from core.registry.held_out import HeldOut, pair
-from core.registry.tracking import Noted, Tracking
+from core.registry.runs import Noted
+from core.registry.tracking import Tracking
 from feature_store.features import CATALOGUE, feature_set
 from training import metrics
 from training.dataset import load_dataset
+from training.gate import FEWEST_GAMES
 from training.importance import importance_of
 from training.recipe import Recipe
 from training.record import HELD_OUT, run_of
-from training.train import Trained, examined, fit, subject_of
+from training.refusals import Attempt, refusals_noted
+from training.train import Trained, doubts, fit, subject_of
 
 FIXED: Final = ("name", "variant", "features")
 """What makes a recipe the one it is; features are changed by name."""
@@ -119,19 +122,23 @@ def experiment(
     tracking_uri: str,
     known_by: datetime,
     now: datetime,
+    accept: Collection[str] = (),
     others: Iterable[League] = (),
     on_stage: Callable[[str, str], None] = lambda _stage, _result: None,
 ) -> tuple[str, Trained]:
     """Walk a changed recipe forward and log it as a run; registers nothing. Returns the run's id and what was found.
 
-    Raises ServiceError when the league has too few games or the quality gate refuses them, ExternalServiceError when
+    ``accept`` names refusals of the quality gate to let pass, as in a training. Raises ServiceError when the league has
+    too few games or the quality gate refuses them, after noting it as a failed run, and ExternalServiceError when
     MLflow is away.
     """
     tried = changed(recipe, change)
-    dataset = load_dataset(engine, league, known_by, others)
-    on_stage("data", f"{len(dataset):,} games, {len(tried.features.names)} features, {change.words}")
-    warnings = tuple(map(str, examined(dataset)))
-    trained = replace(fit(tried, dataset, on_stage), warnings=warnings)
+    with refusals_noted(tracking_uri, experiments_of(league), Attempt(league, tried, known_by)) as attempt:
+        dataset = load_dataset(engine, league, known_by, others)
+        attempt.snapshot_sha256 = dataset.snapshot_sha256
+        on_stage("data", f"{len(dataset):,} games, {len(tried.features.names)} features, {change.words}")
+        warnings = doubts(dataset, accept)
+        trained = replace(fit(tried, dataset, on_stage), warnings=warnings)
     tracking = Tracking(tracking_uri)
     tracking.tidy(experiments_of(league), (), now)
     name = f"{league.key}-{recipe.name} {change.words}"
@@ -143,7 +150,7 @@ def experiment(
             experiment=experiments_of(league),
             command="dbsbm experiment",
             folder=Path(folder),
-            documents={"recipe.json": json.dumps(tried.parameters(), indent=1)},
+            documents={"recipe.json": json.dumps(trained.recipe.parameters(), indent=1)},
             tags={"change": change.words},
         )
         run_id = tracking.note(replace(run, name=name))
@@ -166,29 +173,47 @@ class Compared:
     """Standard error of the difference, the games of a week as one cluster."""
 
 
-def compare(tracking: Tracking, league: League, against: str | None = None, last: int = 20) -> list[Compared]:
-    """The league's newest trials and trainings beside one of them: the best of all if none is named.
+def compare(
+    tracking: Tracking, league: League, against: str | None = None, last: int = 20, variant: str | None = None
+) -> list[Compared]:
+    """The league's newest trials and trainings beside one of them; of one variant, if it is named.
 
-    ``against`` is a run's id or its beginning. Raises ResourceNotFoundError where there is no such run.
+    ``against`` is a run's id or its beginning. Without it, the reference is the best of the newest run's variant, by
+    the paired difference to that run on the games they share, 100 or more. Raises ResourceNotFoundError where there is
+    no such run.
     """
-    runs = tracking.runs([league.key, experiments_of(league)])[-last:]
+    found = tracking.runs([league.key, experiments_of(league)])
+    runs = [run for run in found if variant in (None, run.tags.get("variant"))][-last:]
     if not runs:
         raise ResourceNotFoundError(
             f"{league.key} has no runs yet.", hint=f"Make one with `dbsbm experiment --league {league.key}`."
         )
-    reference = _reference(runs, against)
     losses = {run.run_id: HeldOut.from_json(tracking.document(run.run_id, HELD_OUT)) for run in runs}
+    reference = _best(runs, losses) if against is None else _named(runs, against)
     return [_compared(run, losses[run.run_id], losses[reference.run_id]) for run in runs]
 
 
-def _reference(runs: Sequence[Noted], against: str | None) -> Noted:
-    if against is None:
-        return min(runs, key=lambda run: run.metrics["model_log_loss"])
+def _named(runs: Sequence[Noted], against: str) -> Noted:
     found = [run for run in runs if run.run_id.startswith(against)]
     if len(found) != 1:
         msg = f"{'No' if not found else 'More than one'} run begins with {against!r}."
         raise ResourceNotFoundError(msg, nearest=tuple(run.run_id[:8] for run in runs[-3:]))
     return found[0]
+
+
+def _best(runs: Sequence[Noted], losses: Mapping[str, HeldOut]) -> Noted:
+    """Of the runs of the newest one's variant the one that is best beside it, each on the games they share.
+
+    Raw means do not compare: a run that was proved on other seasons had easier or harder games.
+    """
+    newest = runs[-1]
+    beside = [
+        _compared(run, losses[run.run_id], losses[newest.run_id])
+        for run in runs
+        if run.tags.get("variant") == newest.tags.get("variant")
+    ]
+    comparable = [one for one in beside if one.shared_games >= FEWEST_GAMES]
+    return min(comparable, key=lambda one: one.difference).run if comparable else newest
 
 
 def _compared(run: Noted, own: HeldOut, others: HeldOut) -> Compared:

@@ -10,7 +10,15 @@ import numpy as np
 from sqlalchemy.engine import Engine
 
 from core.betting.leagues import Leagues
-from core.errors import ConflictError, DataIntegrityError, ValidationError
+from core.errors import (
+    ConflictError,
+    DataIntegrityError,
+    DbsbmError,
+    ExternalServiceError,
+    SecurityError,
+    ServiceError,
+    ValidationError,
+)
 from core.registry import deployment, held_out
 from core.registry.bundle import Bundle
 from core.registry.deployment import Deployment, Version
@@ -26,33 +34,47 @@ from training.gate import Check, Contender, Verdict, judge
 
 def promote(
     engine: Engine, leagues: Leagues, shelf: Shelf, model: str, number: int | None, now: datetime
-) -> tuple[Verdict, Deployment]:
+) -> tuple[Verdict, Deployment, str | None]:
     """Judge the challenger (or the version named) and make it champion if it passes.
 
-    The deployment record decides; MLflow's aliases are mirrored afterwards. Raises ConflictError when the
-    record changes meanwhile, ValidationError when there is nothing to promote.
+    The deployment record decides. The last of the answer is why MLflow's aliases do not follow it yet, None if they do.
+    Raises ConflictError when the record changes meanwhile, ValidationError when there is nothing to promote.
     """
     seen = deployment.deployment(engine, model)
     wanted = number if number is not None else seen.challenger
     if wanted is None:
         raise ValidationError(f"{model} has no challenger.", hint="Train one with `dbsbm train`.", field="model")
     if wanted == seen.champion:
+        mirrored(shelf.tracking_uri, seen)
         raise ConflictError(f"{model} version {wanted} is the champion already.")
     challenger = deployment.version(engine, model, wanted)
     champion = None if seen.champion is None else deployment.version(engine, model, seen.champion)
     verdict = examined(engine, leagues, shelf, challenger, champion)
     if not verdict.passed:
-        return verdict, seen
+        return verdict, seen, None
     changed = deployment.install_champion(engine, seen, wanted, now)
-    Tracking(shelf.tracking_uri).mirror(changed)
-    return verdict, changed
+    return verdict, changed, mirrored(shelf.tracking_uri, changed)
 
 
-def roll_back(engine: Engine, tracking_uri: str, model: str, now: datetime) -> Deployment:
-    """Give the model its previous champion back. Raises ConflictError when there is none."""
+def roll_back(engine: Engine, tracking_uri: str, model: str, now: datetime) -> tuple[Deployment, str | None]:
+    """Give the model its previous champion back; and why MLflow's aliases do not follow yet, None if they do.
+
+    Raises ConflictError when there is none, as after a rollback.
+    """
     changed = deployment.roll_back(engine, model, now)
-    Tracking(tracking_uri).mirror(changed)
-    return changed
+    return changed, mirrored(tracking_uri, changed)
+
+
+def mirrored(tracking_uri: str, record: Deployment) -> str | None:
+    """Bring MLflow's aliases in line with the record, or say why that must wait for the next training or change.
+
+    The record has changed already: an MLflow that is away must not make it look as if nothing had happened.
+    """
+    try:
+        Tracking(tracking_uri).mirror(record)
+    except DbsbmError as away:
+        return away.message
+    return None
 
 
 def examined(engine: Engine, leagues: Leagues, shelf: Shelf, challenger: Version, champion: Version | None) -> Verdict:
@@ -78,14 +100,19 @@ def _opponent(
 ) -> Contender | None:
     """The champion with its losses: those it was registered with, and those of its bundle on games after its training.
 
-    None when this code computes other features than it needs, so that it cannot answer.
+    Where its bundle cannot be had, after a change of the key for example, the former alone. None when this code
+    computes other features than it needs, so that it cannot answer.
     """
-    bundle = shelf.take(champion)
+    registered = held_out.held_out(engine, champion.model, champion.version)
+    try:
+        bundle = shelf.take(champion)
+    except (SecurityError, ServiceError, ExternalServiceError) as error:
+        note = f"its bundle cannot be had, so only the losses it was registered with count: {error.message}"
+        return Contender(champion, registered or held_out.NOTHING, note)
     try:
         features = _features(bundle)
     except DataIntegrityError:
         return None
-    registered = held_out.held_out(engine, champion.model, champion.version)
     since = _since_training(bundle, features, dataset, challengers)
     return Contender(champion, since if registered is None else _joined(registered, since))
 

@@ -12,6 +12,10 @@ from feature_store.features import PRICES, RESULTS, FeatureSet, feature_set
 if TYPE_CHECKING:
     from training.dataset import Dataset
 
+LEARNING_VERSION: Final = 1
+"""Raised whenever the code that learns, blends or calibrates gives other numbers: the same settings are another recipe
+then, and what the old code made counts as trained no more. A test writes the numbers of a small league down.
+"""
 TUNABLE: Final = ("regularisation", "rounds", "leaves", "learning_rate", "leaf_games")
 """What tuning chooses from the data; it is part of a recipe's identity only where it is not tuned."""
 
@@ -65,7 +69,8 @@ class Recipe:
     def parameters(self) -> dict[str, Any]:
         """Everything above as plain values, for the run's record."""
         lists = {name: ",".join(getattr(self, name)) for name in ("anchor", "favoured", "pooled_with")}
-        return {**asdict(self), "features": ",".join(self.features.labels), **lists}
+        learnt_by = {"learning_version": LEARNING_VERSION}
+        return {**asdict(self), "features": ",".join(self.features.labels), **lists, **learnt_by}
 
     def of(self, dataset: "Dataset") -> "Recipe":
         """With only the features that mean something in the dataset's sport, and with the leagues it borrows from."""

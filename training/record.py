@@ -5,9 +5,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, get_args, get_type_hints
 
-from core.registry.tracking import Lineage, Run
+from core.registry.runs import Lineage, Run
 from feature_store.facts import Game, Quote, Result
 from training.card import Subject, card_html
+from training.doubts import constants
 from training.evaluation import held_out
 from training.importance import Importance
 from training.pictures import draw_all
@@ -88,6 +89,8 @@ def _tags(subject: Subject, command: str) -> dict[str, str]:
         "code_version": subject.code_version,
         "mlflow.source.name": command,
         "mlflow.source.type": "LOCAL",
+        "basis": dataset.basis,
+        "constant_features": " ".join(constants(subject.recipe, dataset)) or "none",
         "quality_warnings": str(len(subject.warnings)),
         "quality": "; ".join(subject.warnings)[:LONGEST_TAG] or "nothing to flag",
     }

@@ -1,6 +1,6 @@
 """Splits by date only: every block of games is forecast by models fitted on games before it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,12 +30,16 @@ def proving_blocks(dataset: Dataset, seasons: int) -> list[Block]:
     """The last ``seasons`` seasons, each after all that came before it.
 
     A league with fewer than four seasons is cut into parts of equal length by date instead; the first two
-    are only learnt from. Raises ServiceError when no part has enough games behind it.
+    are only learnt from. Raises ServiceError when no season or part has enough games behind it, naming the seasons
+    that overlap where that is the reason.
     """
     present = sorted(set(dataset.seasons.tolist()))
     if len(present) >= FEWEST_SEASONS:
         first = max(len(present) - seasons, 1)
-        return [block for season in present[first:] if (block := _season(dataset, season)) is not None]
+        blocks = [block for season in present[first:] if (block := _season(dataset, season)) is not None]
+        if not blocks:
+            raise _nothing_before(dataset, present[first:])
+        return blocks
     edges = np.quantile(dataset.starts, np.linspace(0, 1, PARTS + 1))
     edges[-1] += 1
     blocks = [
@@ -45,7 +49,7 @@ def proving_blocks(dataset: Dataset, seasons: int) -> list[Block]:
     blocks = [block for block in blocks if block.before.sum() >= FEWEST_BEFORE and block.games.any()]
     if not blocks:
         msg = f"{dataset.league.key}: {len(dataset)} games lie too close together to forecast some from earlier ones."
-        raise ServiceError(msg, hint="Back-fill more seasons with `dbsbm backfill`.")
+        raise ServiceError(msg, hint="Back-fill more seasons with `dbsbm backfill`.", reason="games_too_close")
     return blocks
 
 
@@ -77,6 +81,31 @@ def _season(dataset: Dataset, season: int) -> Block | None:
     games = dataset.seasons == season
     before = dataset.starts < dataset.starts[games].min() - GAP
     return Block(str(season), before, games) if before.sum() >= FEWEST_BEFORE else None
+
+
+def _nothing_before(dataset: Dataset, seasons: list[int]) -> ServiceError:
+    """Why none of the seasons can be forecast from games before it."""
+    overlapping = [season for season, _ in overlapping_seasons(dataset)]
+    names = ", ".join(map(str, overlapping or seasons))
+    said = "begin before an earlier one has ended" if overlapping else "are all there is to forecast"
+    msg = (
+        f"{dataset.league.key}: seasons {names} {said}, and none has {FEWEST_BEFORE} games before its first one to"
+        " learn from."
+    )
+    return ServiceError(
+        msg,
+        hint="Look at the games' seasons, or back-fill more with `dbsbm backfill`.",
+        reason="seasons_overlap" if overlapping else "nothing_before",
+    )
+
+
+def overlapping_seasons(dataset: Dataset) -> Iterator[tuple[int, int]]:
+    """Seasons that begin before an earlier one has ended, each with the number of earlier ones' games still to come."""
+    for season in sorted(set(dataset.seasons.tolist()))[1:]:
+        first = dataset.starts[dataset.seasons == season].min()
+        left = int(((dataset.seasons < season) & (dataset.starts >= first)).sum())
+        if left:
+            yield season, left
 
 
 def _between(dataset: Dataset, start: float, end: float) -> NDArray[np.bool_]:

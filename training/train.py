@@ -17,6 +17,7 @@ from core.registry import deployment
 from core.registry.bundle import Manifest, write_bundle
 from core.registry.bundle_files import MANIFEST
 from core.registry.deployment import Version, model_name
+from core.registry.shelf import Shelf
 from core.registry.tracking import Tracking
 from core.registry.trial import try_bundle
 from core.signing import Signer
@@ -32,6 +33,7 @@ from training.importance import importance_of
 from training.provenance import code_version
 from training.recipe import Recipe
 from training.record import run_of
+from training.refusals import Attempt, refusals_noted
 from training.splits import proving_blocks
 from training.tuning import tuned
 from training.walk import Forecasts, walk_forward
@@ -73,38 +75,53 @@ def train(
 ) -> Version:
     """Train on what was known by the moment and register the model; ``on_stage`` hears each stage's one result.
 
+    What was made of the same data by the same recipe is not made again; only its bundle is signed, if the key changed.
+
     ``accept`` names refusals of the quality gate that somebody takes responsibility for; the run's tags repeat them.
     ``others`` are leagues from whose games one with few of its own may learn, where sport and outcomes are the same.
 
-    Raises ServiceError when the league has too few games or the quality gate refuses them, ExternalServiceError
-    when MLflow is away.
+    Raises ServiceError when the league has too few games or the quality gate refuses them, after noting it as a failed
+    run, and ExternalServiceError when MLflow is away.
     """
-    dataset = load_dataset(engine, league, known_by, others)
-    recipe = recipe.of(dataset)
-    known = already_trained(engine, recipe, dataset)
-    if known is not None:
-        reconciled(engine, tracking_uri, known.model, league, now)
-        on_stage("train", f"nothing new: {known.model} version {known.version} was made of the same data and recipe")
-        return known
+    with refusals_noted(tracking_uri, league.key, Attempt(league, recipe, known_by)) as attempt:
+        dataset = load_dataset(engine, league, known_by, others)
+        attempt.snapshot_sha256, attempt.recipe = dataset.snapshot_sha256, recipe.of(dataset)
+        known = already_trained(engine, recipe, dataset)
+        if known is not None:
+            reconciled(engine, tracking_uri, known.model, league, now)
+            signed = Shelf(bundles, tracking_uri, signer).sign_again(known)
+            same = f"{known.model} version {known.version} was made of the same data and recipe"
+            on_stage("train", f"nothing new: {same}{'; signed under the new key' if signed else ''}")
+            return known
+        trained = _trained(attempt.recipe, dataset, accept, on_stage)
+        version = register(
+            engine, trained, bundles=bundles, signer=signer, tracking_uri=tracking_uri, known_by=known_by, now=now
+        )
+    on_stage("register", f"{version.model} version {version.version}, challenger")
+    return version
+
+
+def _trained(recipe: Recipe, dataset: Dataset, accept: Collection[str], on_stage: Stage) -> Trained:
+    """Look at the data, say what is doubtful about them, and fit."""
     on_stage("data", f"{len(dataset):,} games, sha256 {dataset.snapshot_sha256[:12]}; {dataset.rests_on}")
-    warnings = [*map(str, examined(dataset, accept)), *overlaps(dataset)]
+    warnings = doubts(dataset, accept)
     if warnings:
         on_stage("quality", f"{len(warnings)} warnings: {'; '.join(warnings)}")
     idle = f"; the same in every game: {', '.join(constants(recipe, dataset))}" if constants(recipe, dataset) else ""
-    fingerprint = recipe.features.fingerprint(league.sport)
+    fingerprint = recipe.features.fingerprint(dataset.league.sport)
     on_stage("features", f"{len(recipe.features.names)} features, {fingerprint[:12]}{idle}")
-    trained = replace(fit(recipe, dataset, on_stage), warnings=tuple(warnings))
-    version = register(
-        engine, trained, bundles=bundles, signer=signer, tracking_uri=tracking_uri, known_by=known_by, now=now
-    )
-    on_stage("register", f"{version.model} version {version.version}, challenger")
-    return version
+    return replace(fit(recipe, dataset, on_stage), warnings=warnings)
 
 
 def examined(dataset: Dataset, accept: Collection[str] = ()) -> list[Flag]:
     """The quality gate's warnings about the data. Raises ServiceError when it refuses them for more than ``accept``."""
     facts = examine_facts(dataset.league, dataset.facts)
     return admit([*facts, *examine_features(dataset.league, EVERYTHING.names, dataset.seasons, dataset.values)], accept)
+
+
+def doubts(dataset: Dataset, accept: Collection[str] = ()) -> tuple[str, ...]:
+    """All that is doubtful about the data, in words. Raises ServiceError when the quality gate refuses them."""
+    return (*map(str, examined(dataset, accept)), *overlaps(dataset))
 
 
 def already_trained(engine: Engine, recipe: Recipe, dataset: Dataset) -> Version | None:
@@ -202,11 +219,7 @@ def register(
             command=f"dbsbm train --league {league.key} --recipe {recipe.name}",
             folder=Path(pictures),
             documents={"snapshot.json": snapshot.to_json(), "recipe.json": json.dumps(recipe.parameters(), indent=1)},
-            tags={
-                "bundle_sha256": identity,
-                "basis": trained.dataset.basis,
-                "constant_features": " ".join(constants(recipe, trained.dataset)) or "none",
-            },
+            tags={"bundle_sha256": identity},
         )
         scores = trained.evaluation.to_json() | {"basis": trained.dataset.basis, "rests_on": trained.dataset.rests_on}
         with tracking.recording(run, folder, manifest, example, scores=scores, now=now) as version:

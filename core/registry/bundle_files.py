@@ -6,8 +6,10 @@ the list of files, the SHA-256 of each.
 
 import json
 import os
+import shutil
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,10 +17,13 @@ from typing import Final
 
 from core.errors import SecurityError
 from core.registry.forecaster import QUESTIONS
+from core.registry.processes import is_gone, this_process
 from core.signing import Signer
 
 MANIFEST: Final = "manifest.json"
 SIGNATURE: Final = "manifest.sig"
+GROWING: Final = ".growing-"
+"""How the name of a folder begins that is still being written; its process follows."""
 SPEC: Final = "forecaster.json"
 GOLDEN: Final = "golden.json"
 TREES: Final = {question: f"{question}.lgb" for question in QUESTIONS}
@@ -26,21 +31,31 @@ LARGEST_FILE: Final = 64 * 2**20
 """No file of a bundle is larger [bytes]; one that is, is not even read."""
 
 
+@contextmanager
+def growing(store: Path) -> Iterator[Path]:
+    """A folder in the store for what is not whole yet; those that killed processes left behind are removed first."""
+    store.mkdir(parents=True, exist_ok=True)
+    for left in store.glob(f"{GROWING}*"):
+        if is_gone(left.name.removeprefix(GROWING).rpartition("-")[0]):
+            shutil.rmtree(left, ignore_errors=True)
+    with TemporaryDirectory(dir=store, prefix=f"{GROWING}{this_process()}-", ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
+
+
 def placed(folder: Path, contents: Mapping[str, bytes], signature: str) -> Path:
     """Write the files beside the folder, then give them its name in one step."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=folder.parent, prefix=".growing-", ignore_cleanup_errors=True) as growing:
+    with growing(folder.parent) as fresh:
         for name, content in {**contents, SIGNATURE: signature.encode()}.items():
-            (Path(growing) / name).write_bytes(content)
-        Path(growing).chmod(0o755)
+            (fresh / name).write_bytes(content)
+        fresh.chmod(0o755)
         try:
-            Path(growing).rename(folder)
+            fresh.rename(folder)
         except OSError:
             # A folder of that name holds the same content already: written before, or by someone faster.
             if not folder.is_dir():
                 raise
             # Only its signature can differ, after a change of the key.
-            (Path(growing) / SIGNATURE).replace(folder / SIGNATURE)
+            (fresh / SIGNATURE).replace(folder / SIGNATURE)
     return folder
 
 
@@ -57,6 +72,23 @@ def verified(folder: Path, expected_sha256: str, signer: Signer) -> dict[str, by
             hint="It was changed, or signed under another SIGNING_KEY.",
         )
     return _registered(folder, manifest, expected_sha256)
+
+
+def due_signature(folder: Path, expected_sha256: str, signer: Signer) -> str | None:
+    """The signature that the bundle lacks after a change of the key; None if it bears ours.
+
+    Raises SecurityError naming the file that is not the one registered: such a bundle is never signed.
+    """
+    manifest = undamaged(folder, expected_sha256)[MANIFEST]
+    signature = read_file(folder, SIGNATURE).decode("ascii", "replace").strip()
+    return None if signer.verifies(manifest, signature) else signer.sign(manifest)
+
+
+def sign(folder: Path, signature: str) -> None:
+    """Let the signature take the place of the one that is there, in one step."""
+    with growing(folder.parent) as fresh:
+        (fresh / SIGNATURE).write_text(signature)
+        (fresh / SIGNATURE).replace(folder / SIGNATURE)
 
 
 def undamaged(folder: Path, expected_sha256: str) -> dict[str, bytes]:

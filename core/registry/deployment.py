@@ -127,11 +127,17 @@ def install_champion(engine: Engine, seen: Deployment, champion: int, now: datet
 
 
 def roll_back(engine: Engine, model: str, now: datetime) -> Deployment:
-    """Give the model its previous champion back. Raises ConflictError when there is none."""
+    """Give the model its previous champion back, once: none is previous then, until another is promoted.
+
+    So the same wish told twice, by two people or after a failure, never brings back what was to go. Raises
+    ConflictError when there is none to go back to.
+    """
     seen = deployment(engine, model)
     if seen.previous is None:
-        raise ConflictError(f"{model} has no previous champion to go back to.")
-    return _change(engine, seen, now, champion=seen.previous, challenger=seen.challenger, previous=seen.champion)
+        msg = f"{model} has no previous champion to go back to."
+        hint = f"A rollback goes one promotion back and no further; else `dbsbm promote {model} --version N`."
+        raise ConflictError(msg, hint=hint)
+    return _change(engine, seen, now, champion=seen.previous, challenger=seen.challenger, previous=None)
 
 
 def renew(engine: Engine, model: str, now: datetime) -> Deployment:

@@ -1,12 +1,16 @@
 """A registered version's files on this machine: the local store first, MLflow's artifacts otherwise."""
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 from core.errors import ExternalServiceError, SecurityError
-from core.registry.bundle_files import verified
+from core.registry.bundle_files import due_signature, sign, verified
 from core.registry.deployment import Version
 from core.signing import Signer
+
+Found = TypeVar("Found")
 
 
 def fetch_bundle(version: Version, store: Path, tracking_uri: str, signer: Signer) -> Path:
@@ -16,23 +20,49 @@ def fetch_bundle(version: Version, store: Path, tracking_uri: str, signer: Signe
     is needed and does not answer.
     """
     folder = store / version.bundle_sha256
+    _sound(version, folder, tracking_uri, lambda: verified(folder, version.bundle_sha256, signer))
+    return folder
+
+
+def sign_again(version: Version, store: Path, tracking_uri: str, signer: Signer) -> bool:
+    """Sign the version's bundle under today's key, here and in MLflow; returns whether that was due.
+
+    Raises SecurityError, and signs nothing, where the bundle is not to the last byte the one registered;
+    ExternalServiceError when MLflow does not answer. Our own copy is signed last: until then it is due.
+    """
+    folder = store / version.bundle_sha256
+    signature = _sound(version, folder, tracking_uri, lambda: due_signature(folder, version.bundle_sha256, signer))
+    if signature is None:
+        return False
+    _sign_copy(version, signature, tracking_uri)
+    sign(folder, signature)
+    return True
+
+
+def _sound(version: Version, folder: Path, tracking_uri: str, check: Callable[[], Found]) -> Found:
+    """What the check finds, of MLflow's copy where there is none here or the check refuses it."""
     if not folder.is_dir():
         _download(version, folder, tracking_uri)
     try:
-        verified(folder, version.bundle_sha256, signer)
+        return check()
     except SecurityError as damage:
         try:
             _replace(version, folder, tracking_uri)
         except ExternalServiceError:
             raise damage from None
-        verified(folder, version.bundle_sha256, signer)
-    return folder
+        return check()
 
 
 def _download(version: Version, folder: Path, tracking_uri: str) -> None:
     from core.registry.tracking import Tracking
 
     Tracking(tracking_uri).download_bundle(version, folder)
+
+
+def _sign_copy(version: Version, signature: str, tracking_uri: str) -> None:
+    from core.registry.tracking import Tracking
+
+    Tracking(tracking_uri).sign_bundle(version, signature)
 
 
 def _replace(version: Version, folder: Path, tracking_uri: str) -> None:

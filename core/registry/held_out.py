@@ -60,6 +60,10 @@ class HeldOut:
         )
 
 
+NOTHING: Final = HeldOut((), np.zeros(0), np.zeros(0, np.int64), np.zeros(0), np.zeros(0, np.int64))
+"""Of a version of which no losses are known."""
+
+
 @dataclass(frozen=True, eq=False)
 class Pairs:
     """Two versions on the games that are fair to both."""

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from core.registry.bundle import Bundle, read_bundle
 from core.registry.deployment import Version
-from core.registry.fetch import fetch_bundle
+from core.registry.fetch import fetch_bundle, sign_again
 from core.signing import Signer
 
 
@@ -21,3 +21,7 @@ class Shelf:
         """The version's bundle, verified and parsed. Raises what ``fetch_bundle`` and ``read_bundle`` raise."""
         folder = fetch_bundle(version, self.bundles, self.tracking_uri, self.signer)
         return read_bundle(folder, version.bundle_sha256, self.signer)
+
+    def sign_again(self, version: Version) -> bool:
+        """Sign the version's bundle under today's key if only that is wrong with it. Raises what ``fetch`` raises."""
+        return sign_again(version, self.bundles, self.tracking_uri, self.signer)

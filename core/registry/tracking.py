@@ -1,40 +1,25 @@
-"""The MLflow client: runs, registered models and aliases. The only module that imports MLflow."""
+"""The MLflow client: runs, registered models and aliases. It and ``mlflow_store`` alone import MLflow."""
 
 import json
-import os
 import shutil
-import socket
 import tempfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
-
-from core.errors import ConfigurationError, ExternalServiceError
+from core.errors import ExternalServiceError
+from core.registry import processes
 from core.registry.bundle import Manifest
+from core.registry.bundle_files import SIGNATURE, growing
 from core.registry.deployment import Deployment, Version
-
-QUIET: Final[Mapping[str, str]] = {
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    "DO_NOT_TRACK": "true",
-    "MLFLOW_UV_AUTO_DETECT": "false",
-    "MLFLOW_SKIP_PIP_REQUIREMENTS_CHECK": "true",
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
-    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-    "MLFLOW_MODEL_CATALOG_URI": "",
-    "MLFLOW_CONFIGURE_LOGGING": "false",
-}
-"""No phone home, no look for a project's lock file, and no minutes of retries when the store is away."""
+from core.registry.mlflow_store import as_external_error, keep_quiet, local_folder, prepare_store
+from core.registry.runs import Lineage, Noted, Refused, Run
 
 MODEL: Final = "model"
 PROCESS_TAG: Final = "dbsbm.process"
-"""Which process writes the run: host and process id. A run of a process that is gone will never end by itself."""
+"""Which process writes the run. A run of a process that is gone will never end by itself."""
 FORGOTTEN: Final = timedelta(days=1)
 """A run of another machine that is still open after this long counts as left behind."""
 LONGEST_DIGEST: Final = 36
@@ -42,64 +27,18 @@ LONGEST_DIGEST: Final = 36
 LONGEST_PARAMETER: Final = 6_000
 
 
-@dataclass(frozen=True)
-class Lineage:
-    """The data a run was made of."""
-
-    name: str
-    sha256: str
-    source: Mapping[str, Any]
-    """How the very facts can be read again."""
-    columns: Mapping[str, str]
-    """Type by name, in MLflow's words."""
-    profile: Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Run:
-    """What a training or an experiment leaves in MLflow."""
-
-    experiment: str
-    name: str
-    description: str
-    """Markdown, shown beside the run."""
-    parameters: Mapping[str, Any]
-    metrics: Mapping[str, float]
-    curves: Mapping[str, Sequence[tuple[int, float]]]
-    """Metrics with steps, a season each."""
-    tags: Mapping[str, str]
-    lineage: Lineage
-    pictures: Sequence[Path]
-    documents: Mapping[str, str]
-    """Text artifacts by file name."""
-
-
-@dataclass(frozen=True)
-class Noted:
-    """A run as MLflow tells of it."""
-
-    run_id: str
-    experiment: str
-    name: str
-    started_at: datetime
-    tags: Mapping[str, str]
-    parameters: Mapping[str, str]
-    metrics: Mapping[str, float]
-
-
 class Tracking:
     """One MLflow store or server. Every method raises ExternalServiceError when it does not answer."""
 
     def __init__(self, uri: str) -> None:
-        for name, value in QUIET.items():
-            os.environ.setdefault(name, value)
+        keep_quiet()
         self._uri = uri
-        self._folder = _local_folder(uri)
-        with _as_external_error(uri):
+        self._folder = local_folder(uri)
+        with as_external_error(uri):
             import mlflow
 
             if self._folder is not None:
-                _prepare_store(uri, self._folder)
+                prepare_store(uri, self._folder)
             mlflow.set_tracking_uri(uri)
             mlflow.set_registry_uri(uri)
             self._mlflow = mlflow
@@ -107,9 +46,17 @@ class Tracking:
 
     def note(self, run: Run) -> str:
         """Log a run that registers nothing; returns its id."""
-        with _as_external_error(self._uri), self._started(run) as run_id:
+        with as_external_error(self._uri), self._started(run) as run_id:
             self._log(run_id, run)
             return run_id
+
+    def note_refusal(self, refused: Refused) -> str:
+        """Leave a failed run that says why; returns its id."""
+        with as_external_error(self._uri):
+            tags = {**refused.tags, "mlflow.note.content": refused.description, PROCESS_TAG: processes.this_process()}
+            made = self._client.create_run(self._experiment(refused.experiment), tags=tags, run_name=refused.name)
+            self._client.set_terminated(made.info.run_id, "FAILED")
+            return str(made.info.run_id)
 
     @contextmanager
     def recording(
@@ -127,7 +74,7 @@ class Tracking:
         The run ends when the block has: if that fails, the run has failed and MLflow's version is deleted again.
         """
         model = manifest.model
-        with _as_external_error(self._uri), self._started(run) as run_id:
+        with as_external_error(self._uri), self._started(run) as run_id:
             self._log(run_id, run)
             logged = self._log_bundle(folder, manifest, example)
             number = self._new_version(manifest, logged, run, run_id)
@@ -157,7 +104,7 @@ class Tracking:
         A run among ``registered`` (ids of runs whose version stands in our tables) had done its work and is
         finished. Any other is marked killed, and the versions that MLflow has of it are deleted.
         """
-        with _as_external_error(self._uri):
+        with as_external_error(self._uri):
             found = self._client.get_experiment_by_name(experiment)
             if found is None:
                 return 0
@@ -177,7 +124,7 @@ class Tracking:
 
         MLflow gives a thousand at once: of more, the newest.
         """
-        with _as_external_error(self._uri):
+        with as_external_error(self._uri):
             known = {
                 experiment.experiment_id: experiment.name
                 for experiment in map(self._client.get_experiment_by_name, experiments)
@@ -192,12 +139,12 @@ class Tracking:
 
     def document(self, run_id: str, name: str) -> str:
         """A text artifact of a run."""
-        with _as_external_error(self._uri), tempfile.TemporaryDirectory() as folder:
+        with as_external_error(self._uri), tempfile.TemporaryDirectory() as folder:
             return Path(self._client.download_artifacts(run_id, name, folder)).read_text(encoding="utf-8")
 
     def mirror(self, deployment: Deployment) -> None:
         """Bring MLflow's aliases in line with the deployment record, which is the truth."""
-        with _as_external_error(self._uri):
+        with as_external_error(self._uri):
             for alias in ("champion", "challenger", "previous"):
                 number = getattr(deployment, alias)
                 if number is not None:
@@ -207,24 +154,29 @@ class Tracking:
 
     def download_bundle(self, version: Version, folder: Path) -> None:
         """Fetch a version's bundle into the folder, which appears whole or not at all."""
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with (
-            _as_external_error(self._uri),
-            tempfile.TemporaryDirectory(dir=folder.parent, prefix=".growing-") as growing,
-        ):
+        with as_external_error(self._uri), growing(folder.parent) as fresh:
             self._mlflow.artifacts.download_artifacts(
-                artifact_uri=f"models:/{version.model}/{version.version}", dst_path=growing
+                artifact_uri=f"models:/{version.model}/{version.version}", dst_path=str(fresh)
             )
-            found = next(Path(growing).rglob("manifest.json"), None)
+            found = next(fresh.rglob("manifest.json"), None)
             if found is None:
                 msg = f"{version.model} version {version.version} in MLflow holds no bundle."
                 raise ExternalServiceError(msg)
             if not folder.exists():
                 shutil.move(str(found.parent), folder)
 
+    def sign_bundle(self, version: Version, signature: str) -> None:
+        """Give the copy of a version's bundle that MLflow holds another signature."""
+        with as_external_error(self._uri), tempfile.TemporaryDirectory() as folder:
+            signed = Path(folder) / SIGNATURE
+            signed.write_text(signature)
+            source: str = self._client.get_model_version(version.model, str(version.version)).source
+            logged = source.removeprefix("models:/")
+            self._client.log_model_artifact(logged, str(signed), f"data/{version.bundle_sha256}")
+
     def reachable(self) -> str:
         """A line for ``doctor``: how many registered models the store knows."""
-        with _as_external_error(self._uri):
+        with as_external_error(self._uri):
             return f"{len(self._client.search_registered_models())} registered models"
 
     def _experiment(self, name: str) -> str:
@@ -237,7 +189,7 @@ class Tracking:
     @contextmanager
     def _started(self, run: Run) -> Iterator[str]:
         self._mlflow.set_experiment(experiment_id=self._experiment(run.experiment))
-        tags = {**run.tags, PROCESS_TAG: f"{socket.gethostname()}:{os.getpid()}"}
+        tags = {**run.tags, PROCESS_TAG: processes.this_process()}
         with self._mlflow.start_run(run_name=run.name, tags=tags, description=run.description) as active:
             yield active.info.run_id
 
@@ -309,10 +261,8 @@ def _dataset_input(lineage: Lineage) -> Any:
 
 def _is_left_behind(run: Any, now: datetime) -> bool:
     """Whether the process that opened the run is gone: certain on its own machine, presumed after a day elsewhere."""
-    host, _, number = run.data.tags.get(PROCESS_TAG, "").rpartition(":")
-    if host == socket.gethostname() and number.isdecimal():
-        return int(number) != os.getpid() and not Path(f"/proc/{number}").exists()
-    return now - _moment(run) > FORGOTTEN
+    gone = processes.is_gone(run.data.tags.get(PROCESS_TAG, ""))
+    return now - _moment(run) > FORGOTTEN if gone is None else gone
 
 
 def _moment(run: Any) -> datetime:
@@ -329,54 +279,3 @@ def _noted(run: Any, experiment: str) -> Noted:
         parameters=dict(run.data.params),
         metrics=dict(run.data.metrics),
     )
-
-
-def _local_folder(uri: str) -> Path | None:
-    """Where the artifacts of an SQLite store lie; None for a server or another database."""
-    try:
-        address = make_url(uri)
-    except ArgumentError as error:
-        msg = f"MLFLOW_TRACKING_URI: {uri!r} is neither a server's address nor a database's."
-        raise ConfigurationError(msg) from error
-    if address.get_backend_name() != "sqlite" or not address.database:
-        return None
-    return Path(address.database).resolve().parent
-
-
-def _prepare_store(uri: str, folder: Path) -> None:
-    """Create or upgrade a local store while no other process does: two at once would crash each other."""
-    import fcntl
-
-    from mlflow import MlflowClient
-
-    folder.mkdir(parents=True, exist_ok=True)
-    marker = folder / f".prepared-{_mlflow_version()}"
-    if marker.exists() and Path(make_url(uri).database or "").exists():
-        return
-    with (folder / ".prepare.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        MlflowClient(tracking_uri=uri, registry_uri=uri).search_experiments(max_results=1)
-        marker.touch()
-
-
-def _mlflow_version() -> str:
-    from importlib.metadata import version
-
-    return version("mlflow-skinny")
-
-
-@contextmanager
-def _as_external_error(uri: str) -> Iterator[None]:
-    """MLflow's, its store's and its transport's failures become ours."""
-    try:
-        from mlflow.exceptions import MlflowException
-        from requests import RequestException
-    except ImportError as error:
-        msg = f"MLflow is not installed completely: {error.name} is missing."
-        raise ExternalServiceError(msg, hint="Install the extra `train`.") from error
-    try:
-        yield
-    except (MlflowException, RequestException, SQLAlchemyError, OSError) as error:
-        shown = make_url(uri).render_as_string(hide_password=True)
-        reason = str(error).splitlines()[0][:200]
-        raise ExternalServiceError(f"MLflow at {shown} failed: {reason}", hint="`dbsbm doctor` looks at it.") from error

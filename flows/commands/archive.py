@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from flows.commands import feature_list, snapshots
+from flows.files import must_be_writable, writing
 from flows.output import AsJson, Output, table
 
 features = typer.Typer(help="Feature rows and the list of features.", no_args_is_help=True)
@@ -206,10 +207,12 @@ def rows(
     from flows.commands.session import begin
     from flows.jobs import write_rows
 
+    must_be_writable(output)
     session, out = begin(), Output(as_json=json)
     moment = parse_moment(as_of, field="as-of") if as_of else None
     limit = parse_moment(known_by, field="known-by") if known_by else session.now
-    count = write_rows(session.settings, league, output, min(limit, session.now), moment)
+    with writing(output):
+        count = write_rows(session.settings, league, output, min(limit, session.now), moment)
     out.result({"rows": count, "file": str(output)}, f"{count:,} rows in {output}")
 
 

@@ -22,6 +22,9 @@ def experiment(
     ] = None,
     without: Annotated[list[str] | None, typer.Option(help="A feature to leave out. Repeatable.")] = None,
     added: Annotated[list[str] | None, typer.Option("--with", help="A feature to add. Repeatable.")] = None,
+    accept: Annotated[
+        list[str] | None, typer.Option(help="A refusal of the quality gate to accept, by its name; may be repeated.")
+    ] = None,
     through: Annotated[str | None, typer.Option(help="Use only what was known by the end of this day.")] = None,
     json: AsJson = False,
 ) -> None:
@@ -52,6 +55,7 @@ def experiment(
             tracking_uri=session.settings.mlflow_tracking_uri,
             known_by=known_by,
             now=session.now,
+            accept=accept or (),
             others=session.leagues,
             on_stage=out.stage,
         )
@@ -64,8 +68,9 @@ def experiment(
 def compare(
     league: Annotated[str, typer.Option("--league", "-l", help="Whose trials and trainings to compare.")],
     against: Annotated[
-        str | None, typer.Option(help="A run's id or its beginning. Default: the run of smallest log loss.")
+        str | None, typer.Option(help="A run's id or its beginning. Default: the best on the games that runs share.")
     ] = None,
+    variant: Annotated[str | None, typer.Option(help="Only runs of this variant: results or prices.")] = None,
     last: Annotated[int, typer.Option(min=1, help="How many of the newest runs.")] = 20,
     json: AsJson = False,
 ) -> None:
@@ -75,7 +80,7 @@ def compare(
     from training.experiment import compare as beside
 
     session = begin()
-    found = beside(Tracking(session.settings.mlflow_tracking_uri), session.leagues.get(league), against, last)
+    found = beside(Tracking(session.settings.mlflow_tracking_uri), session.leagues.get(league), against, last, variant)
     rows = [
         (
             one.run.run_id[:ID_SHOWN],

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from flows.files import must_be_writable, writing
 from flows.output import AsJson, Output, table
 from flows.scores import evaluation_text
 
@@ -24,6 +25,8 @@ def backtest(
     from training.backtest import backtest as walk
     from training.backtest import parse_seasons, write_forecasts
 
+    if output is not None:
+        must_be_writable(output)
     session, out = begin(), Output(as_json=json)
     with our_database(session.settings) as engine:
         result = walk(
@@ -37,7 +40,8 @@ def backtest(
         )
     out.stage("backtest", f"{result.games:,} games of {', '.join(season.block for season in result.seasons)}")
     if output is not None:
-        out.line(f"      wrote {write_forecasts(result, output)}")
+        with writing(output):
+            out.line(f"      wrote {write_forecasts(result, output)}")
     said = result.evaluation.to_json()
     out.result(said | {"games": result.games, "file": output and str(output)}, evaluation_text(said))
 
@@ -57,6 +61,8 @@ def forecast(
     from flows.forecasting import forecast_days, write_forecasts
     from flows.jobs import our_database
 
+    if output is not None:
+        must_be_writable(output)
     session, out = begin(), Output(as_json=json)
     start = midnight(parse_date(first, field="--from")) if first else session.now
     end = midnight(parse_date(last, field="--to") + timedelta(days=1)) if last else start + timedelta(days=14)
@@ -66,7 +72,8 @@ def forecast(
         )
     out.stage("forecast", f"{len(found.lines)} games by {found.champion}, {found.left_out} left out")
     if output is not None:
-        out.line(f"      wrote {write_forecasts(found, output)}")
+        with writing(output):
+            out.line(f"      wrote {write_forecasts(found, output)}")
     rows = [
         (
             f"{line.start_at:%Y-%m-%d %H:%M}",

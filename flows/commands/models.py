@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from core.errors import EXIT_REFUSED, ValidationError
+from core.errors import EXIT_REFUSED
+from flows.files import must_be_writable, writing
 from flows.output import AsJson, Output, table
 from flows.scores import evaluation_text
 
@@ -50,32 +51,35 @@ def promote(
 
     session, out = begin(), Output(as_json=json)
     with our_database(session.settings) as engine:
-        verdict, record = judge_and_promote(
+        verdict, record, lag = judge_and_promote(
             engine, session.leagues, shelf(session.settings), model, version, session.now
         )
     lines = [f"{'passed' if check.passed else 'FAILED'}  {check.name}: {check.numbers}" for check in verdict.checks]
     end = f"champion of {model} is version {record.champion} (generation {record.generation})"
-    lines.append(end if verdict.passed else f"refused: {end}, unchanged")
-    out.result(
-        {"model": model, "promoted": verdict.passed, "checks": [vars(c) for c in verdict.checks], **vars(record)},
-        "\n".join(lines),
-    )
+    lines.append(_with_lag(end, lag) if verdict.passed else f"refused: {end}, unchanged")
+    checks = [vars(check) for check in verdict.checks]
+    said = {"model": model, "promoted": verdict.passed, "checks": checks, **vars(record), "aliases_wait_for": lag}
+    out.result(said, "\n".join(lines))
     if not verdict.passed:
         raise typer.Exit(EXIT_REFUSED)
 
 
 def rollback(model: str, json: AsJson = False) -> None:
-    """Give a model its previous champion back."""
+    """Give a model its previous champion back. A second time is refused until another version was promoted."""
     from flows.commands.session import begin
     from flows.jobs import our_database
     from training.promotion import roll_back
 
     session = begin()
     with our_database(session.settings) as engine:
-        record = roll_back(engine, session.settings.mlflow_tracking_uri, model, session.now)
-    Output(as_json=json).result(
-        vars(record), f"champion of {model} is version {record.champion} again (generation {record.generation})"
-    )
+        record, lag = roll_back(engine, session.settings.mlflow_tracking_uri, model, session.now)
+    end = f"champion of {model} is version {record.champion} again (generation {record.generation})"
+    Output(as_json=json).result({**vars(record), "aliases_wait_for": lag}, _with_lag(end, lag))
+
+
+def _with_lag(end: str, lag: str | None) -> str:
+    """What became of the record, and of MLflow's aliases where they do not follow at once."""
+    return end if lag is None else f"{end}; MLflow's aliases follow with the next train, promote or rollback: {lag}"
 
 
 @app.callback()
@@ -96,8 +100,9 @@ def list_models(context: typer.Context, json: AsJson = False) -> None:
         role = " ".join(
             name for name in ("champion", "challenger", "previous") if getattr(record, name) == item.version
         )
-        rows.append((item.model, item.version, role or "-", f"{item.trained_until:%Y-%m-%d}", *_losses(item)))
-    header = ("model", "version", "role", "until", "games", "log loss", "base rate", "elo", "market")
+        until, basis = f"{item.trained_until:%Y-%m-%d}", item.scores.get("basis", "-")
+        rows.append((item.model, item.version, role or "-", until, basis, *_losses(item)))
+    header = ("model", "version", "role", "until", "rests on", "games", "log loss", "base rate", "elo", "market")
     Output(as_json=json).result(
         {
             "models": {name: vars(record) for name, record in records.items()},
@@ -123,15 +128,14 @@ def card(
     from flows.jobs import our_database
     from training.record import CARD
 
+    must_be_writable(output)
     session = begin()
     with our_database(session.settings) as engine:
         record = deployment.deployment(engine, model)
         asked = deployment.version(engine, model, version or record.champion or record.challenger or 0)
     page = Tracking(session.settings.mlflow_tracking_uri).document(asked.run_id, CARD)
-    try:
+    with writing(output):
         output.write_text(page, encoding="utf-8")
-    except OSError as error:
-        raise ValidationError(f"--output: {output} cannot be written: {error.strerror}.", field="output") from error
     said = {"model": model, "version": asked.version, "run_id": asked.run_id, "file": str(output)}
     Output(as_json=json).result(said, f"card of {model} version {asked.version}: {output}")
 

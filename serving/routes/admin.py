@@ -10,7 +10,7 @@ from pydantic import Field
 
 from core.errors import ConflictError
 from core.logs import get_logger
-from core.registry.deployment import Deployment, deployment, renew, roll_back, version
+from core.registry.deployment import Deployment, deployment, install_champion, renew, roll_back, version
 from serving.routes.answering import as_json, guarded_router, problems
 from serving.shapes import Shape
 from serving.state import Service, ServiceDep
@@ -57,7 +57,10 @@ async def reload(model: ModelPath, service: ServiceDep, request: Request) -> Res
     summary="Go back to the champion before",
 )
 async def rollback(model: ModelPath, service: ServiceDep, request: Request) -> Response:
-    """Gives the model its previous champion back. MLflow's aliases follow with the next change by `dbsbm`."""
+    """Gives the model its previous champion back, once: asked again it is 409, until another version was promoted.
+
+    MLflow's aliases follow with the next change by `dbsbm`.
+    """
     return await _changed(service, request, "rollback", model, lambda now: roll_back(service.engine, model, now))
 
 
@@ -68,7 +71,7 @@ async def rollback(model: ModelPath, service: ServiceDep, request: Request) -> R
     summary="Let a version answer that the gate has let through before",
 )
 async def promote(model: ModelPath, wanted: Promotion, service: ServiceDep, request: Request) -> Response:
-    """Makes the previous champion champion again.
+    """Makes the previous champion champion again; the one it replaces is previous then, so that this can be undone.
 
     Any other version is refused: the gate judges a challenger on data that this service does not have, so that
     promoting one is `dbsbm promote`.
@@ -83,7 +86,7 @@ async def promote(model: ModelPath, wanted: Promotion, service: ServiceDep, requ
             msg = f"The gate has not let {model} version {wanted.version} through."
             hint = f"Have it judged by `dbsbm promote {model} --version {wanted.version}`."
             raise ConflictError(msg, hint=hint)
-        return roll_back(service.engine, model, now)
+        return install_champion(service.engine, seen, wanted.version, now)
 
     return await _changed(service, request, "promote", model, change)
 

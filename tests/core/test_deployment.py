@@ -88,11 +88,15 @@ def test_a_champion_other_than_the_challenger_leaves_the_challenger_waiting(data
     assert (changed.champion, changed.challenger) == (1, 2)
 
 
-def test_going_back_swaps_the_champions_and_can_be_undone(database: Engine) -> None:
+def test_going_back_twice_does_not_bring_back_what_was_to_go(database: Engine) -> None:
     before = deployed(database, 1, 2)
     back = roll_back(database, MODEL, LATER)
-    assert (back.champion, back.previous, back.generation) == (1, 2, before.generation + 1)
-    forth = roll_back(database, MODEL, LATER)
+    assert (back.champion, back.previous, back.generation) == (1, None, before.generation + 1)
+    with pytest.raises(ConflictError, match="no previous champion") as refused:
+        roll_back(database, MODEL, LATER)
+    assert f"dbsbm promote {MODEL} --version N" in refused.value.hint
+    assert deployment(database, MODEL) == back
+    forth = install_champion(database, back, 2, LATER)
     assert (forth.champion, forth.previous) == (2, 1)
 
 

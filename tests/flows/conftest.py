@@ -17,6 +17,7 @@ from core.betting.leagues import BUILT_IN, Leagues
 from feature_store.sample import sample_batches
 
 ROOT = Path(__file__).parents[2]
+INHERITED = ("PATH", "PYTHONPATH", "HOME", "LANG", "CI")
 
 
 COLUMNS = (
@@ -40,7 +41,7 @@ class Project:
 
     @property
     def environment(self) -> dict[str, str]:
-        inherited = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG", "CI")}
+        inherited = {name: value for name, value in os.environ.items() if name in INHERITED}
         quiet = {"OMP_WAIT_POLICY": "passive", "DO_NOT_TRACK": "true", "PREFECT_SERVER_ANALYTICS_ENABLED": "false"}
         return {**inherited, **quiet, **self.settings}
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from mlflow import MlflowClient
 
 from migrations import schema
 from tests.feature_store.test_csv_mapping import FOOTBALL_DATA, FOOTBALL_DATA_CSV
@@ -58,6 +59,8 @@ def test_promoting_the_champion_again_is_a_conflict(built: Project) -> None:
 def test_models_show_each_version_beside_the_yardsticks(built: Project) -> None:
     shown = built.run("models")
     assert "champion" in shown
+    assert "rests on" in shown.split("\n")[0]
+    assert " own " in shown
     assert all(yardstick in shown for yardstick in ("base rate", "elo", "market"))
 
 
@@ -68,7 +71,7 @@ def test_a_version_is_refused_or_takes_over_and_is_rolled_back(
     project = new_project()
     project.run("db", "upgrade")
     project.run("backfill", str(archive_file))
-    for number, through in enumerate(("2025-02-28", "2025-05-30", "2023-11-30"), start=1):
+    for number, through in enumerate(("2025-03-15", "2025-05-05", "2023-11-30"), start=1):
         assert project.json("train", "--league", "EPL", "--through", through)["version"] == number
     assert project.json("promote", "EPL-results", "--version", "1")["generation"] == 4
     refused = project.run("promote", "EPL-results", expect=4)
@@ -76,7 +79,38 @@ def test_a_version_is_refused_or_takes_over_and_is_rolled_back(
     assert "champion of EPL-results is version 1 (generation 4), unchanged" in refused
     assert "version 2 (generation 5)" in project.run("promote", "EPL-results", "--version", "2")
     assert project.json("rollback", "EPL-results")["champion"] == 1
-    assert project.json("models")["models"]["EPL-results"]["previous"] == 2
+    assert project.json("models")["models"]["EPL-results"]["previous"] is None
+    assert "no previous champion" in project.run("rollback", "EPL-results", expect=1)
+    assert project.json("models")["models"]["EPL-results"]["champion"] == 1
+
+
+def test_promotion_and_rollback_are_done_while_mlflow_is_away_and_its_aliases_follow_later(
+    new_project: Callable[..., Project], archive_file: Path
+) -> None:
+    project = new_project()
+    there = project.settings["MLFLOW_TRACKING_URI"]
+    project.run("db", "upgrade")
+    project.run("backfill", str(archive_file))
+    for through in ("2025-03-15", "2025-05-05"):
+        project.run("train", "--league", "EPL", "--through", through)
+    project.settings["MLFLOW_TRACKING_URI"] = "http://127.0.0.1:9"
+    said = project.run("promote", "EPL-results", "--version", "1")
+    assert "champion of EPL-results is version 1" in said
+    assert "MLflow's aliases follow with the next train, promote or rollback: MLflow at" in said
+    assert "champion already" in project.run("promote", "EPL-results", "--version", "1", expect=1)
+    assert project.json("promote", "EPL-results")["champion"] == 2
+    back = project.json("rollback", "EPL-results")
+    assert (back["champion"], "127.0.0.1:9" in back["aliases_wait_for"]) == (1, True)
+    assert "no previous champion" in project.run("rollback", "EPL-results", expect=1)
+    project.settings["MLFLOW_TRACKING_URI"] = there
+    assert aliases(there) == {"challenger": 2}
+    assert "champion already" in project.run("promote", "EPL-results", "--version", "1", expect=1)
+    assert aliases(there) == {"champion": 1}
+
+
+def aliases(uri: str) -> dict[str, int]:
+    found = MlflowClient(uri, uri).get_registered_model("EPL-results").aliases
+    return {name: int(number) for name, number in found.items()}
 
 
 def test_a_backtest_has_a_line_for_every_played_game(built: Project) -> None:

@@ -30,12 +30,20 @@ def test_rollback_and_promotion_of_what_passed_before_reach_the_answers(
     deploy(world.engine, world.store, EPL, number=2, home_lean=0.9)
     key = make_key(world.engine, "admin")
     with started(production_settings(world)) as running:
-        status, record = act(running, key, "rollback")
+        status, record = act(running, key, "promote", json={"version": 1})
         assert (status, record["champion"], record["previous"]) == (200, 1, 2)
         eventually(lambda: answers(running, 1, record["generation"]), seconds=60)
         status, record = act(running, key, "promote", json={"version": 2})
         assert (status, record["champion"], record["previous"]) == (200, 2, 1)
         eventually(lambda: answers(running, 2, record["generation"]), seconds=60)
+        status, record = act(running, key, "rollback")
+        assert (status, record["champion"], record["previous"]) == (200, 1, None)
+        eventually(lambda: answers(running, 1, record["generation"]), seconds=60)
+        status, problem = act(running, key, "rollback")
+        assert (status, problem["code"]) == (409, "CONFLICT_ERROR")
+        assert "no previous champion" in problem["detail"]
+        assert act(running, key, "promote", json={"version": 2})[0] == 409
+        assert deployment(world.engine, MODEL).champion == 1
     said = capsys.readouterr()
     assert "deployment changed" in said.out + said.err
     assert key.partition(".")[0] in said.out + said.err

@@ -1,32 +1,41 @@
 """What cannot be learned from is refused by name; what can be borne is borne and said."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from mlflow import MlflowClient
+from mlflow.entities import Run
 from sqlalchemy.engine import Engine
 
 from core.betting.leagues import BUILT_IN, League, Leagues
 from core.errors import ServiceError
+from core.registry import deployment
+from core.registry.deployment import Version
 from core.signing import Signer
 from feature_store import archive
+from feature_store.archive import load as load_facts
 from feature_store.facts import Batch, Quote
 from feature_store.features import EVERYTHING
+from feature_store.quality import examine_facts
 from feature_store.quote_checks import checked as believed
 from tests.conftest import NOW
 from tests.generated import invented_facts
-from training.dataset import FEWEST_GAMES, LEARNING_GAMES, Dataset, checked, dataset_of, load_dataset
+from tests.training.refused import GAMES_OF_300, REFUSED, of_seasons, rescored
+from training.dataset import FEWEST_GAMES, Dataset, checked, dataset_of, load_dataset
 from training.doubts import constants, overlaps
-from training.evaluation import evaluate
-from training.recipe import RECIPES
+from training.recipe import RECIPES, Recipe
 from training.splits import proving_blocks
 from training.train import fit, train
 from training.walk import walk_forward
 
 LEAGUES = Leagues(BUILT_IN)
 NFL, EPL, LALIGA = (LEAGUES.get(key) for key in ("NFL", "EPL", "LALIGA"))
+LATER = NOW + timedelta(days=400)
 RESULTS = replace(RECIPES["results"], rounds=5)
 
 
@@ -97,6 +106,17 @@ def test_overlapping_seasons_are_named_and_nothing_is_learnt_from_a_later_game()
     assert np.array_equal(own[place].probabilities, other[place].probabilities)
 
 
+def test_a_part_whose_games_all_ended_level_has_no_scores_of_its_own() -> None:
+    dataset = invented(NFL, 300)
+    level = (np.arange(300) >= 150) & (np.arange(300) < 200)
+    trained = fit(RESULTS, replace(dataset, home_scores=np.where(level, dataset.away_scores, dataset.home_scores)))
+    lone = fit(RESULTS, dataset).evaluation
+    assert [len(part.scores) > 0 for part in lone.by_season] == [True] * 3
+    scores = {part.name: part.scores for part in trained.evaluation.by_season}
+    assert scores["part 4"] == ()
+    assert scores["part 5"][0].games > 0
+
+
 def test_a_proof_counts_only_with_games_before_the_forecast() -> None:
     dataset = invented(NFL, 400)
     _, proofs = walk_forward(RESULTS, dataset, proving_blocks(dataset, 4))
@@ -126,79 +146,110 @@ def test_odds_that_contradict_each_other_are_set_aside_by_name_and_their_games_l
     assert all(np.isfinite(block.probabilities).all() for block in trained.blocks)
 
 
-class TestFallBack:
-    """Elo, the sport together, or the league alone: by how many games there are."""
+def a_score_lost(dataset: Dataset) -> Dataset:
+    dataset.home_scores[17] = np.nan
+    return dataset
 
-    def test_a_handful_of_games_rests_on_elo(self) -> None:
-        small = invented(NFL, 60)
-        assert small.basis == "elo"
-        trained = fit(RESULTS, small)
-        spec = trained.fitted.spec
-        assert not trained.fitted.trees
-        used = np.flatnonzero(np.array(spec.outcome.linears[0].coefficients).any(axis=0))
-        assert [trained.recipe.features.names[place] for place in used] == ["rating_gap"]
-        rows = np.zeros((1, len(trained.recipe.features.names)))
-        rows[0, trained.recipe.features.names.index("rating_gap")] = 400.0
-        assert trained.fitted.forecaster().probabilities(rows)[0, 0] == pytest.approx(10 / 11)
-        assert evaluate(trained.blocks).scores[0].games > 20
 
-    def test_with_prices_a_handful_of_games_takes_the_market_as_it_is(self) -> None:
-        small = invented(EPL, 100)
-        assert small.basis == "elo"
-        trained = fit(RECIPES["prices"], small)
-        place = [trained.recipe.features.names.index(name) for name in ("market_log_odds", "market_draw")]
-        rows = np.zeros((1, len(trained.recipe.features.names)))
-        rows[0, place] = np.log(0.5 / 0.3), np.log(0.2 / np.sqrt(0.5 * 0.3))
-        said = trained.fitted.forecaster().blended(rows)[0]
-        assert np.exp(said) / np.exp(said).sum() == pytest.approx([0.5, 0.2, 0.3], abs=0.02)
+AWAY = "http://127.0.0.1:9"
+"""No tracking server: nothing listens there."""
 
-    def test_elo_gives_the_draw_its_share(self) -> None:
-        small = invented(EPL, 40)
-        trained = fit(RESULTS, small)
-        even = trained.fitted.forecaster().probabilities(np.zeros((1, len(trained.recipe.features.names))))[0]
-        assert even[0] == pytest.approx(even[2])
-        assert 0.15 < even[1] < 0.35
 
-    def test_a_small_league_learns_from_its_sport(self) -> None:
-        small = invented(EPL, 60)
-        pooled = replace(small, lenders=(invented(LALIGA, 500, seed=8),))
-        assert pooled.basis == "pooled"
-        assert "LALIGA (500 games)" in pooled.rests_on
-        trained = fit(RESULTS, pooled)
-        assert trained.recipe.pooled_with[0].startswith("LALIGA:")
-        assert trained.recipe.label != RESULTS.of(small).label
-        grown = replace(small, lenders=(invented(LALIGA, 510, seed=8),))
-        assert RESULTS.of(grown).pooled_with != trained.recipe.pooled_with
-        assert RESULTS.of(grown).label == trained.recipe.label
-        assert len(trained.fitted.spec.outcome.linears) == 2
+def store(folder: Path) -> str:
+    return f"sqlite:///{folder}/mlflow.db"
 
-    def test_nothing_is_borrowed_from_the_future(self) -> None:
-        small, lender = invented(EPL, 200), invented(LALIGA, 500, seed=8)
-        moment = float(small.starts[100])
-        basis, lessons = replace(small.select(small.starts < moment), lenders=(lender,)).lessons(moment)
-        assert basis == "pooled"
-        assert len(lessons) == 100 + (lender.starts < moment).sum()
-        assert (lessons.starts < moment).all()
-        assert (np.diff(lessons.starts) >= 0).all()
 
-    def test_enough_games_stand_alone(self) -> None:
-        assert invented(NFL, LEARNING_GAMES).basis == "own"
+def runs(folder: Path) -> tuple[list[Run], MlflowClient]:
+    """The runs of the NFL's experiment, and the client that found them."""
+    client = MlflowClient(store(folder), store(folder))
+    experiment = client.get_experiment_by_name("NFL")
+    assert experiment is not None
+    return list(client.search_runs([experiment.experiment_id])), client
 
-    def test_the_archive_lends_only_what_plays_alike(self, sqlite_database: Engine) -> None:
-        for league, games in ((EPL, 60), (LALIGA, 400), (NFL, 400)):
-            archive.record(
-                sqlite_database, league, invented_facts(5, games=games, quirks=False), source="test", recorded_at=NOW
-            )
-        dataset = load_dataset(sqlite_database, EPL, NOW + timedelta(days=1), LEAGUES)
-        assert [other.league.key for other in dataset.lenders] == ["LALIGA"]
+
+class TestTraining:
+    """The same through ``train``, as a person gives it: a named refusal, or a version that says what was borne."""
+
+    @pytest.fixture
+    def training(self, sqlite_database: Engine, tmp_path: Path) -> Callable[..., Version]:
+        def attempt(
+            league: League, facts: Batch, recipe: Recipe = RESULTS, uri: str = store(tmp_path), **given: Any
+        ) -> Version:
+            archive.record(sqlite_database, league, facts, source="test", recorded_at=NOW)
+            flagged = [flag.name for flag in examine_facts(league, load_facts(sqlite_database, league, LATER))]
+            accept = [*flagged, *(f"{league.key}-{season}-season_day" for season in range(2015, 2025))]
+            wanted = {"accept": accept, **given}
+            return train(
+                sqlite_database, league, recipe, bundles=tmp_path / "bundles", signer=Signer(b"test key", "bundle"),
+                tracking_uri=uri, known_by=LATER, now=LATER, **wanted,
+            )  # fmt: skip
+
+        return attempt
+
+    @pytest.mark.parametrize("name", REFUSED)
+    def test_it_is_refused_by_name_on_the_screen_and_in_the_run(
+        self, name: str, training: Callable[..., Version], sqlite_database: Engine, tmp_path: Path
+    ) -> None:
+        facts, said, reason = REFUSED[name]
+        with pytest.raises(ServiceError, match=said) as refused:
+            training(NFL, facts)
+        (run,), client = runs(tmp_path)
+        assert run.info.status == "FAILED"
+        assert (run.data.tags["refusal"], run.data.tags["refusal_code"]) == (reason, "SERVICE_ERROR")
+        assert run.data.tags["refusal_message"] == refused.value.message
+        read = reason not in ("too_few_games", "score_no_number")
+        assert run.data.tags.get("snapshot_sha256") == (facts.sha256() if read else None)
+        assert client.search_registered_models() == []
+        assert deployment.versions(sqlite_database) == []
+        assert deployment.deployments(sqlite_database) == {}
+
+    def test_what_the_quality_gate_refuses_stands_in_the_run_with_its_names(
+        self, training: Callable[..., Version], tmp_path: Path
+    ) -> None:
+        with pytest.raises(ServiceError, match="The data was refused"):
+            training(NFL, rescored(GAMES_OF_300, lambda _: (20, 17)), accept=[])
+        (run,), _ = runs(tmp_path)
+        assert run.data.tags["refusal"] == "quality"
+        assert "NFL-2022-home_wins" in run.data.tags["quality"]
+
+    def test_a_tracking_server_that_is_away_does_not_hide_the_refusal(self, training: Callable[..., Version]) -> None:
+        with pytest.raises(ServiceError, match="NFL has 19 finished games"):
+            training(NFL, REFUSED["too few games"][0], uri=AWAY)
+
+    def test_a_score_that_is_no_number_is_refused_with_its_game(
+        self, training: Callable[..., Version], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """No score of the archive can be one: it holds whole numbers."""
+        monkeypatch.setattr("training.dataset.dataset_of", lambda *given: a_score_lost(dataset_of(*given)))
+        with pytest.raises(ServiceError, match=r"score of game g\d+ is no number \(1 such games\)"):
+            training(NFL, GAMES_OF_300)
 
     @pytest.mark.filterwarnings("ignore")
-    def test_the_version_says_what_it_rests_on(self, sqlite_database: Engine, tmp_path: Path) -> None:
-        archive.record(sqlite_database, EPL, invented_facts(5, games=60, quirks=False), source="test", recorded_at=NOW)
+    def test_constant_features_and_seasons_that_overlap_a_little_are_borne_and_said(
+        self, training: Callable[..., Version]
+    ) -> None:
+        plain = [game._replace(neutral=False, playoff=False) for game in GAMES_OF_300.games]
+        facts = of_seasons(
+            Batch(plain, GAMES_OF_300.results, []), lambda number: 2016 + max(number - 30 * (number % 7 == 0), 0) // 60
+        )
         told: dict[str, str] = {}
-        version = train(
-            sqlite_database, EPL, RESULTS, bundles=tmp_path, signer=Signer(b"test key", "bundle"),
-            tracking_uri=f"sqlite:///{tmp_path}/mlflow.db", known_by=NOW, now=NOW, on_stage=told.__setitem__,
-        )  # fmt: skip
-        assert version.scores["basis"] == "elo"
-        assert "Elo ratings" in told["data"]
+        assert training(NFL, facts, on_stage=told.__setitem__).version == 1
+        assert "the same in every game: " in told["features"]
+        assert "neutral" in told["features"]
+        assert "begins before an earlier one has ended" in told["quality"]
+
+    @pytest.mark.filterwarnings("ignore")
+    @pytest.mark.parametrize("price", [1.05, 1.0])
+    def test_odds_that_contradict_each_other_are_set_aside_or_borne(
+        self, price: float, training: Callable[..., Version]
+    ) -> None:
+        """Back-fill sets them aside by name; an archive that got them in another way is still learnt from."""
+        quotes = [
+            Quote(game.game_id, "book", "close", game.start_at, game.start_at, price, price, price)
+            for game in GAMES_OF_300.games
+        ]
+        assert all("overround" in said or "1" in said for quote in quotes for said in believed(quote, EPL).reasons)
+        assert all(believed(quote, EPL).quote is None for quote in quotes)
+        facts = Batch(GAMES_OF_300.games, GAMES_OF_300.results, quotes)
+        version = training(EPL, facts, replace(RECIPES["prices"], rounds=5))
+        assert version.scores["scores"][0]["games"] >= 100

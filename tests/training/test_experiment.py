@@ -1,19 +1,24 @@
 """Trying a recipe: what may be changed, what is refused by name, and that the registry stays as it was."""
 
+import json
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 from sqlalchemy.engine import Engine
 
 from core.betting.leagues import BUILT_IN, Leagues
-from core.errors import ResourceNotFoundError, ValidationError
+from core.errors import ResourceNotFoundError, ServiceError, ValidationError
 from core.registry import deployment
+from core.registry.held_out import HeldOut
+from core.registry.runs import Noted
 from core.registry.tracking import Tracking
 from feature_store import archive
 from feature_store.sample import sample_batches
-from training.experiment import Change, changed, compare, experiment, parse_settings
+from tests.training.refused import GAMES_OF_300, of_seasons, rescored
+from training.experiment import Change, _best, changed, compare, experiment, parse_settings
 from training.recipe import RECIPES
 
 RESULTS, PRICES = RECIPES["results"], RECIPES["prices"]
@@ -77,6 +82,11 @@ def test_runs_are_compared_on_the_same_games_and_nothing_is_registered(sqlite_da
         second.run.metrics["model_log_loss"] - first.run.metrics["model_log_loss"], abs=1e-5
     )
     assert second.error > 0
+    client = Tracking(uri)._client
+    run = client.get_run(tried["plain"])
+    recipe = json.loads(Tracking(uri).document(tried["plain"], "recipe.json"))
+    assert (run.data.tags["basis"], "playoff" in run.data.tags["constant_features"]) == ("own", True)
+    assert str(recipe["features"]) == run.data.params["features"], "the recipe as it was used, not as it was asked for"
     tracking = Tracking(uri)
     tracking._client.search_runs = partial(tracking._client.search_runs, max_results=1)
     assert [one.run.run_id for one in compare(tracking, EPL)] == [tried["blunt"]], "of too many runs, the newest"
@@ -84,3 +94,57 @@ def test_runs_are_compared_on_the_same_games_and_nothing_is_registered(sqlite_da
         compare(Tracking(uri), EPL, against="zzz")
     assert deployment.versions(sqlite_database) == []
     assert deployment.deployments(sqlite_database) == {}
+
+
+def test_a_refused_trial_is_noted_and_one_that_is_accepted_tells_its_overlaps(
+    sqlite_database: Engine, tmp_path: Path
+) -> None:
+    def typed(number: int) -> tuple[int, int]:
+        """A nought too many in one season."""
+        times = 10 if 120 <= number < 180 else 1
+        return times * (number * 7 % 5), times * (number * 3 % 4)
+
+    tenfold = rescored(GAMES_OF_300, typed)
+    facts = of_seasons(tenfold, lambda number: 2016 + max(number - 30 * (number % 7 == 0), 0) // 60)
+    archive.record(sqlite_database, EPL, facts, source="test", recorded_at=NOW)
+    uri = f"sqlite:///{tmp_path}/mlflow/mlflow.db"
+    attempt = partial(
+        experiment, sqlite_database, EPL, RESULTS, Change({"rounds": "3"}), tracking_uri=uri, known_by=NOW, now=NOW
+    )
+    with pytest.raises(ServiceError, match="The data was refused") as refused:
+        attempt()
+    client = Tracking(uri)._client
+    found = client.get_experiment_by_name("EPL/experiments")
+    assert found is not None
+    (run,) = client.search_runs([found.experiment_id])
+    assert (run.info.status, run.data.tags["refusal"]) == ("FAILED", "quality")
+    flags = refused.value.facts["flags"]
+    assert isinstance(flags, list)
+    accept = [flag.rpartition("[")[2].rstrip("]") for flag in flags]
+    made, _ = attempt(accept=accept)
+    said = client.get_run(made).data.tags["quality"]
+    assert f"accepted as {accept[0]}" in said
+    assert "begins before an earlier one has ended" in said
+
+
+def noted(run_id: str, variant: str, log_loss: float) -> Noted:
+    return Noted(run_id, "EPL", run_id, NOW, {"variant": variant}, {}, {"model_log_loss": log_loss})
+
+
+def lost(first: int, losses: np.ndarray) -> HeldOut:
+    numbers = np.arange(first, first + len(losses))
+    ids = tuple(f"g{number}" for number in numbers)
+    learnt = np.full(len(numbers), 1_000)
+    return HeldOut(ids, numbers * 86_400.0, np.zeros(len(numbers), np.int64), losses, learnt)
+
+
+def test_the_run_that_others_are_compared_with_is_the_best_on_the_same_games_and_of_the_same_variant() -> None:
+    """Its season was hard, so that its raw loss is the largest."""
+    hard = np.random.default_rng(2).exponential(0.7, 400)
+    runs = {
+        "easy season": (noted("easy season", "results", 0.5), lost(1_000, np.full(400, 0.5))),
+        "sees prices": (noted("sees prices", "prices", 0.4), lost(0, hard - 0.3)),
+        "better": (noted("better", "results", 0.69), lost(0, hard - 0.01)),
+        "newest": (noted("newest", "results", 0.7), lost(0, hard)),
+    }
+    assert _best([run for run, _ in runs.values()], {name: own for name, (_, own) in runs.items()}).run_id == "better"

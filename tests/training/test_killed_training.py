@@ -80,5 +80,6 @@ def test_a_training_killed_leaves_nothing_half_done_and_the_next_finishes(
         assert held_out.held_out(engine, MODEL, version.version) is not None
         assert deployment.deployment(engine, MODEL).challenger == version.version
     made = attempt(home, known_by, NOW)
+    assert not list((home / "bundles").glob(".*"))
     assert [made] == deployment.versions(engine, MODEL)[len(before) :]
     assert_one_story(engine, home)

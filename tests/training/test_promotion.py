@@ -1,5 +1,6 @@
 """The gate on the real registry: planted models trained, registered, judged, promoted and rolled back."""
 
+import shutil
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,7 +10,7 @@ from sqlalchemy.engine import Engine, make_url
 
 from core.betting.leagues import BUILT_IN, Leagues
 from core.database import open_database
-from core.errors import ConflictError
+from core.errors import ConflictError, SecurityError
 from core.registry import deployment
 from core.registry.shelf import Shelf
 from core.registry.tracking import Tracking
@@ -49,8 +50,11 @@ class Installation:
         ).version  # fmt: skip
 
     def promote(self, number: int | None = None) -> tuple[bool, list[str], deployment.Deployment]:
-        verdict, record = promote(self.engine, LEAGUES, self.shelf, MODEL, number, NOW)
+        verdict, record, _ = promote(self.engine, LEAGUES, self.shelf, MODEL, number, NOW)
         return verdict.passed, [check.name for check in verdict.checks if not check.passed], record
+
+    def change_the_key(self) -> None:
+        self.shelf = replace(self.shelf, signer=Signer(b"another key", "bundle"))
 
     @property
     def aliases(self) -> dict[str, int]:
@@ -81,8 +85,8 @@ def test_a_planted_worse_model_is_refused_and_a_planted_better_one_takes_over_an
     assert house.aliases == {"champion": good, "previous": poor}
     with pytest.raises(ConflictError, match="champion already"):
         house.promote(good)
-    assert roll_back(house.engine, house.shelf.tracking_uri, MODEL, NOW).champion == poor
-    assert house.aliases == {"champion": poor, "previous": good}
+    assert roll_back(house.engine, house.shelf.tracking_uri, MODEL, NOW)[0].champion == poor
+    assert house.aliases == {"champion": poor}
 
 
 def test_a_bundle_of_other_features_than_the_codes_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -91,3 +95,30 @@ def test_a_bundle_of_other_features_than_the_codes_is_refused(tmp_path: Path, mo
     monkeypatch.setattr("feature_store.features.STATE_VERSION", "another")
     passed, failed, record = house.promote()
     assert (passed, failed, record.champion) == (False, ["same features"], None)
+
+
+def test_after_a_change_of_the_key_a_training_signs_the_same_bundle_again_here_and_in_mlflow(tmp_path: Path) -> None:
+    house = Installation(tmp_path)
+    number = house.train(GOOD)
+    house.change_the_key()
+    version = deployment.version(house.engine, MODEL, number)
+    with pytest.raises(SecurityError, match="does not bear our signature"):
+        house.promote()
+    assert house.train(GOOD) == number
+    assert house.shelf.take(version).sha256 == version.bundle_sha256
+    shutil.rmtree(house.shelf.bundles)
+    assert house.shelf.take(version).sha256 == version.bundle_sha256, "as MLflow delivers it"
+    passed, failed, record = house.promote()
+    assert (passed, failed, record.champion) == (True, [], number)
+
+
+def test_a_champion_whose_bundle_cannot_be_had_is_compared_by_its_registered_losses(tmp_path: Path) -> None:
+    house = Installation(tmp_path)
+    poor = house.train(POOR)
+    deployment.install_champion(house.engine, deployment.deployment(house.engine, MODEL), poor, NOW)
+    house.change_the_key()
+    good = house.train(GOOD)
+    verdict, record, _ = promote(house.engine, LEAGUES, house.shelf, MODEL, None, NOW)
+    (beside,) = [check for check in verdict.checks if check.name == f"not worse than version {poor}"]
+    assert "its bundle cannot be had, so only the losses it was registered with count: manifest" in beside.numbers
+    assert (verdict.passed, record.champion) == (True, good)

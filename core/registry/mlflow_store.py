@@ -1,0 +1,82 @@
+"""The MLflow store itself: where it lies, how it is made, and how its failures are told."""
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+
+from core.errors import ConfigurationError, ExternalServiceError
+
+QUIET: Final[Mapping[str, str]] = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "DO_NOT_TRACK": "true",
+    "MLFLOW_UV_AUTO_DETECT": "false",
+    "MLFLOW_SKIP_PIP_REQUIREMENTS_CHECK": "true",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_MODEL_CATALOG_URI": "",
+    "MLFLOW_CONFIGURE_LOGGING": "false",
+}
+"""No phone home, no look for a project's lock file, and no minutes of retries when the store is away."""
+
+
+def keep_quiet() -> None:
+    """Before MLflow is imported; what the environment says already stays."""
+    for name, value in QUIET.items():
+        os.environ.setdefault(name, value)
+
+
+def local_folder(uri: str) -> Path | None:
+    """Where the artifacts of an SQLite store lie; None for a server or another database."""
+    try:
+        address = make_url(uri)
+    except ArgumentError as error:
+        msg = f"MLFLOW_TRACKING_URI: {uri!r} is neither a server's address nor a database's."
+        raise ConfigurationError(msg) from error
+    if address.get_backend_name() != "sqlite" or not address.database:
+        return None
+    return Path(address.database).resolve().parent
+
+
+def prepare_store(uri: str, folder: Path) -> None:
+    """Create or upgrade a local store while no other process does: two at once would crash each other."""
+    import fcntl
+
+    from mlflow import MlflowClient
+
+    folder.mkdir(parents=True, exist_ok=True)
+    marker = folder / f".prepared-{_mlflow_version()}"
+    if marker.exists() and Path(make_url(uri).database or "").exists():
+        return
+    with (folder / ".prepare.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        MlflowClient(tracking_uri=uri, registry_uri=uri).search_experiments(max_results=1)
+        marker.touch()
+
+
+def _mlflow_version() -> str:
+    from importlib.metadata import version
+
+    return version("mlflow-skinny")
+
+
+@contextmanager
+def as_external_error(uri: str) -> Iterator[None]:
+    """MLflow's, its store's and its transport's failures become ours."""
+    try:
+        from mlflow.exceptions import MlflowException
+        from requests import RequestException
+    except ImportError as error:
+        msg = f"MLflow is not installed completely: {error.name} is missing."
+        raise ExternalServiceError(msg, hint="Install the extra `train`.") from error
+    try:
+        yield
+    except (MlflowException, RequestException, SQLAlchemyError, OSError) as error:
+        shown = make_url(uri).render_as_string(hide_password=True)
+        reason = str(error).splitlines()[0][:200]
+        raise ExternalServiceError(f"MLflow at {shown} failed: {reason}", hint="`dbsbm doctor` looks at it.") from error
