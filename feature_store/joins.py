@@ -6,11 +6,11 @@ Every cut-off in this room goes through these functions.
 import numpy as np
 
 from core.betting.odds import FloatArray
-from feature_store.columns import Indices, QuoteColumns
+from feature_store.columns import Flags, Indices, QuoteColumns
 from feature_store.compiled import compiled
 from feature_store.prices import PriceColumns
 
-LATEST, FIRST_OF_SEVERAL, LATEST_OF_SEVERAL = 0, 1, 2
+LATEST, FIRST, FIRST_OF_SEVERAL, LATEST_OF_SEVERAL = 0, 1, 2, 3
 """Which of a book's quotes counts."""
 
 
@@ -46,19 +46,49 @@ def moved(
     return first, latest
 
 
+def consensus_odds(
+    quotes: QuoteColumns, game: Indices, at: FloatArray, start: FloatArray, *, outcomes: int, first: bool = False
+) -> FloatArray:
+    """The same books' moneyline with the margin left in: decimal odds, shape (games, outcomes); NaN without a book.
+
+    Of each book its latest quote, or its ``first``; the mean is taken of the implied probabilities.
+    """
+    implied = _implied(quotes, outcomes)
+    means = _means(quotes, game, at, start, implied, FIRST if first else LATEST)
+    sides = (0, 1, 2) if outcomes == 3 else (0, 2)
+    return np.asarray(1 / means[sides, :].T)
+
+
+def whole(quotes: QuoteColumns, *, outcomes: int) -> Flags:
+    """Quotes that show every side of the moneyline."""
+    return np.asarray(~np.isnan(_implied(quotes, outcomes)).any(axis=1))
+
+
 def _consensus(
     quotes: QuoteColumns, game: Indices, at: FloatArray, start: FloatArray, outcomes: int, which: int
 ) -> PriceColumns:
-    implied = 1 / quotes.odds
+    implied = _implied(quotes, outcomes)
+    fair = implied / implied.sum(axis=1, keepdims=True)
+    home, draw, away, spread, total, over = _means(quotes, game, at, start, fair, which)
+    return PriceColumns(home, draw if outcomes == 3 else np.full(len(game), np.nan), away, spread, total, over)
+
+
+def _implied(quotes: QuoteColumns, outcomes: int) -> FloatArray:
+    """Implied probabilities of home, draw and away; a draw that is no outcome has none."""
+    implied = np.asarray(1 / quotes.odds)
     if outcomes == 2:
         implied[:, 1] = 0.0
-    fair = implied / implied.sum(axis=1, keepdims=True)
-    shown = np.column_stack((fair, quotes.spread, quotes.total, quotes.over))
-    means = _means_of_books(
+    return implied
+
+
+def _means(
+    quotes: QuoteColumns, game: Indices, at: FloatArray, start: FloatArray, moneyline: FloatArray, which: int
+) -> FloatArray:
+    shown = np.column_stack((moneyline, quotes.spread, quotes.total, quotes.over))
+    means: FloatArray = _means_of_books(
         *_ranges(quotes.game, game), quotes.book, quotes.known, quotes.quoted, shown, at, start, which
     )
-    home, draw, away, spread, total, over = means
-    return PriceColumns(home, draw if outcomes == 3 else np.full(len(game), np.nan), away, spread, total, over)
+    return means
 
 
 def _ranges(group: Indices, at_group: Indices) -> tuple[Indices, Indices]:
@@ -118,7 +148,8 @@ def _chosen(place, end, book, known, quoted, shown, columns, by, which):  # type
             whole = whole and not np.isnan(shown[place, column])
         if whole:
             times += 1
-            if times == 1 or which != FIRST_OF_SEVERAL:
+            if times == 1 or which in (LATEST, LATEST_OF_SEVERAL):
                 chosen = place
         place += 1
-    return (-1 if times == 1 and which != LATEST else chosen), place
+    spoke_once = times == 1 and which in (FIRST_OF_SEVERAL, LATEST_OF_SEVERAL)
+    return (-1 if spoke_once else chosen), place

@@ -18,9 +18,10 @@ from core.betting.markets import Pricing
 from core.betting.odds import DevigMethod, FloatArray, choose_devig, devig
 from core.betting.staking import StakingRules, kelly_fraction, stakes
 from core.betting.value import Shrinkage, learn_shrinkage, value
+from training.consensus import Moment, Offers
 from training.dataset import Dataset, load_dataset
 from training.metrics import standard_error
-from training.offers import Moment, Offers, as_of_offers, offers_of, refuse_look_ahead
+from training.offers import as_of_offers, offers_of, refuse_look_ahead
 from training.recipe import Recipe
 from training.splits import GAP, season_blocks
 from training.walk import Forecasts, walk_forward

@@ -14,9 +14,10 @@ from feature_store.csv_archive import read_csv
 from feature_store.facts import Batch, Game, Quote, Result
 from feature_store.features import EVERYTHING, PRICES, RESULTS
 from feature_store.replay import coming_rows
+from training.consensus import Offers
 from training.dataset import Dataset, dataset_of
 from training.money import Money, bet_on
-from training.offers import Offers, as_of_offers, offers_of, refuse_look_ahead
+from training.offers import as_of_offers, offers_of, refuse_look_ahead
 from training.recipe import RECIPES
 from training.splits import season_blocks
 from training.walk import walk_forward
