@@ -134,7 +134,7 @@ def fit(recipe: Recipe, dataset: Dataset, on_stage: Stage = lambda _stage, _resu
     tested = _tested(blocks)
     evaluation = evaluate(tested)
     on_stage("train", f"log loss {evaluation.raw_log_loss:.4f} on {evaluation.scores[0].games:,} games it had not seen")
-    fitted = _fit_on_everything(recipe, dataset, proofs)
+    fitted = fit_on_everything(recipe, dataset, proofs)
     score = evaluation.scores[0]
     on_stage(
         "calibrate",
@@ -149,7 +149,8 @@ def _tested(blocks: list[Forecasts]) -> list[Forecasts]:
     return blocks[1:] if len(blocks) > 1 else blocks
 
 
-def _fit_on_everything(recipe: Recipe, dataset: Dataset, proofs: list[Proof]) -> Fitted:
+def fit_on_everything(recipe: Recipe, dataset: Dataset, proofs: list[Proof]) -> Fitted:
+    """The forecaster of every game; its blend and calibration rest on what earlier ones proved."""
     basis, lessons = dataset.lessons(math.inf)
     return assemble(recipe, lessons, learn(recipe, lessons, basis), proofs, basis)
 
