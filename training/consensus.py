@@ -15,7 +15,7 @@ from core.betting.leagues import League
 from core.betting.odds import FloatArray
 from feature_store.columns import QuoteColumns, quote_columns
 from feature_store.facts import Quote
-from feature_store.joins import consensus_odds, whole
+from feature_store.joins import consensus, whole
 
 Moment = Literal["open", "close"]
 
@@ -42,14 +42,15 @@ def offered(
 ) -> Offers:
     """The mean over the books of each one's first opening quote (open), or of its last quote of any kind (close).
 
-    As in the features, a quote counts if it was known and shown by the game's start and has every side; the mean is
-    taken of the implied probabilities.
+    As in the features, a quote counts if it was known and shown by the game's start and has every side; means are
+    taken of the probabilities and of the margins.
     """
     place = {game_id: number for number, game_id in enumerate(game_ids)}
     opening = moment == "open"
     columns = quote_columns([quote for quote in quotes if not opening or quote.moment == "open"], place)
     games = np.arange(len(game_ids))
-    odds = consensus_odds(columns, games, starts, starts, outcomes=league.outcomes, first=opening)
+    prices = consensus(columns, games, starts, starts, outcomes=league.outcomes, first=opening)
+    odds = prices.odds if league.outcomes == 3 else prices.odds[:, ::2]
     return Offers(moment, odds, _known_at(columns, starts, league.outcomes, opening=opening))
 
 
