@@ -23,6 +23,7 @@ from core.signing import Signer
 from feature_store import snapshot_manifest
 from feature_store.features import EVERYTHING
 from feature_store.quality import Flag, admit, examine_facts, examine_features
+from training.believing import believing
 from training.card import Subject
 from training.dataset import Dataset, load_dataset
 from training.doubts import constants, overlaps
@@ -134,12 +135,13 @@ def fit(recipe: Recipe, dataset: Dataset, on_stage: Stage = lambda _stage, _resu
     tested = _tested(blocks)
     evaluation = evaluate(tested)
     on_stage("train", f"log loss {evaluation.raw_log_loss:.4f} on {evaluation.scores[0].games:,} games it had not seen")
-    fitted = fit_on_everything(recipe, dataset, proofs)
+    fitted = believing(fit_on_everything(recipe, dataset, proofs), dataset, blocks)
     score = evaluation.scores[0]
     on_stage(
         "calibrate",
         f"log loss {score.log_loss:.4f}, calibration error {score.calibration_error:.3f}"
-        f" (a perfect forecast would show {evaluation.calibration_floor:.3f})",
+        f" (a perfect forecast would show {evaluation.calibration_floor:.3f})"
+        f"; {fitted.spec.belief or 'too few priced games for a belief'}",
     )
     return Trained(recipe, dataset, fitted, evaluation, tested)
 
