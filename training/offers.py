@@ -33,6 +33,12 @@ def as_of_offers(dataset: Dataset, offers: Offers) -> Dataset:
     return replace(dataset, values=table.values[[place[game_id] for game_id in dataset.game_ids]])
 
 
+def as_of_opening(dataset: Dataset) -> Dataset:
+    """The dataset, and the leagues it borrows from, with every game's features as of its opening price."""
+    lenders = tuple(as_of_offers(lender, offers_of(lender, "open")) for lender in dataset.lenders)
+    return replace(as_of_offers(dataset, offers_of(dataset, "open")), lenders=lenders)
+
+
 def refuse_look_ahead(dataset: Dataset, features: FeatureSet, offers: Offers) -> None:
     """Make sure that no feature of the dataset knows anything later than the price it is bet at.
 

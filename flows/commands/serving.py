@@ -69,9 +69,8 @@ def price(
     answer = ask_for_price(
         begin().settings, home, away, league, market=market, selection=selection, line=line, odds=odds
     )
-    Output(as_json=json).result(
-        answer, table(("", ""), list(flattened({k: v for k, v in answer.items() if k not in ("game", "model")})))
-    )
+    told = {name: value for name, value in answer.items() if name not in ("game", "model")}
+    Output(as_json=json).result(answer, table(("", ""), list(flattened(told))))
 
 
 def demo(
