@@ -14,7 +14,7 @@ from core.betting.odds import FloatArray, devig
 from core.errors import ServiceError
 from feature_store import archive
 from feature_store.columns import columns_of
-from feature_store.facts import Batch
+from feature_store.facts import Batch, Result
 from feature_store.features import EVERYTHING, FeatureSet
 from feature_store.replay import past_table
 from training.consensus import Moment, offered
@@ -46,6 +46,8 @@ class Dataset:
     """All features, in the order of ``EVERYTHING``; NaN means not known."""
     home_scores: FloatArray
     away_scores: FloatArray
+    level_after_regulation: FloatArray
+    """1 where the score was level then, 0 where not; NaN where nobody said."""
     closing: FloatArray
     """Probabilities by the consensus of the closing prices, shape (games, outcomes); NaN where nobody quoted."""
     opening: FloatArray
@@ -121,7 +123,7 @@ class Dataset:
         )
 
 
-_ARRAYS = ("seasons", "starts", "values", "home_scores", "away_scores", "closing", "opening")
+_ARRAYS = ("seasons", "starts", "values", "home_scores", "away_scores", "level_after_regulation", "closing", "opening")
 
 
 def _joined(parts: Sequence[Dataset]) -> Dataset:
@@ -178,7 +180,7 @@ def dataset_of(league: League, facts: Batch) -> Dataset:
     """The dataset of the facts handed in."""
     table = past_table(league, columns_of(facts), EVERYTHING)
     scores = {
-        result.game_id: (result.home_score, result.away_score)
+        result.game_id: (result.home_score, result.away_score, _level(result))
         for result in sorted(facts.results, key=lambda result: result.known_at)
     }
     games = [table.facts.versions[version] for version in table.version]
@@ -198,6 +200,12 @@ def dataset_of(league: League, facts: Batch) -> Dataset:
         values=table.values,
         home_scores=np.array([scores[game_id][0] for game_id in ids], dtype=np.float64),
         away_scores=np.array([scores[game_id][1] for game_id in ids], dtype=np.float64),
+        level_after_regulation=np.array([scores[game_id][2] for game_id in ids], dtype=np.float64),
         closing=yardstick("close"),
         opening=yardstick("open"),
     )
+
+
+def _level(result: Result) -> float:
+    home, away = result.home_score_regulation, result.away_score_regulation
+    return float("nan") if home is None or away is None else float(home == away)
