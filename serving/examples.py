@@ -46,9 +46,9 @@ PREDICTION: Final[dict[str, Any]] = {
     },
     "data_quality": "good",
     "reasons": [
-        {"text": "rating gap +182", "favours": "home", "effect": 0.61},
+        {"text": "rating gap 182 for the home side", "favours": "home", "effect": 0.61},
         {"text": "away side played yesterday", "favours": "home", "effect": 0.08},
-        {"text": "form gap -0.20", "favours": "away", "effect": -0.05},
+        {"text": "away side in better form: 20 % more of the points lately", "favours": "away", "effect": -0.05},
     ],
     "as_of": "2024-05-03T18:00:00Z",
     "checked_at": "2024-05-04T06:00:00Z",
