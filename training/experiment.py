@@ -121,6 +121,7 @@ def experiment(
     now: datetime,
     others: Iterable[League] = (),
     on_stage: Callable[[str, str], None] = lambda _stage, _result: None,
+    on_working: Callable[[str, int, int], None] = lambda _what, _done, _all: None,
 ) -> tuple[str, Trained]:
     """Walk a changed recipe forward and log it as a run; registers nothing. Returns the run's id and what was found.
 
@@ -131,7 +132,7 @@ def experiment(
     dataset = load_dataset(engine, league, known_by, others)
     on_stage("data", f"{len(dataset):,} games, {len(tried.features.names)} features, {change.words}")
     warnings = tuple(map(str, examined(dataset)))
-    trained = replace(fit(tried, dataset, on_stage), warnings=warnings)
+    trained = replace(fit(tried, dataset, on_stage, on_working), warnings=warnings)
     tracking = Tracking(tracking_uri)
     tracking.tidy(experiments_of(league), (), now)
     name = f"{league.key}-{recipe.name} {change.words}"

@@ -39,6 +39,8 @@ from training.walk import Forecasts, walk_forward
 
 GOLDEN_ROWS = 5
 Stage = Callable[[str, str], None]
+Working = Callable[[str, int, int], None]
+"""Hears what is being done now, how many steps of it are done, and how many there are."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,6 +73,7 @@ def train(
     accept: Collection[str] = (),
     others: Iterable[League] = (),
     on_stage: Stage = lambda _stage, _result: None,
+    on_working: Working = lambda _what, _done, _all: None,
 ) -> Version:
     """Train on what was known by the moment and register the model; ``on_stage`` hears each stage's one result.
 
@@ -94,7 +97,7 @@ def train(
     idle = f"; the same in every game: {', '.join(constants(recipe, dataset))}" if constants(recipe, dataset) else ""
     fingerprint = recipe.features.fingerprint(league.sport)
     on_stage("features", f"{len(recipe.features.names)} features, {fingerprint[:12]}{idle}")
-    trained = replace(fit(recipe, dataset, on_stage), warnings=tuple(warnings))
+    trained = replace(fit(recipe, dataset, on_stage, on_working), warnings=tuple(warnings))
     version = register(
         engine, trained, bundles=bundles, signer=signer, tracking_uri=tracking_uri, known_by=known_by, now=now
     )
@@ -123,18 +126,27 @@ def already_trained(engine: Engine, recipe: Recipe, dataset: Dataset) -> Version
     )
 
 
-def fit(recipe: Recipe, dataset: Dataset, on_stage: Stage = lambda _stage, _result: None) -> Trained:
+def fit(
+    recipe: Recipe,
+    dataset: Dataset,
+    on_stage: Stage = lambda _stage, _result: None,
+    on_working: Working = lambda _what, _done, _all: None,
+) -> Trained:
     """Walk forward through the last seasons for the evidence, then fit on every game."""
     recipe = recipe.of(dataset)
     proving = proving_blocks(dataset, recipe.proving_seasons)
     if recipe.tune:
-        chosen = tuned(recipe, dataset, proving)
+        chosen = tuned(recipe, dataset, proving, lambda done, trials: on_working("seeking parameters", done, trials))
         recipe = chosen.recipe
         on_stage("tune", chosen.story)
-    blocks, proofs = walk_forward(recipe, dataset, proving)
+    steps = len(proving) + 1
+    blocks, proofs = walk_forward(
+        recipe, dataset, proving, on_block=lambda name, done, _: on_working(f"forecasting {name}", done, steps)
+    )
     tested = _tested(blocks)
     evaluation = evaluate(tested)
     on_stage("train", f"log loss {evaluation.raw_log_loss:.4f} on {evaluation.scores[0].games:,} games it had not seen")
+    on_working("learning from every game", len(proving), steps)
     fitted = believing(fit_on_everything(recipe, dataset, proofs), dataset, blocks)
     score = evaluation.scores[0]
     on_stage(

@@ -54,6 +54,7 @@ def experiment(
             now=session.now,
             others=session.leagues,
             on_stage=out.stage,
+            on_working=out.working,
         )
     said = trained.evaluation.to_json()
     text = f"{evaluation_text(said)}\nNext: dbsbm experiment compare --league {league}"
