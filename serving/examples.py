@@ -88,6 +88,75 @@ PRICE: Final[dict[str, Any]] = {
 }
 
 
+PARLAY_QUESTION: Final[dict[str, Any]] = {
+    "legs": [
+        {
+            "sport": "soccer",
+            "league": "EPL",
+            "game_id": "1035037",
+            "bets": [
+                {"market": "moneyline", "selection": "home", "line": None},
+                {"market": "total", "selection": "over", "line": 2.5},
+            ],
+            "odds": 2.1,
+        },
+        {
+            "sport": "soccer",
+            "league": "EPL",
+            "game_id": "1035038",
+            "bets": [{"market": "moneyline", "selection": "away", "line": None}],
+            "odds": 130,
+        },
+    ],
+    "bankroll": 100.0,
+}
+
+
+PARLAY: Final[dict[str, Any]] = {
+    "legs": [
+        {
+            "game": PREDICTION["game"],
+            "bets": PARLAY_QUESTION["legs"][0]["bets"],
+            "win": 0.47,
+            "push": 0.0,
+            "lose": 0.53,
+            "fair_odds": {"decimal": 2.1277, "american": 113},
+            "decimal": 2.1,
+            "model": {"name": "EPL-prices", "version": 3},
+        },
+        {
+            "game": {**PREDICTION["game"], "game_id": "1035038", "home_team": "Burnley", "away_team": "Newcastle"},
+            "bets": PARLAY_QUESTION["legs"][1]["bets"],
+            "win": 0.44,
+            "push": 0.0,
+            "lose": 0.56,
+            "fair_odds": {"decimal": 2.2727, "american": 127},
+            "decimal": 2.3,
+            "model": {"name": "EPL-prices", "version": 3},
+        },
+    ],
+    "win": 0.2068,
+    "push": 0.0,
+    "lose": 0.7932,
+    "fair_odds": {"decimal": 4.8356, "american": 384},
+    "offer": {
+        "decimal": 4.83,
+        "american": 383,
+        "value": {
+            "win": 0.2,
+            "push": 0.0,
+            "lose": 0.8,
+            "expected_value": -0.034,
+            "low": -0.081,
+            "high": 0.015,
+            "is_value": False,
+        },
+        "stake": 0.0,
+        "note": "The edge is not surely above nothing: no stake.",
+    },
+}
+
+
 PROBLEM: Final[dict[str, Any]] = {
     "type": "urn:dbsbm:problem:NOT_FOUND_ERROR",
     "title": "There is no such thing",

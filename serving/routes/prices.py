@@ -7,13 +7,10 @@ from fastapi import Query, Response
 from core.betting.markets import SELECTIONS, Pricing, price
 from core.betting.scores import ScoreDistribution
 from serving.answers import game_document, odds_document
-from serving.bet_shapes import Price
+from serving.bet_shapes import LARGEST_LINE, LARGEST_ODDS, Price
 from serving.judging import Judge, OddsFormat, decimal_odds, offer_document
 from serving.routes.answering import GameIdPath, LeaguePath, SportPath, as_json, guarded_router, problems
 from serving.state import ServiceDep
-
-LARGEST_LINE = 1_000
-LARGEST_ODDS = 1_000_000
 
 LINE = Query(
     ge=-LARGEST_LINE, le=LARGEST_LINE, allow_inf_nan=False, examples=[2.5], description="-3.5 gives points away."

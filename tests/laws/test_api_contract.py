@@ -77,6 +77,8 @@ def test_every_operation_has_tags_summary_examples_and_documented_problems() -> 
 def test_examples_keep_their_shapes() -> None:
     shapes.Prediction.model_validate(examples.PREDICTION)
     bet_shapes.Price.model_validate(examples.PRICE)
+    bet_shapes.ParlayQuestion.model_validate(examples.PARLAY_QUESTION)
+    bet_shapes.ParlayAnswer.model_validate(examples.PARLAY)
     shapes.Problem.model_validate(examples.PROBLEM)
     for name in ("Prediction", "Price", "Problem", "Batch"):
         schema = DESCRIPTION["components"]["schemas"][name]
