@@ -72,3 +72,10 @@ def test_a_yardstick_knows_the_very_games_whose_price_is_a_feature(moment: str, 
     dataset = played(quote("one", moment, START + hours * HOUR, *ONE))
     priced = ~np.isnan(dataset.values[:, EVERYTHING.names.index("market_log_odds")])
     assert (~np.isnan(dataset.closing).any(axis=1)).tolist() == priced.tolist() == [hours <= 0, False]
+
+
+def test_an_opening_price_alone_is_a_yardstick_but_no_closing_price_to_bet_at() -> None:
+    dataset = played(quote("one", "open", START - 50 * HOUR, *ONE))
+    assert not np.isnan(dataset.closing[0]).any(), "the features have it"
+    assert not offers_of(dataset, "close").there.any()
+    assert offers_of(dataset, "open").there[0]
