@@ -3,7 +3,7 @@
 Game ids and team names are replaced by their place in sorted lists, moments by seconds since 1970.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -86,9 +86,13 @@ def columns_of(facts: Batch) -> FactColumns:
     teams = sorted({team for game in facts.games for team in (game.home_team, game.away_team)})
     versions = sorted(facts.games, key=lambda game: (game.game_id, game.known_at))
     results = [result for result in facts.results if result.game_id in place]
-    quotes = [quote for quote in facts.quotes if quote.game_id in place]
     return FactColumns(
-        ids, teams, _games(versions, place, teams), _results(results, place), _quotes(quotes, place), versions
+        ids,
+        teams,
+        _games(versions, place, teams),
+        _results(results, place),
+        quote_columns(facts.quotes, place),
+        versions,
     )
 
 
@@ -121,8 +125,12 @@ def _results(results: Sequence[Result], place: dict[str, int]) -> ResultColumns:
     )
 
 
-def _quotes(quotes: Sequence[Quote], place: dict[str, int]) -> QuoteColumns:
-    ordered = sorted(quotes, key=lambda quote: (quote.game_id, quote.book, quote.known_at, MOMENT_ORDER[quote.moment]))
+def quote_columns(quotes: Iterable[Quote], place: Mapping[str, int]) -> QuoteColumns:
+    """The quotes of those games that have a place."""
+    shown = [quote for quote in quotes if quote.game_id in place]
+    ordered = sorted(
+        shown, key=lambda quote: (place[quote.game_id], quote.book, quote.known_at, MOMENT_ORDER[quote.moment])
+    )
     books = {book: index for index, book in enumerate(sorted({quote.book for quote in ordered}))}
     over, under = (_numbers(getattr(quote, name) for quote in ordered) for name in ("odds_over", "odds_under"))
     odds = [(quote.odds_home, quote.odds_draw, quote.odds_away) for quote in ordered]

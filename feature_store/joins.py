@@ -6,11 +6,11 @@ Every cut-off in this room goes through these functions.
 import numpy as np
 
 from core.betting.odds import FloatArray
-from feature_store.columns import Indices, QuoteColumns
+from feature_store.columns import Flags, Indices, QuoteColumns
 from feature_store.compiled import compiled
 from feature_store.prices import PriceColumns
 
-LATEST, FIRST_OF_SEVERAL, LATEST_OF_SEVERAL = 0, 1, 2
+LATEST, FIRST, FIRST_OF_SEVERAL, LATEST_OF_SEVERAL = 0, 1, 2, 3
 """Which of a book's quotes counts."""
 
 
@@ -23,14 +23,16 @@ def last_known(group: Indices, known: FloatArray, at_group: Indices, at: FloatAr
     return place
 
 
-def consensus(quotes: QuoteColumns, game: Indices, at: FloatArray, start: FloatArray, *, outcomes: int) -> PriceColumns:
+def consensus(
+    quotes: QuoteColumns, game: Indices, at: FloatArray, start: FloatArray, *, outcomes: int, first: bool = False
+) -> PriceColumns:
     """For each game the mean over the books of each one's latest quote known at ``at`` and shown by ``start``.
 
-    Each market counts by itself: a book that last showed only a spread keeps its earlier moneyline. The margin
-    is taken out in proportion (multiplicative): a learner corrects what that leaves of the long-shot bias, and
-    it is defined for any odds above 1.
+    Or of its ``first`` one. Each market counts by itself: a book that last showed only a spread keeps its earlier
+    moneyline. The margin is taken out in proportion (multiplicative): a learner corrects what that leaves of the
+    long-shot bias, and it is defined for any odds above 1.
     """
-    return _consensus(quotes, game, at, start, outcomes, LATEST)
+    return _consensus(quotes, game, at, start, outcomes, FIRST if first else LATEST)
 
 
 def moved(
@@ -46,19 +48,30 @@ def moved(
     return first, latest
 
 
+def whole(quotes: QuoteColumns, *, outcomes: int) -> Flags:
+    """Quotes that show every side of the moneyline."""
+    return np.asarray(~np.isnan(_implied(quotes, outcomes)).any(axis=1))
+
+
 def _consensus(
     quotes: QuoteColumns, game: Indices, at: FloatArray, start: FloatArray, outcomes: int, which: int
 ) -> PriceColumns:
-    implied = 1 / quotes.odds
-    if outcomes == 2:
-        implied[:, 1] = 0.0
-    fair = implied / implied.sum(axis=1, keepdims=True)
-    shown = np.column_stack((fair, quotes.spread, quotes.total, quotes.over))
-    means = _means_of_books(
+    implied = _implied(quotes, outcomes)
+    booked = implied.sum(axis=1)
+    shown = np.column_stack((implied / booked[:, None], booked - 1, quotes.spread, quotes.total, quotes.over))
+    home, draw, away, overround, spread, total, over = _means_of_books(
         *_ranges(quotes.game, game), quotes.book, quotes.known, quotes.quoted, shown, at, start, which
     )
-    home, draw, away, spread, total, over = means
-    return PriceColumns(home, draw if outcomes == 3 else np.full(len(game), np.nan), away, spread, total, over)
+    draw = draw if outcomes == 3 else np.full(len(game), np.nan)
+    return PriceColumns(home, draw, away, spread, total, over, overround)
+
+
+def _implied(quotes: QuoteColumns, outcomes: int) -> FloatArray:
+    """Implied probabilities of home, draw and away; a draw that is no outcome has none."""
+    implied = np.asarray(1 / quotes.odds)
+    if outcomes == 2:
+        implied[:, 1] = 0.0
+    return implied
 
 
 def _ranges(group: Indices, at_group: Indices) -> tuple[Indices, Indices]:
@@ -84,12 +97,12 @@ def _last_known(first, last, known, at):  # type: ignore[no-untyped-def]  # noqa
 def _means_of_books(begin, end, book, known, quoted, shown, at, start, which):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Per market the mean over books of what ``which`` asks of the times each showed it whole; NaN without one.
 
-    ``shown`` has the moneyline in columns 0 to 2 and a market in each of the others; so have the lines of the answer.
+    ``shown`` has the moneyline in columns 0 to 3 and a market in each of the others; so have the lines of the answer.
     """
-    means = np.full((6, len(at)), np.nan)
+    means = np.full((7, len(at)), np.nan)
     for asked in range(len(at)):
         for market in range(4):
-            columns = (0, 3) if market == 0 else (market + 2, market + 3)
+            columns = (0, 4) if market == 0 else (market + 3, market + 4)
             books = 0
             place = begin[asked]
             while place < end[asked]:
@@ -118,7 +131,8 @@ def _chosen(place, end, book, known, quoted, shown, columns, by, which):  # type
             whole = whole and not np.isnan(shown[place, column])
         if whole:
             times += 1
-            if times == 1 or which != FIRST_OF_SEVERAL:
+            if times == 1 or which in (LATEST, LATEST_OF_SEVERAL):
                 chosen = place
         place += 1
-    return (-1 if times == 1 and which != LATEST else chosen), place
+    spoke_once = times == 1 and which in (FIRST_OF_SEVERAL, LATEST_OF_SEVERAL)
+    return (-1 if spoke_once else chosen), place

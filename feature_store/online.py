@@ -132,7 +132,7 @@ def _unscheduled(state: LeagueState, game: Game, rules: Rules) -> Situation:
         team = np.rec.array(state.teams[name].reshape(1))
         enter(team[0], league[0], float(game.season), rules)
         sides.append(team)
-    nothing = PriceColumns(*(np.full(1, np.nan) for _ in range(6)))
+    nothing = PriceColumns(*(np.full(1, np.nan) for _ in range(7)))
     return Situation(
         league=_columns(league),
         home=_columns(sides[0]),

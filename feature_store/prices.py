@@ -21,6 +21,16 @@ class Prices(NamedTuple):
     spread_line: float | None
     total_line: float | None
     over: float | None = None
+    overround: float | None = None
+    """The books' margin on who wins, .05 for 5 %."""
+
+    @property
+    def odds(self) -> tuple[float, ...] | None:
+        """Decimal odds of home, draw (where it is an outcome) and away as the mean book offers them; None without."""
+        if self.home is None or self.away is None:
+            return None
+        chances = (self.home, self.away) if self.draw is None else (self.home, self.draw, self.away)
+        return tuple(1 / (chance * (1 + (self.overround or 0.0))) for chance in chances)
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +44,13 @@ class PriceColumns:
     total_line: FloatArray
     over: FloatArray
     """P(over the total line)."""
+    overround: FloatArray
+
+    @property
+    def odds(self) -> FloatArray:
+        """Decimal odds with the margin left in, shape (games, 3); NaN for what is no outcome or nobody quoted."""
+        chances = np.column_stack((self.home, self.draw, self.away))
+        return np.asarray(1 / (chances * (1 + self.overround[:, None])))
 
     @property
     def home_expectation(self) -> FloatArray:
@@ -56,4 +73,4 @@ class PriceColumns:
         return None if all(value is None for value in shown) else Prices(*shown)
 
     def _columns(self) -> tuple[FloatArray, ...]:
-        return self.home, self.draw, self.away, self.spread_line, self.total_line, self.over
+        return self.home, self.draw, self.away, self.spread_line, self.total_line, self.over, self.overround

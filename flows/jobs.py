@@ -135,6 +135,7 @@ def train_model(
     on_stage: Callable[[str, str], None] = lambda _stage, _result: None,
     accept: Sequence[str] = (),
     tune: int = 0,
+    on_working: Callable[[str, int, int], None] = lambda _what, _done, _all: None,
 ) -> Version:
     """Train one league by one recipe and register the result as challenger; ``tune`` trials seek its parameters."""
     from training.train import train
@@ -153,6 +154,7 @@ def train_model(
             accept=accept,
             others=leagues,
             on_stage=on_stage,
+            on_working=on_working,
         )
 
 

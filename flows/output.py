@@ -3,7 +3,7 @@
 import json
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
@@ -62,6 +62,15 @@ def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
         ).rstrip()
         for row in cells
     )
+
+
+def flattened(answer: Mapping[str, Any], under: str = "") -> Iterator[tuple[str, object]]:
+    """Every value of a nested answer that is there, under the names that lead to it."""
+    for key, value in answer.items():
+        if isinstance(value, Mapping):
+            yield from flattened(value, f"{under}{key} ")
+        elif value is not None:
+            yield f"{under}{key}", value
 
 
 def _is_number(cell: str) -> bool:

@@ -78,6 +78,10 @@ class PredictionClient:
         """What one bet on a game (sport, league, game id) is worth; odds in either format."""
         return self._get(f"/v1/prices/{_path(*game)}", market=market, selection=selection, line=line, odds=odds)
 
+    def parlay(self, legs: Iterable[Mapping[str, Any]], bankroll: float = 100.0) -> dict[str, Any]:
+        """What legs on different games, all of which must win, are worth together; docs/bot.md shows a leg."""
+        return self._request("POST", "/v1/parlays", json={"legs": list(legs), "bankroll": bankroll})
+
     def models(self) -> list[dict[str, Any]]:
         """Every model with its versions and the generation that answers."""
         answer = self._get("/v1/models")

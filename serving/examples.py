@@ -27,7 +27,15 @@ PREDICTION: Final[dict[str, Any]] = {
         "away": {"decimal": 9.0909, "american": 809},
     },
     "expected": {"margin": 1.4, "total": 3.1, "home_score": 2.25, "away_score": 0.85},
-    "market": {"home": 0.74, "draw": 0.16, "away": 0.1, "spread_line": 1.0, "total_line": 3.25, "over": 0.52},
+    "market": {
+        "home": 0.74,
+        "draw": 0.16,
+        "away": 0.1,
+        "spread_line": 1.0,
+        "total_line": 3.25,
+        "over": 0.52,
+        "overround": 0.043,
+    },
     "model": {
         "name": "EPL-prices",
         "version": 3,
@@ -38,9 +46,9 @@ PREDICTION: Final[dict[str, Any]] = {
     },
     "data_quality": "good",
     "reasons": [
-        {"text": "rating gap +182", "favours": "home", "effect": 0.61},
+        {"text": "rating gap 182 for the home side", "favours": "home", "effect": 0.61},
         {"text": "away side played yesterday", "favours": "home", "effect": 0.08},
-        {"text": "form gap -0.20", "favours": "away", "effect": -0.05},
+        {"text": "away side in better form: 20 % more of the points lately", "favours": "away", "effect": -0.05},
     ],
     "as_of": "2024-05-03T18:00:00Z",
     "checked_at": "2024-05-04T06:00:00Z",
@@ -59,9 +67,93 @@ PRICE: Final[dict[str, Any]] = {
     "push": 0.0,
     "lose": 0.42,
     "fair_odds": {"decimal": 1.7241, "american": -138},
-    "offer": {"decimal": 1.9091, "american": -110, "expected_value": 0.1073, "kelly_fraction": 0.118},
+    "by_market": {"win": 0.53, "push": 0.0, "lose": 0.47},
+    "offer": {
+        "decimal": 1.9091,
+        "american": -110,
+        "value": {
+            "win": 0.54,
+            "push": 0.0,
+            "lose": 0.46,
+            "expected_value": 0.0309,
+            "low": -0.0062,
+            "high": 0.0672,
+            "is_value": False,
+        },
+        "stake": 0.0,
+        "note": "The edge is not surely above nothing: no stake.",
+    },
     "model": {"name": "EPL-prices", "version": 3},
     "as_of": "2024-05-03T18:00:00Z",
+}
+
+
+PARLAY_QUESTION: Final[dict[str, Any]] = {
+    "legs": [
+        {
+            "sport": "soccer",
+            "league": "EPL",
+            "game_id": "1035037",
+            "bets": [
+                {"market": "moneyline", "selection": "home", "line": None},
+                {"market": "total", "selection": "over", "line": 2.5},
+            ],
+            "odds": 2.1,
+        },
+        {
+            "sport": "soccer",
+            "league": "EPL",
+            "game_id": "1035038",
+            "bets": [{"market": "moneyline", "selection": "away", "line": None}],
+            "odds": 130,
+        },
+    ],
+    "bankroll": 100.0,
+}
+
+
+PARLAY: Final[dict[str, Any]] = {
+    "legs": [
+        {
+            "game": PREDICTION["game"],
+            "bets": PARLAY_QUESTION["legs"][0]["bets"],
+            "win": 0.47,
+            "push": 0.0,
+            "lose": 0.53,
+            "fair_odds": {"decimal": 2.1277, "american": 113},
+            "decimal": 2.1,
+            "model": {"name": "EPL-prices", "version": 3},
+        },
+        {
+            "game": {**PREDICTION["game"], "game_id": "1035038", "home_team": "Burnley", "away_team": "Newcastle"},
+            "bets": PARLAY_QUESTION["legs"][1]["bets"],
+            "win": 0.44,
+            "push": 0.0,
+            "lose": 0.56,
+            "fair_odds": {"decimal": 2.2727, "american": 127},
+            "decimal": 2.3,
+            "model": {"name": "EPL-prices", "version": 3},
+        },
+    ],
+    "win": 0.2068,
+    "push": 0.0,
+    "lose": 0.7932,
+    "fair_odds": {"decimal": 4.8356, "american": 384},
+    "offer": {
+        "decimal": 4.83,
+        "american": 383,
+        "value": {
+            "win": 0.2,
+            "push": 0.0,
+            "lose": 0.8,
+            "expected_value": -0.034,
+            "low": -0.081,
+            "high": 0.015,
+            "is_value": False,
+        },
+        "stake": 0.0,
+        "note": "The edge is not surely above nothing: no stake.",
+    },
 }
 
 

@@ -17,6 +17,7 @@ DEMANDED: Final[Mapping[str, Scope]] = {
     "/v1/ranking": "predict",
     "/v1/matchups/{sport}/{league}": "predict",
     "/v1/prices/{sport}/{league}/{game_id}": "predict",
+    "/v1/parlays": "predict",
     "/v1/games": "predict",
     "/v1/models": "predict",
     "/v1/system/health": "predict",

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from serving.examples import PREDICTION, PRICE, PROBLEM
+from serving.examples import PREDICTION, PROBLEM
 from serving.levels import Level
 
 BATCH_LIMIT = 100
@@ -115,6 +115,8 @@ class Market(Shape):
     spread_line: float | None
     total_line: float | None
     over: float | None
+    overround: float | None
+    """The books' margin on who wins, which was taken out; .05 is 5 %."""
 
 
 class Model(Shape):
@@ -201,38 +203,9 @@ class Games(Shape):
     games: list[Game]
 
 
-class Offer(Shape):
-    """The odds that were asked about, and what a unit on them is worth."""
-
-    decimal: float
-    american: int
-    expected_value: float
-    """Mean profit in units for one unit staked."""
-    kelly_fraction: float
-    """Share of the bankroll with the largest expected log growth; 0 without an edge."""
-
-
 class ModelRef(Shape):
     name: str
     version: int
-
-
-class Price(Shape):
-    """What one bet is worth: shares of a unit that win, come back and lose."""
-
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [PRICE]})
-
-    game: Game
-    market: str
-    selection: str
-    line: float | None
-    win: float
-    push: float
-    lose: float
-    fair_odds: Odds
-    offer: Offer | None
-    model: ModelRef
-    as_of: datetime
 
 
 class ModelVersion(Shape):

@@ -14,9 +14,10 @@ from core.betting.odds import FloatArray, devig
 from core.errors import ServiceError
 from feature_store import archive
 from feature_store.columns import columns_of
-from feature_store.facts import Batch, Quote
+from feature_store.facts import Batch, Result
 from feature_store.features import EVERYTHING, FeatureSet
 from feature_store.replay import past_table
+from training.consensus import Moment, offered
 
 FEWEST_GAMES: Final = 20
 """Below this nothing can be said of how good a forecast is."""
@@ -45,9 +46,12 @@ class Dataset:
     """All features, in the order of ``EVERYTHING``; NaN means not known."""
     home_scores: FloatArray
     away_scores: FloatArray
+    level_after_regulation: FloatArray
+    """1 where the score was level then, 0 where not; NaN where nobody said."""
     closing: FloatArray
-    """Probabilities by the closing price, shape (games, outcomes); NaN where it is not known."""
+    """Probabilities by the consensus of the closing prices, shape (games, outcomes); NaN where nobody quoted."""
     opening: FloatArray
+    """The same of the prices that the books showed first."""
     lenders: tuple["Dataset", ...] = ()
     """Leagues of the same sport and outcomes, from which a league with few games learns too."""
 
@@ -119,7 +123,7 @@ class Dataset:
         )
 
 
-_ARRAYS = ("seasons", "starts", "values", "home_scores", "away_scores", "closing", "opening")
+_ARRAYS = ("seasons", "starts", "values", "home_scores", "away_scores", "level_after_regulation", "closing", "opening")
 
 
 def _joined(parts: Sequence[Dataset]) -> Dataset:
@@ -176,13 +180,16 @@ def dataset_of(league: League, facts: Batch) -> Dataset:
     """The dataset of the facts handed in."""
     table = past_table(league, columns_of(facts), EVERYTHING)
     scores = {
-        result.game_id: (result.home_score, result.away_score)
+        result.game_id: (result.home_score, result.away_score, _level(result))
         for result in sorted(facts.results, key=lambda result: result.known_at)
     }
     games = [table.facts.versions[version] for version in table.version]
-    start = {game.game_id: game.start_at for game in games}
-    before = [quote for quote in facts.quotes if quote.game_id in start and quote.quoted_at <= start[quote.game_id]]
     ids = [game.game_id for game in games]
+
+    def yardstick(moment: Moment) -> FloatArray:
+        odds = offered(league, facts.quotes, ids, table.at, moment).odds
+        return devig(odds, "power") if len(odds) else odds
+
     return Dataset(
         league=league,
         facts=facts,
@@ -193,19 +200,12 @@ def dataset_of(league: League, facts: Batch) -> Dataset:
         values=table.values,
         home_scores=np.array([scores[game_id][0] for game_id in ids], dtype=np.float64),
         away_scores=np.array([scores[game_id][1] for game_id in ids], dtype=np.float64),
-        closing=_probabilities(league, ids, [quote for quote in before if quote.moment != "open"]),
-        opening=_probabilities(league, ids, [quote for quote in before if quote.moment == "open"]),
+        level_after_regulation=np.array([scores[game_id][2] for game_id in ids], dtype=np.float64),
+        closing=yardstick("close"),
+        opening=yardstick("open"),
     )
 
 
-def _probabilities(league: League, game_ids: Sequence[str], quotes: Sequence[Quote]) -> FloatArray:
-    """De-vigged probabilities of each game's last quote among those given."""
-    by_game: dict[str, Quote] = {}
-    for quote in sorted(quotes, key=lambda quote: quote.known_at):
-        by_game[quote.game_id] = quote
-    fields = ("odds_home", "odds_draw", "odds_away") if league.outcomes == 3 else ("odds_home", "odds_away")
-    odds: list[list[Any]] = [
-        [getattr(by_game[game_id], name) if game_id in by_game else None for name in fields] for game_id in game_ids
-    ]
-    table = np.array(odds, dtype=np.float64).reshape(len(game_ids), len(fields))
-    return devig(table, "power") if len(table) else table
+def _level(result: Result) -> float:
+    home, away = result.home_score_regulation, result.away_score_regulation
+    return float("nan") if home is None or away is None else float(home == away)

@@ -125,6 +125,7 @@ def experiment(
     accept: Collection[str] = (),
     others: Iterable[League] = (),
     on_stage: Callable[[str, str], None] = lambda _stage, _result: None,
+    on_working: Callable[[str, int, int], None] = lambda _what, _done, _all: None,
 ) -> tuple[str, Trained]:
     """Walk a changed recipe forward and log it as a run; registers nothing. Returns the run's id and what was found.
 
@@ -138,7 +139,7 @@ def experiment(
         attempt.snapshot_sha256 = dataset.snapshot_sha256
         on_stage("data", f"{len(dataset):,} games, {len(tried.features.names)} features, {change.words}")
         warnings = doubts(dataset, accept)
-        trained = replace(fit(tried, dataset, on_stage), warnings=warnings)
+        trained = replace(fit(tried, dataset, on_stage, on_working), warnings=warnings)
     tracking = Tracking(tracking_uri)
     tracking.tidy(experiments_of(league), (), now)
     name = f"{league.key}-{recipe.name} {change.words}"

@@ -201,4 +201,4 @@ def _shape(dataset: Dataset, learnt: Mapping[str, Learnt], recipe: Recipe, basis
         dispersion=float(max(((scored - expected) ** 2).mean() / expected.mean(), 1.0)),
         tie_rate=0.0 if dataset.league.outcomes == 3 else float((dataset.margins == 0).mean()),
     )
-    return profiled(shape, dataset, margin, total) if basis == "own" else shape
+    return profiled(shape, dataset, margin, total)

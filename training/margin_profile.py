@@ -75,14 +75,8 @@ def overtime_share(dataset: Dataset) -> float | None:
 
     None where the archive has too few regulation scores or level games end by other margins, as in basketball.
     """
-    regulation = {
-        result.game_id: (result.home_score_regulation, result.away_score_regulation)
-        for result in sorted(dataset.facts.results, key=lambda result: result.known_at)
-    }
-    known = np.array([None not in regulation[game_id] for game_id in dataset.game_ids], dtype=np.bool_)
-    level = known & np.array(
-        [home == away for home, away in (regulation[game_id] for game_id in dataset.game_ids)], dtype=np.bool_
-    )
+    known = ~np.isnan(dataset.level_after_regulation)
+    level = dataset.level_after_regulation == 1
     by_one: NDArray[np.bool_] = known & (np.abs(dataset.margins) == 1)
     if level.sum() < FEWEST_LEVEL or (level & by_one).sum() < PLAYED_OUT * level.sum():
         return None

@@ -4,7 +4,7 @@ The way the margin is taken out of a price and how far the model is believed aga
 league, for each season on earlier ones.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, NamedTuple
@@ -16,11 +16,13 @@ from sqlalchemy.engine import Engine
 from core.betting.leagues import League
 from core.betting.markets import Pricing
 from core.betting.odds import DevigMethod, FloatArray, choose_devig, devig
-from core.betting.staking import StakingRules, kelly_fraction, stakes
+from core.betting.portfolio import simultaneous_kelly
+from core.betting.staking import StakingRules, stakes
 from core.betting.value import Shrinkage, learn_shrinkage, value
+from training.consensus import Moment, Offers
 from training.dataset import Dataset, load_dataset
 from training.metrics import standard_error
-from training.offers import Moment, Offers, as_of_offers, offers_of, refuse_look_ahead
+from training.offers import as_of_opening, offers_of, refuse_look_ahead
 from training.recipe import Recipe
 from training.splits import GAP, season_blocks
 from training.walk import Forecasts, walk_forward
@@ -101,7 +103,12 @@ class _Book:
     odds: FloatArray
     closing: FloatArray
     outcomes: NDArray[np.int64]
-    days: NDArray[np.int64]
+    starts: FloatArray
+
+    @property
+    def days(self) -> NDArray[np.int64]:
+        """Since 1970."""
+        return np.asarray(self.starts // DAY, dtype=np.int64)
 
 
 def money_backtest(
@@ -112,19 +119,22 @@ def money_backtest(
     *,
     price: Moment,
     known_by: datetime,
+    others: Iterable[League] = (),
     features_as_of: Moment | None = None,
     on_season: Callable[[str, int, int], None] = lambda _season, _done, _all: None,
 ) -> Money:
     """Bet on the seasons named at their opening or closing prices.
 
-    Features are taken as of the price that is bet at, or as of ``features_as_of`` where that is asked for.
+    Features are taken as of the price that is bet at, or as of ``features_as_of`` where that is asked for. Where the
+    league's games are few, it learns from those ``others`` that play the same sport, too.
+
     Raises DataIntegrityError when a feature knows anything later than the price, ValidationError for a season that
     is not there or has nothing before it.
     """
-    dataset = load_dataset(engine, league, known_by)
+    dataset = load_dataset(engine, league, known_by, others)
     offers = offers_of(dataset, price)
     if (features_as_of or price) == "open":
-        dataset = as_of_offers(dataset, offers_of(dataset, "open"))
+        dataset = as_of_opening(dataset)
     refuse_look_ahead(dataset, recipe.features, offers)
     return bet_on(recipe, dataset, seasons, offers, on_season=on_season)
 
@@ -168,18 +178,20 @@ def _book(dataset: Dataset, block: Forecasts, offers: Offers, close: Offers) -> 
         odds=offers.odds[rows],
         closing=close.odds[rows],
         outcomes=block.games.outcomes,
-        days=(block.games.starts // DAY).astype(np.int64),
+        starts=block.games.starts,
     )
 
 
 def _learned(dataset: Dataset, offers: Offers, book: _Book, earlier: Sequence[_Book]) -> tuple[DevigMethod, Shrinkage]:
-    """The de-vig method from all games before the season, the shrinkage from the seasons forecast before it."""
-    past = dataset.starts < book.days.min() * DAY - GAP
+    """The de-vig method from all games before the season, the shrinkage from those of them that were forecast."""
+    moment = book.starts.min() - GAP
+    past = dataset.starts < moment
     method = choose_devig(offers.odds[past], dataset.outcomes[past])
     if not earlier:
         return method, Shrinkage(weight=0.0, error=0.0, games=0)
-    model, odds, outcomes = (np.concatenate([getattr(book, name) for book in earlier]) for name in _LEARNED_FROM)
-    return method, learn_shrinkage(model, devig(odds, method), outcomes)
+    known = np.concatenate([other.starts for other in earlier]) < moment
+    model, odds, outcomes = (np.concatenate([getattr(other, name) for other in earlier]) for name in _LEARNED_FROM)
+    return method, learn_shrinkage(model[known], devig(odds[known], method), outcomes[known])
 
 
 _LEARNED_FROM: Final = ("model", "odds", "outcomes")
@@ -220,7 +232,7 @@ def _betting(
     closing = np.array([bet.closing_value for bet in placed])
     days = np.array([bet.day for bet in placed], dtype=np.int64)
     closed = ~np.isnan(closing)
-    bankroll, drawdown = _bankroll(placed)
+    bankroll, drawdown = bankroll_after(placed)
     return Betting(
         name=name,
         games=int(sum(_priced(book).sum() for book, _, _ in learned)),
@@ -253,15 +265,18 @@ def _placed(book: _Book, method: DevigMethod, probabilities: FloatArray, chosen:
         )
 
 
-def _bankroll(placed: Sequence[Placed], rules: StakingRules | None = None) -> tuple[float, float]:
-    """What is left of the bankroll, and the largest drawdown, staking each day's bets by fractional Kelly."""
+def bankroll_after(placed: Sequence[Placed], rules: StakingRules | None = None) -> tuple[float, float]:
+    """What is left of the bankroll, and the largest drawdown, staking a day's bets together by fractional Kelly.
+
+    None of a day's bets waits for another's result, so their shares are those of largest growth at once.
+    """
     bankroll = highest = BANKROLL
     drawdown = 0.0
     by_day: dict[int, list[Placed]] = {}
     for bet in placed:
         by_day.setdefault(bet.day, []).append(bet)
     for _, bets in sorted(by_day.items()):
-        fractions = [kelly_fraction(Pricing(bet.probability, 0.0, 1 - bet.probability), bet.odds) for bet in bets]
+        fractions = simultaneous_kelly([(Pricing(bet.probability, 0.0, 1 - bet.probability), bet.odds) for bet in bets])
         staked = stakes(fractions, bankroll, highest=highest, rules=rules)
         bankroll += sum(stake * bet.profit for stake, bet in zip(staked, bets, strict=True))
         highest = max(highest, bankroll)

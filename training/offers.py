@@ -4,57 +4,37 @@ A model that saw the closing price and bets at the opening one "earns" a fortune
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Final, Literal
+from dataclasses import replace
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from core.betting.odds import FloatArray
 from core.errors import DataIntegrityError
-from feature_store.columns import columns_of, seconds
+from feature_store.columns import columns_of
 from feature_store.facts import Quote
 from feature_store.features import EVERYTHING, FeatureSet
 from feature_store.replay import past_table
+from training.consensus import Moment, Offers, offered
 from training.dataset import Dataset
 
-Moment = Literal["open", "close"]
-SIDES: Final = ("odds_home", "odds_draw", "odds_away")
 TOLERANCE: Final = 1e-9
 
 
-@dataclass(frozen=True, eq=False)
-class Offers:
-    """One price per game of a dataset, in its order."""
-
-    moment: Moment
-    odds: FloatArray
-    """Decimal, shape (games, classes); NaN where nobody offered that."""
-    known_at: FloatArray
-    """Seconds since 1970; NaN where there was no offer."""
-
-    @property
-    def there(self) -> NDArray[np.bool_]:
-        """Games that could be bet on."""
-        return np.asarray(~np.isnan(self.odds).any(axis=1))
-
-
 def offers_of(dataset: Dataset, moment: Moment) -> Offers:
-    """Each game's first price of all (open), or its last before the start (close)."""
-    starts = dict(zip(dataset.game_ids, dataset.starts.tolist(), strict=True))
-    sides = SIDES if dataset.league.outcomes == 3 else SIDES[::2]
-    chosen: dict[str, Quote] = {}
-    for quote in sorted(dataset.facts.quotes, key=lambda quote: quote.known_at, reverse=moment == "open"):
-        offered = all(getattr(quote, side) for side in sides) and (quote.moment == "open") == (moment == "open")
-        if offered and seconds(quote.quoted_at) <= starts.get(quote.game_id, -np.inf):
-            chosen[quote.game_id] = quote
-    odds = np.full((len(dataset), len(sides)), np.nan)
-    known_at = np.full(len(dataset), np.nan)
-    for place, game_id in enumerate(dataset.game_ids):
-        if (taken := chosen.get(game_id)) is not None:
-            odds[place] = [getattr(taken, side) for side in sides]
-            known_at[place] = seconds(taken.known_at)
-    return Offers(moment, odds, known_at)
+    """What the books offered on each game of a dataset, in its order.
+
+    A game with opening quotes alone has no closing price to bet at: nobody said that they still stood.
+    """
+
+    def of(quotes: Sequence[Quote]) -> Offers:
+        return offered(dataset.league, quotes, dataset.game_ids, dataset.starts, moment)
+
+    offers = of(dataset.facts.quotes)
+    if moment == "open":
+        return offers
+    shown = of([quote for quote in dataset.facts.quotes if quote.moment != "open"]).there
+    return Offers(moment, np.where(shown[:, None], offers.odds, np.nan), np.where(shown, offers.known_at, np.nan))
 
 
 def as_of_offers(dataset: Dataset, offers: Offers) -> Dataset:
@@ -63,6 +43,12 @@ def as_of_offers(dataset: Dataset, offers: Offers) -> Dataset:
     table = past_table(dataset.league, columns_of(dataset.facts), EVERYTHING, dict(moments))
     place = {table.facts.versions[version].game_id: row for row, version in enumerate(table.version.tolist())}
     return replace(dataset, values=table.values[[place[game_id] for game_id in dataset.game_ids]])
+
+
+def as_of_opening(dataset: Dataset) -> Dataset:
+    """The dataset, and the leagues it borrows from, with every game's features as of its opening price."""
+    lenders = tuple(as_of_offers(lender, offers_of(lender, "open")) for lender in dataset.lenders)
+    return replace(as_of_offers(dataset, offers_of(dataset, "open")), lenders=lenders)
 
 
 def refuse_look_ahead(dataset: Dataset, features: FeatureSet, offers: Offers) -> None:

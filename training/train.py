@@ -24,6 +24,7 @@ from core.signing import Signer
 from feature_store import snapshot_manifest
 from feature_store.features import EVERYTHING
 from feature_store.quality import Flag, admit, examine_facts, examine_features
+from training.believing import believing
 from training.card import Subject
 from training.dataset import Dataset, load_dataset
 from training.doubts import constants, overlaps
@@ -40,6 +41,8 @@ from training.walk import Forecasts, walk_forward
 
 GOLDEN_ROWS = 5
 Stage = Callable[[str, str], None]
+Working = Callable[[str, int, int], None]
+"""Hears what is being done now, how many steps of it are done, and how many there are."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,6 +75,7 @@ def train(
     accept: Collection[str] = (),
     others: Iterable[League] = (),
     on_stage: Stage = lambda _stage, _result: None,
+    on_working: Working = lambda _what, _done, _all: None,
 ) -> Version:
     """Train on what was known by the moment and register the model; ``on_stage`` hears each stage's one result.
 
@@ -93,7 +97,7 @@ def train(
             same = f"{known.model} version {known.version} was made of the same data and recipe"
             on_stage("train", f"nothing new: {same}{'; signed under the new key' if signed else ''}")
             return known
-        trained = _trained(attempt.recipe, dataset, accept, on_stage)
+        trained = _trained(attempt.recipe, dataset, accept, on_stage, on_working)
         version = register(
             engine, trained, bundles=bundles, signer=signer, tracking_uri=tracking_uri, known_by=known_by, now=now
         )
@@ -101,7 +105,9 @@ def train(
     return version
 
 
-def _trained(recipe: Recipe, dataset: Dataset, accept: Collection[str], on_stage: Stage) -> Trained:
+def _trained(
+    recipe: Recipe, dataset: Dataset, accept: Collection[str], on_stage: Stage, on_working: Working
+) -> Trained:
     """Look at the data, say what is doubtful about them, and fit."""
     on_stage("data", f"{len(dataset):,} games, sha256 {dataset.snapshot_sha256[:12]}; {dataset.rests_on}")
     warnings = doubts(dataset, accept)
@@ -110,7 +116,7 @@ def _trained(recipe: Recipe, dataset: Dataset, accept: Collection[str], on_stage
     idle = f"; the same in every game: {', '.join(constants(recipe, dataset))}" if constants(recipe, dataset) else ""
     fingerprint = recipe.features.fingerprint(dataset.league.sport)
     on_stage("features", f"{len(recipe.features.names)} features, {fingerprint[:12]}{idle}")
-    return replace(fit(recipe, dataset, on_stage), warnings=warnings)
+    return replace(fit(recipe, dataset, on_stage, on_working), warnings=warnings)
 
 
 def examined(dataset: Dataset, accept: Collection[str] = ()) -> list[Flag]:
@@ -139,24 +145,34 @@ def already_trained(engine: Engine, recipe: Recipe, dataset: Dataset) -> Version
     )
 
 
-def fit(recipe: Recipe, dataset: Dataset, on_stage: Stage = lambda _stage, _result: None) -> Trained:
+def fit(
+    recipe: Recipe,
+    dataset: Dataset,
+    on_stage: Stage = lambda _stage, _result: None,
+    on_working: Working = lambda _what, _done, _all: None,
+) -> Trained:
     """Walk forward through the last seasons for the evidence, then fit on every game."""
     recipe = recipe.of(dataset)
     proving = proving_blocks(dataset, recipe.proving_seasons)
     if recipe.tune:
-        chosen = tuned(recipe, dataset, proving)
+        chosen = tuned(recipe, dataset, proving, lambda done, trials: on_working("seeking parameters", done, trials))
         recipe = chosen.recipe
         on_stage("tune", chosen.story)
-    blocks, proofs = walk_forward(recipe, dataset, proving)
+    steps = len(proving) + 1
+    blocks, proofs = walk_forward(
+        recipe, dataset, proving, on_block=lambda name, done, _: on_working(f"forecasting {name}", done, steps)
+    )
     tested = _tested(blocks)
     evaluation = evaluate(tested)
     on_stage("train", f"log loss {evaluation.raw_log_loss:.4f} on {evaluation.scores[0].games:,} games it had not seen")
-    fitted = _fit_on_everything(recipe, dataset, proofs)
+    on_working("learning from every game", len(proving), steps)
+    fitted = believing(fit_on_everything(recipe, dataset, proofs), dataset, blocks)
     score = evaluation.scores[0]
     on_stage(
         "calibrate",
         f"log loss {score.log_loss:.4f}, calibration error {score.calibration_error:.3f}"
-        f" (a perfect forecast would show {evaluation.calibration_floor:.3f})",
+        f" (a perfect forecast would show {evaluation.calibration_floor:.3f})"
+        f"; {fitted.spec.belief or 'too few priced games for a belief'}",
     )
     return Trained(recipe, dataset, fitted, evaluation, tested)
 
@@ -166,7 +182,8 @@ def _tested(blocks: list[Forecasts]) -> list[Forecasts]:
     return blocks[1:] if len(blocks) > 1 else blocks
 
 
-def _fit_on_everything(recipe: Recipe, dataset: Dataset, proofs: list[Proof]) -> Fitted:
+def fit_on_everything(recipe: Recipe, dataset: Dataset, proofs: list[Proof]) -> Fitted:
+    """The forecaster of every game; its blend and calibration rest on what earlier ones proved."""
     basis, lessons = dataset.lessons(math.inf)
     return assemble(recipe, lessons, learn(recipe, lessons, basis), proofs, basis)
 

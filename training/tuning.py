@@ -5,7 +5,7 @@ The recipe's own values stay unless a trial's log loss is better by more than th
 One process and a seeded sampler (TPE; Bergstra et al. 2011): the same data, the same choice.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -34,7 +34,12 @@ class Tuned:
     story: str
 
 
-def tuned(recipe: Recipe, dataset: Dataset, blocks: Sequence[Block]) -> Tuned:
+def tuned(
+    recipe: Recipe,
+    dataset: Dataset,
+    blocks: Sequence[Block],
+    on_trial: Callable[[int, int], None] = lambda _done, _all: None,
+) -> Tuned:
     """The recipe with the best parameters for the seasons before the blocks; as it is where those are too few."""
     first = min(float(dataset.starts[block.games].min()) for block in blocks)
     past = replace(dataset.select(dataset.starts < first - GAP), lenders=())
@@ -45,6 +50,7 @@ def tuned(recipe: Recipe, dataset: Dataset, blocks: Sequence[Block]) -> Tuned:
             recipe, f"{len(past)} games before those that prove are too few; the recipe's own values are taken"
         )
     trying = proving_blocks(past, SEASONS)
+    on_trial(0, recipe.tune)
     usual, starts = _losses(recipe, past, trying)
     found: dict[tuple[tuple[str, Any], ...], FloatArray] = {}
 
@@ -55,7 +61,9 @@ def tuned(recipe: Recipe, dataset: Dataset, blocks: Sequence[Block]) -> Tuned:
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=recipe.seed))
-    study.optimize(objective, n_trials=recipe.tune)
+    study.optimize(
+        objective, n_trials=recipe.tune, callbacks=[lambda _, trial: on_trial(trial.number + 1, recipe.tune)]
+    )
     best = min(found, key=lambda chosen: float(found[chosen].mean()))
     gains = usual - found[best]
     error = standard_error(gains, weeks(starts))

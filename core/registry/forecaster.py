@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, model_validator
 
 from core.betting.odds import FloatArray
 from core.betting.scores import Outcome, ScoreDistribution
+from core.registry.belief import Belief
 from core.registry.kernel import RowKernel
 from core.registry.linear import Linear, LinearStack
 
@@ -101,6 +102,8 @@ class ForecasterSpec(_Part):
     shape: Shape
     band: Band | None = None
     """None when there were too few unseen games to judge by."""
+    belief: Belief | None = None
+    """None when too few of them had a price: bets can then not be judged."""
 
     @model_validator(mode="after")
     def _must_fit_together(self) -> Self:

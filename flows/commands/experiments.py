@@ -58,6 +58,7 @@ def experiment(
             accept=accept or (),
             others=session.leagues,
             on_stage=out.stage,
+            on_working=out.working,
         )
     said = trained.evaluation.to_json()
     text = f"{evaluation_text(said)}\nNext: dbsbm experiment compare --league {league}"

@@ -35,7 +35,9 @@ def train(
 
     session, out = begin(), Output(as_json=json, stages=6 if tune else 5)
     known_by = midnight(parse_date(through, field="through") + timedelta(days=1)) if through else None
-    version = train_model(session.settings, session.now, league, recipe, known_by, out.stage, accept or (), tune)
+    version = train_model(
+        session.settings, session.now, league, recipe, known_by, out.stage, accept or (), tune, out.working
+    )
     out.result(vars(version), f"{evaluation_text(version.scores)}\nNext: dbsbm promote {version.model}")
 
 

@@ -46,6 +46,7 @@ def money(
                 price="open" if price == "open" else "close",
                 features_as_of=None if features is None else "open" if features == "open" else "close",
                 known_by=session.now,
+                others=session.leagues,
                 on_season=out.working,
             )
         except DataIntegrityError as error:

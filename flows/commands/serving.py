@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from flows.output import AsJson, Output, table
+from flows.output import AsJson, Output, flattened, table
 
 
 def serve(
@@ -69,8 +69,8 @@ def price(
     answer = ask_for_price(
         begin().settings, home, away, league, market=market, selection=selection, line=line, odds=odds
     )
-    rows = [(key, value) for key, value in answer.items() if not isinstance(value, dict | list)]
-    Output(as_json=json).result(answer, table(("", ""), rows))
+    told = {name: value for name, value in answer.items() if name not in ("game", "model")}
+    Output(as_json=json).result(answer, table(("", ""), list(flattened(told))))
 
 
 def demo(

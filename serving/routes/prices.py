@@ -1,22 +1,16 @@
 """What a bet is worth: any market of a game, at any line and odds."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated
 
 from fastapi import Query, Response
 
 from core.betting.markets import SELECTIONS, Pricing, price
-from core.betting.odds import american_to_decimal, decimal_to_american
-from core.betting.staking import kelly_fraction
-from core.errors import ValidationError
+from core.betting.scores import ScoreDistribution
 from serving.answers import game_document, odds_document
+from serving.bet_shapes import LARGEST_LINE, LARGEST_ODDS, Price
+from serving.judging import Judge, OddsFormat, decimal_odds, offer_document
 from serving.routes.answering import GameIdPath, LeaguePath, SportPath, as_json, guarded_router, problems
-from serving.shapes import Price
 from serving.state import ServiceDep
-
-OddsFormat = Literal["decimal", "american"]
-SMALLEST_AMERICAN = 100
-LARGEST_LINE = 1_000
-LARGEST_ODDS = 1_000_000
 
 LINE = Query(
     ge=-LARGEST_LINE, le=LARGEST_LINE, allow_inf_nan=False, examples=[2.5], description="-3.5 gives points away."
@@ -28,6 +22,7 @@ ODDS = Query(
     examples=[-110],
     description="Decimal below 100, American from there on.",
 )
+BANKROLL = Query(ge=0, le=LARGEST_ODDS * 1_000, allow_inf_nan=False, description="What stakes are a share of [units].")
 FORMAT = Query(alias="format", description="How the odds are written, where that is not clear.")
 
 router = guarded_router("prices")
@@ -49,14 +44,28 @@ def bet(
     line: Annotated[float | None, LINE] = None,
     odds: Annotated[float | None, ODDS] = None,
     written: Annotated[OddsFormat | None, FORMAT] = None,
+    bankroll: Annotated[float, BANKROLL] = 100.0,
 ) -> Response:
-    """Probabilities of win, push and loss and the fair odds; with odds, also the value and the Kelly stake."""
+    """Chances and fair odds by the model, the same by the books; with odds, the value and the stake.
+
+    The model counts only as far as its past earned beside the market's; without a sure edge the stake is 0.
+    """
     service.load.must_bear("single")
-    champion, row, forecast = service.predictor.forecast(sport, league, game_id, service.clock.now())
-    pricing = price(forecast.scores, market, selection, line, ties=champion.ties)
+    now = service.clock.now()
+    champion, row, forecast = service.predictor.forecast(sport, league, game_id, now)
+
+    def priced(scores: ScoreDistribution) -> Pricing:
+        return price(scores, market, selection, line, ties=champion.ties)
+
+    pricing, judge = priced(forecast.scores), Judge.of(champion, row, forecast, now)
+    by_market = judge.market_scores(market)
+    offer = None
+    if odds is not None:
+        decimal = decimal_odds(odds, written)
+        offer = offer_document(decimal, judge.silent_on(market) or judge.believed().judged(priced, decimal), bankroll)
     return as_json(
         {
-            "game": game_document(row, service.clock.now()),
+            "game": game_document(row, now),
             "market": market,
             "selection": selection,
             "line": line,
@@ -64,27 +73,9 @@ def bet(
             "push": pricing.push,
             "lose": pricing.lose,
             "fair_odds": odds_document(pricing.fair_odds),
-            "offer": None if odds is None else _offer(pricing, _decimal(odds, written)),
+            "by_market": None if by_market is None else vars(priced(by_market)),
+            "offer": offer,
             "model": {"name": champion.model, "version": champion.version.version},
             "as_of": row.as_of,
         }
     )
-
-
-def _decimal(odds: float, written: OddsFormat | None) -> float:
-    """The odds as decimal ones; without a format, what is 100 or more either way is American."""
-    if written == "american" or (written is None and abs(odds) >= SMALLEST_AMERICAN):
-        return american_to_decimal(odds)
-    if odds <= 1:
-        msg = f"odds: decimal odds are above 1, got {odds:g}."
-        raise ValidationError(msg, hint="American odds are at most -100 or at least 100.", field="odds")
-    return odds
-
-
-def _offer(pricing: Pricing, decimal: float) -> dict[str, Any]:
-    return {
-        "decimal": round(decimal, 4),
-        "american": round(decimal_to_american(decimal)),
-        "expected_value": pricing.expected_value(decimal),
-        "kelly_fraction": kelly_fraction(pricing, decimal),
-    }

@@ -1,6 +1,6 @@
 """One row and a thousand: a bare ``Booster.predict``, the single-row kernel, and a whole forecaster with its scores.
 
-Interleaved rounds, medians; every figure of one row rotates over a thousand different rows.
+Interleaved rounds, medians, as a table to be pasted; every figure of one row rotates over a thousand different rows.
 """
 
 import time
@@ -29,6 +29,7 @@ MEANS: Final = {3: (0.3, 2.7), 2: (2.5, 222.0)}
 
 
 def run() -> None:
+    print("| sport | rows | what | microseconds | of the bare call |\n| --- | --- | --- | --- | --- |")
     table = np.random.default_rng(1).normal(size=(ROWS, FEATURES))
     for classes, sport in ((3, "football, three ways"), (2, "basketball, two ways")):
         made = _forecaster(classes, table)
@@ -45,8 +46,8 @@ def run() -> None:
             "probabilities of the whole forecaster": lambda: made.probabilities(table),  # noqa: B023
             "forecasts with their score distributions": lambda: made.predict(table),  # noqa: B023
         }
-        _print(f"{sport}, 1 row", _medians(one, calls=200))
-        _print(f"{sport}, {ROWS:,} rows", _medians(many, calls=1))
+        _print(sport, "1 row", _medians(one, calls=200))
+        _print(sport, f"{ROWS:,} rows", _medians(many, calls=1))
 
 
 def _forecaster(classes: int, table: FloatArray) -> Forecaster:
@@ -105,10 +106,10 @@ def _medians(works: dict[str, Callable[[], object]], *, calls: int) -> dict[str,
     return {name: median(seconds) for name, seconds in took.items()}
 
 
-def _print(title: str, medians: dict[str, float]) -> None:
+def _print(sport: str, rows: str, medians: dict[str, float]) -> None:
     bare = medians["bare Booster.predict"]
     for name, microseconds in medians.items():
-        print(f"{title}: {name} {microseconds:,.1f} us, {microseconds / bare:.2f} of the bare call", flush=True)
+        print(f"| {sport} | {rows} | {name} | {microseconds:,.1f} | {microseconds / bare:.2f} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,10 @@
-"""Value bets at the closing price, and what the look-ahead trap would "earn" at opening prices, league by league."""
+"""Value bets at the closing price, and what the look-ahead trap would "earn" at opening prices, league by league.
 
-from dataclasses import dataclass
+All as tables to be pasted; the share of value bets at the close, last column of the second, is to stay below 5 %.
+"""
+
+from collections.abc import Sequence
+from typing import Final
 
 from core.betting.leagues import BUILT_IN, Leagues
 from core.errors import DataIntegrityError
@@ -24,44 +28,48 @@ SEASONS = {
 """The test seasons of the anchors."""
 
 
-@dataclass(frozen=True)
-class _Row:
-    title: str
-    way: Betting
-
-    def __str__(self) -> str:
-        way = self.way
-        if not way.bets:
-            return f"  {self.title:<46} no bet in {way.games:,} games"
-        return (
-            f"  {self.title:<46} {way.bets:>5} bets, {100 * way.share:4.1f} of 100 games, counted on {100 * way.expected:+5.1f} %, "
-            f"earned {100 * way.roi:+5.1f} ± {100 * way.roi_error:.1f} %, CLV {100 * way.clv:+5.1f} ± {100 * way.clv_error:.1f} %"
-        )
+WAYS: Final = "| league | bets at | bets | of 100 games | counted on | earned | CLV |\n|" + " --- |" * 7
+SHARES: Final = (
+    "| league | games | de-vig | belief in the model | model alone | shrunk | value bets |\n|" + " --- |" * 7
+)
 
 
 def run() -> None:
     if not DEVELOPMENT_DATA.is_dir():
         print(f"no development data at {DEVELOPMENT_DATA}")
         return
+    print(WAYS)
     at_close = {name: _league(name, seasons) for name, seasons in SEASONS.items()}
-    for place in range(3):
-        ways = [money.ways[place] for money in at_close.values()]
-        bets, games = sum(way.bets for way in ways), sum(way.games for way in ways)
-        print(
-            f"all leagues at the close, {ways[0].name}: {bets:,} bets in {games:,} games, {100 * bets / games:.1f} of 100"
-        )
+    print(f"\nBets at the close in 100 games, by way to bet:\n\n{SHARES}")
+    for name, money in at_close.items():
+        last = money.seasons[-1]
+        _print_shares(name, last.devig, f"{last.shrinkage.weight:.2f} ± {last.shrinkage.error:.2f}", [money])
+    _print_shares("all", "", "", list(at_close.values()))
+
+
+def _print_shares(name: str, method: str, belief: str, found: Sequence[Money]) -> None:
+    games = sum(money.ways[0].games for money in found)
+    shares = [100 * sum(money.ways[way].bets for money in found) / games for way in range(3)]
+    print(
+        f"| {name} | {games:,} | {method} | {belief} | {' | '.join(f'{share:.1f}' for share in shares)} |", flush=True
+    )
+
+
+def _print_way(league: str, title: str, way: Betting) -> None:
+    earned = (
+        f"{100 * way.expected:+.1f} % | {100 * way.roi:+.1f} ± {100 * way.roi_error:.1f} % |"
+        f" {100 * way.clv:+.1f} ± {100 * way.clv_error:.1f} %"
+    )
+    shown = earned if way.bets else "- | - | -"
+    print(f"| {league} | {title} | {way.bets:,} | {100 * way.share:.1f} | {shown} |", flush=True)
 
 
 def _league(name: str, seasons: list[int]) -> Money:
     league = LEAGUES.get(name)
     dataset = dataset_of(league, read_csv(DEVELOPMENT_DATA / f"{name}.csv.gz", LEAGUES).batches[league])
     money = bet_on(RECIPES["results"], dataset, seasons, offers_of(dataset, "close"))
-    learned = ", ".join(
-        f"{s.name}: {s.devig}, {s.shrinkage.weight:.2f} ± {s.shrinkage.error:.2f}" for s in money.seasons
-    )
-    print(f"{name} (de-vig and belief in the model: {learned})")
     for way in money.ways:
-        print(_Row(f"at the close, {way.name}", way))
+        _print_way(name, f"the close, {way.name}", way)
     if offers_of(dataset, "open").there.any():
         _trap(dataset, seasons)
     return money
@@ -73,12 +81,13 @@ def _trap(dataset: Dataset, seasons: list[int]) -> None:
     try:
         refuse_look_ahead(dataset, RECIPES["prices"].features, offers)
     except DataIntegrityError as refusal:
-        print(f"  refused: {refusal.facts['feature']} at the opening price, {refusal.facts['games']:,} games")
+        refused = f"refused: {refusal.facts['feature']} knows more in {refusal.facts['games']:,} games"
+        print(f"| {dataset.league.key} | the open, saw the close | {refused} | - | - | - | - |", flush=True)
     priced = [season for season in seasons if offers.there[dataset.seasons == season].any()]
     for title, rows in (
         ("saw the close (refused)", dataset),
         ("as of the opening price", as_of_offers(dataset, offers)),
     ):
         money = bet_on(RECIPES["prices"], rows, priced, offers)
-        print(_Row(f"at the open, {title}, edge > 5 %", money.ways[0]))
-        print(_Row(f"at the open, {title}, surely > 0", money.ways[2]))
+        for way in (money.ways[0], money.ways[2]):
+            _print_way(dataset.league.key, f"the open, {title}, {way.name}", way)

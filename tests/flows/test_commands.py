@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
+from flows.output import flattened
 from migrations import schema
 from tests.feature_store.test_csv_mapping import FOOTBALL_DATA, FOOTBALL_DATA_CSV
 from tests.flows.conftest import Project
@@ -291,3 +292,8 @@ def test_a_source_that_cannot_be_reached_is_a_missing_dependency(new_project: Ca
     nobody = f"http://127.0.0.1:{free_port()}"
     asked = ("--source", "football-data", "--league", "EPL", "--season", "2023", "--address", nobody)
     assert "NETWORK_ERROR" in project.run("backfill", *asked, expect=3)
+
+
+def test_a_nested_answer_is_shown_whole() -> None:
+    answer = {"win": 0.5, "offer": {"stake": 0.0, "value": {"low": -0.1}, "note": None}, "line": None}
+    assert list(flattened(answer)) == [("win", 0.5), ("offer stake", 0.0), ("offer value low", -0.1)]

@@ -9,7 +9,7 @@ from fastapi.openapi.models import OpenAPI
 from fastapi.routing import APIRoute, iter_route_contexts
 
 from core.settings import load_settings
-from serving import examples, shapes
+from serving import bet_shapes, examples, shapes
 from serving.app import create_app
 from serving.gateway import DEMANDED, OPEN, GuardedRoute
 from serving.keys import SCOPES
@@ -76,7 +76,9 @@ def test_every_operation_has_tags_summary_examples_and_documented_problems() -> 
 
 def test_examples_keep_their_shapes() -> None:
     shapes.Prediction.model_validate(examples.PREDICTION)
-    shapes.Price.model_validate(examples.PRICE)
+    bet_shapes.Price.model_validate(examples.PRICE)
+    bet_shapes.ParlayQuestion.model_validate(examples.PARLAY_QUESTION)
+    bet_shapes.ParlayAnswer.model_validate(examples.PARLAY)
     shapes.Problem.model_validate(examples.PROBLEM)
     for name in ("Prediction", "Price", "Problem", "Batch"):
         schema = DESCRIPTION["components"]["schemas"][name]

@@ -9,6 +9,7 @@ import numpy as np
 from sqlalchemy.engine import Engine
 
 from core.betting.leagues import BUILT_IN, League, Leagues
+from core.registry.belief import Belief
 from core.registry.bundle import write_bundle
 from core.registry.deployment import Version, deployment, install_champion, model_name, register
 from core.registry.forecaster import Calibration, ForecasterSpec, Head, Shape
@@ -29,6 +30,7 @@ TEAMS = {
 }
 DAY = timedelta(days=1)
 TRAINED_UNTIL = NOW - 2 * DAY
+BELIEVED = Belief(devig="multiplicative", weight=0.9, error=0.02, games=5_000)
 
 
 def fill(engine: Engine, league: League, now: datetime = NOW) -> None:
@@ -74,7 +76,9 @@ def record_price(engine: Engine, league: League, game_id: str, odds_home: float,
     build(engine, league, now)
 
 
-def forecaster(league: League, features: FeatureSet, *, home_lean: float, with_trees: bool) -> ForecasterSpec:
+def forecaster(
+    league: League, features: FeatureSet, *, home_lean: float, with_trees: bool, belief: Belief | None = BELIEVED
+) -> ForecasterSpec:
     """A linear model on the rating gap; ``home_lean`` shifts the home side's score, so that versions can be told apart."""
     width, outcomes = len(features.names), league.outcomes
     goals = league.scores == "goals"
@@ -98,6 +102,7 @@ def forecaster(league: League, features: FeatureSet, *, home_lean: float, with_t
             dispersion=1.0,
             tie_rate=0.0 if outcomes == 3 else 0.003,
         ),
+        belief=belief,
     )
 
 
@@ -146,6 +151,7 @@ def written(
     with_trees: bool = False,
     fingerprint: str | None = None,
     labels: tuple[str, ...] | None = None,
+    belief: Belief | None = BELIEVED,
     now: datetime = NOW,
 ) -> Version:
     """A bundle in the store that is not registered yet.
@@ -153,7 +159,7 @@ def written(
     A foreign ``fingerprint`` or foreign ``labels`` make it one of another feature set.
     """
     features = FEATURE_SETS[variant]
-    spec = forecaster(league, features, home_lean=home_lean, with_trees=with_trees)
+    spec = forecaster(league, features, home_lean=home_lean, with_trees=with_trees, belief=belief)
     if labels is not None:
         spec = spec.model_copy(update={"features": labels})
     stated = fingerprint or features.fingerprint(league.sport)

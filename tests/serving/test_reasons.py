@@ -10,7 +10,7 @@ from sqlalchemy.engine import Engine
 from core.registry.deployment import deployment
 from core.registry.forecaster import Interval
 from core.settings import load_settings
-from feature_store.features import CATALOGUE, EVERYTHING
+from feature_store.features import CATALOGUE, EVERYTHING, Feature
 from feature_store.online import OnlineRow, load_rows
 from serving.answers import document
 from serving.champions import Champion, load_champion
@@ -40,11 +40,10 @@ def test_a_reason_is_in_words_and_on_the_side_it_favours(
     champion, row = loaded(sqlite_database, tmp_path / "store")
     (reason,) = reasons(champion, with_value(row, "rating_gap", gap))
     assert reason == {
-        "text": CATALOGUE["rating_gap"].in_words(gap),
+        "text": f"rating gap 84 for the {side} side",
         "favours": side,
         "effect": pytest.approx(0.8 * gap / 100, abs=1e-4),
     }
-    assert f"{gap:+.0f}" in reason["text"]
 
 
 def test_what_is_not_known_or_hardly_matters_is_no_reason(sqlite_database: Engine, tmp_path: Path) -> None:
@@ -56,7 +55,49 @@ def test_what_is_not_known_or_hardly_matters_is_no_reason(sqlite_database: Engin
 def test_a_flag_that_is_not_set_is_no_reason(sqlite_database: Engine, tmp_path: Path) -> None:
     champion, row = loaded(sqlite_database, tmp_path / "store", with_trees=True)
     texts = {reason["text"] for reason in reasons(champion, with_value(row, "neutral", 0.0))}
-    assert CATALOGUE["neutral"].says not in texts
+    assert "neutral venue" not in texts
+    texts = {reason["text"] for reason in reasons(champion, with_value(row, "neutral", 1.0))}
+    assert not {text for text in texts if "season" in text}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "text"),
+    [
+        ("rest_gap", 2.0, "home side rested two days more"),
+        ("rest_gap", -1.1, "away side rested one day more"),
+        ("rest_gap", 0.3, None),
+        ("road_gap", 3.0, "away side three games longer on the road"),
+        ("road_gap", -12.0, "home side 12 games longer on the road"),
+        ("market_log_odds", 0.447, "the price has the home side ahead, 61 to 39"),
+        ("market_log_odds", -0.447, "the price has the away side ahead, 61 to 39"),
+        ("market_log_odds", 0.001, None),
+        ("market_move", -0.12, "the price has moved toward the away side"),
+        ("market_margin", 3.5, "the spread: home side by 3.5"),
+        ("surprise_gap", 0.12, "home side better lately than its rating says"),
+        ("form_gap", -0.2, "away side in better form: 20 % more of the points lately"),
+        ("shots_gap", -3.14, "away side by 3.1 shots a game"),
+        ("home_back_to_back", 1.0, "home side played yesterday"),
+        ("home_back_to_back", 0.0, None),
+        ("home_rest", 6.2, "home side rested 6 days"),
+        ("margin_slow", 0.01, None),
+        ("season_games", 45.0, None),
+        ("season_day", 45.0, None),
+        ("experience", 45.0, None),
+        ("market_draw", -0.4, None),
+        ("total_fast", 221.0, None),
+        ("rating_gap", np.nan, None),
+    ],
+)
+def test_a_bettor_understands_it(name: str, value: float, text: str | None) -> None:
+    assert CATALOGUE[name].in_words(value) == text
+
+
+@pytest.mark.parametrize("item", EVERYTHING.features, ids=lambda item: item.name)
+def test_no_reason_needs_a_sign_or_a_logarithm(item: Feature) -> None:
+    for value in (-7.3, -1.0, -0.31, 0.31, 1.0, 7.3):
+        text = item.in_words(value) or ""
+        assert not {"+", "{", "log"} & set(text.split())
+        assert "-" not in text.replace("play-off", "")
 
 
 @pytest.mark.parametrize("league", [EPL, NFL])

@@ -1,5 +1,6 @@
 """Key numbers and overtime are learnt where a sport has them, and are nothing where it has none."""
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -14,7 +15,9 @@ from feature_store.facts import Batch, Game, Result
 from feature_store.features import EVERYTHING
 from tests.conftest import NOW
 from training.dataset import Dataset, dataset_of
+from training.fitting import assemble, learn
 from training.margin_profile import expected_margins, margin_weights, overtime_share, profiled
+from training.recipe import RECIPES
 
 LEAGUES = Leagues(BUILT_IN)
 NHL, NFL, NBA = (LEAGUES.get(name) for name in ("NHL", "NFL", "NBA"))
@@ -81,6 +84,31 @@ def test_there_is_no_share_without_regulation_scores_or_where_overtime_ends_othe
     assert overtime_share(played([(3, 2)] * 100, [None] * 100)) is None
     assert overtime_share(played([(3, 2)] * 30, [(2, 2)] * 30)) is None
     assert overtime_share(played([(110, 104), (105, 104)] * 50, [(100, 100)] * 100)) is None
+
+
+def hockey(games: int, seed: int) -> Dataset:
+    """A league in which every other game won by one went past regulation, and nobody wins by three."""
+    random = np.random.default_rng(seed)
+    finals, regulation = [], []
+    for _ in range(games):
+        low, lead = int(random.integers(0, 4)), int(random.choice([1, 1, 2, 4]))
+        final = (low + lead, low) if random.random() < 0.55 else (low, low + lead)
+        finals.append(final)
+        regulation.append((low, low) if lead == 1 and random.random() < 0.5 else final)
+    return played(finals, regulation)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("own", "lent", "basis"), [(300, 500, "pooled"), (230, 0, "elo"), (300, 0, "own")])
+def test_every_basis_knows_overtime_and_key_numbers(own: int, lent: int, basis: str) -> None:
+    lender = (replace(hockey(lent, 2), league=LEAGUES.get("NHL").model_copy(update={"key": "OTHER"})),) if lent else ()
+    dataset = replace(hockey(own, 1), lenders=lender)
+    found, lessons = dataset.lessons(np.inf)
+    assert (found, len(lessons)) == (basis, own + lent)
+    recipe = replace(RECIPES["results"], rounds=3).of(dataset)
+    shape = assemble(recipe, lessons, learn(recipe, lessons, found), [], found).spec.shape
+    assert shape.overtime_share == overtime_share(lessons) == pytest.approx(0.5, abs=0.1)
+    assert shape.margin_weights[3] < 0.6 < shape.margin_weights[1]
+    assert shape.distribution(0.2, 5.5).regulation.outcome.draw > 0.15
 
 
 def real(name: str, folder: Path) -> Dataset:

@@ -3,20 +3,26 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from core.betting.leagues import BUILT_IN, Leagues
+from core.betting.markets import Pricing
 from core.betting.odds import choose_devig, devig
+from core.betting.portfolio import simultaneous_kelly
+from core.betting.staking import StakingRules
 from core.errors import DataIntegrityError
 from feature_store.csv_archive import read_csv
 from feature_store.facts import Batch, Game, Quote, Result
 from feature_store.features import EVERYTHING, PRICES, RESULTS
 from feature_store.replay import coming_rows
+from tests.conftest import NOW
+from training.consensus import Offers
 from training.dataset import Dataset, dataset_of
-from training.money import Money, bet_on
-from training.offers import Offers, as_of_offers, offers_of, refuse_look_ahead
+from training.money import Money, Placed, bankroll_after, bet_on, money_backtest
+from training.offers import as_of_offers, offers_of, refuse_look_ahead
 from training.recipe import RECIPES
 from training.splits import season_blocks
 from training.walk import walk_forward
@@ -174,6 +180,57 @@ def test_belief_and_method_of_a_season_rest_on_earlier_ones_only(
     assert [season.devig for season in again.seasons] == [season.devig for season in at_the_close.seasons]
     assert again.ways[0].roi != at_the_close.ways[0].roi
     assert len(proof) + len(asked) == SEASONS - 1
+
+
+def test_where_seasons_overlap_no_belief_rests_on_games_still_to_come(dataset: Dataset, closing: Offers) -> None:
+    """The season before goes on for a while, every other game, after the last one has begun."""
+    straggler = (dataset.seasons == LAST) & (np.arange(len(dataset)) % 2 == 0)
+    overlapping = replace(dataset, seasons=np.where(straggler, LAST - 1, dataset.seasons))
+    turned = replace(
+        overlapping,
+        home_scores=np.where(straggler, dataset.away_scores, dataset.home_scores),
+        away_scores=np.where(straggler, dataset.home_scores, dataset.away_scores),
+    )
+    found = [bet_on(RECIPES["results"], games, [LAST], closing).seasons[0] for games in (overlapping, turned)]
+    assert (found[0].devig, found[0].shrinkage) == (found[1].devig, found[1].shrinkage)
+
+
+def test_a_days_bets_are_staked_together(dataset: Dataset) -> None:
+    """Twelve bets on one evening, each worth a fifth of the bankroll alone, would be two bankrolls and more."""
+    alone = StakingRules(kelly_share=1.0, most_per_bet=np.inf, most_per_day=np.inf)
+    losers = [Placed(1, 0.6, 2.0, 0.2, -1.0, 0.0)] * 12
+    left, drawdown = bankroll_after(losers, alone)
+    fractions = simultaneous_kelly([(Pricing(0.6, 0.0, 0.4), 2.0)] * 12)
+    assert left == pytest.approx(100 * (1 - sum(fractions)))
+    assert left > 0
+    assert drawdown == pytest.approx(sum(fractions))
+
+
+def test_a_league_of_few_games_bets_on_what_its_sport_taught(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As ``dbsbm backtest`` has it: the same lenders, with features as of the same price."""
+    asked: list[object] = []
+    small = replace(dataset_of(NBA, traded_league()), lenders=())
+    lender = replace(small, league=NFL)
+
+    def load(_engine: object, _league: object, _known_by: object, others: object) -> Dataset:
+        asked.append(others)
+        return replace(small, lenders=(lender,))
+
+    monkeypatch.setattr("training.money.load_dataset", load)
+    monkeypatch.setattr("training.money.bet_on", lambda _recipe, dataset, *_args, **_more: dataset)
+    found: Any = money_backtest(
+        None,
+        NBA,
+        RECIPES["prices"],
+        [LAST],
+        price="open",
+        known_by=NOW,
+        others=[NFL],  # type: ignore[arg-type]
+    )
+    assert asked == [[NFL]]
+    column = EVERYTHING.names.index("market_log_odds")
+    opening = devig(offers_of(lender, "open").odds, "multiplicative")
+    assert found.lenders[0].values[:, column] == pytest.approx(np.log(opening[:, 0] / opening[:, 1]))
 
 
 def test_the_naive_way_is_one_unit_on_the_best_side_of_each_game(
