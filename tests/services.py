@@ -7,10 +7,11 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
 import pymysql
 import redis
@@ -28,11 +29,52 @@ def free_port() -> int:
 
 
 @dataclass
-class MariaDb:
-    """A running server with a root account that needs no password."""
+class Restartable:
+    """A server that can be killed and started again on its port and its data."""
 
     port: int
-    process: "subprocess.Popen[bytes]"
+    command: list[str]
+    log: BinaryIO
+    process: "subprocess.Popen[bytes]" = field(init=False)
+
+    def start(self) -> None:
+        """Start the process and wait until it answers."""
+        self.process = subprocess.Popen(self.command, stdout=self.log, stderr=self.log)
+        deadline = time.monotonic() + START_LIMIT
+        while not self.answers():
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"{self.command[0]} did not start")
+            time.sleep(0.02)
+
+    def kill(self) -> None:
+        """SIGKILL, as a machine that loses its power."""
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self) -> None:
+        """End it in order, if it still runs."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGCONT)
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(20)
+            except subprocess.TimeoutExpired:
+                self.kill()
+
+    def answers(self) -> bool:
+        """Whether it can be asked."""
+        raise NotImplementedError
+
+
+class MariaDb(Restartable):
+    """A running server with a root account that needs no password."""
+
+    def answers(self) -> bool:
+        try:
+            self.execute("SELECT 1")
+        except pymysql.err.OperationalError:
+            return False
+        return True
 
     def address(self, database: str) -> URL:
         return URL.create("mysql+pymysql", "root", None, "127.0.0.1", self.port, database, {"charset": "utf8mb4"})
@@ -48,10 +90,15 @@ class MariaDb:
         return self.address(database)
 
 
-@dataclass
-class RedisServer:
-    port: int
-    process: "subprocess.Popen[bytes]"
+class RedisServer(Restartable):
+    """A running server without a password."""
+
+    def answers(self) -> bool:
+        try:
+            with redis.Redis(port=self.port) as client:
+                return bool(client.ping())
+        except redis.ConnectionError:
+            return False
 
     @property
     def url(self) -> str:
@@ -59,8 +106,8 @@ class RedisServer:
 
 
 @contextmanager
-def mariadb_server() -> Iterator[MariaDb]:
-    """A private MariaDB that imitates MySQL's stricter modes."""
+def mariadb_server(*, durable: bool = False) -> Iterator[MariaDb]:
+    """A private MariaDB that imitates MySQL's stricter modes; a ``durable`` one keeps what it committed when killed."""
     # Not under pytest's folder: a socket path over 107 characters aborts the server.
     folder = Path(tempfile.mkdtemp(prefix="mdb-"))
     as_root = ["--user=root"] if os.geteuid() == 0 else []
@@ -82,30 +129,26 @@ def mariadb_server() -> Iterator[MariaDb]:
             stdout=log,
             stderr=log,
         )
-        process = subprocess.Popen(
-            [
-                _program("mariadbd"),
-                "--no-defaults",
-                *as_root,
-                f"--datadir={folder}/data",
-                f"--socket={folder}/s.sock",
-                f"--port={port}",
-                "--bind-address=127.0.0.1",
-                f"--pid-file={folder}/pid",
-                "--skip-name-resolve",
-                "--innodb-log-file-size=8M",
-                "--innodb-flush-log-at-trx-commit=0",
-                "--innodb-buffer-pool-size=256M",
-                "--performance-schema=OFF",
-                "--character-set-server=utf8mb4",
-                "--collation-server=utf8mb4_bin",
-                f"--sql-mode={modes}",
-            ],
-            stdout=log,
-            stderr=log,
-        )
-        server = MariaDb(port, process)
-        with _running(process, lambda: server.execute("SELECT 1"), pymysql.err.OperationalError):
+        command = [
+            _program("mariadbd"),
+            "--no-defaults",
+            *as_root,
+            f"--datadir={folder}/data",
+            f"--socket={folder}/s.sock",
+            f"--port={port}",
+            "--bind-address=127.0.0.1",
+            f"--pid-file={folder}/pid",
+            "--skip-name-resolve",
+            "--innodb-log-file-size=8M",
+            f"--innodb-flush-log-at-trx-commit={2 * durable}",
+            "--innodb-buffer-pool-size=256M",
+            "--performance-schema=OFF",
+            "--character-set-server=utf8mb4",
+            "--collation-server=utf8mb4_bin",
+            f"--sql-mode={modes}",
+        ]
+        server = MariaDb(port, command, log)
+        with _running(server):
             yield server
     finally:
         log.close()
@@ -118,48 +161,26 @@ def redis_server(port: int | None = None) -> Iterator[RedisServer]:
     folder = tempfile.mkdtemp(prefix="rds-")
     port = port or free_port()
     try:
-        process = subprocess.Popen(
-            [
-                _program("redis-server"),
-                *("--port", str(port), "--bind", "127.0.0.1"),
-                *("--save", "", "--appendonly", "no", "--dir", folder),
-            ],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        server = RedisServer(port, process)
-
-        def ping() -> None:
-            with redis.Redis(port=server.port) as client:
-                client.ping()
-
-        with _running(process, ping, redis.ConnectionError):
-            yield server
+        command = [
+            _program("redis-server"),
+            *("--port", str(port), "--bind", "127.0.0.1"),
+            *("--save", "", "--appendonly", "no", "--dir", folder),
+        ]
+        with (Path(folder) / "output.log").open("wb") as log:
+            server = RedisServer(port, command, log)
+            with _running(server):
+                yield server
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager
-def _running(process: "subprocess.Popen[bytes]", probe: Callable[[], None], not_yet: type[Exception]) -> Iterator[None]:
+def _running(server: Restartable) -> Iterator[None]:
     try:
-        deadline = time.monotonic() + START_LIMIT
-        while True:
-            try:
-                probe()
-                break
-            except not_yet:
-                if process.poll() is not None or time.monotonic() > deadline:
-                    raise
-                time.sleep(0.02)
+        server.start()
         yield
     finally:
-        if process.poll() is None:
-            process.send_signal(signal.SIGTERM)
-            try:
-                process.wait(20)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+        server.stop()
 
 
 def _program(name: str) -> str:

@@ -90,8 +90,8 @@ def contents(world: World) -> dict[str, int]:
         }
 
 
-def test_the_description_holds_whatever_is_asked(target: Running, key: str) -> None:
-    """Some hundred generated requests over every operation, good and bad ones."""
+def test_the_description_holds_whatever_is_asked(target: Running, key: str, each: int = 12) -> None:
+    """Some hundred generated requests over every operation, good and bad ones; ``each`` operation is asked so often."""
     schema = schemathesis.openapi.from_dict(target.app.openapi())
     seen: dict[int, int] = {}
 
@@ -101,7 +101,7 @@ def test_the_description_holds_whatever_is_asked(target: Running, key: str) -> N
         )
 
         @settings(
-            max_examples=12,
+            max_examples=each,
             phases=(Phase.explicit, Phase.generate),
             suppress_health_check=list(HealthCheck),
             database=None,

@@ -1,0 +1,110 @@
+"""Row A13: clients that take their time, beside one that does not."""
+
+import socket
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from tests.chaos.history import broken
+from tests.chaos.load_rows import behind_nginx
+from tests.chaos.outcome import Outcome, row
+from tests.chaos.stage import Stage
+from tests.serving.test_abuse import BATCH
+
+SOCKETS = 200
+SECONDS = 12.0
+
+
+@dataclass
+class Dripping:
+    """Sockets that send a little every second, and when each of them was closed by the other side."""
+
+    port: int
+    opening: bytes
+    drop: bytes
+    count: int
+    reads: bool = True
+    closed: list[float] = field(default_factory=list)
+
+    def run(self, seconds: float) -> None:
+        """Open them, drip, and note the seconds until each is closed."""
+        began = time.monotonic()
+        open_ones = set()
+        for _ in range(self.count):
+            with suppress(OSError):
+                connection = socket.create_connection(("127.0.0.1", self.port), timeout=5)
+                connection.sendall(self.opening)
+                connection.setblocking(False)
+                open_ones.add(connection)
+        refused = self.count - len(open_ones)
+        self.closed += [0.0] * refused
+        while open_ones and time.monotonic() - began < seconds:
+            time.sleep(1)
+            for connection in list(open_ones):
+                if self._was_closed(connection):
+                    self.closed.append(time.monotonic() - began)
+                    open_ones.discard(connection)
+                    connection.close()
+        for connection in open_ones:
+            connection.close()
+
+    def _was_closed(self, connection: socket.socket) -> bool:
+        try:
+            if self.drop:
+                connection.send(self.drop)
+            if not self.reads:  # a reset is seen without reading
+                return connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) != 0 or _hung_up(connection)
+            while said := connection.recv(65_536):
+                if said.startswith(b"HTTP/1.1 408"):
+                    return True
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
+        return True
+
+
+def _hung_up(connection: socket.socket) -> bool:
+    import select
+
+    poll = select.poll()
+    poll.register(connection, select.POLLHUP | select.POLLERR | select.POLLRDHUP)
+    return bool(poll.poll(0))
+
+
+def _slow_reader(stage: Stage) -> bytes:
+    """A thousand questions for the description, whose answers fit into no buffer."""
+    return b"GET /openapi.json HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n" * 100
+
+
+@row(
+    "A13",
+    f"{SOCKETS} sockets with a line of a head a second, as many with a dripping body, 50 that do not read; at the service itself and through nginx",
+)
+def slow(stage: Stage, scale: float, outcome: Outcome) -> None:
+    body = (
+        f"POST {BATCH} HTTP/1.1\r\nHost: 127.0.0.1\r\nX-API-Key: {stage.key}\r\nContent-Length: 1000\r\n\r\n".encode()
+    )
+    kinds: dict[str, Callable[[int], Dripping]] = {
+        "heads": lambda port: Dripping(port, b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n", b"X-A: b\r\n", SOCKETS),
+        "bodies": lambda port: Dripping(port, body, b"x", SOCKETS),
+        "readers": lambda port: Dripping(port, _slow_reader(stage), b"", 50, reads=False),
+    }
+    for name, kind in kinds.items():
+        _drip(stage, outcome, f"{name}", kind(stage.service.port), stage.service.port)
+    with behind_nginx(stage, 1) as behind:
+        _drip(stage, outcome, "heads through nginx", kinds["heads"](behind.port), behind.port, demanded=False)
+
+
+def _drip(stage: Stage, outcome: Outcome, name: str, dripping: Dripping, port: int, *, demanded: bool = True) -> None:
+    with stage.load(port=port, rate=50) as load:
+        dripping.run(SECONDS)
+    outcome.say(
+        f"{name}: {len(dripping.closed)} of {dripping.count} closed, the last after {max(dripping.closed, default=0):.1f} s"
+    )
+    outcome.traffic(load.answers, within=200)
+    if demanded:
+        late = dripping.count - sum(seconds <= 10.5 for seconds in dripping.closed)
+        outcome.expect(late == 0, f"{name}: {late} sockets were open after 10 s")
+    outcome.wrong += [f"{name}: {one}" for one in broken(stage, load.answers)]
