@@ -5,7 +5,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
@@ -65,17 +65,18 @@ def registry_absent(stage: Stage, scale: float, outcome: Outcome) -> None:
     with tempfile.TemporaryDirectory() as kept:
         with stage.beside(MLFLOW_TRACKING_URI=NEVER, SERVING_DIR=kept) as first:
             until(lambda: stage.ask("/readyz", port=first.port)[0] == 200)
-        with stage.database_away(certain=False):
-            stage.before_database.down()
-            began = time.monotonic()
-            with stage.beside(MLFLOW_TRACKING_URI=NEVER, SERVING_DIR=kept) as again:
+        with ExitStack() as stack:
+            with stage.database_away(certain=False):
+                stage.before_database.down()
+                began = time.monotonic()
+                again = stack.enter_context(stage.beside(MLFLOW_TRACKING_URI=NEVER, SERVING_DIR=kept))
                 until(lambda: stage.ask("/readyz", port=again.port)[0] == 200, 30)
                 ready = time.monotonic() - began
                 with stage.load(port=again.port) as load:
                     time.sleep(phase(scale, 15))
-                stage.before_database.up()
-                until(lambda: stage.ask(game, port=again.port)[1]["stale"] is False)
-                history = broken(stage, load.answers)
+            stage.before_database.up()
+            until(lambda: stage.ask(game, port=again.port)[1]["stale"] is False)
+            history = broken(stage, load.answers)
     outcome.say(f"ready after {ready:.1f} s")
     outcome.traffic(load.answers, within=200)
     outcome.expect(ready <= 10, f"ready after {ready:.1f} s, 10 allowed")

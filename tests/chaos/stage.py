@@ -29,7 +29,9 @@ from tests.serving.conftest import World
 from tests.serving.processes import Served, served
 
 GUILDS = 1_000
-GUILD_LIMIT = 1_000
+GUILD_LIMIT = 2_000
+SHARERS = 16
+"""More than there are processes at any time: each takes a portion of a limit, and rows start many."""
 VERSIONS = 4
 UNLIMITED = 1_000_000_000
 
@@ -142,17 +144,17 @@ class Stage:
 
     def settings(self) -> dict[str, str]:
         """Environment of a service on this stage."""
-        return environment(self.signing_key, self.before_redis.port, self.workers)
+        return environment(self.signing_key, self.before_redis.port)
 
 
-def environment(signing_key: str, redis_port: int, workers: int) -> dict[str, str]:
+def environment(signing_key: str, redis_port: int) -> dict[str, str]:
     return {
         "DBSBM_ENV": "production",
         "SIGNING_KEY": signing_key,
         "REDIS_URL": f"redis://127.0.0.1:{redis_port}/0",
         "KEY_RATE_LIMIT": str(UNLIMITED),
         "GUILD_RATE_LIMIT": str(GUILD_LIMIT),
-        "RATE_LIMIT_SHARERS": str(workers),
+        "RATE_LIMIT_SHARERS": str(SHARERS),
         "ALLOWED_HOSTS": "127.0.0.1,localhost,*.ours.example",
         "CORS_ORIGINS": "https://ours.example",
     }
@@ -181,7 +183,7 @@ def stage(*, workers: int, cold: int) -> Iterator[Stage]:
         signing_key = (folder / KEY_FILE).read_text()
         through = World(open_database(engine.url.set(port=before_database.port)), world.store)
         stack.callback(through.engine.dispose)
-        ours = environment(signing_key, before_redis.port, workers)
+        ours = environment(signing_key, before_redis.port)
         service = stack.enter_context(served(through, workers=workers, as_of=None, **ours))
         made = Stage(
             database, cache, before_database, before_redis, engine, world, models, offline, service, key,
