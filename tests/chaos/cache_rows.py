@@ -88,16 +88,17 @@ def redis_flushed(stage: Stage, scale: float, outcome: Outcome) -> None:
     idle = _selects(stage)
     time.sleep(herds * seconds)
     idle = _selects(stage) - idle
-    reads, answers, most = _selects(stage), [], 0
+    reads, answers, bare, most = _selects(stage), [], [], 0
     with redis.Redis(port=stage.redis.port) as client:
         for game in stage.untouched(herds):
             client.flushall()
-            with Load(stage.service.port, Mix([game]), stage.headers, rate=300, clients=50) as load:
+            with Load(stage.service.port, Mix([game]), stage.headers, rate=300, clients=50, bare=stage.bare) as load:
                 time.sleep(seconds)
             answers += load.answers
+            bare += load.bare
             most = max(most, _flights(load.answers))
     reads = _selects(stage) - reads
-    outcome.traffic(answers, within=200)
+    outcome.traffic(answers, within=200, bare=bare)
     outcome.say(f"{herds} herds, {most} computations of one at most")
     outcome.say(f"MySQL was read {reads} times, {idle} in as long without requests")
     outcome.expect(reads <= 1.3 * idle + stage.workers * herds, f"MySQL was read {reads} times, {idle} when idle")
@@ -132,7 +133,7 @@ def redis_expires(stage: Stage, scale: float, outcome: Outcome) -> None:
         for key in keys:
             client.pexpireat(key, steady)
         time.sleep(1 + wait)
-    outcome.traffic(load.answers, within=200)
+    outcome.traffic(load.answers, within=200, bare=load.bare)
     before = _computed(load.answers, moment - wait, moment)
     after = _computed(load.answers, moment + 1, moment + 1 + wait)
     crowd = max(ends.values(), default=0)
@@ -160,7 +161,7 @@ def callers_leave(stage: Stage, scale: float, outcome: Outcome) -> None:
                 time.sleep(0.1)
     finally:
         stage.before_redis.latency = 0.0
-    outcome.traffic(load.answers, within=250)
+    outcome.traffic(load.answers, within=250, bare=load.bare)
     outcome.say(f"{load.left} callers went away")
     outcome.expect(load.left >= 0.25 * wanted, f"but {load.left} callers went away")
     outcome.wrong += broken(stage, load.answers)

@@ -60,7 +60,7 @@ def disk_full(stage: Stage, scale: float, outcome: Outcome) -> None:
             missing = accepted - (_logged(stage) - logged) - dropped
             history = broken(stage, load.answers)
             left = [path.name for path in (disk / "serving").rglob("*") if path.name.startswith(".")]
-    outcome.traffic(load.answers, within=200)
+    outcome.traffic(load.answers, within=200, bare=load.bare)
     outcome.say(
         f"{accepted} served, {dropped:.0f} dropped and counted, {missing:.0f} unaccounted; drained {drained:.1f} s after"
     )

@@ -159,7 +159,7 @@ def workers_killed(stage: Stage, scale: float, outcome: Outcome) -> None:
             if any(at - LOST_SECONDS - 0.1 < answer.ended <= at + 0.1 for at in moments)
         ]
         history = broken(stage, load.answers, lost=len(exposed))
-    outcome.traffic(load.answers, within=1_000)
+    outcome.traffic(load.answers, within=1_000, bare=load.bare)
     outcome.say(
         f"{kills} workers killed; at most {len(exposed)} answers of their last {LOST_SECONDS} s may lack in the log"
     )
@@ -177,7 +177,7 @@ def rolling_restart(stage: Stage, scale: float, outcome: Outcome) -> None:
                 drained.append(behind.replace(number % 2))
             time.sleep(FORGETS_SECONDS)
         history = broken(stage, load.answers)
-    outcome.traffic(load.answers, within=1_000)
+    outcome.traffic(load.answers, within=1_000, bare=load.bare)
     outcome.say(f"{len(drained)} instances replaced, drained in {max(drained):.1f} s at most")
     outcome.expect(max(drained) <= 10, f"drained in {max(drained):.1f} s, 10 allowed")
     outcome.wrong += history

@@ -14,6 +14,7 @@ from core.registry.bundle_files import GOLDEN, SPEC
 from tests.chaos.history import broken
 from tests.chaos.outcome import Outcome, row
 from tests.chaos.stage import Stage, until
+from tests.chaos.traffic import Load
 from tests.chaos.world import MODEL, Change
 from tests.core.bundles import forged, remanifested
 from tests.core.test_bundle_safety import THEIRS, Canary, damaged
@@ -47,12 +48,12 @@ class Offering:
         error = self._stage.ask("/readyz")[1]["models"][MODEL]["error"] or {}
         self.reasons.add(str(error.get("code")))
 
-    def judge(self, outcome: Outcome, service_before: set[int], rejections: int, answers: list) -> None:
+    def judge(self, outcome: Outcome, service_before: set[int], rejections: int, load: Load) -> None:
         """The criteria of F15 to F18."""
         stage = self._stage
-        served = {answer.body["model"]["version"] for answer in answers if answer.status == 200}
+        served = {answer.body["model"]["version"] for answer in load.answers if answer.status == 200}
         logged = len(REFUSED.findall(stage.log())) - rejections
-        outcome.traffic(answers, within=250)
+        outcome.traffic(load.answers, within=250, bare=load.bare)
         outcome.say(
             f"{len(self.offered)} offered, {logged} rejections logged by {stage.workers} workers ({', '.join(sorted(self.reasons))})"
         )
@@ -60,7 +61,7 @@ class Offering:
         outcome.expect(not served & set(self.offered), f"versions {sorted(served & set(self.offered))} answered")
         outcome.expect(logged >= len(self.offered), f"{logged} rejections in the log")
         outcome.expect(set(stage.service.workers()) == service_before, "a worker died")
-        outcome.wrong += broken(stage, answers)
+        outcome.wrong += broken(stage, load.answers)
 
 
 def _offered(stage: Stage, outcome: Outcome, offers: Callable[[Offering], None]) -> None:
@@ -69,7 +70,7 @@ def _offered(stage: Stage, outcome: Outcome, offers: Callable[[Offering], None])
     offering = Offering(stage)
     with stage.load(rate=50) as load:
         offers(offering)
-    offering.judge(outcome, alive, rejections, load.answers)
+    offering.judge(outcome, alive, rejections, load)
     sound = stage.settled(stage.models.swap().generation)
     outcome.say(f"a sound version answered {sound:.1f} s after")
     outcome.expect(sound <= 15, f"the sound version answered {sound:.1f} s after")
@@ -220,7 +221,7 @@ def swaps(stage: Stage, scale: float, outcome: Outcome) -> None:
         agreed = stage.settled(last)
         time.sleep(1)
     grown = max(new - old for new, old in zip(stage.rss(), before, strict=True))
-    outcome.traffic(load.answers, within=200)
+    outcome.traffic(load.answers, within=200, bare=load.bare)
     outcome.say(f"{len(made)} swaps; all workers agree after {agreed:.1f} s; at most {grown} MB more per worker")
     outcome.expect(len(made) == 4 * count, f"{len(made)} swaps were made")
     outcome.expect(agreed <= 10, f"the workers agreed after {agreed:.1f} s")

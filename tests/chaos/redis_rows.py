@@ -66,7 +66,7 @@ def _outage(
     opened = next((at - gone for at, state in states(watch, gone, returned) if state != "closed"), float("inf"))
     shut = next((at for at, state in reversed(states(watch, gone, returned)) if state == "closed"), gone)
     calm = [answer for answer in load.answers if not gone <= answer.due <= gone + 0.5]
-    outcome.traffic(calm, within=within)
+    outcome.traffic(calm, within=within, bare=load.bare)
     at_the_break = [answer for answer in load.answers if gone <= answer.due <= gone + 0.5]
     outcome.say(f"{p99([answer.seconds for answer in at_the_break]):.0f} ms in the half second of the break")
     outcome.say(f"breaker open after {opened:.2f} s, last closed one seen {shut - gone:.2f} s after the break")
@@ -119,7 +119,7 @@ def redis_slow(stage: Stage, scale: float, outcome: Outcome) -> None:
         time.sleep(1)
     seen = states(watch, began, ended)
     opened = sum(state != "closed" for _, state in seen) / max(1, len(seen))
-    outcome.traffic(load.answers, within=250)
+    outcome.traffic(load.answers, within=250, bare=load.bare)
     outcome.say(f"breaker not closed {opened:.0%} of the time, closed {closed:.1f} s after the end")
     outcome.expect(opened > 0.5, f"the breaker was closed {1 - opened:.0%} of the time")
     outcome.expect(closed <= 10, f"the breakers closed {closed:.1f} s after the end")
@@ -165,7 +165,7 @@ def redis_unwilling(stage: Stage, scale: float, outcome: Outcome) -> None:
                 closed = until(lambda: all(stage.ask("/readyz")[1]["redis"] == "closed" for _ in range(6)), 30)
             warnings = stage.log().count(WARNING) - before
             outcome.say(f"{name}: {warnings} warnings")
-            outcome.traffic(load.answers, within=250)
+            outcome.traffic(load.answers, within=250, bare=load.bare)
             most = 2 * stage.workers * (1 + int(phase(scale, 15) // 60))
             outcome.expect(warnings > 0, f"{name}: nothing was said of it")
             outcome.expect(warnings <= most, f"{name}: {warnings} warnings, {most} allowed (one a breaker and minute)")

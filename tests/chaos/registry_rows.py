@@ -78,7 +78,7 @@ def registry_absent(stage: Stage, scale: float, outcome: Outcome) -> None:
             until(lambda: stage.ask(game, port=again.port)[1]["stale"] is False)
             history = broken(stage, load.answers)
     outcome.say(f"ready after {ready:.1f} s")
-    outcome.traffic(load.answers, within=200)
+    outcome.traffic(load.answers, within=200, bare=load.bare)
     outcome.expect(ready <= 10, f"ready after {ready:.1f} s, 10 allowed")
     outcome.expect(all(answer.body["stale"] for answer in load.answers), "answers were not marked stale")
     with (
@@ -123,7 +123,7 @@ def registry_hangs(stage: Stage, scale: float, outcome: Outcome) -> None:
             followed = until(follows, 60)
         history = broken(stage, load.answers)
     stage.settled(promoted.generation)
-    outcome.traffic(load.answers, within=200)
+    outcome.traffic(load.answers, within=200, bare=load.bare)
     outcome.say(
         f"the registry was asked {Registry.asked} times; a sound version answered {followed:.1f} s after its promotion"
     )

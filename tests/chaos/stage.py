@@ -20,6 +20,7 @@ from core.database import open_database
 from core.signing import KEY_FILE
 from migrations import schema
 from serving.keys import SCOPES, create_key
+from tests.bench.stage import hello
 from tests.chaos.offline import Offline
 from tests.chaos.traffic import Load, Mix
 from tests.chaos.world import Models, fill, hot_games
@@ -58,6 +59,8 @@ class Stage:
     models: Models
     offline: Offline
     service: Served
+    bare: int
+    """Port of a server that does nothing: the yardstick beside the service."""
     key: str
     """Of every scope."""
     workers: int
@@ -82,7 +85,7 @@ class Stage:
     def load(self, *, port: int | None = None, cold_share: float = 0.0, **how: Any) -> Load:
         """Traffic on the stage's service, or on another at ``port``, until the block ends."""
         mix = Mix(hot_games(), self._cold, cold_share)
-        return Load(self.service.port if port is None else port, mix, self.headers, **how)
+        return Load(self.service.port if port is None else port, mix, self.headers, bare=self.bare, **how)
 
     def ask(self, path: str, *, port: int | None = None, method: str = "GET", **headers: str) -> tuple[int, Any]:
         """Status and document of one request on a connection of its own. Raises OSError."""
@@ -183,10 +186,11 @@ def stage(*, workers: int, cold: int) -> Iterator[Stage]:
         signing_key = (folder / KEY_FILE).read_text()
         through = World(open_database(engine.url.set(port=before_database.port)), world.store)
         stack.callback(through.engine.dispose)
+        bare = int(stack.enter_context(hello("asgi", folder)).url.rpartition(":")[2])
         ours = environment(signing_key, before_redis.port)
         service = stack.enter_context(served(through, workers=workers, as_of=None, **ours))
         made = Stage(
-            database, cache, before_database, before_redis, engine, world, models, offline, service, key,
+            database, cache, before_database, before_redis, engine, world, models, offline, service, bare, key,
             workers, signing_key, itertools.cycle(range(cold)), itertools.cycle(ring),
         )  # fmt: skip
         until(lambda: made.ask("/readyz")[0] == 200)

@@ -20,6 +20,7 @@ from tests.bench.open_loop import zipf
 PATIENCE = 10.0
 """Seconds after which an answer counts as one that never came."""
 
+BARE_RATE = 50.0
 HIT = ("local", "redis")
 
 
@@ -74,9 +75,13 @@ class Load:
         rate: float = 100.0,
         clients: int = 16,
         leaving: float = 0.0,
+        bare: int | None = None,
     ) -> None:
         self.answers: list[Answer] = []
+        self.bare: list[float] = []
+        """Seconds of a server at port ``bare`` that does nothing, asked beside: what the machine itself adds just now."""
         self.left = 0
+        self._bare = bare
         self._port, self._mix, self._headers = port, mix, headers
         self._rate, self._clients, self._leaving = rate, clients, leaving
         self._ranks = zipf(len(mix.hot), 20_000)
@@ -93,7 +98,18 @@ class Load:
 
     async def _run(self) -> None:
         began = time.monotonic()
-        await asyncio.gather(*(self._client(number, began) for number in range(self._clients)))
+        await asyncio.gather(self._yardstick(began), *(self._client(number, began) for number in range(self._clients)))
+
+    async def _yardstick(self, began: float) -> None:
+        if self._bare is None:
+            return
+        line = Line(self._bare)
+        while not self._stopping.is_set():
+            due = began + len(self.bare) / BARE_RATE
+            await asyncio.sleep(max(0.0, due - time.monotonic()))
+            await line.ask("/", {})
+            self.bare.append(time.monotonic() - due)
+        line.close()
 
     async def _client(self, number: int, began: float) -> None:
         line, asked = Line(self._port), 0
