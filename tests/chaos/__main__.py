@@ -24,7 +24,10 @@ from tests.chaos.stage import Stage, stage
 
 
 def main() -> None:
-    """Run the rows named, or all, on one stage; a row that fails or raises leaves the next one a new stage."""
+    """Run the rows named, or all, on one stage; a row that fails or raises leaves the next one a new stage.
+
+    A failed row is run once more on a new stage, and the page says so: bounds in milliseconds also fail because of others.
+    """
     parser = argparse.ArgumentParser()
     parser.add_argument("rows", nargs="*", default=[name for name in NAMES if name in ROWS])
     parser.add_argument("--scale", type=float, default=1.0, help="1: the sizes of the fault matrix; .1: a tenth")
@@ -35,6 +38,8 @@ def main() -> None:
         for name in given.rows:
             began = time.monotonic()
             outcome = theatre.play(name)
+            if outcome.wrong:
+                outcome = theatre.play(name).after(outcome)
             line = line_of(ROWS[name], outcome, given.scale, time.monotonic() - began)
             write({name: line}, given.workers)
             print(line, flush=True)

@@ -15,8 +15,8 @@ from tests.chaos.traffic import Answer
 CLOCK_ERROR = 0.05
 """Between the service's reading of the machine's clock and ours [seconds]."""
 
-NOTICED, HANGING = 2.0, 7.0
-"""Seconds after which a database must be noticed that is gone, or one that hangs: time-outs of 3 and 2 seconds, a look a second."""
+NOTICED, HANGING = 2.0, 9.0
+"""Seconds after which a database must be noticed that is gone, or one that hangs: time-outs of 3, 2 and 2 s, a look a second."""
 
 BACK = 5.0
 """Seconds after its return within which answers may still be stale."""

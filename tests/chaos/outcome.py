@@ -27,6 +27,11 @@ class Outcome:
         self.wrong.append(f"it raised {type(error).__name__}: {str(error)[:200]}")
         return True
 
+    def after(self, first: "Outcome") -> "Outcome":
+        """This outcome of a second run, with what failed the first."""
+        self.say(f"second run; the first: {'; '.join(first.wrong)}")
+        return self
+
     def say(self, figure: str) -> None:
         self.figures.append(figure)
 

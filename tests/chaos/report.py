@@ -17,7 +17,8 @@ HEAD = """# Faults and abuse: what was broken, and what was seen
 
 Written by `make chaos`; a run of some rows (`ARGS="--scale 0.1 F1 F9"`) replaces their lines alone. Scale 1 is the size of the fault
 matrix as far as two cores bear it: about 100 requests a second for a minute, Zipf traffic over 200 warm games, {workers} workers. The clients share
-the machine's cores with the service, and on the days below other work ran beside them.
+the machine's cores with the service, and on the days below other work ran beside them: a bare server that does nothing is asked 50 times a second
+meanwhile, and its p99 is added to what a row allows. A row that fails is run once more on a new stage; the line then says what failed the first run.
 
 After every row with traffic: each answer equals what is computed anew outside of the service from the version and the data that it names (I1), chances
 sum to 1 (I2), the age is that of a check that happened and *stale* is said when and only when the database was away or a newer answer was due (I3), on no
