@@ -48,6 +48,8 @@ class _Server(socketserver.ThreadingTCPServer):
 
 @contextmanager
 def registry() -> Iterator[str]:
+    """Its address; what it was asked is counted anew."""
+    Registry.asked = 0
     with _Server(("127.0.0.1", 0), Registry) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
