@@ -29,6 +29,13 @@ class Served:
     ready_after: float
     """Seconds from the start of the process to the line that says that it serves."""
 
+    said: Path
+    """What it wrote, its log among it."""
+
+    @property
+    def port(self) -> int:
+        return int(self.url.rpartition(":")[2])
+
     def workers(self) -> list[int]:
         """Process ids of its children that serve, oldest first."""
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
@@ -49,10 +56,11 @@ def served(
     *,
     workers: int = 1,
     python: str = sys.executable,
-    as_of: str = "2024-05-01T12:00:00Z",
+    port: int = 0,
+    as_of: str | None = "2024-05-01T12:00:00Z",
     **overrides: str,
 ) -> Iterator[Served]:
-    """The service over a world, on a free port, until the block ends."""
+    """The service over a world, on that port or a free one, until the block ends; ``as_of`` None lets time pass."""
     settings = settings_for(world.engine, world.store)
     assert settings.database_url is not None
     environment = {
@@ -65,7 +73,8 @@ def served(
         "OMP_WAIT_POLICY": "passive",
         **overrides,
     }
-    command = [python, "-m", "flows.cli", "serve", "--port", "0", "--workers", str(workers), "--as-of", as_of]
+    command = [python, "-m", "flows.cli", "serve", "--port", str(port), "--workers", str(workers)]
+    command += [] if as_of is None else ["--as-of", as_of]
     with tempfile.TemporaryDirectory() as folder:
         began = time.monotonic()
         said = Path(folder) / "said"
@@ -73,9 +82,10 @@ def served(
             process = subprocess.Popen(command, env=environment, stdout=output, stderr=output)
         try:
             url = _address(process, said)
-            yield Served(url, process, time.monotonic() - began)
+            yield Served(url, process, time.monotonic() - began, said)
         finally:
-            process.send_signal(signal.SIGTERM)
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
             try:
                 process.wait(30)
             except subprocess.TimeoutExpired:

@@ -92,6 +92,15 @@ def contents(world: World) -> dict[str, int]:
 
 def test_the_description_holds_whatever_is_asked(target: Running, key: str) -> None:
     """Some hundred generated requests over every operation, good and bad ones."""
+    seen = statuses_by_the_description(target, key, each=12)
+    assert sum(seen.values()) > 200
+    assert seen[200] > 20
+    assert seen[422] > 20
+    assert not [status for status in seen if status >= 500]
+
+
+def statuses_by_the_description(target: Running, key: str, each: int) -> dict[int, int]:
+    """Ask every operation ``each`` times at most and hold each answer against the description; how often which status came."""
     schema = schemathesis.openapi.from_dict(target.app.openapi())
     seen: dict[int, int] = {}
 
@@ -101,7 +110,7 @@ def test_the_description_holds_whatever_is_asked(target: Running, key: str) -> N
         )
 
         @settings(
-            max_examples=12,
+            max_examples=each,
             phases=(Phase.explicit, Phase.generate),
             suppress_health_check=list(HealthCheck),
             database=None,
@@ -117,10 +126,7 @@ def test_the_description_holds_whatever_is_asked(target: Running, key: str) -> N
             case.validate_response(response, checks=CHECKS)
 
         ask()
-    assert sum(seen.values()) > 200
-    assert seen[200] > 20
-    assert seen[422] > 20
-    assert not [status for status in seen if status >= 500]
+    return seen
 
 
 def _as_httpx(sent: dict[str, Any]) -> dict[str, Any]:

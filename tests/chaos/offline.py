@@ -1,0 +1,47 @@
+"""What the service must have answered, computed anew in this process from the stored rows and bundles."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import orjson
+from sqlalchemy.engine import Engine
+
+from core.registry.deployment import version
+from feature_store.online import OnlineRow, load_rows
+from serving.champions import Champion, load_version
+from serving.predicting import computed
+from tests.chaos.world import MODEL
+from tests.serving.service import settings_for
+
+
+@dataclass
+class Offline:
+    """Remembers what it computed; ``forget`` when the stored rows change."""
+
+    engine: Engine
+    store: Path
+    _rows: dict[str, OnlineRow] = field(default_factory=dict)
+    _champions: dict[int, Champion] = field(default_factory=dict)
+    _said: dict[tuple[str, int, bool], Any] = field(default_factory=dict)
+
+    def probabilities(self, game: str, number: int, *, begun: bool) -> Any:
+        """As they stand in the answer for the game by that version."""
+        if (game, number, begun) not in self._said:
+            body = computed(self.champion(number), self.row(game), begun=begun, explained=False)
+            self._said[game, number, begun] = orjson.loads(body)["probabilities"]
+        return self._said[game, number, begun]
+
+    def champion(self, number: int) -> Champion:
+        if number not in self._champions:
+            settings = settings_for(self.engine, self.store)
+            self._champions[number] = load_version(settings, version(self.engine, MODEL, number), 0)
+        return self._champions[number]
+
+    def row(self, game: str) -> OnlineRow:
+        if not self._rows:
+            self._rows = {row.game.game_id: row for row in load_rows(self.engine)}
+        return self._rows[game]
+
+    def forget(self) -> None:
+        self._rows, self._said = {}, {}

@@ -1,0 +1,50 @@
+"""The page of results: one line per row of the matrix, each with its own day, commit and scale.
+
+A run replaces the lines of the rows it ran and leaves the others as they stand.
+"""
+
+import re
+import subprocess
+from datetime import UTC, datetime
+from pathlib import Path
+
+from tests.chaos.outcome import Outcome, Row
+
+PAGE = Path(__file__).parents[2] / "docs" / "results-faults.md"
+NAMES = (*(f"F{number}" for number in range(1, 24)), *(f"A{number}" for number in range(1, 16)))
+
+HEAD = """# Faults and abuse: what was broken, and what was seen
+
+Written by `make chaos`; a run of some rows (`ARGS="--scale 0.1 F1 F9"`) replaces their lines alone. Scale 1 is the size of the fault
+matrix as far as two cores bear it: about 100 requests a second for a minute, Zipf traffic over 200 warm games, {workers} workers. The clients share
+the machine's cores with the service, and on the days below other work ran beside them: a bare server that does nothing is asked 50 times a second
+meanwhile, and its p99 is added to what a row allows. A row that fails is run once more on a new stage; the line then says what failed the first run.
+
+After every row with traffic: each answer equals what is computed anew outside of the service from the version and the data that it names (I1), chances
+sum to 1 (I2), the age is that of a check that happened and *stale* is said when and only when the database was away or a newer answer was due (I3), on no
+connection a generation went back but by a recorded change (I4; answers marked as about to be replaced are left out, and workers follow a change within
+seconds of one another), each answer was logged once (I5), and no status but those the degradation policy allows was seen (I7). I6 is about training and
+not looked at here.
+
+| row | what was done | figures | verdict | run |
+| --- | --- | --- | --- | --- |
+"""
+
+
+def line_of(row: Row, outcome: Outcome, scale: float, seconds: float) -> str:
+    """The row as a line of the table."""
+    verdict = f"**FAIL** {'; '.join(outcome.wrong)}" if outcome.wrong else "pass"
+    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True)
+    run = f"{datetime.now(UTC):%Y-%m-%d} {commit.stdout.strip()}, scale {scale:g}, {seconds:.0f} s"
+    cells = (row.name, row.done, "; ".join(outcome.figures), verdict, run)
+    return "| " + " | ".join(cell.replace("|", "/").replace("\n", " ") for cell in cells) + " |"
+
+
+def write(lines: dict[str, str], workers: int) -> None:
+    """Put the lines into the page."""
+    before = PAGE.read_text(encoding="utf-8") if PAGE.exists() else ""
+    known = {found[1]: found[0] for found in re.finditer(r"^\| ([FA]\d+) \|.*\|$", before, re.MULTILINE)}
+    all_lines = {**{name: f"| {name} | | | NOT RUN | |" for name in NAMES}, **known, **lines}
+    PAGE.write_text(
+        HEAD.format(workers=workers) + "\n".join(all_lines[name] for name in NAMES) + "\n", encoding="utf-8"
+    )
