@@ -12,9 +12,10 @@ from datetime import UTC, datetime
 from typing import Final, Literal
 from zoneinfo import ZoneInfo
 
-from core.betting.leagues import League
+from core.betting.leagues import League, Leagues
+from core.errors import DataIntegrityError
 from feature_store.aliases import NO_ALIASES, Aliases
-from feature_store.bot_json import UnbelievableError, decoded, decoded_object, within
+from feature_store.bot_json import UnbelievableError, decoded, decoded_object, whole_number, within
 from feature_store.bot_moments import column_moment, season_of, upstream_start
 from feature_store.bot_odds import bookmakers, quote_of
 from feature_store.bot_scores import final_score
@@ -52,6 +53,27 @@ class Reading:
     def reject(self, fact: Literal["row", "result", "quote"], error: UnbelievableError) -> None:
         """Note what could not be believed."""
         self.rejected.append(Rejected(SOURCE, self.place, fact, error.reason, error.content))
+
+
+def league_of(row: Row, leagues: Leagues) -> League | None:
+    """The league that the row's game belongs to, None for one that nobody configured.
+
+    Raises UnbelievableError where what the row says of it points to two leagues.
+    """
+    try:
+        recorded = whole_number(within(decoded("raw_json", row["raw_json"]), "league", "id"))
+    except UnbelievableError:
+        recorded = None
+    league_id, name = (None if row[column] is None else str(row[column]) for column in ("league_id", "league_name"))
+    try:
+        return leagues.of_feed(str(row["sport"] or ""), league_id, name, recorded)
+    except DataIntegrityError as error:
+        raise UnbelievableError(error.message, _identity(row)) from error
+
+
+def lost(row: Row, error: UnbelievableError) -> Rejected:
+    """The entry for a row of which not even the league can be told."""
+    return Rejected(SOURCE, _place(row), "row", error.reason, error.content)
 
 
 def read_row(row: Row, league: League, *, now: datetime, zone: ZoneInfo, aliases: Aliases = NO_ALIASES) -> Reading:

@@ -2,7 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from operator import attrgetter
 from typing import Final
@@ -19,9 +19,9 @@ from feature_store.aliases import Aliases, load_aliases
 from feature_store.archive import Recorded
 from feature_store.bot_json import UnbelievableError
 from feature_store.bot_people import read_people
-from feature_store.bot_reading import SOURCE, Reading, read_row
+from feature_store.bot_reading import SOURCE, Reading, league_of, lost, read_row
 from feature_store.bot_schema import feed_table
-from feature_store.facts import Batch, Result
+from feature_store.facts import Batch, Rejected, Result
 from feature_store.people import PeopleReport, record_people
 
 ROWS_PER_FETCH: Final = 1_000
@@ -58,17 +58,18 @@ def snapshot(bot: Engine, ours: Engine, leagues: Leagues, *, now: datetime, time
     """
     zone = _zone(time_zone)
     with turn(ours, "snapshot"):
-        by_league, ignored = _read_games(bot, leagues, load_aliases(ours), now=now, zone=zone)
-        batches = {key: _batch(ours, leagues.get(key), readings) for key, readings in sorted(by_league.items())}
+        seen = _read_games(bot, leagues, load_aliases(ours), now=now, zone=zone)
+        batches = {key: _batch(ours, leagues.get(key), rows) for key, rows in sorted(seen.by_league.items())}
         recorded = {
             key: archive.record(ours, leagues.get(key), batch, source=SOURCE, recorded_at=now, live=True)
             for key, batch in batches.items()
         }
+        archive.quarantine(ours, seen.lost, now)
     return SnapshotReport(
-        read=sum(map(len, by_league.values())) + sum(ignored.values()),
+        read=sum(map(len, seen.by_league.values())) + seen.ignored.total() + len(seen.lost),
         recorded=recorded,
-        ignored=dict(ignored),
-        quarantined=sum(len(batch.rejected) for batch in batches.values()),
+        ignored=dict(seen.ignored),
+        quarantined=sum(len(batch.rejected) for batch in batches.values()) + len(seen.lost),
         people=record_people(ours, read_people(bot, leagues), now),
     )
 
@@ -82,12 +83,18 @@ def _zone(name: str) -> ZoneInfo:
         ) from error
 
 
-def _read_games(
-    bot: Engine, leagues: Leagues, aliases: Aliases, *, now: datetime, zone: ZoneInfo
-) -> tuple[dict[str, list[Reading]], Counter[str]]:
-    """Every row in one read-only transaction: readings by league key, and counts of rows in unknown leagues."""
-    by_league: dict[str, list[Reading]] = defaultdict(list)
-    ignored: Counter[str] = Counter()
+@dataclass
+class _Seen:
+    """The rows of one look: readings by league key, counts of rows in unknown leagues, rows of no certain league."""
+
+    by_league: dict[str, list[Reading]] = field(default_factory=lambda: defaultdict(list))
+    ignored: Counter[str] = field(default_factory=Counter)
+    lost: list[Rejected] = field(default_factory=list)
+
+
+def _read_games(bot: Engine, leagues: Leagues, aliases: Aliases, *, now: datetime, zone: ZoneInfo) -> _Seen:
+    """Every row in one read-only transaction."""
+    seen = _Seen()
     games = feed_table(bot)
     with reading(bot) as connection:
         if connection.dialect.name in ("mysql", "mariadb"):
@@ -95,13 +102,17 @@ def _read_games(
         streamed = connection.execution_options(yield_per=ROWS_PER_FETCH)
         for values in streamed.execute(sa.select(games)):
             row = dict(zip(games.c.keys(), values, strict=True))
-            sport, name = str(row["sport"] or ""), row["league_name"] or row["league_id"]
-            league = leagues.of_feed(sport, row["league_id"], row["league_name"])
+            try:
+                league = league_of(row, leagues)
+            except UnbelievableError as error:
+                seen.lost.append(lost(row, error))
+                continue
             if league is None:
-                ignored[f"{canonical_sport(sport)}/{name}"] += 1
+                name = row["league_name"] or row["league_id"]
+                seen.ignored[f"{canonical_sport(str(row['sport'] or ''))}/{name}"] += 1
             else:
-                by_league[league.key].append(read_row(row, league, now=now, zone=zone, aliases=aliases))
-    return by_league, ignored
+                seen.by_league[league.key].append(read_row(row, league, now=now, zone=zone, aliases=aliases))
+    return seen
 
 
 def _batch(ours: Engine, league: League, readings: Sequence[Reading]) -> Batch:

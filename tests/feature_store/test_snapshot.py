@@ -198,6 +198,26 @@ def test_the_same_id_in_two_sports_is_two_games(bot: Engine, ours: Engine, leagu
     assert len(stored(ours, leagues, "NFL").games) == len(stored(ours, leagues, "KHL").games) == 1
 
 
+def test_the_league_in_upstreams_record_counts_before_a_column_that_an_overwritten_row_left_behind(
+    bot: Engine, ours: Engine, leagues: Leagues
+) -> None:
+    add(bot, football("1", sport="Basketball", league_name="NBA", raw_json={"league": {"id": 12}}))
+    add(bot, football("2", sport="Baseball", league_name="KBO"))
+    add(bot, soccer("3", league_name="Premier League", raw_json={"league": {"id": 235, "country": "Russia"}}))
+    report = look(bot, ours, leagues)
+    assert list(report.recorded) == ["KBO", "NBA"]
+    assert report.ignored == {"soccer/Premier League": 1}
+
+
+def test_a_row_whose_record_names_another_league_than_its_column_is_quarantined(
+    bot: Engine, ours: Engine, leagues: Leagues
+) -> None:
+    add(bot, soccer("1", raw_json={"league": {"id": 140}}))
+    report = look(bot, ours, leagues)
+    assert (report.read, report.quarantined, report.recorded) == (1, 1, {})
+    assert quarantined(ours) == [("api_games id=1", "row", "league id 140 is LALIGA, but league_name 'EPL' means EPL")]
+
+
 def test_of_two_rows_for_one_game_the_one_fetched_last_counts(bot: Engine, ours: Engine, leagues: Leagues) -> None:
     add(bot, hockey("1", raw_json=hockey_record((3, 2)), status="FT", fetched_at=AFTER))
     other = {"sport": "Ice Hockey", "status": "FT", "fetched_at": AFTER + timedelta(hours=1)}
