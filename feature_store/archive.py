@@ -11,9 +11,10 @@ leave its sightings out (``live``): nothing can come between them any more.
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
+from functools import partial
 from hashlib import sha256
-from typing import Any, Final, Generic, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
@@ -22,28 +23,19 @@ from core.betting.leagues import League
 from core.database import insert_new, insert_new_tuples, reading, writing
 from feature_store import tables
 from feature_store.facts import Batch, Game, Quote, Rejected, Result
+from feature_store.versions import (
+    GAMES,
+    QUOTES,
+    RESULTS,
+    Fact,
+    Kind,
+    as_new,
+    as_told_without_a_clock,
+    changes,
+    without_sightings,
+)
 
-Fact = TypeVar("Fact", Game, Result, Quote)
 IDS_PER_QUERY = 1_000
-INSTANT = timedelta(microseconds=1)
-"""The least by which two versions of a fact differ in ``known_at``, which is part of their key."""
-
-
-@dataclass(frozen=True)
-class _Kind(Generic[Fact]):
-    """One kind of fact, its table, and where in its fields the identity ends and what it says begins."""
-
-    table: sa.Table
-    make: Callable[[Any], Fact]
-    fields: tuple[str, ...]
-    identity: int
-    content: int
-    """A quote's clocks are not what it says: a price shown again later says nothing new."""
-
-
-GAMES: Final = _Kind(tables.games, Game._make, Game._fields, 1, Game._fields.index("season"))
-RESULTS: Final = _Kind(tables.results, Result._make, Result._fields, 1, Result._fields.index("finished_at"))
-QUOTES: Final = _Kind(tables.quotes, Quote._make, Quote._fields, 3, Quote._fields.index("odds_home"))
 
 
 class Origin(NamedTuple):
@@ -76,20 +68,30 @@ class Recorded:
 
 
 def record(
-    engine: Engine, league: League, batch: Batch, *, source: str, recorded_at: datetime, live: bool = False
+    engine: Engine,
+    league: League,
+    batch: Batch,
+    *,
+    source: str,
+    recorded_at: datetime,
+    live: bool = False,
+    derived: bool = False,
 ) -> Recorded:
     """Write what the batch adds to the archive, in one transaction.
 
     A fact that stands there with its ``known_at`` is skipped. One that contradicts a fact of the same
     ``known_at`` is a correction that we learned now, so it is known from ``recorded_at`` on. With ``live`` a fact
-    that only repeats the newest one known adds nothing; its source must be looked at in order of time.
+    that only repeats the newest one known adds nothing; its source must be looked at in order of time. With
+    ``derived`` the source has no clock: each ``known_at`` was derived by a rule (DECISIONS.md 0001) and counts only for
+    the first thing ever said of an identity. Whatever says something new after that is a correction.
     """
     origin = Origin(league.sport, league.key, source, recorded_at)
+    rule = as_told_without_a_clock if derived else partial(as_new, live=live)
     with writing(engine, alone=f"archive {league.key}") as connection:
-        games, corrected_games = _record_facts(connection, GAMES, batch.games, origin, live=live)
-        results, corrected_results = _record_facts(connection, RESULTS, batch.results, origin, live=live)
-        quotes, corrected_quotes = _record_facts(connection, QUOTES, batch.quotes, origin, live=live)
-        _note_changes(connection, origin, [*games, *results, *quotes])
+        games, corrected_games = _record_facts(connection, GAMES, batch.games, origin, rule)
+        results, corrected_results = _record_facts(connection, RESULTS, batch.results, origin, rule)
+        quotes, corrected_quotes = _record_facts(connection, QUOTES, batch.quotes, origin, rule)
+        _notechanges(connection, origin, [*games, *results, *quotes])
     quarantine(engine, batch.rejected, recorded_at)
     added = len(games) + len(results) + len(quotes)
     return Recorded(
@@ -103,17 +105,20 @@ def record(
 
 
 def _record_facts(
-    connection: Connection, kind: _Kind[Fact], facts: Sequence[Fact], origin: Origin, *, live: bool
+    connection: Connection, kind: Kind[Fact], facts: Sequence[Fact], origin: Origin, rule: Callable[..., Fact | None]
 ) -> tuple[list[Fact], int]:
-    """Insert the new facts of one kind; returns them, and how many of them changed an earlier fact."""
+    """Insert the new facts of one kind; returns them, and how many of them changed an earlier fact.
+
+    ``rule`` says how a fact of which the archive holds earlier versions is to be stored, if at all.
+    """
     known = _versions(connection, kind, facts, origin)
     fresh: list[Fact] = []
     corrected = 0
     for fact in facts:
         versions = known.setdefault(fact[: kind.identity], [])
-        new = fact if not versions else _as_new(fact, versions, kind, origin.recorded_at, live=live)
+        new = rule(fact, versions, kind, origin.recorded_at) if versions else fact
         if new is not None:
-            corrected += bool(versions) and _changes(new, versions, kind)
+            corrected += bool(versions) and changes(new, versions, kind)
             versions.append(new)
             fresh.append(new)
     shared = tuple(origin)
@@ -122,7 +127,7 @@ def _record_facts(
     return fresh, corrected
 
 
-def _note_changes(connection: Connection, origin: Origin, fresh: Sequence[Game | Result | Quote]) -> None:
+def _notechanges(connection: Connection, origin: Origin, fresh: Sequence[Game | Result | Quote]) -> None:
     """Enter in the change log which games the batch says something new of, under the league's next revision.
 
     Whoever writes to a league's archive is alone with it, so revisions are in the order of commits and a reader
@@ -150,7 +155,7 @@ def newest_revision(connection: Connection, sport: str, league: str) -> int:
 
 
 def _versions(
-    connection: Connection, kind: _Kind[Fact], facts: Sequence[Fact], origin: Origin
+    connection: Connection, kind: Kind[Fact], facts: Sequence[Fact], origin: Origin
 ) -> dict[tuple[Any, ...], list[Fact]]:
     """What the archive holds of the same identities."""
     known: dict[tuple[Any, ...], list[Fact]] = {}
@@ -163,28 +168,6 @@ def _versions(
     for stored in _stored(connection, kind, origin.sport, origin.league, game_ids):
         known.setdefault(stored[: kind.identity], []).append(stored)
     return known
-
-
-def _as_new(
-    fact: Fact, versions: Sequence[Fact], kind: _Kind[Fact], recorded_at: datetime, *, live: bool
-) -> Fact | None:
-    """The fact as it is to be stored beside its earlier versions, or None if it says nothing new."""
-    if fact in versions:
-        return None
-    said = fact[kind.content :]
-    latest = max(versions, key=_known_at)
-    if not any(other.known_at == fact.known_at for other in versions):
-        repeated = live and latest.known_at < fact.known_at and latest[kind.content :] == said
-        return None if repeated else fact
-    if any(other[kind.content :] == said for other in versions if other.known_at >= fact.known_at):
-        return None
-    return _moved(fact, max(recorded_at, latest.known_at + INSTANT))
-
-
-def _changes(fact: Fact, versions: Sequence[Fact], kind: _Kind[Fact]) -> bool:
-    """Whether something else was known just before."""
-    before = max((other for other in versions if other.known_at < fact.known_at), key=_known_at, default=None)
-    return before is not None and before[kind.content :] != fact[kind.content :]
 
 
 def quarantine(engine: Engine, rejected: Iterable[Rejected], recorded_at: datetime) -> None:
@@ -218,26 +201,12 @@ def load(
     ``game_ids`` only of those games.
     """
 
-    def read(kind: _Kind[Fact]) -> list[Fact]:
+    def read(kind: Kind[Fact]) -> list[Fact]:
         facts = _stored(connection, kind, league.sport, league.key, game_ids, known_by, recorded_by)
-        return _without_sightings(facts, kind)
+        return without_sightings(facts, kind)
 
     with reading(engine) as connection:
         return Batch(games=read(GAMES), results=read(RESULTS), quotes=read(QUOTES))
-
-
-def _without_sightings(facts: list[Fact], kind: _Kind[Fact]) -> list[Fact]:
-    """The facts, in order of ``known_at``, without those that repeat the one before of the same identity."""
-    if len({fact[: kind.identity] for fact in facts}) == len(facts):
-        return facts
-    said: dict[tuple[Any, ...], tuple[Any, ...]] = {}
-    changes = []
-    for fact in facts:
-        identity, content = fact[: kind.identity], fact[kind.content :]
-        if said.get(identity) != content:
-            said[identity] = content
-            changes.append(fact)
-    return changes
 
 
 def league_keys(engine: Engine) -> list[str]:
@@ -258,7 +227,7 @@ def count_games(engine: Engine) -> dict[str, int]:
 
 def _stored(
     connection: Connection,
-    kind: _Kind[Fact],
+    kind: Kind[Fact],
     sport: str,
     league: str,
     game_ids: set[str] | None = None,
@@ -283,11 +252,3 @@ def _stored(
         for start in range(0, len(wanted), IDS_PER_QUERY)
         for row in connection.execute(query.where(stored.game_id.in_(wanted[start : start + IDS_PER_QUERY])))
     ]
-
-
-def _moved(fact: Fact, known_at: datetime) -> Fact:
-    return fact._replace(known_at=known_at)
-
-
-def _known_at(fact: Game | Result | Quote) -> datetime:
-    return fact.known_at
