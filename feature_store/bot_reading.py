@@ -41,10 +41,10 @@ Row = Mapping[str, object]
 
 @dataclass
 class Reading:
-    """What one row says; ``game`` is None if the row is lost. ``known_at`` is when the bot fetched it."""
+    """What one row says; ``game`` is None if the row is lost. ``fetched_at`` is when the bot learned it."""
 
     place: str
-    known_at: datetime
+    fetched_at: datetime
     game: Game | None = None
     result: Result | None = None
     quotes: list[Quote] = field(default_factory=list)
@@ -79,20 +79,21 @@ def lost(row: Row, error: UnbelievableError) -> Rejected:
 def read_row(row: Row, league: League, *, now: datetime, zone: ZoneInfo, aliases: Aliases = NO_ALIASES) -> Reading:
     """The facts in one row of a league, its clubs under the names that the aliases give them; never raises.
 
+    They are known from ``now`` on, the moment of the look: what the bot had before, nobody could have asked us for.
     ``zone`` is that of ``start_time`` and ``end_time``.
     """
-    reading = Reading(place=_place(row), known_at=_fetched_at(row, now))
+    reading = Reading(place=_place(row), fetched_at=_fetched_at(row, now))
     raw = _json_object(reading, row, "raw_json")
     stored = _json_object(reading, row, "score")
     try:
-        game = _game(row, raw, league, aliases, reading.known_at, zone)
+        game = _game(row, raw, league, aliases, now, zone)
     except UnbelievableError as error:
         reading.reject("row", error)
         return reading
     reading.game = game
     if game.status == "final":
         try:
-            reading.result = _result(row, raw, stored, league, game, zone)
+            reading.result = _result(row, raw, stored, league, game, reading.fetched_at, zone)
         except UnbelievableError as error:
             reading.reject("result", error)
     _add_quotes(reading, row.get("odds"), league, game)
@@ -168,24 +169,30 @@ def _status(row: Row, raw: Mapping[str, object]) -> Status:
 
 
 def _result(
-    row: Row, raw: Mapping[str, object], stored: Mapping[str, object], league: League, game: Game, zone: ZoneInfo
+    row: Row,
+    raw: Mapping[str, object],
+    stored: Mapping[str, object],
+    league: League,
+    game: Game,
+    fetched_at: datetime,
+    zone: ZoneInfo,
 ) -> Result:
     score = final_score(league, raw, stored)
-    finished_at = _finished_at(row, league, game, zone)
+    finished_at = _finished_at(row, league, game, fetched_at, zone)
     regulation = score.regulation or (None, None)
     return Result(game.game_id, game.known_at, finished_at, *score.final, *regulation)
 
 
-def _finished_at(row: Row, league: League, game: Game, zone: ZoneInfo) -> datetime:
+def _finished_at(row: Row, league: League, game: Game, fetched_at: datetime, zone: ZoneInfo) -> datetime:
     """The end of the game, or the usual length of one after its start, but not after the final was seen."""
-    if game.known_at < game.start_at:
+    if fetched_at < game.start_at:
         reason = f"final, but fetched before its start at {_written(game.start_at)}"
         raise UnbelievableError(reason, _identity(row))
     end_at = column_moment("end_time", row["end_time"], zone)
     if end_at is not None and end_at < game.start_at:
         reason = f"end_time {_written(end_at)} lies before start_time {_written(game.start_at)}"
         raise UnbelievableError(reason, _identity(row))
-    return min(end_at or game.start_at + league.duration, game.known_at)
+    return min(end_at or game.start_at + league.duration, fetched_at)
 
 
 def _add_quotes(reading: Reading, odds: object, league: League, game: Game) -> None:
@@ -196,7 +203,7 @@ def _add_quotes(reading: Reading, odds: object, league: League, game: Game) -> N
         return
     for bookmaker in found:
         try:
-            quote = quote_of(bookmaker, league, game.game_id, game.known_at)
+            quote = quote_of(bookmaker, league, game, reading.fetched_at)
         except UnbelievableError as error:
             reading.reject("quote", error)
             continue

@@ -22,6 +22,7 @@ from feature_store.bot_people import read_people
 from feature_store.bot_reading import SOURCE, Reading, league_of, lost, read_row
 from feature_store.bot_schema import feed_table
 from feature_store.facts import Batch, Rejected, Result
+from feature_store.freshness import newest_facts
 from feature_store.people import PeopleReport, record_people
 
 ROWS_PER_FETCH: Final = 1_000
@@ -51,17 +52,19 @@ def snapshot(bot: Engine, ours: Engine, leagues: Leagues, *, now: datetime, time
     """Record every game, result and price that the bot's ``api_games`` shows, and what its users consent to.
 
     Safe to run every minute and twice at once: what is already known adds nothing, and what the bot has
-    deleted or changed since stays in the archive. Looks take turns, so that what an earlier one saw is never
-    written after a later one. ``time_zone`` is that of ``start_time`` and ``end_time``.
+    deleted or changed since stays in the archive. Facts are known from ``now`` on, whenever the bot had them. Looks
+    take turns; one that had to wait for another is no older than what that one found, so that what an earlier look
+    saw is never written after a later one. ``time_zone`` is that of ``start_time`` and ``end_time``.
     Raises ConfigurationError for an unknown zone, DataIntegrityError naming missing tables and columns,
     DatabaseError when either database cannot be used.
     """
     zone = _zone(time_zone)
     with turn(ours, "snapshot"):
-        seen = _read_games(bot, leagues, load_aliases(ours), now=now, zone=zone)
-        batches = {key: _batch(ours, leagues.get(key), rows) for key, rows in sorted(seen.by_league.items())}
+        looked_at = max([now, *(at for source, at in newest_facts(ours).items() if source.name == SOURCE)])
+        seen = _read_games(bot, leagues, load_aliases(ours), now=looked_at, zone=zone)
+        batches = {key: _batch(ours, leagues.get(key), rows, looked_at) for key, rows in sorted(seen.by_league.items())}
         recorded = {
-            key: archive.record(ours, leagues.get(key), batch, source=SOURCE, recorded_at=now, live=True)
+            key: archive.record(ours, leagues.get(key), batch, source=SOURCE, recorded_at=looked_at, live=True)
             for key, batch in batches.items()
         }
         archive.quarantine(ours, seen.lost, now)
@@ -115,13 +118,13 @@ def _read_games(bot: Engine, leagues: Leagues, aliases: Aliases, *, now: datetim
     return seen
 
 
-def _batch(ours: Engine, league: League, readings: Sequence[Reading]) -> Batch:
+def _batch(ours: Engine, league: League, readings: Sequence[Reading], now: datetime) -> Batch:
     """The league's facts in order of their games, so that two snapshots at once lock rows in the same order."""
     chosen = [_merged(copies) for _, copies in sorted(_copies(readings).items())]
     lost = [item for row in readings if row.game is None for item in row.rejected]
     return Batch(
         games=[row.game for row in chosen if row.game is not None],
-        results=_settled(ours, league, chosen),
+        results=_settled(ours, league, chosen, now),
         quotes=[quote for row in chosen for quote in row.quotes],
         rejected=lost + [item for row in chosen for item in row.rejected],
     )
@@ -138,8 +141,8 @@ def _copies(readings: Iterable[Reading]) -> dict[str, list[Reading]]:
 
 def _merged(copies: Sequence[Reading]) -> Reading:
     """The copy fetched last. Copies fetched at the same moment must agree on the score, or the result is lost."""
-    newest = max(row.known_at for row in copies)
-    rivals = sorted((row for row in copies if row.known_at == newest), key=attrgetter("place"))
+    newest = max(row.fetched_at for row in copies)
+    rivals = sorted((row for row in copies if row.fetched_at == newest), key=attrgetter("place"))
     chosen = next((row for row in rivals if row.result is not None), rivals[0])
     scores = {f"{row.result.home_score}-{row.result.away_score}" for row in rivals if row.result is not None}
     if len(scores) > 1:
@@ -151,7 +154,7 @@ def _merged(copies: Sequence[Reading]) -> Reading:
     return chosen
 
 
-def _settled(ours: Engine, league: League, readings: Sequence[Reading]) -> list[Result]:
+def _settled(ours: Engine, league: League, readings: Sequence[Reading], now: datetime) -> list[Result]:
     """Results as the archive should hold them.
 
     A score already known keeps the finish it was recorded with, which is often our guess from the moment of the
@@ -167,7 +170,7 @@ def _settled(ours: Engine, league: League, readings: Sequence[Reading]) -> list[
             same = before is not None and before[3:] == row.result[3:]
             settled.append(row.result._replace(finished_at=before.finished_at) if before and same else row.result)
         elif before is not None and before.home_score is not None:
-            settled.append(Result(game_id, max(row.known_at, before.known_at), before.finished_at, None, None))
+            settled.append(Result(game_id, max(now, before.known_at), before.finished_at, None, None))
     return settled
 
 

@@ -211,7 +211,7 @@ def test_a_finish_is_the_end_told_else_the_usual_length_but_not_after_the_fetch(
     assert early is not None
     assert told.finished_at == START + timedelta(minutes=110)
     assert usual.finished_at == START + timedelta(hours=2)
-    assert early.finished_at == early.known_at == START + timedelta(minutes=115)
+    assert early.finished_at == START + timedelta(minutes=115)
 
 
 def test_a_final_fetched_before_its_start_is_no_result() -> None:
@@ -220,10 +220,18 @@ def test_a_final_fetched_before_its_start_is_no_result() -> None:
     assert "fetched before its start" in reasons(reading)
 
 
-def test_facts_are_known_from_their_fetch_on_and_never_from_the_future() -> None:
-    assert read(soccer("1")).known_at == datetime(2024, 4, 30, 12, tzinfo=UTC)
-    assert read(soccer("1", fetched_at=wall("2024-05-02 00:00"))).known_at == NOW
-    assert read(soccer("1", fetched_at=None)).known_at == NOW
+def test_facts_are_known_from_the_look_on_however_long_the_bot_had_them() -> None:
+    odds = odds_record("Bet365", "Match Winner", home="2.10", draw="3.40", away="3.60")
+    reading = read(soccer("1", odds=odds, status="FT", raw_json=soccer_record((1, 0)), fetched_at=AFTER))
+    assert reading.game is not None
+    assert reading.result is not None
+    assert {reading.game.known_at, reading.result.known_at, reading.quotes[0].known_at} == {NOW}
+    assert reading.quotes[0].quoted_at == reading.fetched_at == AFTER.replace(tzinfo=UTC)
+
+
+def test_no_fetch_lies_in_the_future() -> None:
+    assert read(soccer("1", fetched_at=wall("2024-05-02 00:00"))).fetched_at == NOW
+    assert read(soccer("1", fetched_at=None)).fetched_at == NOW
 
 
 @pytest.mark.parametrize(
@@ -250,7 +258,7 @@ def test_a_playoff_game_is_told_by_its_stage() -> None:
 def test_odds_become_a_quote_per_book() -> None:
     odds = odds_record("Bet365", "Match Winner", home="2.10", draw="3.40", away="3.60")
     (quote,) = read(soccer("1", odds=odds)).quotes
-    assert (quote.book, quote.moment, quote.known_at) == ("Bet365", "last", datetime(2024, 4, 30, 12, tzinfo=UTC))
+    assert (quote.book, quote.moment, quote.quoted_at) == ("Bet365", "last", datetime(2024, 4, 30, 12, tzinfo=UTC))
     assert (quote.odds_home, quote.odds_draw, quote.odds_away) == (2.10, 3.40, 3.60)
     (quote,) = read(football("1", odds=odds_record("Bwin", "Home/Away", home="1.5", away="2.6")["response"][0])).quotes
     assert (quote.odds_home, quote.odds_draw, quote.odds_away) == (1.5, None, 2.6)

@@ -141,8 +141,8 @@ def test_a_start_that_is_moved_and_moved_back_is_told_three_times_however_often_
     add(bot, soccer("1"))
     for hour, day in enumerate((30, 30, 2, 2, 30, 30)):
         date = f"2024-{'04' if day == 30 else '05'}-{day:02}"
-        change(bot, f"UPDATE api_games SET start_time = '{date} 19:00:00', fetched_at = '2024-04-29 0{hour}:00:00'")
-        look(bot, database, leagues)
+        change(bot, f"UPDATE api_games SET start_time = '{date} 19:00:00'")
+        look(bot, database, leagues, now=datetime(2024, 4, 29, hour, tzinfo=UTC))
     games = stored(database, leagues).games
     assert [(game.start_at.day, game.known_at.hour) for game in games] == [(30, 0), (2, 2), (30, 4)]
     with reading(database) as connection:
@@ -159,6 +159,24 @@ def test_looks_take_turns_so_that_an_older_one_is_never_written_last(
             with pytest.raises(TimeoutError):
                 waiting.result(timeout=0.5)
         assert waiting.result(timeout=30).recorded["EPL"] == Recorded(games=1)
+
+
+def test_nothing_of_a_look_was_known_before_it(bot: Engine, ours: Engine, leagues: Leagues) -> None:
+    """The bot's fetch was hours ago; the server could not have used it until now."""
+    add(bot, soccer("1", raw_json=soccer_record((2, 1)), **FINAL))
+    look(bot, ours, leagues)
+    assert archive.load(ours, leagues.get("EPL"), NOW - timedelta(microseconds=1)) == Batch()
+    assert len(archive.load(ours, leagues.get("EPL"), NOW).results) == 1
+
+
+def test_a_look_that_waited_for_a_later_one_is_written_after_it(bot: Engine, ours: Engine, leagues: Leagues) -> None:
+    add(bot, soccer("1"))
+    look(bot, ours, leagues, now=NOW + timedelta(seconds=30))
+    assert look(bot, ours, leagues, now=NOW).recorded["EPL"].added == 0
+    change(bot, "UPDATE api_games SET status = 'First Half'")
+    look(bot, ours, leagues, now=NOW)
+    told = [(game.status, game.known_at >= NOW + timedelta(seconds=30)) for game in stored(ours, leagues).games]
+    assert told == [("scheduled", True), ("live", True)]
 
 
 def test_a_final_fetched_again_keeps_its_finish(bot: Engine, ours: Engine, leagues: Leagues) -> None:
