@@ -83,13 +83,39 @@ def test_a_final_0_0_in_hockey_is_unknown(raw: dict[str, Any]) -> None:
     assert "result: final 0-0 in ice_hockey" in reasons(reading)
 
 
-def test_a_final_0_0_of_a_fight_is_unknown() -> None:
+def fight(first: object, second: object) -> dict[str, Any]:
+    raw = {"fighters": {"first": {"name": "A", "winner": first}, "second": {"name": "B", "winner": second}}}
     row = soccer("1", sport="MMA", league_id="1", league_name="MMA", status="Fight Finished", fetched_at=AFTER)
-    assert "result: final 0-0 in mma" in reasons(read({**row, "score": {"home": 0, "away": 0}}))
+    return {**row, "score": {"home": 0, "away": 0}, "raw_json": raw}
+
+
+@pytest.mark.parametrize(("first", "second", "expected"), [(True, False, (1, 0)), (False, True, (0, 1))])
+def test_a_fight_is_won_by_the_fighter_whom_upstream_calls_the_winner(
+    first: object, second: object, expected: tuple[int, int]
+) -> None:
+    reading = read(fight(first, second))
+    assert (score(reading), reading.rejected) == (expected, [])
+
+
+@pytest.mark.parametrize("winner", [None, False, True])
+def test_a_final_0_0_of_a_fight_without_one_winner_is_unknown(winner: object) -> None:
+    assert "result: final 0-0 in mma" in reasons(read(fight(winner, winner)))
+    assert "result: final 0-0 in mma" in reasons(read({**fight(None, None), "raw_json": {}}))
 
 
 def test_a_final_0_0_in_soccer_is_a_result() -> None:
+    level = {"home": 0, "away": 0}
     assert score(read(soccer("1", status="FT", raw_json=soccer_record((0, 0)), fetched_at=AFTER))) == (0, 0)
+    assert score(read(soccer("1", status="FT", score=level, raw_json={}, fetched_at=AFTER))) == (0, 0)
+
+
+@pytest.mark.parametrize("raw", [{"fixture": {"id": 1}}, soccer_record((None, None))])
+def test_a_final_0_0_is_unknown_where_upstreams_record_tells_no_score(raw: dict[str, Any]) -> None:
+    reading = read(soccer("1", status="FT", score={"home": 0, "away": 0}, raw_json=raw, fetched_at=AFTER))
+    assert reading.result is None
+    assert "result: final 0-0 in soccer" in reasons(reading)
+    told = read(soccer("1", status="FT", score={"home": 2, "away": 1}, raw_json=raw, fetched_at=AFTER))
+    assert score(told) == (2, 1)
 
 
 def test_a_soccer_score_counts_extra_time_but_not_the_shoot_out() -> None:
