@@ -16,7 +16,7 @@ from core.betting.leagues import League, Leagues
 from core.errors import DataIntegrityError
 from feature_store.aliases import NO_ALIASES, Aliases
 from feature_store.bot_json import UnbelievableError, decoded, decoded_object, whole_number, within
-from feature_store.bot_moments import column_moment, season_of, upstream_start
+from feature_store.bot_moments import Zones, column_moment, season_of, upstream_start
 from feature_store.bot_odds import bookmakers, quote_of
 from feature_store.bot_scores import final_score
 from feature_store.bot_status import status_of
@@ -76,14 +76,15 @@ def lost(row: Row, error: UnbelievableError) -> Rejected:
     return Rejected(SOURCE, _place(row), "row", error.reason, error.content)
 
 
-def read_row(row: Row, league: League, *, now: datetime, zone: ZoneInfo, aliases: Aliases = NO_ALIASES) -> Reading:
+def read_row(row: Row, league: League, *, now: datetime, zones: Zones, aliases: Aliases = NO_ALIASES) -> Reading:
     """The facts in one row of a league, its clubs under the names that the aliases give them; never raises.
 
     They are known from ``now`` on, the moment of the look: what the bot had before, nobody could have asked us for.
-    ``zone`` is that of ``start_time`` and ``end_time``.
     """
     reading = Reading(place=_place(row), fetched_at=_fetched_at(row, now))
     raw = _json_object(reading, row, "raw_json")
+    # A record that cannot be read was somebody's all the same: only its absence tells the other writer.
+    zone = zones.recorded if raw or reading.rejected else zones.bare
     stored = _json_object(reading, row, "score")
     try:
         game = _game(row, raw, league, aliases, now, zone)

@@ -6,18 +6,17 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from operator import attrgetter
 from typing import Final
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from core.betting.leagues import League, Leagues, canonical_sport
 from core.database import reading, turn
-from core.errors import ConfigurationError
 from feature_store import archive, tables
 from feature_store.aliases import Aliases, load_aliases
 from feature_store.archive import Recorded
 from feature_store.bot_json import UnbelievableError
+from feature_store.bot_moments import Zones
 from feature_store.bot_people import read_people
 from feature_store.bot_reading import SOURCE, Reading, league_of, lost, read_row
 from feature_store.bot_schema import feed_table
@@ -48,20 +47,29 @@ class SnapshotReport:
     """What the look added of consents, guild settings and consenting users' bets, and what it erased."""
 
 
-def snapshot(bot: Engine, ours: Engine, leagues: Leagues, *, now: datetime, time_zone: str = "UTC") -> SnapshotReport:
+def snapshot(
+    bot: Engine,
+    ours: Engine,
+    leagues: Leagues,
+    *,
+    now: datetime,
+    time_zone: str = "UTC",
+    bare_time_zone: str = "America/New_York",
+) -> SnapshotReport:
     """Record every game, result and price that the bot's ``api_games`` shows, and what its users consent to.
 
     Safe to run every minute and twice at once: what is already known adds nothing, and what the bot has
     deleted or changed since stays in the archive. Facts are known from ``now`` on, whenever the bot had them. Looks
     take turns; one that had to wait for another is no older than what that one found, so that what an earlier look
-    saw is never written after a later one. ``time_zone`` is that of ``start_time`` and ``end_time``.
+    saw is never written after a later one. ``time_zone`` is that of ``start_time`` and ``end_time`` in rows with
+    upstream's record in ``raw_json``, ``bare_time_zone`` that of the others.
     Raises ConfigurationError for an unknown zone, DataIntegrityError naming missing tables and columns,
     DatabaseError when either database cannot be used.
     """
-    zone = _zone(time_zone)
+    zones = Zones.named(time_zone, bare_time_zone)
     with turn(ours, "snapshot"):
         looked_at = max([now, *(at for source, at in newest_facts(ours).items() if source.name == SOURCE)])
-        seen = _read_games(bot, leagues, load_aliases(ours), now=looked_at, zone=zone)
+        seen = _read_games(bot, leagues, load_aliases(ours), now=looked_at, zones=zones)
         batches = {key: _batch(ours, leagues.get(key), rows, looked_at) for key, rows in sorted(seen.by_league.items())}
         recorded = {
             key: archive.record(ours, leagues.get(key), batch, source=SOURCE, recorded_at=looked_at, live=True)
@@ -77,15 +85,6 @@ def snapshot(bot: Engine, ours: Engine, leagues: Leagues, *, now: datetime, time
     )
 
 
-def _zone(name: str) -> ZoneInfo:
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise ConfigurationError(
-            f"BOT_TIMEZONE: there is no time zone {name!r}.", hint="Examples: UTC, America/New_York."
-        ) from error
-
-
 @dataclass
 class _Seen:
     """The rows of one look: readings by league key, counts of rows in unknown leagues, rows of no certain league."""
@@ -95,7 +94,7 @@ class _Seen:
     lost: list[Rejected] = field(default_factory=list)
 
 
-def _read_games(bot: Engine, leagues: Leagues, aliases: Aliases, *, now: datetime, zone: ZoneInfo) -> _Seen:
+def _read_games(bot: Engine, leagues: Leagues, aliases: Aliases, *, now: datetime, zones: Zones) -> _Seen:
     """Every row in one read-only transaction."""
     seen = _Seen()
     games = feed_table(bot)
@@ -114,7 +113,7 @@ def _read_games(bot: Engine, leagues: Leagues, aliases: Aliases, *, now: datetim
                 name = row["league_name"] or row["league_id"]
                 seen.ignored[f"{canonical_sport(str(row['sport'] or ''))}/{name}"] += 1
             else:
-                seen.by_league[league.key].append(read_row(row, league, now=now, zone=zone, aliases=aliases))
+                seen.by_league[league.key].append(read_row(row, league, now=now, zones=zones, aliases=aliases))
     return seen
 
 

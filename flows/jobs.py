@@ -67,7 +67,14 @@ def take_snapshot(settings: Settings, now: datetime) -> SnapshotReport:
     try:
         with our_database(settings) as engine:
             leagues = load_leagues(settings.leagues_file)
-            return snapshot(bot, engine, leagues, now=now, time_zone=settings.bot_timezone)
+            return snapshot(
+                bot,
+                engine,
+                leagues,
+                now=now,
+                time_zone=settings.bot_timezone,
+                bare_time_zone=settings.bot_bare_timezone,
+            )
     finally:
         bot.dispose()
 

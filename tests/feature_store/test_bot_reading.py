@@ -2,13 +2,13 @@
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from core.betting.leagues import BUILT_IN, Leagues
+from feature_store.bot_moments import Zones
 from feature_store.bot_reading import Reading, read_row
 from feature_store.bot_status import status_of
 from tests.bot_database import football, hockey, hockey_record, odds_record, soccer, soccer_record, totals_record, wall
@@ -16,15 +16,14 @@ from tests.bot_database import football, hockey, hockey_record, odds_record, soc
 NOW = datetime(2024, 5, 1, 12, tzinfo=UTC)
 START = datetime(2024, 4, 30, 19, tzinfo=UTC)
 AFTER = wall("2024-04-30 23:00")
-UTC_ZONE = ZoneInfo("UTC")
-EASTERN = ZoneInfo("America/New_York")
+ZONES = Zones.named("UTC", "America/New_York")
 LEAGUES = Leagues(BUILT_IN)
 
 
-def read(row: dict[str, Any], *, zone: ZoneInfo = UTC_ZONE) -> Reading:
+def read(row: dict[str, Any], *, zones: Zones = ZONES) -> Reading:
     league = LEAGUES.of_feed(row["sport"], row["league_id"], row["league_name"])
     assert league is not None
-    return read_row({"id": 7, **row}, league, now=NOW, zone=zone)
+    return read_row({"id": 7, **row}, league, now=NOW, zones=zones)
 
 
 def score(reading: Reading) -> tuple[int | None, int | None] | None:
@@ -178,9 +177,15 @@ def test_a_score_before_the_end_is_no_result() -> None:
     assert reading.rejected == []
 
 
-def test_a_start_without_a_zone_is_wall_time_of_the_configured_zone() -> None:
+def test_a_start_without_a_zone_is_wall_time_of_the_writers_zone() -> None:
+    """The live fetcher writes UTC beside upstream's record, the comprehensive one US Eastern and no record."""
     assert read(soccer("1")).game.start_at == START  # type: ignore[union-attr]
-    assert read(soccer("1"), zone=EASTERN).game.start_at == START + timedelta(hours=4)  # type: ignore[union-attr]
+    assert read(soccer("1", raw_json="{'goals': ")).game.start_at == START  # type: ignore[union-attr]
+    for nothing in ("", "{}", {}, None):
+        assert read(soccer("1", raw_json=nothing)).game.start_at == START + timedelta(hours=4)  # type: ignore[union-attr]
+    other = Zones.named("Europe/Athens", "UTC")
+    assert read(soccer("1"), zones=other).game.start_at == START - timedelta(hours=3)  # type: ignore[union-attr]
+    assert read(soccer("1", raw_json=""), zones=other).game.start_at == START  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize(

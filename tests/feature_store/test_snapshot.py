@@ -262,7 +262,7 @@ def test_a_writer_of_eastern_wall_time_and_python_notation_is_understood(
     add(bot, soccer("1", score="{'home': 2, 'away': None}", raw_json=""))
     add(bot, soccer("2", score="{'home': 2, 'away': 1}", raw_json="", **FINAL))
     add(bot, soccer("3", score="{'home': 2, 'away'", raw_json="", **FINAL))
-    look(bot, ours, leagues, time_zone="America/New_York", now=NOW)
+    look(bot, ours, leagues)
     epl = stored(ours, leagues)
     assert {game.start_at for game in epl.games} == {datetime(2024, 4, 30, 23, tzinfo=UTC)}
     assert [(result.game_id, result.home_score, result.away_score) for result in epl.results] == [("2", 2, 1)]
@@ -310,6 +310,8 @@ def test_an_unknown_time_zone_names_the_setting(bot: Engine, ours: Engine, leagu
     for wrong in ("US/Nowhere", "America", "../etc/passwd", ""):
         with pytest.raises(ConfigurationError, match="BOT_TIMEZONE"):
             look(bot, ours, leagues, time_zone=wrong)
+        with pytest.raises(ConfigurationError, match="BOT_BARE_TIMEZONE"):
+            look(bot, ours, leagues, bare_time_zone=wrong)
 
 
 def test_a_bot_database_that_is_away_is_a_database_error(mariadb: MariaDb, ours: Engine, leagues: Leagues) -> None:
