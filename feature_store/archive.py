@@ -9,7 +9,7 @@ whatever order the three come. A source that shows its present alone, and is loo
 leave its sightings out (``live``): nothing can come between them any more.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -23,6 +23,7 @@ from core.betting.leagues import League
 from core.database import insert_new, insert_new_tuples, reading, writing
 from feature_store import tables
 from feature_store.facts import Batch, Game, Quote, Rejected, Result
+from feature_store.game_links import links_of, under_one_id, with_partners
 from feature_store.versions import (
     GAMES,
     QUOTES,
@@ -91,7 +92,7 @@ def record(
         games, corrected_games = _record_facts(connection, GAMES, batch.games, origin, rule)
         results, corrected_results = _record_facts(connection, RESULTS, batch.results, origin, rule)
         quotes, corrected_quotes = _record_facts(connection, QUOTES, batch.quotes, origin, rule)
-        _notechanges(connection, origin, [*games, *results, *quotes])
+        note_changes(connection, league.sport, league.key, _moments_by_game([*games, *results, *quotes]))
     quarantine(engine, batch.rejected, recorded_at)
     added = len(games) + len(results) + len(quotes)
     return Recorded(
@@ -127,22 +128,36 @@ def _record_facts(
     return fresh, corrected
 
 
-def _notechanges(connection: Connection, origin: Origin, fresh: Sequence[Game | Result | Quote]) -> None:
-    """Enter in the change log which games the batch says something new of, under the league's next revision.
-
-    Whoever writes to a league's archive is alone with it, so revisions are in the order of commits and a reader
-    that has seen one has seen all before it.
-    """
+def _moments_by_game(fresh: Sequence[Game | Result | Quote]) -> dict[str, tuple[datetime, datetime]]:
+    """From when to when something of the facts became known, by game."""
     known: dict[str, tuple[datetime, datetime]] = {}
     for fact in fresh:
         first, last = known.get(fact.game_id, (fact.known_at, fact.known_at))
         known[fact.game_id] = (min(first, fact.known_at), max(last, fact.known_at))
-    next_revision = 1 + newest_revision(connection, origin.sport, origin.league)
+    return known
+
+
+def note_changes(
+    connection: Connection, sport: str, league: str, known: Mapping[str, tuple[datetime, datetime]]
+) -> None:
+    """Enter in the change log of which games something new is said, and from when to when it became known.
+
+    All of it under the league's next revision. Ids that stand for the same game change together. Whoever writes to
+    a league's archive is alone with it, so revisions are in the order of commits and a reader that has seen one has
+    seen all before it.
+    """
+    links = links_of(connection, sport, league)
+    next_revision = 1 + newest_revision(connection, sport, league)
+    entries = dict(known)
+    for game_id in links.keys() & known.keys() | set(links.values()) & known.keys():
+        for other in with_partners([game_id], links):
+            first, last = entries.get(other, known[game_id])
+            entries[other] = (min(first, known[game_id][0]), max(last, known[game_id][1]))
     insert_new_tuples(
         connection,
         tables.changes,
         ("sport", "league", "revision", "game_id", "known_from", "known_until"),
-        [(origin.sport, origin.league, next_revision, game_id, *moments) for game_id, moments in known.items()],
+        [(sport, league, next_revision, game_id, *moments) for game_id, moments in entries.items()],
     )
 
 
@@ -198,14 +213,16 @@ def load(
     """Every fact of the league that was known by the moment, corrections included, in order of ``known_at``.
 
     Mere sightings are left out. With ``recorded_by`` only what was written to the archive by then; with
-    ``game_ids`` only of those games.
+    ``game_ids`` only of those games. Ids that people have linked are told as one game.
     """
 
     def read(kind: Kind[Fact]) -> list[Fact]:
-        facts = _stored(connection, kind, league.sport, league.key, game_ids, known_by, recorded_by)
-        return without_sightings(facts, kind)
+        facts = _stored(connection, kind, league.sport, league.key, wanted, known_by, recorded_by)
+        return without_sightings(under_one_id(facts, links, kind), kind)
 
     with reading(engine) as connection:
+        links = links_of(connection, league.sport, league.key, recorded_by)
+        wanted = None if game_ids is None else with_partners(game_ids, links)
         return Batch(games=read(GAMES), results=read(RESULTS), quotes=read(QUOTES))
 
 

@@ -6,9 +6,9 @@ An entry point hands in its settings and the present moment; nothing here reads 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy.engine import Engine
 
@@ -25,9 +25,11 @@ from feature_store import archive
 from feature_store.building import Built, build
 from feature_store.offline import Materialized, export_rows, materialize
 from feature_store.snapshot import SnapshotReport, snapshot
+from feature_store.twins import twins
 from training.recipe import RECIPES, recipe_named
 
 log = get_logger(__name__)
+LATELY: Final = timedelta(days=60)
 
 
 @contextmanager
@@ -94,6 +96,17 @@ def build_features(
             built.append(build(engine, league, now))
         _tell_servers(settings, engine, [league.key for league in wanted])
         return built
+
+
+def games_told_twice(settings: Settings, now: datetime, names: Sequence[str] | None = None) -> dict[str, int]:
+    """How many pairs of ids that are likely one game began lately or are to come, by league; none where there are none.
+
+    All pairs of the past, too, are looked for by `dbsbm doctor` and before each training.
+    """
+    with our_database(settings) as engine:
+        wanted = archived_leagues(engine, load_leagues(settings.leagues_file), names)
+        counts = {league.key: len(twins(engine, league, now, since=now - LATELY)) for league in wanted}
+    return {key: count for key, count in counts.items() if count}
 
 
 def _tell_servers(settings: Settings, engine: Engine, leagues: list[str]) -> None:

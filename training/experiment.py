@@ -130,7 +130,7 @@ def experiment(
     tried = changed(recipe, change)
     dataset = load_dataset(engine, league, known_by, others)
     on_stage("data", f"{len(dataset):,} games, {len(tried.features.names)} features, {change.words}")
-    warnings = tuple(map(str, examined(dataset)))
+    warnings = tuple(map(str, examined(engine, dataset, known_by)))
     trained = replace(fit(tried, dataset, on_stage), warnings=warnings)
     tracking = Tracking(tracking_uri)
     tracking.tidy(experiments_of(league), (), now)

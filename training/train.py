@@ -23,6 +23,7 @@ from core.signing import Signer
 from feature_store import snapshot_manifest
 from feature_store.features import EVERYTHING
 from feature_store.quality import Flag, admit, examine_facts, examine_features
+from feature_store.twins import told_twice, twins
 from training.card import Subject
 from training.dataset import Dataset, load_dataset
 from training.doubts import constants, overlaps
@@ -87,7 +88,7 @@ def train(
         on_stage("train", f"nothing new: {known.model} version {known.version} was made of the same data and recipe")
         return known
     on_stage("data", f"{len(dataset):,} games, sha256 {dataset.snapshot_sha256[:12]}; {dataset.rests_on}")
-    warnings = [*map(str, examined(dataset, accept)), *overlaps(dataset)]
+    warnings = [*map(str, examined(engine, dataset, known_by, accept)), *overlaps(dataset)]
     if warnings:
         on_stage("quality", f"{len(warnings)} warnings: {'; '.join(warnings)}")
     idle = f"; the same in every game: {', '.join(constants(recipe, dataset))}" if constants(recipe, dataset) else ""
@@ -101,10 +102,16 @@ def train(
     return version
 
 
-def examined(dataset: Dataset, accept: Collection[str] = ()) -> list[Flag]:
+def examined(engine: Engine, dataset: Dataset, known_by: datetime, accept: Collection[str] = ()) -> list[Flag]:
     """The quality gate's warnings about the data. Raises ServiceError when it refuses them for more than ``accept``."""
+    twice = [
+        flag
+        for part in (dataset, *dataset.lenders)
+        for flag in told_twice(part.league, twins(engine, part.league, known_by), set(part.game_ids))
+    ]
     facts = examine_facts(dataset.league, dataset.facts)
-    return admit([*facts, *examine_features(dataset.league, EVERYTHING.names, dataset.seasons, dataset.values)], accept)
+    features = examine_features(dataset.league, EVERYTHING.names, dataset.seasons, dataset.values)
+    return admit([*twice, *facts, *features], accept)
 
 
 def already_trained(engine: Engine, recipe: Recipe, dataset: Dataset) -> Version | None:

@@ -152,7 +152,7 @@ def build(
     Only what is new in the archive, or was corrected, is computed.
     """
     from flows.commands.session import begin
-    from flows.jobs import build_features, materialize_features
+    from flows.jobs import build_features, games_told_twice, materialize_features
 
     session, out = begin(), Output(as_json=json)
     moment = _end_of(through) if through else session.now
@@ -166,6 +166,9 @@ def build(
         (item.league, item.played, item.upcoming, item.changed, files.rows, files.computed)
         for item, files in zip(built, past, strict=True)
     ]
+    twice = games_told_twice(session.settings, moment, league)
+    for key, count in twice.items():
+        out.line(f"warning: {count:,} games of {key} are told under two ids: `dbsbm games suggest --league {key}`")
     header = ("league", "games played", "to come", "rows changed", "past rows", "computed")
     out.result(
         {
@@ -177,7 +180,8 @@ def build(
                     "folder": str(files.folder),
                 }
                 for item, files in zip(built, past, strict=True)
-            ]
+            ],
+            "told_twice": twice,
         },
         table(header, rows) if rows else "the archive is empty",
     )
