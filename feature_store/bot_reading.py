@@ -5,7 +5,6 @@ game, a missing team costs the row. Nothing is dropped without a word in ``rejec
 """
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -19,6 +18,7 @@ from feature_store.bot_json import UnbelievableError, decoded, decoded_object, w
 from feature_store.bot_moments import Zones, column_moment, season_of, upstream_start
 from feature_store.bot_odds import bookmakers, quote_of
 from feature_store.bot_scores import final_score
+from feature_store.bot_stages import stage_of
 from feature_store.bot_status import status_of
 from feature_store.facts import Game, Quote, Rejected, Result, Status
 
@@ -27,8 +27,6 @@ UTC_ZONE: Final = ZoneInfo("UTC")
 LONGEST_TEAM: Final = 150
 LONGEST_ID: Final = 120
 
-_PLAYOFF = re.compile(r"final|semi|quarter|play[\s-]?off|knock[\s-]?out|post[\s-]?season", re.IGNORECASE)
-_STAGES: Final = (("league", "round"), ("round",), ("stage",), ("week",), ("game", "stage"), ("game", "week"))
 _STATUSES: Final = (
     *(("fixture", "status", form) for form in ("long", "short")),
     *(("game", "status", form) for form in ("long", "short")),
@@ -45,6 +43,8 @@ class Reading:
 
     place: str
     fetched_at: datetime
+    preseason: bool = False
+    """A game that teams do not play to win: it says nothing of their strength, and nothing of it is kept."""
     game: Game | None = None
     result: Result | None = None
     quotes: list[Quote] = field(default_factory=list)
@@ -85,6 +85,9 @@ def read_row(row: Row, league: League, *, now: datetime, zones: Zones, aliases: 
     raw = _json_object(reading, row, "raw_json")
     # A record that cannot be read was somebody's all the same: only its absence tells the other writer.
     zone = zones.recorded if raw or reading.rejected else zones.bare
+    reading.preseason = stage_of(raw) == "preseason"
+    if reading.preseason:
+        return reading
     stored = _json_object(reading, row, "score")
     try:
         game = _game(row, raw, league, aliases, now, zone)
@@ -145,13 +148,9 @@ def _game(
         home_team=home_team,
         away_team=away_team,
         neutral=False,
-        playoff=any(_is_playoff(within(raw, *path)) for path in _STAGES),
+        playoff=stage_of(raw) == "playoff",
         status=_status(row, raw),
     )
-
-
-def _is_playoff(stage: object) -> bool:
-    return isinstance(stage, str) and _PLAYOFF.search(stage) is not None
 
 
 def _team(row: Row, column: str) -> str:

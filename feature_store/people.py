@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
 from core.database import insert_new, reading, writing
+from core.errors import DataIntegrityError
 from feature_store import tables
 from feature_store.bot_people import Bet, Consent, Guild, People
 
@@ -34,13 +35,18 @@ class PeopleReport:
     """Tables and columns of the bot's that could not be read, so that nothing was taken from them."""
 
 
-def record_people(engine: Engine, people: People, now: datetime) -> PeopleReport:
+def record_people(engine: Engine, people: People, now: datetime, *, erase_all: bool = False) -> PeopleReport:
     """Add what is new about consents, guilds and bets, known from now on, and erase what is no longer consented to.
 
     If consents cannot be seen at all, nothing is read and nothing erased: not seeing is no withdrawal. Whoever looked
     earlier and writes later changes nothing that a later look has settled.
+
+    Raises DataIntegrityError where consents are there but not a single row of them, so that everybody's bets would be
+    erased at once: sooner a table was emptied than all users left. ``erase_all`` says that they did.
     """
     with writing(engine, alone="archive people") as connection:
+        if people.consents is not None and not people.consents and not erase_all:
+            _refuse_to_erase_all(connection)
         consents = _record(connection, tables.consents, Consent, _with_withdrawn(connection, people.consents), now)
         guilds = _record(connection, tables.guilds, Guild, people.guilds or (), now)
         allowed = _allowed(connection)
@@ -53,6 +59,15 @@ def consented_bets(engine: Engine, known_by: datetime) -> list[Bet]:
     """Every bet that we may hold, as it was known at the moment, by serial number."""
     with reading(engine) as connection:
         return [bet for _, bet in sorted(_latest(connection, tables.bets, Bet, known_by).items())]
+
+
+def _refuse_to_erase_all(connection: Connection) -> None:
+    bets, users = connection.execute(
+        sa.select(sa.func.count(), sa.func.count(sa.distinct(tables.bets.c.user_id))).select_from(tables.bets)
+    ).one()
+    if bets:
+        msg = f"user_settings is empty, which would erase all {bets:,} bets that we hold, of {users:,} users."
+        raise DataIntegrityError(msg, hint="If nobody consents any more: `dbsbm snapshot --erase-all`.")
 
 
 def _with_withdrawn(connection: Connection, consents: Sequence[Consent] | None) -> list[Consent]:

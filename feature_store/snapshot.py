@@ -40,6 +40,9 @@ class SnapshotReport:
     ignored: dict[str, int]
     """Rows of leagues that nobody configured, by ``sport/league name``."""
 
+    preseason: dict[str, int]
+    """Rows of pre-season games, which are not kept, by league key."""
+
     quarantined: int
     """Items that could not be believed, in this look; seen again they are counted again, but stored once."""
 
@@ -55,6 +58,7 @@ def snapshot(
     now: datetime,
     time_zone: str = "UTC",
     bare_time_zone: str = "America/New_York",
+    erase_all: bool = False,
 ) -> SnapshotReport:
     """Record every game, result and price that the bot's ``api_games`` shows, and what its users consent to.
 
@@ -62,8 +66,9 @@ def snapshot(
     deleted or changed since stays in the archive. Facts are known from ``now`` on, whenever the bot had them. Looks
     take turns; one that had to wait for another is no older than what that one found, so that what an earlier look
     saw is never written after a later one. ``time_zone`` is that of ``start_time`` and ``end_time`` in rows with
-    upstream's record in ``raw_json``, ``bare_time_zone`` that of the others.
-    Raises ConfigurationError for an unknown zone, DataIntegrityError naming missing tables and columns,
+    upstream's record in ``raw_json``, ``bare_time_zone`` that of the others. ``erase_all`` believes an empty table of
+    consents, which is otherwise refused after the games have been recorded.
+    Raises ConfigurationError for an unknown zone, DataIntegrityError naming missing tables and columns or refusing,
     DatabaseError when either database cannot be used.
     """
     zones = Zones.named(time_zone, bare_time_zone)
@@ -77,20 +82,22 @@ def snapshot(
         }
         archive.quarantine(ours, seen.lost, now)
     return SnapshotReport(
-        read=sum(map(len, seen.by_league.values())) + seen.ignored.total() + len(seen.lost),
+        read=sum(map(len, seen.by_league.values())) + seen.ignored.total() + seen.preseason.total() + len(seen.lost),
         recorded=recorded,
         ignored=dict(seen.ignored),
+        preseason=dict(sorted(seen.preseason.items())),
         quarantined=sum(len(batch.rejected) for batch in batches.values()) + len(seen.lost),
-        people=record_people(ours, read_people(bot, leagues), now),
+        people=record_people(ours, read_people(bot, leagues), now, erase_all=erase_all),
     )
 
 
 @dataclass
 class _Seen:
-    """The rows of one look: readings by league key, counts of rows in unknown leagues, rows of no certain league."""
+    """The rows of one look: readings by league key, counts of rows that are left out, rows of no certain league."""
 
     by_league: dict[str, list[Reading]] = field(default_factory=lambda: defaultdict(list))
     ignored: Counter[str] = field(default_factory=Counter)
+    preseason: Counter[str] = field(default_factory=Counter)
     lost: list[Rejected] = field(default_factory=list)
 
 
@@ -112,8 +119,12 @@ def _read_games(bot: Engine, leagues: Leagues, aliases: Aliases, *, now: datetim
             if league is None:
                 name = row["league_name"] or row["league_id"]
                 seen.ignored[f"{canonical_sport(str(row['sport'] or ''))}/{name}"] += 1
+                continue
+            told = read_row(row, league, now=now, zones=zones, aliases=aliases)
+            if told.preseason:
+                seen.preseason[league.key] += 1
             else:
-                seen.by_league[league.key].append(read_row(row, league, now=now, zones=zones, aliases=aliases))
+                seen.by_league[league.key].append(told)
     return seen
 
 

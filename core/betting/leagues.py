@@ -163,6 +163,9 @@ class Leagues:
     def __iter__(self) -> Iterator[League]:
         return iter(self._by_key.values())
 
+    def __contains__(self, key: object) -> bool:
+        return key in self._by_key
+
     def get(self, name: str) -> League:
         """The league called that, by key, title or alias in any case.
 

@@ -110,7 +110,7 @@ def _data(settings: "Settings", now: datetime) -> Finding:
     if not counts:
         return Finding("data", "missing", "the archive is empty", "run `dbsbm backfill PATH` or `dbsbm snapshot`")
     leagues = load_leagues(settings.leagues_file)
-    fresh = freshness(engine, [(leagues.get(key).sport, key) for key in sorted(counts)], now)
+    fresh = freshness(engine, [(leagues.get(key).sport, key) for key in sorted(counts) if key in leagues], now)
     detail = "; ".join(
         f"{key} {count:,} games ({_ages(now, fresh.sources(key))})" for key, count in sorted(counts.items())
     )

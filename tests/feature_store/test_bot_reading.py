@@ -280,10 +280,32 @@ def test_a_season_is_told_by_the_column_else_upstream_else_the_start(columns: di
     assert read(soccer("1", **columns)).game.season == season  # type: ignore[union-attr]
 
 
-def test_a_playoff_game_is_told_by_its_stage() -> None:
-    for raw in (soccer_record((0, 0), stage="Semi-finals"), {"game": {"stage": "Post Season"}}):
+@pytest.mark.parametrize(
+    "stage",
+    ["Semi-finals", "Quarter-finals", "Quarterfinal", "Final", "1/8-finals", "Round of 16", "Post Season", "Playoffs",
+     "Knockout Round Play-offs", "Wild Card", "Wildcard", "Divisional Round", "Conference Championships", "Super Bowl",
+     "World Series", "Division Series", "Championship Series", "NBA - Finals"],
+)  # fmt: skip
+def test_a_playoff_game_is_told_by_its_stage(stage: str) -> None:
+    for raw in (soccer_record((0, 0), stage=stage), {"game": {"week": stage}}, {"game": {"stage": stage}}):
         assert read(soccer("1", raw_json=raw)).game.playoff  # type: ignore[union-attr]
-    assert not read(soccer("1", raw_json=soccer_record((0, 0)))).game.playoff  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    "stage", ["Regular Season - 35", "Quarterly Meeting", "Week 7", "Group Stage", "Semipro", "16"]
+)
+def test_other_stages_are_no_playoff(stage: str) -> None:
+    for raw in (soccer_record((0, 0), stage=stage), {"game": {"week": stage}}):
+        assert not read(soccer("1", raw_json=raw)).game.playoff  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("stage", ["Pre Season", "Preseason", "pre-season - 2", "Spring Training"])
+def test_nothing_of_a_preseason_game_is_kept(stage: str) -> None:
+    raw = {**totals_record(20, 17), "game": {"stage": stage, "week": "Week 1"}}
+    reading = read(football("1", status="FT", raw_json=raw, fetched_at=AFTER))
+    assert reading.preseason
+    assert (reading.game, reading.result, reading.quotes, reading.rejected) == (None, None, [], [])
+    assert not read(football("1")).preseason
 
 
 def test_odds_become_a_quote_per_book() -> None:

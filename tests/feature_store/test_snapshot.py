@@ -123,7 +123,9 @@ def test_what_the_bot_deletes_stays_with_us(bot: Engine, ours: Engine, leagues: 
     before = stored(ours, leagues)
     change(bot, "DELETE FROM api_games")
     nobody = PeopleReport(not_there=("user_settings", "guild_settings", "bets"))
-    assert look(bot, ours, leagues) == SnapshotReport(read=0, recorded={}, ignored={}, quarantined=0, people=nobody)
+    assert look(bot, ours, leagues) == SnapshotReport(
+        0, recorded={}, ignored={}, preseason={}, quarantined=0, people=nobody
+    )
     assert stored(ours, leagues) == before
 
 
@@ -234,6 +236,14 @@ def test_a_row_whose_record_names_another_league_than_its_column_is_quarantined(
     report = look(bot, ours, leagues)
     assert (report.read, report.quarantined, report.recorded) == (1, 1, {})
     assert quarantined(ours) == [("api_games id=1", "row", "league id 140 is LALIGA, but league_name 'EPL' means EPL")]
+
+
+def test_preseason_games_are_counted_and_not_kept(bot: Engine, ours: Engine, leagues: Leagues) -> None:
+    add(bot, football("1", raw_json={"game": {"stage": "Pre Season"}}))
+    add(bot, football("2", raw_json={"game": {"stage": "Regular Season"}}))
+    report = look(bot, ours, leagues)
+    assert (report.read, report.preseason, report.quarantined) == (2, {"NFL": 1}, 0)
+    assert [game.game_id for game in stored(ours, leagues, "NFL").games] == ["2"]
 
 
 def test_of_two_rows_for_one_game_the_one_fetched_last_counts(bot: Engine, ours: Engine, leagues: Leagues) -> None:
