@@ -6,7 +6,7 @@ fact is about is no news of that game. Decisions are kept like facts, each a fur
 snapshot from before can still be told again.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -46,9 +46,9 @@ def under_one_id(facts: list[Fact], links: Links, kind: Kind[Fact]) -> list[Fact
     """
     if not links:
         return facts
-    own: Sequence[Fact] = [fact for fact in facts if fact.game_id not in links]
-    taken = {(fact[: kind.identity], fact.known_at) for fact in own}
-    told = list(own)
+    kept = set(links.values())
+    taken = {(fact[: kind.identity], fact.known_at) for fact in facts if fact.game_id in kept}
+    told = [fact for fact in facts if fact.game_id not in links]
     for fact in facts:
         if fact.game_id in links:
             fact = fact._replace(game_id=links[fact.game_id])  # noqa: PLW2901 - the same fact under its other name

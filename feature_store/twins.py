@@ -7,7 +7,6 @@ them a person decides (``linking``); until then nothing is trained on results th
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
 from datetime import date, datetime, timedelta
-from itertools import combinations
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -18,7 +17,6 @@ from core.betting.leagues import League
 from core.database import reading
 from feature_store import tables
 from feature_store.aliases import load_aliases
-from feature_store.freshness import newest_facts
 from feature_store.game_links import links_of
 from feature_store.quality import Flag
 
@@ -63,8 +61,7 @@ class _Told(NamedTuple):
 
 def twins(engine: Engine, league: League, known_by: datetime, since: datetime | None = None) -> list[Twin]:
     """The league's pairs that nobody has linked, by start; with ``since`` only of games that start then or later."""
-    sources = {source.name for source in newest_facts(engine) if source.league == league.key}
-    if len({_origin(league, name) for name in sources}) < 2:
+    if len(_origins(engine, league)) < 2:
         return []
     return sorted(
         _pairs(league, _told(engine, league, known_by, since)), key=lambda twin: (twin.start_at, twin.game_id)
@@ -86,6 +83,13 @@ def told_twice(league: League, found: Iterable[Twin], game_ids: Collection[str])
 def _numbers(own: list[Twin]) -> str:
     first = f"{own[0].game_id} and {own[0].same_as}"
     return first if len(own) == 1 else f"{first}, and {len(own) - 1} more"
+
+
+def _origins(engine: Engine, league: League) -> set[str]:
+    games = tables.games.c
+    query = sa.select(games.source).where(games.sport == league.sport, games.league == league.key).distinct()
+    with reading(engine) as connection:
+        return {_origin(league, source) for source in connection.scalars(query)}
 
 
 def _told(engine: Engine, league: League, known_by: datetime, since: datetime | None) -> list[_Told]:
@@ -123,7 +127,7 @@ def _pairs(league: League, games: Iterable[_Told]) -> Iterator[Twin]:
         meetings[game.home_team, game.away_team].append(game)
     for own in meetings.values():
         own.sort(key=lambda game: (game.start_at, game.game_id))
-        near = (pair for pair in combinations(own, 2) if _may_be_one(league, *pair))
+        near = [pair for pair in _near(own) if _may_be_one(league, *pair)]
         paired: set[str] = set()
         for one, other in sorted(near, key=lambda pair: pair[1].start_at - pair[0].start_at):
             if one.game_id not in paired and other.game_id not in paired:
@@ -131,13 +135,21 @@ def _pairs(league: League, games: Iterable[_Told]) -> Iterator[Twin]:
                 yield _twin(league, one, other)
 
 
+def _near(games: list[_Told]) -> Iterator[tuple[_Told, _Told]]:
+    """Every two of the games, which are in order of start, that are not days apart."""
+    for place, one in enumerate(games):
+        for other in games[place + 1 :]:
+            if other.start_at - one.start_at > NEAR:
+                break
+            yield one, other
+
+
 def _may_be_one(league: League, one: _Told, other: _Told) -> bool:
-    apart = other.start_at - one.start_at
-    if apart > NEAR or one.sources & other.sources:
+    if one.sources & other.sources:
         return False
     if one.date_only or other.date_only:
         return _local_day(league, one) == _local_day(league, other)
-    return apart < (SAME_START_IN_BASEBALL if league.sport == "baseball" else SAME_START)
+    return other.start_at - one.start_at < (SAME_START_IN_BASEBALL if league.sport == "baseball" else SAME_START)
 
 
 def _local_day(league: League, game: _Told) -> date:
