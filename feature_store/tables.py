@@ -170,6 +170,8 @@ bets: Final = sa.Table(
     sa.Column("status", sa.String(16), nullable=False),
     sa.Column("result_value", sa.Double),
     sa.Column("game_id", sa.String(120)),
+    sa.Column("selection", sa.String(8)),
+    sa.Column("legs", LongText),
     sa.Index(None, "user_id"),
     **TABLE_OPTIONS,
 )

@@ -1,4 +1,4 @@
-"""People decide which two ids are one game"""
+"""People decide which two ids are one game; bets keep what they and their legs back"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,6 +10,7 @@ branch_labels = None
 depends_on = None
 
 MOMENT = sa.DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb")
+LONG_TEXT = sa.Text().with_variant(mysql.LONGTEXT(), "mysql", "mariadb")
 TABLE_OPTIONS = {"mysql_engine": "InnoDB", "mysql_charset": "utf8mb4", "mysql_collate": "utf8mb4_bin"}
 
 
@@ -25,7 +26,11 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("sport", "league", "game_id", "recorded_at", name="pk_game_links"),
         **TABLE_OPTIONS,
     )
+    op.add_column("archive_bets", sa.Column("selection", sa.String(length=8), nullable=True))
+    op.add_column("archive_bets", sa.Column("legs", LONG_TEXT, nullable=True))
 
 
 def downgrade() -> None:
+    op.drop_column("archive_bets", "legs")
+    op.drop_column("archive_bets", "selection")
     op.drop_table("game_links")
