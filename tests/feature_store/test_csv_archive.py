@@ -145,7 +145,7 @@ def test_a_damaged_cell_costs_its_fact_and_is_named_with_file_and_line(
 
 
 def test_a_level_score_is_damage_only_where_games_cannot_end_level(tmp_path: Path, leagues: Leagues) -> None:
-    level = {"home_score": "3", "away_score": "3"}
+    level = {"home_score": "3", "away_score": "3", "odds_draw": ""}
     reading = read(tmp_path, leagues, row(league="NBA", **level), row(league="NFL", **level), row(**level))
     assert [item.reason for item in reading.rejected] == ["home_score: NBA games cannot end level, got 3-3"]
     assert {league.key: len(batch.results) for league, batch in reading.batches.items()} == {
@@ -224,7 +224,7 @@ def test_a_later_line_completes_an_earlier_one_without_a_score(
 
 
 def test_both_games_of_a_double_header_are_kept(tmp_path: Path, leagues: Leagues) -> None:
-    first = row(league="MLB", game_id="d1", kickoff_utc="")
+    first = row(league="MLB", game_id="d1", kickoff_utc="", odds_draw="")
     reading = read(tmp_path, leagues, first, {**first, "game_id": "d2", "home_score": "5"})
     assert [result.home_score for result in only(reading).results] == [2, 5]
     assert reading.rejected == []
