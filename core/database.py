@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
@@ -38,6 +39,9 @@ TABLE_OPTIONS: Final[dict[str, Any]] = {
 INSERT_BATCH: Final = 5_000
 LOCK_SECONDS: Final = 50
 """Less than the read timeout of a session, which would cut the wait off with another error."""
+
+LONGEST_LOCK_NAME: Final = 64
+"""In characters, on MySQL and MariaDB alike."""
 
 
 class UtcDateTime(sa.types.TypeDecorator[datetime]):
@@ -162,7 +166,7 @@ def _alone(connection: Connection, name: str) -> Iterator[None]:
     if not name or connection.dialect.name == "sqlite":
         yield
         return
-    lock = {"name": f"{connection.engine.url.database}.{name}"[:64], "seconds": LOCK_SECONDS}
+    lock = {"name": lock_name(connection.engine.url.database, name), "seconds": LOCK_SECONDS}
     if connection.scalar(sa.text("SELECT GET_LOCK(:name, :seconds)"), lock) != 1:
         msg = f"Another process has been at {name!r} for more than {LOCK_SECONDS} seconds."
         raise OperationTimeoutError(msg, hint="Try again when it is done.")
@@ -173,6 +177,15 @@ def _alone(connection: Connection, name: str) -> Iterator[None]:
         if not connection.invalidated:
             connection.execute(sa.text("SELECT RELEASE_LOCK(:name)"), lock)
             connection.commit()
+
+
+def lock_name(database: str | None, name: str) -> str:
+    """What a lock is called on the server, whose databases share their names: of a long one, the end is hashed."""
+    whole = f"{database}.{name}"
+    if len(whole) <= LONGEST_LOCK_NAME:
+        return whole
+    digest = sha256(whole.encode()).hexdigest()[:32]
+    return f"{whole[: LONGEST_LOCK_NAME - len(digest) - 1]}.{digest}"
 
 
 @contextmanager

@@ -54,7 +54,10 @@ class Settings(BaseSettings):
     """The bot's MySQL. Only ever read."""
 
     bot_timezone: str = "UTC"
-    """Time zone of ``api_games.start_time``; one of the bot's writers stores America/New_York."""
+    """Time zone of ``api_games.start_time`` in rows with upstream's record in ``raw_json``: the live fetcher's."""
+
+    bot_bare_timezone: str = "America/New_York"
+    """The same of rows without one: the comprehensive fetcher's."""
 
     redis_url: SecretStr | None = None
     """Shared cache. Without it REDIS_HOST counts, and without that each process caches for itself."""

@@ -9,11 +9,12 @@ whatever order the three come. A source that shows its present alone, and is loo
 leave its sightings out (``live``): nothing can come between them any more.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
+from functools import partial
 from hashlib import sha256
-from typing import Any, Final, Generic, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
@@ -22,30 +23,22 @@ from core.betting.leagues import League
 from core.database import insert_new, insert_new_tuples, reading, writing
 from feature_store import tables
 from feature_store.facts import Batch, Game, Quote, Rejected, Result
+from feature_store.game_links import links_of, under_one_id, with_partners
 from feature_store.shared_values import SharedValues, as_stored
+from feature_store.versions import (
+    GAMES,
+    QUOTES,
+    RESULTS,
+    Fact,
+    Kind,
+    as_new,
+    as_told_without_a_clock,
+    changes,
+    without_sightings,
+)
 
-Fact = TypeVar("Fact", Game, Result, Quote)
 IDS_PER_QUERY = 1_000
 ROWS_AT_ONCE: Final = 10_000
-INSTANT = timedelta(microseconds=1)
-"""The least by which two versions of a fact differ in ``known_at``, which is part of their key."""
-
-
-@dataclass(frozen=True)
-class _Kind(Generic[Fact]):
-    """One kind of fact, its table, and where in its fields the identity ends and what it says begins."""
-
-    table: sa.Table
-    make: Callable[[Any], Fact]
-    fields: tuple[str, ...]
-    identity: int
-    content: int
-    """A quote's clocks are not what it says: a price shown again later says nothing new."""
-
-
-GAMES: Final = _Kind(tables.games, Game._make, Game._fields, 1, Game._fields.index("season"))
-RESULTS: Final = _Kind(tables.results, Result._make, Result._fields, 1, Result._fields.index("finished_at"))
-QUOTES: Final = _Kind(tables.quotes, Quote._make, Quote._fields, 3, Quote._fields.index("odds_home"))
 
 
 class Origin(NamedTuple):
@@ -78,20 +71,30 @@ class Recorded:
 
 
 def record(
-    engine: Engine, league: League, batch: Batch, *, source: str, recorded_at: datetime, live: bool = False
+    engine: Engine,
+    league: League,
+    batch: Batch,
+    *,
+    source: str,
+    recorded_at: datetime,
+    live: bool = False,
+    derived: bool = False,
 ) -> Recorded:
     """Write what the batch adds to the archive, in one transaction.
 
     A fact that stands there with its ``known_at`` is skipped. One that contradicts a fact of the same
     ``known_at`` is a correction that we learned now, so it is known from ``recorded_at`` on. With ``live`` a fact
-    that only repeats the newest one known adds nothing; its source must be looked at in order of time.
+    that only repeats the newest one known adds nothing; its source must be looked at in order of time. With
+    ``derived`` the source has no clock: each ``known_at`` was derived by a rule (DECISIONS.md 0001) and counts only for
+    the first thing ever said of an identity. Whatever says something new after that is a correction.
     """
     origin = Origin(league.sport, league.key, source, recorded_at)
+    rule = as_told_without_a_clock if derived else partial(as_new, live=live)
     with writing(engine, alone=f"archive {league.key}") as connection:
-        games, corrected_games = _record_facts(connection, GAMES, batch.games, origin, live=live)
-        results, corrected_results = _record_facts(connection, RESULTS, batch.results, origin, live=live)
-        quotes, corrected_quotes = _record_facts(connection, QUOTES, batch.quotes, origin, live=live)
-        _note_changes(connection, origin, [*games, *results, *quotes])
+        games, corrected_games = _record_facts(connection, GAMES, batch.games, origin, rule)
+        results, corrected_results = _record_facts(connection, RESULTS, batch.results, origin, rule)
+        quotes, corrected_quotes = _record_facts(connection, QUOTES, batch.quotes, origin, rule)
+        note_changes(connection, league.sport, league.key, _moments_by_game([*games, *results, *quotes]))
     quarantine(engine, batch.rejected, recorded_at)
     added = len(games) + len(results) + len(quotes)
     return Recorded(
@@ -105,17 +108,20 @@ def record(
 
 
 def _record_facts(
-    connection: Connection, kind: _Kind[Fact], facts: Sequence[Fact], origin: Origin, *, live: bool
+    connection: Connection, kind: Kind[Fact], facts: Sequence[Fact], origin: Origin, rule: Callable[..., Fact | None]
 ) -> tuple[list[Fact], int]:
-    """Insert the new facts of one kind; returns them, and how many of them changed an earlier fact."""
+    """Insert the new facts of one kind; returns them, and how many of them changed an earlier fact.
+
+    ``rule`` says how a fact of which the archive holds earlier versions is to be stored, if at all.
+    """
     known = _versions(connection, kind, facts, origin)
     fresh: list[Fact] = []
     corrected = 0
     for fact in facts:
         versions = known.setdefault(fact[: kind.identity], [])
-        new = fact if not versions else _as_new(fact, versions, kind, origin.recorded_at, live=live)
+        new = rule(fact, versions, kind, origin.recorded_at) if versions else fact
         if new is not None:
-            corrected += bool(versions) and _changes(new, versions, kind)
+            corrected += bool(versions) and changes(new, versions, kind)
             versions.append(new)
             fresh.append(new)
     shared = tuple(origin)
@@ -124,24 +130,38 @@ def _record_facts(
     return fresh, corrected
 
 
-def _note_changes(connection: Connection, origin: Origin, fresh: Sequence[Game | Result | Quote]) -> None:
-    """Enter in the change log which games the batch says something new of, under the league's next revision.
-
-    Whoever writes to a league's archive is alone with it, so revisions are in the order of commits and a reader
-    that has seen one has seen all before it.
-    """
+def _moments_by_game(fresh: Sequence[Game | Result | Quote]) -> dict[str, tuple[datetime, datetime]]:
+    """From when to when something of the facts became known, by game."""
     known: dict[str, tuple[datetime, datetime]] = {}
     for fact in fresh:
         game_id, at = fact.game_id, fact.known_at
         first, last = known.get(game_id) or (at, at)
         if not first < at < last:
             known[game_id] = min(first, at), max(last, at)
-    next_revision = 1 + newest_revision(connection, origin.sport, origin.league)
+    return known
+
+
+def note_changes(
+    connection: Connection, sport: str, league: str, known: Mapping[str, tuple[datetime, datetime]]
+) -> None:
+    """Enter in the change log of which games something new is said, and from when to when it became known.
+
+    All of it under the league's next revision. Ids that stand for the same game change together. Whoever writes to
+    a league's archive is alone with it, so revisions are in the order of commits and a reader that has seen one has
+    seen all before it.
+    """
+    links = links_of(connection, sport, league)
+    next_revision = 1 + newest_revision(connection, sport, league)
+    entries = dict(known)
+    for game_id in links.keys() & known.keys() | set(links.values()) & known.keys():
+        for other in with_partners([game_id], links):
+            first, last = entries.get(other, known[game_id])
+            entries[other] = (min(first, known[game_id][0]), max(last, known[game_id][1]))
     insert_new_tuples(
         connection,
         tables.changes,
         ("sport", "league", "revision", "game_id", "known_from", "known_until"),
-        [(origin.sport, origin.league, next_revision, game_id, *moments) for game_id, moments in known.items()],
+        [(sport, league, next_revision, game_id, *moments) for game_id, moments in entries.items()],
     )
 
 
@@ -154,7 +174,7 @@ def newest_revision(connection: Connection, sport: str, league: str) -> int:
 
 
 def _versions(
-    connection: Connection, kind: _Kind[Fact], facts: Sequence[Fact], origin: Origin
+    connection: Connection, kind: Kind[Fact], facts: Sequence[Fact], origin: Origin
 ) -> dict[tuple[Any, ...], list[Fact]]:
     """What the archive holds of the same identities."""
     known: dict[tuple[Any, ...], list[Fact]] = {}
@@ -167,28 +187,6 @@ def _versions(
     for stored in _stored(connection, kind, origin.sport, origin.league, game_ids):
         known.setdefault(stored[: kind.identity], []).append(stored)
     return known
-
-
-def _as_new(
-    fact: Fact, versions: Sequence[Fact], kind: _Kind[Fact], recorded_at: datetime, *, live: bool
-) -> Fact | None:
-    """The fact as it is to be stored beside its earlier versions, or None if it says nothing new."""
-    if fact in versions:
-        return None
-    said = fact[kind.content :]
-    latest = max(versions, key=_known_at)
-    if not any(other.known_at == fact.known_at for other in versions):
-        repeated = live and latest.known_at < fact.known_at and latest[kind.content :] == said
-        return None if repeated else fact
-    if any(other[kind.content :] == said for other in versions if other.known_at >= fact.known_at):
-        return None
-    return _moved(fact, max(recorded_at, latest.known_at + INSTANT))
-
-
-def _changes(fact: Fact, versions: Sequence[Fact], kind: _Kind[Fact]) -> bool:
-    """Whether something else was known just before."""
-    before = max((other for other in versions if other.known_at < fact.known_at), key=_known_at, default=None)
-    return before is not None and before[kind.content :] != fact[kind.content :]
 
 
 def quarantine(engine: Engine, rejected: Iterable[Rejected], recorded_at: datetime) -> None:
@@ -219,29 +217,17 @@ def load(
     """Every fact of the league that was known by the moment, corrections included, in order of ``known_at``.
 
     Mere sightings are left out. With ``recorded_by`` only what was written to the archive by then; with
-    ``game_ids`` only of those games.
+    ``game_ids`` only of those games. Ids that people have linked are told as one game.
     """
 
-    def read(kind: _Kind[Fact]) -> list[Fact]:
-        facts = _stored(connection, kind, league.sport, league.key, game_ids, known_by, recorded_by)
-        return _without_sightings(facts, kind)
+    def read(kind: Kind[Fact]) -> list[Fact]:
+        facts = _stored(connection, kind, league.sport, league.key, wanted, known_by, recorded_by)
+        return without_sightings(under_one_id(facts, links, kind), kind)
 
     with reading(engine) as connection:
+        links = links_of(connection, league.sport, league.key, recorded_by)
+        wanted = None if game_ids is None else with_partners(game_ids, links)
         return Batch(games=read(GAMES), results=read(RESULTS), quotes=read(QUOTES))
-
-
-def _without_sightings(facts: list[Fact], kind: _Kind[Fact]) -> list[Fact]:
-    """The facts, in order of ``known_at``, without those that repeat the one before of the same identity."""
-    if len({fact[: kind.identity] for fact in facts}) == len(facts):
-        return facts
-    said: dict[tuple[Any, ...], tuple[Any, ...]] = {}
-    changes = []
-    for fact in facts:
-        identity, content = fact[: kind.identity], fact[kind.content :]
-        if said.get(identity) != content:
-            said[identity] = content
-            changes.append(fact)
-    return changes
 
 
 def league_keys(engine: Engine) -> list[str]:
@@ -262,7 +248,7 @@ def count_games(engine: Engine) -> dict[str, int]:
 
 def _stored(
     connection: Connection,
-    kind: _Kind[Fact],
+    kind: Kind[Fact],
     sport: str,
     league: str,
     game_ids: set[str] | None = None,
@@ -289,11 +275,3 @@ def _stored(
         for start in range(0, len(wanted), IDS_PER_QUERY)
     )
     return [kind.make(values) for part in of_games for values in columns.of(connection.execute(part).all())]
-
-
-def _moved(fact: Fact, known_at: datetime) -> Fact:
-    return fact._replace(known_at=known_at)
-
-
-def _known_at(fact: Game | Result | Quote) -> datetime:
-    return fact.known_at

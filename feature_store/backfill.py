@@ -87,7 +87,7 @@ def record_reading(engine: Engine, report: BackfillReport, reading: CsvReading, 
     """Put what a file held into the archive and its counts into the report."""
     report.lines += reading.lines
     for league, batch in reading.batches.items():
-        added = archive.record(engine, league, batch, source=source[:80], recorded_at=now)
+        added = archive.record(engine, league, batch, source=source[:80], recorded_at=now, derived=True)
         report.recorded[league.key] = report.recorded.get(league.key, Recorded()) + added
     archive.quarantine(engine, reading.rejected, now)
     for item in reading.rejected:

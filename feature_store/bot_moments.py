@@ -3,10 +3,11 @@
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Final
-from zoneinfo import ZoneInfo
+from typing import Final, NamedTuple
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from core.betting.leagues import League
+from core.errors import ConfigurationError
 from feature_store.bot_json import UnbelievableError, within
 
 YEARS: Final = range(1900, 2101)
@@ -21,6 +22,30 @@ CALENDAR_YEAR_LEAGUES: Final = frozenset(
 
 _SEASON = re.compile(r"([12]\d{3})(?:\s*[-/]\s*\d{2,4})?", re.ASCII)
 _PLACES_OF_DATE: Final = (("fixture",), ("game", "date"), ("game",), ())
+
+
+class Zones(NamedTuple):
+    """In which zones the bot's writers put their wall times into ``start_time`` and ``end_time``."""
+
+    recorded: ZoneInfo
+    """Of rows with upstream's record in ``raw_json``: the live fetcher's."""
+
+    bare: ZoneInfo
+    """Of rows without one: the comprehensive fetcher's (reference: bot.md 1.4)."""
+
+    @classmethod
+    def named(cls, recorded: str, bare: str) -> "Zones":
+        """Raises ConfigurationError naming the setting of a zone that does not exist."""
+        return cls(_zone("BOT_TIMEZONE", recorded), _zone("BOT_BARE_TIMEZONE", bare))
+
+
+def _zone(setting: str, name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ConfigurationError(
+            f"{setting}: there is no time zone {name!r}.", hint="Examples: UTC, America/New_York."
+        ) from error
 
 
 def column_moment(column: str, value: object, zone: ZoneInfo) -> datetime | None:

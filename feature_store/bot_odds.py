@@ -7,7 +7,7 @@ from typing import Final
 
 from core.betting.leagues import League
 from feature_store.bot_json import UnbelievableError, entries, within
-from feature_store.facts import Quote
+from feature_store.facts import Game, Quote
 from feature_store.quote_checks import checked
 
 BETS_THREE_WAY: Final = ("match winner",)
@@ -24,7 +24,7 @@ def bookmakers(odds: object) -> Iterator[Mapping[str, object]]:
                 yield bookmaker
 
 
-def quote_of(bookmaker: Mapping[str, object], league: League, game_id: str, known_at: datetime) -> Quote | None:
+def quote_of(bookmaker: Mapping[str, object], league: League, game: Game, quoted_at: datetime) -> Quote | None:
     """The bookmaker's price on who wins, None if it shows none.
 
     Raises UnbelievableError for odds that are not a decimal number above 1 or whose overround is a typing error.
@@ -34,11 +34,11 @@ def quote_of(bookmaker: Mapping[str, object], league: League, game_id: str, know
         return None
     odds = {selection: _decimal(bookmaker, odd) for selection, odd in prices.items()}
     quote = Quote(
-        game_id=game_id,
+        game_id=game.game_id,
         book=_text(bookmaker.get("name"))[:LONGEST_BOOK],
         moment="last",
-        known_at=known_at,
-        quoted_at=known_at,
+        known_at=game.known_at,
+        quoted_at=quoted_at,
         odds_home=odds["home"],
         odds_draw=odds.get("draw"),
         odds_away=odds["away"],

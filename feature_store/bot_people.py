@@ -5,7 +5,7 @@ bet's type and status by the bot's own few words, its game by its number.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
@@ -13,11 +13,11 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
-from core.betting.leagues import Leagues
+from core.betting.leagues import League, Leagues
 from core.database import reading
-from core.errors import ResourceNotFoundError
 from feature_store.bot_json import UnbelievableError, decoded_object
 from feature_store.bot_moments import column_moment
+from feature_store.bot_picks import Picks, american, league_named, picks_of, upstream_id
 
 TABLES: Final[Mapping[str, tuple[str, ...]]] = {
     "user_settings": ("user_id", "analytics_consent", "ml_recommendations_enabled"),
@@ -34,7 +34,6 @@ TABLES: Final[Mapping[str, tuple[str, ...]]] = {
 BET_TYPES: Final = frozenset({"game_line", "player_prop", "parlay"})
 STATUSES: Final = frozenset({"pending", "live", "won", "lost", "push"})
 SETTLED: Final = frozenset({"won", "lost", "push"})
-LEAST_AMERICAN: Final = 100
 LONGEST_LEVEL: Final = 20
 UTC_ZONE: Final = ZoneInfo("UTC")
 
@@ -76,6 +75,10 @@ class Bet(NamedTuple):
     status: str
     result_value: float | None
     game_id: str | None
+    selection: str | None = None
+    """``home``, ``away``, ``draw``, ``over`` or ``under``, where it can be told."""
+    legs: str | None = None
+    """Of a parlay: a JSON list of objects with ``league``, ``game_id``, ``selection`` and ``odds_american``."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +90,9 @@ class People:
     bets: Sequence[Bet]
     not_there: tuple[str, ...]
     """Tables, and columns as ``table.column``, that the bot's database does not show us."""
+
+    picks: Mapping[int, Picks] = field(default_factory=dict)
+    """What each bet backs, by serial number; not yet compared with the games."""
 
 
 def read_people(bot: Engine, leagues: Leagues) -> People:
@@ -103,11 +109,18 @@ def read_people(bot: Engine, leagues: Leagues) -> People:
             connection.execute(sa.text("START TRANSACTION READ ONLY"))
         missing = {name: _missing(connection, name) for name in TABLES}
         not_there = tuple(text for texts in missing.values() for text in texts)
+        rows = [] if missing["user_settings"] or missing["bets"] else _bet_rows(connection)
+        named = {text: league_named(text, leagues) for text in {row.league for row in rows}}
+        bets = [_bet(row, named[row.league]) for row in rows]
         return People(
             consents=None if missing["user_settings"] else _consents(connection),
             guilds=None if missing["guild_settings"] else _guilds(connection),
-            bets=[] if missing["user_settings"] or missing["bets"] else _bets(connection, leagues),
+            bets=bets,
             not_there=not_there,
+            picks={
+                bet.bet_serial: picks_of(row.bet_details, named[row.league], bet.game_id, leagues)
+                for bet, row in zip(bets, rows, strict=True)
+            },
         )
 
 
@@ -145,17 +158,14 @@ def _guilds(connection: Connection) -> list[Guild]:
     ]
 
 
-def _bets(connection: Connection, leagues: Leagues) -> list[Bet]:
+def _bet_rows(connection: Connection) -> Sequence[sa.Row[Any]]:
     """The bets of users who consent to analytics; the condition is the database's, so that no other row arrives."""
     bets, settings = _table("bets"), _table("user_settings")
     consenting = sa.select(settings.c.user_id).where(settings.c.analytics_consent == sa.literal(1))
-    query = sa.select(bets).where(bets.c.user_id.in_(consenting)).order_by(bets.c.bet_serial)
-    rows = connection.execute(query).all()
-    keys = {text: _league(text, leagues) for text in {row.league for row in rows}}
-    return [_bet(row, keys[row.league]) for row in rows]
+    return connection.execute(sa.select(bets).where(bets.c.user_id.in_(consenting)).order_by(bets.c.bet_serial)).all()
 
 
-def _bet(row: sa.Row[Any], league: str | None) -> Bet:
+def _bet(row: sa.Row[Any], league: League | None) -> Bet:
     status = _word(row.status, STATUSES)
     return Bet(
         bet_serial=row.bet_serial,
@@ -164,8 +174,8 @@ def _bet(row: sa.Row[Any], league: str | None) -> Bet:
         placed_at=_moment("created_at", row.created_at),
         settled_at=_moment("updated_at", row.updated_at) if status in SETTLED else None,
         bet_type=_word(row.bet_type, BET_TYPES),
-        league=league,
-        odds_american=float(row.odds) if row.odds is not None and abs(row.odds) >= LEAST_AMERICAN else None,
+        league=league.key if league is not None else None,
+        odds_american=american(row.odds),
         units=float(row.units),
         status=status,
         result_value=None if row.result_value is None else float(row.result_value),
@@ -177,13 +187,6 @@ def _word(text: object, known: frozenset[str]) -> str:
     """One of the bot's own words, else ``other``: what somebody else wrote there stays there."""
     word = str(text or "").strip().casefold()
     return word if word in known else "other"
-
-
-def _league(text: object, leagues: Leagues) -> str | None:
-    try:
-        return leagues.get(str(text or "")).key
-    except ResourceNotFoundError:
-        return None
 
 
 def _moment(column: str, value: object) -> datetime | None:
@@ -198,7 +201,6 @@ def _game_id(game_id: object, details: object) -> str | None:
     if game_id is not None:
         return str(game_id)
     try:
-        said = str(decoded_object("bet_details", details).get("api_game_id") or "")
+        return upstream_id(decoded_object("bet_details", details).get("api_game_id"))
     except UnbelievableError:
         return None
-    return said if said.isascii() and said.isdigit() and len(said) <= LONGEST_LEVEL else None

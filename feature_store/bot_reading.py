@@ -5,19 +5,20 @@ game, a missing team costs the row. Nothing is dropped without a word in ``rejec
 """
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final, Literal
 from zoneinfo import ZoneInfo
 
-from core.betting.leagues import League
+from core.betting.leagues import League, Leagues
+from core.errors import DataIntegrityError
 from feature_store.aliases import NO_ALIASES, Aliases
-from feature_store.bot_json import UnbelievableError, decoded, decoded_object, within
-from feature_store.bot_moments import column_moment, season_of, upstream_start
+from feature_store.bot_json import UnbelievableError, decoded, decoded_object, whole_number, within
+from feature_store.bot_moments import Zones, column_moment, season_of, upstream_start
 from feature_store.bot_odds import bookmakers, quote_of
 from feature_store.bot_scores import final_score
+from feature_store.bot_stages import stage_of
 from feature_store.bot_status import status_of
 from feature_store.facts import Game, Quote, Rejected, Result, Status
 
@@ -26,8 +27,6 @@ UTC_ZONE: Final = ZoneInfo("UTC")
 LONGEST_TEAM: Final = 150
 LONGEST_ID: Final = 120
 
-_PLAYOFF = re.compile(r"final|semi|quarter|play[\s-]?off|knock[\s-]?out|post[\s-]?season", re.IGNORECASE)
-_STAGES: Final = (("league", "round"), ("round",), ("stage",), ("week",), ("game", "stage"), ("game", "week"))
 _STATUSES: Final = (
     *(("fixture", "status", form) for form in ("long", "short")),
     *(("game", "status", form) for form in ("long", "short")),
@@ -40,10 +39,12 @@ Row = Mapping[str, object]
 
 @dataclass
 class Reading:
-    """What one row says; ``game`` is None if the row is lost. ``known_at`` is when the bot fetched it."""
+    """What one row says; ``game`` is None if the row is lost. ``fetched_at`` is when the bot learned it."""
 
     place: str
-    known_at: datetime
+    fetched_at: datetime
+    preseason: bool = False
+    """A game that teams do not play to win: it says nothing of their strength, and nothing of it is kept."""
     game: Game | None = None
     result: Result | None = None
     quotes: list[Quote] = field(default_factory=list)
@@ -54,23 +55,49 @@ class Reading:
         self.rejected.append(Rejected(SOURCE, self.place, fact, error.reason, error.content))
 
 
-def read_row(row: Row, league: League, *, now: datetime, zone: ZoneInfo, aliases: Aliases = NO_ALIASES) -> Reading:
+def league_of(row: Row, leagues: Leagues) -> League | None:
+    """The league that the row's game belongs to, None for one that nobody configured.
+
+    Raises UnbelievableError where what the row says of it points to two leagues.
+    """
+    try:
+        recorded = whole_number(within(decoded("raw_json", row["raw_json"]), "league", "id"))
+    except UnbelievableError:
+        recorded = None
+    league_id, name = (None if row[column] is None else str(row[column]) for column in ("league_id", "league_name"))
+    try:
+        return leagues.of_feed(str(row["sport"] or ""), league_id, name, recorded)
+    except DataIntegrityError as error:
+        raise UnbelievableError(error.message, _identity(row)) from error
+
+
+def lost(row: Row, error: UnbelievableError) -> Rejected:
+    """The entry for a row of which not even the league can be told."""
+    return Rejected(SOURCE, _place(row), "row", error.reason, error.content)
+
+
+def read_row(row: Row, league: League, *, now: datetime, zones: Zones, aliases: Aliases = NO_ALIASES) -> Reading:
     """The facts in one row of a league, its clubs under the names that the aliases give them; never raises.
 
-    ``zone`` is that of ``start_time`` and ``end_time``.
+    They are known from ``now`` on, the moment of the look: what the bot had before, nobody could have asked us for.
     """
-    reading = Reading(place=_place(row), known_at=_fetched_at(row, now))
+    reading = Reading(place=_place(row), fetched_at=_fetched_at(row, now))
     raw = _json_object(reading, row, "raw_json")
+    # A record that cannot be read was somebody's all the same: only its absence tells the other writer.
+    zone = zones.recorded if raw or reading.rejected else zones.bare
+    reading.preseason = stage_of(raw) == "preseason"
+    if reading.preseason:
+        return reading
     stored = _json_object(reading, row, "score")
     try:
-        game = _game(row, raw, league, aliases, reading.known_at, zone)
+        game = _game(row, raw, league, aliases, now, zone)
     except UnbelievableError as error:
         reading.reject("row", error)
         return reading
     reading.game = game
     if game.status == "final":
         try:
-            reading.result = _result(row, raw, stored, league, game, zone)
+            reading.result = _result(row, raw, stored, league, game, reading.fetched_at, zone)
         except UnbelievableError as error:
             reading.reject("result", error)
     _add_quotes(reading, row.get("odds"), league, game)
@@ -121,13 +148,9 @@ def _game(
         home_team=home_team,
         away_team=away_team,
         neutral=False,
-        playoff=any(_is_playoff(within(raw, *path)) for path in _STAGES),
+        playoff=stage_of(raw) == "playoff",
         status=_status(row, raw),
     )
-
-
-def _is_playoff(stage: object) -> bool:
-    return isinstance(stage, str) and _PLAYOFF.search(stage) is not None
 
 
 def _team(row: Row, column: str) -> str:
@@ -146,24 +169,30 @@ def _status(row: Row, raw: Mapping[str, object]) -> Status:
 
 
 def _result(
-    row: Row, raw: Mapping[str, object], stored: Mapping[str, object], league: League, game: Game, zone: ZoneInfo
+    row: Row,
+    raw: Mapping[str, object],
+    stored: Mapping[str, object],
+    league: League,
+    game: Game,
+    fetched_at: datetime,
+    zone: ZoneInfo,
 ) -> Result:
     score = final_score(league, raw, stored)
-    finished_at = _finished_at(row, league, game, zone)
+    finished_at = _finished_at(row, league, game, fetched_at, zone)
     regulation = score.regulation or (None, None)
     return Result(game.game_id, game.known_at, finished_at, *score.final, *regulation)
 
 
-def _finished_at(row: Row, league: League, game: Game, zone: ZoneInfo) -> datetime:
+def _finished_at(row: Row, league: League, game: Game, fetched_at: datetime, zone: ZoneInfo) -> datetime:
     """The end of the game, or the usual length of one after its start, but not after the final was seen."""
-    if game.known_at < game.start_at:
+    if fetched_at < game.start_at:
         reason = f"final, but fetched before its start at {_written(game.start_at)}"
         raise UnbelievableError(reason, _identity(row))
     end_at = column_moment("end_time", row["end_time"], zone)
     if end_at is not None and end_at < game.start_at:
         reason = f"end_time {_written(end_at)} lies before start_time {_written(game.start_at)}"
         raise UnbelievableError(reason, _identity(row))
-    return min(end_at or game.start_at + league.duration, game.known_at)
+    return min(end_at or game.start_at + league.duration, fetched_at)
 
 
 def _add_quotes(reading: Reading, odds: object, league: League, game: Game) -> None:
@@ -174,7 +203,7 @@ def _add_quotes(reading: Reading, odds: object, league: League, game: Game) -> N
         return
     for bookmaker in found:
         try:
-            quote = quote_of(bookmaker, league, game.game_id, game.known_at)
+            quote = quote_of(bookmaker, league, game, reading.fetched_at)
         except UnbelievableError as error:
             reading.reject("quote", error)
             continue

@@ -8,6 +8,7 @@ from core.betting.leagues import League
 from feature_store.bot_json import UnbelievableError, whole_number, within
 
 PERIODS: Final = ("first", "second", "third")
+_SCORES: Final = ("goals", "score", "scores", "fighters")
 _PERIOD_SCORE = re.compile(r"\s*(\d{1,2})\s*-\s*(\d{1,2})\s*")
 
 Pair = tuple[int, int]
@@ -26,13 +27,13 @@ def final_score(league: League, raw: Mapping[str, object], stored: Mapping[str, 
     Raises UnbelievableError for a missing score, for the 0-0 that the bot stores where it found none, and
     for a level score where ties are impossible.
     """
-    said = {"raw_json": {key: raw.get(key) for key in ("goals", "score", "scores") if key in raw}, "score": stored}
+    said = {"raw_json": {key: raw.get(key) for key in _SCORES if key in raw}, "score": stored}
     upstream = _upstream_score(league.sport, raw)
     own = _pair(stored)
     score = upstream if upstream is not None else None if own is None else Score(own)
     if score is None:
         raise UnbelievableError("final, but neither raw_json nor score holds two whole scores from 0 up", said)
-    if score.final == (0, 0) and _means_nothing(league, from_upstream=upstream is not None):
+    if score.final == (0, 0) and _means_nothing(league, raw, upstream):
         raise UnbelievableError(f"final 0-0 in {league.sport}: the bot stores that where it found no score", said)
     if league.ties == "impossible" and score.final[0] == score.final[1]:
         reason = f"final {score.final[0]}-{score.final[1]}, but {league.key} has no ties"
@@ -40,11 +41,14 @@ def final_score(league: League, raw: Mapping[str, object], stored: Mapping[str, 
     return score
 
 
-def _means_nothing(league: League, *, from_upstream: bool) -> bool:
-    """Whether 0-0 stands for a missing score: soccer is believed, another sport of few goals only from upstream."""
+def _means_nothing(league: League, raw: Mapping[str, object], upstream: Score | None) -> bool:
+    """Whether 0-0 stands for a missing score: where upstream's own record is there and tells none, it does.
+
+    Of soccer alone the bot's word is believed where there is no record to ask.
+    """
     if league.sport in ("ice_hockey", "mma") or league.scores == "points":
         return True
-    return league.sport != "soccer" and not from_upstream
+    return upstream is None and (bool(raw) or league.sport != "soccer")
 
 
 def _upstream_score(sport: str, raw: Mapping[str, object]) -> Score | None:
@@ -53,6 +57,8 @@ def _upstream_score(sport: str, raw: Mapping[str, object]) -> Score | None:
             return _soccer(raw)
         case "ice_hockey":
             return _hockey(raw)
+        case "mma":
+            return _fight(raw)
         case _:
             total = _pair(raw.get("scores"))
             return None if total is None else Score(total)
@@ -78,6 +84,12 @@ def _hockey(raw: Mapping[str, object]) -> Score | None:
         return Score(goals)
     regulation = (sum(home for home, _ in played), sum(away for _, away in played))
     return Score(goals, _not_above(goals, regulation))
+
+
+def _fight(raw: Mapping[str, object]) -> Score | None:
+    """1-0 for the winner; None for a draw and for no contest, which upstream does not tell apart."""
+    first, second = (within(raw, "fighters", corner, "winner") is True for corner in ("first", "second"))
+    return None if first == second else Score((int(first), int(second)))
 
 
 def _not_above(final: Pair, regulation: Pair | None) -> Pair | None:

@@ -43,11 +43,12 @@ class Built:
 def build(engine: Engine, league: League, now: datetime) -> Built:
     """Compute the rows of the league's coming games and its state as of now, and store both in one transaction.
 
+    A build that finds, when it is done, that another one stored a later moment meanwhile leaves that in place.
     Raises ConflictError when other builds of the league get in between again and again.
     """
     for _ in range(ATTEMPTS):
         with reading(engine) as connection:
-            before = ladder.built_revision(connection, league)
+            before, begun_at = ladder.built_revision(connection, league), _built_at(connection, league)
         standing = ladder.standing(engine, league, before)
         highest, settled = standing.below(None), standing.below(now)
         top = ladder.rung_at(engine, league, highest)
@@ -60,7 +61,10 @@ def build(engine: Engine, league: League, now: datetime) -> Built:
         served, kept_out = parted(rows)
         fresh = [stored_row(league, row) for row in served]
         with writing(engine) as connection:
-            if ladder.built_revision(connection, league, lock=True) == before:
+            built, built_at = ladder.built_revision(connection, league, lock=True), _built_at(connection, league)
+            if built_at is not None and built_at > now and built_at != begun_at:
+                return Built(league.key, len(fresh), 0, state.games, kept_out)
+            if built == before:
                 ladder.rebuild(connection, standing, climbed)
                 changed = _store_rows(connection, league, fresh, now)
                 _store_state(connection, league, state, now, standing.revision)
@@ -84,6 +88,11 @@ def _climbed(engine: Engine, league: League, top: Rung | None) -> tuple[list[Run
     facts = ladder.facts_above(engine, league, lowest)
     climbed += climb(league, columns_of(facts), lowest, horizons[done:])
     return climbed, facts, lowest
+
+
+def _built_at(connection: Connection, league: League) -> datetime | None:
+    states = tables.states.c
+    return connection.scalar(sa.select(states.as_of).where(states.sport == league.sport, states.league == league.key))
 
 
 def _store_rows(connection: Connection, league: League, fresh: list[dict[str, Any]], now: datetime) -> int:

@@ -5,7 +5,8 @@ consent covers the keeping as much as the reading, and an archive that only grow
 themselves stay (an id, two switches, a moment), as the proof of what was allowed when.
 """
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,11 +14,16 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
+from core.betting.leagues import League
 from core.database import insert_new, reading, writing
+from core.errors import DataIntegrityError
 from feature_store import tables
+from feature_store.aliases import Aliases, load_aliases
 from feature_store.bot_people import Bet, Consent, Guild, People
+from feature_store.bot_picks import GameKey, Picks, Teams
 
 KEYS_PER_QUERY = 1_000
+GAMES_PER_QUERY = 1_000
 
 
 @dataclass(frozen=True)
@@ -34,18 +40,25 @@ class PeopleReport:
     """Tables and columns of the bot's that could not be read, so that nothing was taken from them."""
 
 
-def record_people(engine: Engine, people: People, now: datetime) -> PeopleReport:
+def record_people(engine: Engine, people: People, now: datetime, *, erase_all: bool = False) -> PeopleReport:
     """Add what is new about consents, guilds and bets, known from now on, and erase what is no longer consented to.
 
     If consents cannot be seen at all, nothing is read and nothing erased: not seeing is no withdrawal. Whoever looked
     earlier and writes later changes nothing that a later look has settled.
+
+    Raises DataIntegrityError where consents are there but not a single row of them, so that everybody's bets would be
+    erased at once: sooner a table was emptied than all users left. ``erase_all`` says that they did.
     """
+    aliases = load_aliases(engine)
     with writing(engine, alone="archive people") as connection:
+        if people.consents is not None and not people.consents and not erase_all:
+            _refuse_to_erase_all(connection)
         consents = _record(connection, tables.consents, Consent, _with_withdrawn(connection, people.consents), now)
         guilds = _record(connection, tables.guilds, Guild, people.guilds or (), now)
         allowed = _allowed(connection)
         erased = 0 if people.consents is None else _erase_others(connection, allowed)
-        bets = _record(connection, tables.bets, Bet, [bet for bet in people.bets if bet.user_id in allowed], now)
+        kept = [bet for bet in people.bets if bet.user_id in allowed]
+        bets = _record(connection, tables.bets, Bet, _with_selections(connection, aliases, kept, people.picks), now)
     return PeopleReport(consents, guilds, bets, erased, people.not_there)
 
 
@@ -53,6 +66,15 @@ def consented_bets(engine: Engine, known_by: datetime) -> list[Bet]:
     """Every bet that we may hold, as it was known at the moment, by serial number."""
     with reading(engine) as connection:
         return [bet for _, bet in sorted(_latest(connection, tables.bets, Bet, known_by).items())]
+
+
+def _refuse_to_erase_all(connection: Connection) -> None:
+    bets, users = connection.execute(
+        sa.select(sa.func.count(), sa.func.count(sa.distinct(tables.bets.c.user_id))).select_from(tables.bets)
+    ).one()
+    if bets:
+        msg = f"user_settings is empty, which would erase all {bets:,} bets that we hold, of {users:,} users."
+        raise DataIntegrityError(msg, hint="If nobody consents any more: `dbsbm snapshot --erase-all`.")
 
 
 def _with_withdrawn(connection: Connection, consents: Sequence[Consent] | None) -> list[Consent]:
@@ -65,6 +87,35 @@ def _with_withdrawn(connection: Connection, consents: Sequence[Consent] | None) 
         *consents,
         *(Consent(user_id, analytics_consent=False, ml_recommendations_enabled=False) for user_id in gone),
     ]
+
+
+def _with_selections(
+    connection: Connection, aliases: Aliases, bets: Sequence[Bet], picks: Mapping[int, Picks]
+) -> list[Bet]:
+    """The bets with the sides that they and their legs back, as far as the archive knows the games."""
+    backed = [picks[bet.bet_serial].games for bet in bets if bet.bet_serial in picks]
+    teams = _teams(connection, set[GameKey]().union(*backed))
+    told = {serial: each.told(teams, aliases) for serial, each in picks.items()}
+    pairs = ((bet, told.get(bet.bet_serial, (None, None))) for bet in bets)
+    return [bet._replace(selection=selection, legs=legs) for bet, (selection, legs) in pairs]
+
+
+def _teams(connection: Connection, wanted: Iterable[GameKey]) -> Teams:
+    """Home and away side of the games, as last known."""
+    games, found = tables.games.c, dict[GameKey, tuple[str, str]]()
+    by_league: dict[League, list[str]] = defaultdict(list)
+    for league, game_id in wanted:
+        by_league[league].append(game_id)
+    for league, ids in by_league.items():
+        for start in range(0, len(ids), GAMES_PER_QUERY):
+            query = (
+                sa.select(games.game_id, games.home_team, games.away_team)
+                .where(games.sport == league.sport, games.league == league.key)
+                .where(games.game_id.in_(ids[start : start + GAMES_PER_QUERY]))
+                .order_by(games.known_at)
+            )
+            found.update({(league, row[0]): (row[1], row[2]) for row in connection.execute(query)})
+    return found
 
 
 def _record(connection: Connection, table: sa.Table, kind: Any, facts: Sequence[Any], now: datetime) -> int:

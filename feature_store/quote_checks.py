@@ -41,12 +41,12 @@ def checked(quote: Quote, league: League) -> Checked:
     Odds of 1 or less are no decimal odds, and a market whose overround lies outside [-3 %, +20 %] was mistyped:
     both cost that market's odds and no line. A line that no game can have is lost by itself. In leagues that count
     points, a spread of three points and more whose favourite the odds give at most 45 % has the opposite sign and
-    is lost; the odds name their side openly, a spread's sign is the collector's work.
+    is lost; the odds name their side openly, a spread's sign is the collector's work. A price with a draw in a league
+    of two outcomes is one on another question, mostly on regulation time, and is lost.
     """
-    moneyline, totals = (quote.odds_home, quote.odds_draw, quote.odds_away), (quote.odds_over, quote.odds_under)
     reasons = [
-        *_wrong_odds("moneyline", _MONEYLINE, moneyline, complete=3 if league.outcomes == 3 else 2),
-        *_wrong_odds("over/under", _TOTALS, totals, complete=2),
+        *_wrong_moneyline(quote, league),
+        *_wrong_odds("over/under", _TOTALS, (quote.odds_over, quote.odds_under), complete=2),
         *_wrong_line("spread_line", quote.spread_line),
         *_wrong_line("total_line", quote.total_line),
     ]
@@ -55,6 +55,13 @@ def checked(quote: Quote, league: League) -> Checked:
         reasons.append((("spread_line",), flipped))
         kept = _without(kept, "spread_line")
     return Checked(kept if _says_something(kept) else None, tuple([f"{quote.moment} {text}" for _, text in reasons]))
+
+
+def _wrong_moneyline(quote: Quote, league: League) -> Sequence[tuple[tuple[str, ...], str]]:
+    odds = (quote.odds_home, quote.odds_draw, quote.odds_away)
+    if league.outcomes == 2 and quote.odds_draw is not None:
+        return [(_MONEYLINE, f"odds_draw {quote.odds_draw:g}: a three-way price, but {league.key} has two outcomes")]
+    return _wrong_odds("moneyline", _MONEYLINE, odds, complete=league.outcomes)
 
 
 def _wrong_odds(

@@ -121,6 +121,17 @@ team_aliases: Final = sa.Table(
     **TABLE_OPTIONS,
 )
 
+game_links: Final = sa.Table(
+    "game_links",
+    METADATA,
+    *_game_key(),
+    sa.Column("recorded_at", UtcDateTime, primary_key=True),
+    sa.Column("same_as", sa.String(120)),
+    sa.Column("source", sa.String(80), nullable=False),
+    **TABLE_OPTIONS,
+)
+"""Decisions that a game's facts are another's, too; the last one counts, one without ``same_as`` takes it back."""
+
 consents: Final = sa.Table(
     "archive_consents",
     METADATA,
@@ -161,6 +172,8 @@ bets: Final = sa.Table(
     sa.Column("status", sa.String(16), nullable=False),
     sa.Column("result_value", sa.Double),
     sa.Column("game_id", sa.String(120)),
+    sa.Column("selection", sa.String(8)),
+    sa.Column("legs", LongText),
     sa.Index(None, "user_id"),
     sa.Index(None, "known_at"),
     **TABLE_OPTIONS,

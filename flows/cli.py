@@ -12,6 +12,7 @@ from flows.commands import (
     doctor,
     experiments,
     forecasts,
+    games,
     keys,
     models,
     money,
@@ -34,6 +35,7 @@ app.command()(archive.backfill)
 app.command()(archive.snapshot)
 app.add_typer(archive.features, name="features")
 app.add_typer(teams.app, name="teams")
+app.add_typer(games.app, name="games")
 app.command()(models.train)
 app.command()(models.promote)
 app.command()(models.rollback)

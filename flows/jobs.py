@@ -6,16 +6,16 @@ An entry point hands in its settings and the present moment; nothing here reads 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy.engine import Engine
 
 from core.betting.leagues import League, Leagues, load_leagues
 from core.clock import FixedClock
 from core.database import open_database
-from core.errors import CacheError, DbsbmError, ServiceError
+from core.errors import CacheError, ConflictError, DbsbmError, ServiceError
 from core.logs import get_logger
 from core.registry.deployment import Version
 from core.registry.shelf import Shelf
@@ -24,10 +24,13 @@ from core.signing import signer
 from feature_store import archive
 from feature_store.building import Built, build
 from feature_store.offline import Materialized, export_rows, materialize
+from feature_store.online import watermarks
 from feature_store.snapshot import SnapshotReport, snapshot
+from feature_store.twins import twins
 from training.recipe import RECIPES, recipe_named
 
 log = get_logger(__name__)
+LATELY: Final = timedelta(days=60)
 
 
 @contextmanager
@@ -52,22 +55,34 @@ def shelf(settings: Settings) -> Shelf:
 
 
 def archived_leagues(engine: Engine, leagues: Leagues, names: Sequence[str] | None) -> list[League]:
-    """The leagues named, or every league the archive holds games of.
+    """The leagues named, or every league the archive holds games of and that is still configured.
 
     Raises ResourceNotFoundError for an unknown name.
     """
     if names:
         return [leagues.get(name) for name in names]
-    return [leagues.get(key) for key in archive.league_keys(engine)]
+    archived = archive.league_keys(engine)
+    gone = [key for key in archived if key not in leagues]
+    if gone:
+        log.warning("leagues in the archive that are no longer configured are left alone", leagues=gone)
+    return [leagues.get(key) for key in archived if key in leagues]
 
 
-def take_snapshot(settings: Settings, now: datetime) -> SnapshotReport:
-    """Read the bot's games into the archive."""
+def take_snapshot(settings: Settings, now: datetime, *, erase_all: bool = False) -> SnapshotReport:
+    """Read the bot's games into the archive; ``erase_all`` believes an empty table of consents."""
     bot = open_database(settings.bot_database)
     try:
         with our_database(settings) as engine:
             leagues = load_leagues(settings.leagues_file)
-            return snapshot(bot, engine, leagues, now=now, time_zone=settings.bot_timezone)
+            return snapshot(
+                bot,
+                engine,
+                leagues,
+                now=now,
+                time_zone=settings.bot_timezone,
+                bare_time_zone=settings.bot_bare_timezone,
+                erase_all=erase_all,
+            )
     finally:
         bot.dispose()
 
@@ -87,6 +102,28 @@ def build_features(
             built.append(build(engine, league, now))
         _tell_servers(settings, engine, [league.key for league in wanted])
         return built
+
+
+def refuse_older_rows(settings: Settings, moment: datetime, names: Sequence[str] | None = None) -> None:
+    """Raises ConflictError naming the leagues whose rows, which the server answers from, are of a later moment."""
+    with our_database(settings) as engine:
+        built = watermarks(engine)
+        wanted = archived_leagues(engine, load_leagues(settings.leagues_file), names)
+    later = [league.key for league in wanted if league.key in built and built[league.key] > moment]
+    if later:
+        msg = f"The server answers from rows of {', '.join(later)} of a later moment than {moment:%Y-%m-%d %H:%M}."
+        raise ConflictError(msg, hint="`dbsbm features rows --as-of` writes the rows of any moment to a file.")
+
+
+def games_told_twice(settings: Settings, now: datetime, names: Sequence[str] | None = None) -> dict[str, int]:
+    """How many pairs of ids that are likely one game began lately or are to come, by league; none where there are none.
+
+    All pairs of the past, too, are looked for by `dbsbm doctor` and before each training.
+    """
+    with our_database(settings) as engine:
+        wanted = archived_leagues(engine, load_leagues(settings.leagues_file), names)
+        counts = {league.key: len(twins(engine, league, now, since=now - LATELY)) for league in wanted}
+    return {key: count for key, count in counts.items() if count}
 
 
 def _tell_servers(settings: Settings, engine: Engine, leagues: list[str]) -> None:

@@ -214,7 +214,7 @@ def _row(game_id: str, sport: str, league_id: str, league_name: str) -> dict[str
         "status": "Not Started",
         "score": {"home": None, "away": None},
         "season": None,
-        "raw_json": {},
+        "raw_json": {"id": game_id},
         "fetched_at": wall("2024-04-30 12:00"),
     }
 

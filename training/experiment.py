@@ -138,7 +138,7 @@ def experiment(
         dataset = load_dataset(engine, league, known_by, others)
         attempt.snapshot_sha256 = dataset.snapshot_sha256
         on_stage("data", f"{len(dataset):,} games, {len(tried.features.names)} features, {change.words}")
-        warnings = doubts(dataset, accept)
+        warnings = doubts(engine, dataset, known_by, accept)
         trained = replace(fit(tried, dataset, on_stage, on_working), warnings=warnings)
     tracking = Tracking(tracking_uri)
     tracking.tidy(experiments_of(league), (), now)

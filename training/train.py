@@ -24,6 +24,7 @@ from core.signing import Signer
 from feature_store import snapshot_manifest
 from feature_store.features import EVERYTHING
 from feature_store.quality import Flag, admit, examine_facts, examine_features
+from feature_store.twins import told_twice, twins
 from training.believing import believing
 from training.card import Subject
 from training.dataset import Dataset, load_dataset
@@ -97,7 +98,7 @@ def train(
             same = f"{known.model} version {known.version} was made of the same data and recipe"
             on_stage("train", f"nothing new: {same}{'; signed under the new key' if signed else ''}")
             return known
-        trained = _trained(attempt.recipe, dataset, accept, on_stage, on_working)
+        trained = _trained(engine, attempt.recipe, dataset, known_by, accept, on_stage, on_working)
         version = register(
             engine, trained, bundles=bundles, signer=signer, tracking_uri=tracking_uri, known_by=known_by, now=now
         )
@@ -106,11 +107,17 @@ def train(
 
 
 def _trained(
-    recipe: Recipe, dataset: Dataset, accept: Collection[str], on_stage: Stage, on_working: Working
+    engine: Engine,
+    recipe: Recipe,
+    dataset: Dataset,
+    known_by: datetime,
+    accept: Collection[str],
+    on_stage: Stage,
+    on_working: Working,
 ) -> Trained:
     """Look at the data, say what is doubtful about them, and fit."""
     on_stage("data", f"{len(dataset):,} games, sha256 {dataset.snapshot_sha256[:12]}; {dataset.rests_on}")
-    warnings = doubts(dataset, accept)
+    warnings = doubts(engine, dataset, known_by, accept)
     if warnings:
         on_stage("quality", f"{len(warnings)} warnings: {'; '.join(warnings)}")
     idle = f"; the same in every game: {', '.join(constants(recipe, dataset))}" if constants(recipe, dataset) else ""
@@ -119,15 +126,21 @@ def _trained(
     return replace(fit(recipe, dataset, on_stage, on_working), warnings=warnings)
 
 
-def examined(dataset: Dataset, accept: Collection[str] = ()) -> list[Flag]:
+def examined(engine: Engine, dataset: Dataset, known_by: datetime, accept: Collection[str] = ()) -> list[Flag]:
     """The quality gate's warnings about the data. Raises ServiceError when it refuses them for more than ``accept``."""
+    twice = [
+        flag
+        for part in (dataset, *dataset.lenders)
+        for flag in told_twice(part.league, twins(engine, part.league, known_by), set(part.game_ids))
+    ]
     facts = examine_facts(dataset.league, dataset.facts)
-    return admit([*facts, *examine_features(dataset.league, EVERYTHING.names, dataset.seasons, dataset.values)], accept)
+    features = examine_features(dataset.league, EVERYTHING.names, dataset.seasons, dataset.values)
+    return admit([*twice, *facts, *features], accept)
 
 
-def doubts(dataset: Dataset, accept: Collection[str] = ()) -> tuple[str, ...]:
+def doubts(engine: Engine, dataset: Dataset, known_by: datetime, accept: Collection[str] = ()) -> tuple[str, ...]:
     """All that is doubtful about the data, in words. Raises ServiceError when the quality gate refuses them."""
-    return (*map(str, examined(dataset, accept)), *overlaps(dataset))
+    return (*map(str, examined(engine, dataset, known_by, accept)), *overlaps(dataset))
 
 
 def already_trained(engine: Engine, recipe: Recipe, dataset: Dataset) -> Version | None:

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from pydantic import ValidationError as PydanticValidationError
 from rapidfuzz import fuzz, process
 
-from core.errors import ConfigurationError, ResourceNotFoundError
+from core.errors import ConfigurationError, DataIntegrityError, ResourceNotFoundError
 
 KEY = re.compile(r"[A-Z0-9][A-Z0-9_]{0,31}")
 LONGEST_HOURS: Final = 240
@@ -62,6 +62,9 @@ class League(BaseModel):
     aliases: tuple[str, ...] = ()
     """Other spellings of the league's name, in any case."""
 
+    shared_names: tuple[str, ...] = ()
+    """Names that leagues of other countries have, too: in a feed they mean this league only beside its id."""
+
     upstream_id: int | None = None
     """The league's id in the bot's feed, unique only within the feed's sport."""
 
@@ -89,7 +92,7 @@ class League(BaseModel):
         return (self.key, *((self.title,) if self.title else ()), *self.aliases)
 
 
-def _soccer(key: str, upstream_id: int, title: str, *aliases: str) -> League:
+def _soccer(key: str, upstream_id: int, title: str, *aliases: str, shared_names: tuple[str, ...] = ()) -> League:
     return League(
         key=key,
         sport="soccer",
@@ -97,6 +100,7 @@ def _soccer(key: str, upstream_id: int, title: str, *aliases: str) -> League:
         ties="draw",
         title=title,
         aliases=aliases,
+        shared_names=shared_names,
         upstream_id=upstream_id,
         duration=timedelta(hours=2),
         scores="goals",
@@ -121,15 +125,15 @@ BUILT_IN: Final[tuple[League, ...]] = (
     _two_way("KBO", "baseball", 3, "KBO League", duration=timedelta(hours=4), scores="goals"),
     _two_way("NHL", "ice_hockey", 57, "National Hockey League", ties="impossible", scores="goals"),
     _two_way("KHL", "ice_hockey", 1, "Kontinental Hockey League", ties="impossible", scores="goals"),
-    _soccer("EPL", 39, "Premier League", "English Premier League"),
-    _soccer("LALIGA", 140, "La Liga", "Primera Division"),
-    _soccer("BUNDESLIGA", 78, "Bundesliga", "1. Bundesliga"),
-    _soccer("SERIEA", 135, "Serie A"),
-    _soccer("LIGUE1", 61, "Ligue 1"),
+    _soccer("EPL", 39, "Premier League", "English Premier League", shared_names=("Premier League",)),
+    _soccer("LALIGA", 140, "La Liga", "Primera Division", shared_names=("Primera Division",)),
+    _soccer("BUNDESLIGA", 78, "Bundesliga", "1. Bundesliga", shared_names=("Bundesliga", "1. Bundesliga")),
+    _soccer("SERIEA", 135, "Serie A", shared_names=("Serie A",)),
+    _soccer("LIGUE1", 61, "Ligue 1", shared_names=("Ligue 1",)),
     _soccer("MLS", 253, "Major League Soccer"),
-    _soccer("CHAMPIONSLEAGUE", 2, "UEFA Champions League", "Champions League"),
+    _soccer("CHAMPIONSLEAGUE", 2, "UEFA Champions League", "Champions League", shared_names=("Champions League",)),
     _soccer("EUROPALEAGUE", 3, "UEFA Europa League", "Europa League"),
-    _soccer("BRAZIL_SERIE_A", 71, "Brazil Serie A", "Brasileirao"),
+    _soccer("BRAZIL_SERIE_A", 71, "Brazil Serie A", "Brasileirao", shared_names=("Serie A",)),
     _soccer("WORLDCUP", 15, "World Cup"),
     _two_way("SUPERRUGBY", "rugby", 1, "Super Rugby"),
     _two_way("SIXNATIONS", "rugby", 2, "Six Nations"),
@@ -156,9 +160,13 @@ class Leagues:
             for league in self._by_key.values()
             if league.upstream_id is not None
         }
+        self._shared = {name for league in self._by_key.values() for name in _casefolded(league.shared_names)}
 
     def __iter__(self) -> Iterator[League]:
         return iter(self._by_key.values())
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._by_key
 
     def get(self, name: str) -> League:
         """The league called that, by key, title or alias in any case.
@@ -181,18 +189,38 @@ class Leagues:
             )
         return league
 
-    def of_feed(self, sport: str, upstream_id: str | int | None, name: str | None) -> League | None:
+    def of_feed(
+        self, sport: str, league_id: str | int | None, name: str | None, recorded_id: int | None = None
+    ) -> League | None:
         """The league a row of the bot's feed belongs to, or None if it is one that nobody configured.
 
-        The id decides where it is known for that sport; the name is the fall-back.
+        ``recorded_id`` is the league's id in upstream's own record of the game, and decides where there is one. The
+        bot's column ``league_id`` survives when another game overwrites its row (reference: bot.md 1.4), so a name
+        that only one league has is believed before it. A name that several countries share says nothing without an id.
+        Raises DataIntegrityError where id and name mean two leagues and none of them can be believed.
         """
-        canonical = canonical_sport(sport)
-        if upstream_id is not None and str(upstream_id).strip().isdecimal():
-            league = self._by_upstream_id.get((canonical, int(upstream_id)))
-            if league is not None:
-                return league
-        league = self._by_name.get((name or "").strip().casefold())
-        return league if league is not None and league.sport == canonical else None
+        canonical, called = canonical_sport(sport), (name or "").strip().casefold()
+        number = recorded_id if recorded_id is not None else _whole(league_id)
+        numbered = None if number is None else self._by_upstream_id.get((canonical, number))
+        named = self._by_name.get(called)
+        if named is None or named.sport != canonical or named is numbered:
+            return numbered
+        if numbered is None:
+            return named if called not in self._shared else None
+        if called in _casefolded(numbered.shared_names):
+            return numbered
+        if recorded_id is None and called not in self._shared:
+            return named
+        raise DataIntegrityError(f"league id {number} is {numbered.key}, but league_name {name!r} means {named.key}")
+
+
+def _casefolded(names: Iterable[str]) -> set[str]:
+    return {name.casefold() for name in names}
+
+
+def _whole(league_id: str | int | None) -> int | None:
+    text = str(league_id).strip()
+    return int(text) if text.isdecimal() else None
 
 
 def nearest(name: str, candidates: Iterable[str], *, limit: int = 3) -> tuple[str, ...]:

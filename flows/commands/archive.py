@@ -103,6 +103,7 @@ def _season_asked(
 
 def snapshot(
     show_schema: Annotated[bool, typer.Option(help="Only show which tables and columns the bot has.")] = False,
+    erase_all: Annotated[bool, typer.Option(help="Believe an empty user_settings: erase every bet we hold.")] = False,
     json: AsJson = False,
 ) -> None:
     """Read the bot's games (BOT_DATABASE_URL, never written) into the archive. Safe to run every minute."""
@@ -117,13 +118,14 @@ def snapshot(
         found = found_schema(open_database(session.settings.bot_database))
         out.result(found, "\n".join(f"{name}: {', '.join(columns)}" for name, columns in sorted(found.items())))
         return
-    report = take_snapshot(session.settings, session.now)
+    report = take_snapshot(session.settings, session.now, erase_all=erase_all)
     rows = [
         (key, item.games, item.results, item.quotes, item.unchanged) for key, item in sorted(report.recorded.items())
     ]
     out.stage("snapshot", f"{report.read:,} rows read, {report.quarantined} quarantined")
     text = [table(("league", "games", "results", "quotes", "unchanged"), rows)] if rows else []
     text += [f"ignored, no such league configured: {name} ({count})" for name, count in sorted(report.ignored.items())]
+    text += [f"ignored, pre-season: {key} ({count})" for key, count in report.preseason.items()]
     people = report.people
     text.append(
         f"people: {people.consents} consents, {people.guilds} guilds and {people.bets} bets new or changed, "
@@ -135,6 +137,7 @@ def snapshot(
             "read": report.read,
             "quarantined": report.quarantined,
             "ignored": report.ignored,
+            "preseason": report.preseason,
             "people": vars(people),
             "leagues": {key: vars(item) for key, item in report.recorded.items()},
         },
@@ -150,13 +153,16 @@ def build(
 ) -> None:
     """Bring feature rows up to date: of the games to come in the database, of past games as Parquet (FEATURES_DIR).
 
-    Only what is new in the archive, or was corrected, is computed.
+    Only what is new in the archive, or was corrected, is computed. Rows that the server answers from are never replaced
+    by older ones: --through a day before the last build is refused.
     """
     from flows.commands.session import begin
-    from flows.jobs import build_features, materialize_features
+    from flows.jobs import build_features, games_told_twice, materialize_features, refuse_older_rows
 
     session, out = begin(), Output(as_json=json)
     moment = _end_of(through) if through else session.now
+    if through:
+        refuse_older_rows(session.settings, moment, league)
     built = build_features(session.settings, moment, league, out.working)
     out.stage("online", f"{sum(item.upcoming for item in built):,} games to come in {len(built)} leagues")
     for item in built:
@@ -170,6 +176,9 @@ def build(
         (item.league, item.played, item.upcoming, item.changed, files.rows, files.computed)
         for item, files in zip(built, past, strict=True)
     ]
+    twice = games_told_twice(session.settings, moment, league)
+    for key, count in twice.items():
+        out.line(f"warning: {count:,} games of {key} are told under two ids: `dbsbm games suggest --league {key}`")
     header = ("league", "games played", "to come", "rows changed", "past rows", "computed")
     out.result(
         {
@@ -181,7 +190,8 @@ def build(
                     "folder": str(files.folder),
                 }
                 for item, files in zip(built, past, strict=True)
-            ]
+            ],
+            "told_twice": twice,
         },
         table(header, rows) if rows else "the archive is empty",
     )

@@ -110,7 +110,7 @@ def _data(settings: "Settings", now: datetime) -> Finding:
     if not counts:
         return Finding("data", "missing", "the archive is empty", "run `dbsbm backfill PATH` or `dbsbm snapshot`")
     leagues = load_leagues(settings.leagues_file)
-    fresh = freshness(engine, [(leagues.get(key).sport, key) for key in sorted(counts)], now)
+    fresh = freshness(engine, [(leagues.get(key).sport, key) for key in sorted(counts) if key in leagues], now)
     detail = "; ".join(
         f"{key} {count:,} games ({_ages(now, fresh.sources(key))})" for key, count in sorted(counts.items())
     )
@@ -124,6 +124,24 @@ def _data(settings: "Settings", now: datetime) -> Finding:
             f"games are due within a week and nothing new was told: {due}; run `dbsbm snapshot`",
         )
     return Finding("data", "ok", detail)
+
+
+def _told_twice(settings: "Settings", now: datetime) -> Finding:
+    from core.betting.leagues import load_leagues
+    from core.database import open_database
+    from feature_store.twins import twins
+    from flows.jobs import archived_leagues
+
+    engine = open_database(settings.database)
+    counts = {
+        league.key: len(twins(engine, league, now))
+        for league in archived_leagues(engine, load_leagues(settings.leagues_file), None)
+    }
+    found = [f"{key} {count:,}" for key, count in counts.items() if count]
+    if found:
+        remedy = "their results count twice; `dbsbm games suggest --league LEAGUE` shows them"
+        return Finding("games", "stale", f"told under two ids: {', '.join(found)}", remedy)
+    return Finding("games", "ok", "none is told under two ids")
 
 
 def _models(settings: "Settings", _now: datetime) -> Finding:
@@ -160,6 +178,7 @@ CHECKS: dict[str, Look] = {
     "mlflow": _mlflow,
     "bot database": _bot,
     "data": _data,
+    "games": _told_twice,
     "models": _models,
     "disk": _disk,
 }

@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "022"
-down_revision = "020"
+down_revision = "021"
 branch_labels = None
 depends_on = None
 

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy.engine import Engine, make_url
 
-from core.database import LongText, UtcDateTime, insert_new, open_database, reading, upsert, writing
+from core.database import LongText, UtcDateTime, insert_new, lock_name, open_database, reading, upsert, writing
 from core.errors import DatabaseError, DependencyError, OperationTimeoutError
 from tests.services import MariaDb, free_port
 
@@ -243,3 +243,11 @@ def test_a_statement_that_does_not_parse_is_not_repeated(engine: Engine) -> None
 def test_a_missing_table_is_named(engine: Engine) -> None:
     with pytest.raises(DatabaseError, match="nothings"), reading(engine) as connection:
         connection.execute(sa.text("SELECT 1 FROM nothings"))
+
+
+def test_locks_of_databases_with_long_names_are_different_ones() -> None:
+    databases = ["d" * 60 + end for end in ("1", "2")] + ["d" * 100]
+    names = [lock_name(database, name) for database in databases for name in ("snapshot", "archive EPL", "archive NFL")]
+    assert len(set(names)) == len(names)
+    assert {len(name) for name in names} == {64}
+    assert lock_name("ours", "archive EPL") == "ours.archive EPL"

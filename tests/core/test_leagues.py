@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.betting.leagues import BUILT_IN, League, Leagues, canonical_sport, load_leagues, nearest
-from core.errors import ConfigurationError, ResourceNotFoundError
+from core.errors import ConfigurationError, DataIntegrityError, ResourceNotFoundError
 
 
 def configured(tmp_path: Path, text: str) -> Leagues:
@@ -81,18 +81,20 @@ def test_the_bots_spellings_of_a_sport_are_one(spelling: str, sport: str) -> Non
 
 
 @pytest.mark.parametrize(
-    ("sport", "upstream_id", "name", "key"),
+    ("sport", "league_id", "name", "key"),
     [
         ("Football", 39, None, "EPL"),
         ("Football", "39", "whatever", "EPL"),
         ("Football", " 39 ", None, "EPL"),
+        ("Football", "39", "Premier League", "EPL"),
         ("Football", "²", "EPL", "EPL"),
         ("Football", "²", None, None),
         ("Football", "39.0", None, None),
         ("Football", "-39", None, None),
         ("Football", "", "La Liga", "LALIGA"),
         ("Football", None, "La Liga", "LALIGA"),
-        ("Football", 999_999, "premier league", "EPL"),
+        ("Football", 999_999, "epl", "EPL"),
+        ("Football", 999_999, "English Premier League", "EPL"),
         ("Football", 999_999, "Premier League of Nowhere", None),
         ("Basketball", 12, None, "NBA"),
         ("Basketball", 39, "EPL", None),
@@ -101,11 +103,69 @@ def test_the_bots_spellings_of_a_sport_are_one(spelling: str, sport: str) -> Non
         ("Chess", 1, None, None),
     ],
 )
-def test_a_row_of_the_feed_finds_its_league_by_id_within_the_sport_and_else_by_name(
-    sport: str, upstream_id: str | int | None, name: str | None, key: str | None, leagues: Leagues
+def test_a_row_of_the_feed_finds_its_league_by_id_within_the_sport_and_else_by_a_name_of_its_own(
+    sport: str, league_id: str | int | None, name: str | None, key: str | None, leagues: Leagues
 ) -> None:
-    found = leagues.of_feed(sport, upstream_id, name)
+    found = leagues.of_feed(sport, league_id, name)
     assert (found.key if found else None) == key
+
+
+@pytest.mark.parametrize(
+    ("league_id", "name"),
+    [
+        ("235", "Premier League"),
+        ("218", "Bundesliga"),
+        ("242", "Serie A"),
+        ("265", "Primera Division"),
+        ("202", "ligue 1"),
+        ("", "Premier League"),
+        (None, "Serie A"),
+    ],
+)
+def test_a_name_that_several_countries_share_means_no_league_without_its_id(
+    league_id: str | None, name: str, leagues: Leagues
+) -> None:
+    assert leagues.of_feed("Football", league_id, name) is None
+    recorded = int(league_id) if league_id else None
+    assert leagues.of_feed("Football", None, name, recorded) is None
+
+
+@pytest.mark.parametrize(
+    ("sport", "league_id", "name", "key"),
+    [
+        ("Hockey", "1", "NHL", "NHL"),
+        ("Baseball", "1", "KBO", "KBO"),
+        ("Basketball", "1", "NBA", "NBA"),
+        ("Football", "39", "La Liga", "LALIGA"),
+    ],
+)
+def test_a_league_id_left_over_from_an_overwritten_row_yields_to_the_name(
+    sport: str, league_id: str, name: str, key: str, leagues: Leagues
+) -> None:
+    found = leagues.of_feed(sport, league_id, name)
+    assert found is leagues.get(key)
+
+
+def test_the_id_in_upstreams_own_record_decides(leagues: Leagues) -> None:
+    assert leagues.of_feed("Basketball", "1", "NBA", 12) is leagues.get("NBA")
+    assert leagues.of_feed("Football", "140", "Premier League", 39) is leagues.get("EPL")
+    assert leagues.of_feed("Football", "39", "Premier League", 235) is None
+    assert leagues.of_feed("Football", "71", "Serie A", 71) is leagues.get("BRAZIL_SERIE_A")
+
+
+@pytest.mark.parametrize(
+    ("league_id", "name", "recorded_id"), [("12", "EuroLeague", 12), ("12", "NBA", 1), (None, "WNBA", 12)]
+)
+def test_upstreams_id_of_one_league_under_the_name_of_another_is_refused(
+    league_id: str | None, name: str, recorded_id: int, leagues: Leagues
+) -> None:
+    with pytest.raises(DataIntegrityError, match=f"league id {recorded_id} is .*, but league_name '{name}' means"):
+        leagues.of_feed("Basketball", league_id, name, recorded_id)
+
+
+def test_an_id_beside_a_shared_name_of_another_league_is_refused(leagues: Leagues) -> None:
+    with pytest.raises(DataIntegrityError, match="league id 39 is EPL, but league_name 'Serie A' means SERIEA"):
+        leagues.of_feed("Football", "39", "Serie A")
 
 
 def test_a_league_of_a_sport_never_seen_needs_two_lines(tmp_path: Path) -> None:

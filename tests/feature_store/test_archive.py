@@ -47,11 +47,13 @@ class Keeper:
         self.engine = engine
         self.league = leagues.get("EPL")
 
-    def add(self, *facts: Game | Result | Quote, at: datetime = NOW, live: bool = False) -> Recorded:
+    def add(
+        self, *facts: Game | Result | Quote, at: datetime = NOW, live: bool = False, derived: bool = False
+    ) -> Recorded:
         batch = Batch()
         for fact in facts:
             {Game: batch.games, Result: batch.results, Quote: batch.quotes}[type(fact)].append(fact)  # type: ignore[attr-defined]
-        return record(self.engine, self.league, batch, source="test", recorded_at=at, live=live)
+        return record(self.engine, self.league, batch, source="test", recorded_at=at, live=live, derived=derived)
 
     def score(self, moment: datetime, game_id: str = "g1") -> tuple[int | None, int | None] | None:
         """The final score as it was known at the moment."""
@@ -217,6 +219,23 @@ def test_a_contradiction_never_changes_what_was_known_before_we_learned_it(
     lite.add(*(one._replace(home_score=9) for one in stored))
     assert [lite.score(ENDED + moment * SECOND, game_id) for moment in range(6)] == before
     assert lite.score(NOW + SECOND, game_id) == (9, 0)
+
+
+@given(told=st.lists(st.tuples(st.integers(0, 40), st.integers(0, 3)), min_size=1, max_size=8))
+def test_a_derived_moment_counts_for_the_first_thing_said_and_what_says_otherwise_is_known_from_its_import(
+    lite: Keeper, told: list[tuple[int, int]]
+) -> None:
+    game_id = f"d{next(FRESH)}"
+    expected: list[tuple[datetime, int]] = []
+    for number, (moment, score) in enumerate(told):
+        known_at, imported = ENDED + moment * SECOND, NOW + number * SECOND
+        lite.add(result(score, 0, known_at, game_id), at=imported, derived=True)
+        if score not in {said for _, said in expected}:
+            expected.append((imported if expected else known_at, score))
+        elif expected[0][1] == score:
+            expected[0] = min(expected[0], (known_at, score))
+    stored = [one for one in load(lite.engine, lite.league).results if one.game_id == game_id]
+    assert [(one.known_at, one.home_score) for one in stored] == expected
 
 
 @pytest.fixture

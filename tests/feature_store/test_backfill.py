@@ -15,6 +15,7 @@ from core.errors import ValidationError
 from feature_store import archive, tables
 from feature_store.archive import Recorded
 from feature_store.backfill import backfill
+from feature_store.versions import INSTANT
 from tests.conftest import NOW
 from tests.feature_store.test_csv_archive import GOOD, OTHER, START, row, text_of
 
@@ -64,6 +65,47 @@ def test_a_corrected_file_is_known_from_now_on_and_the_old_value_is_what_was_kno
         results = archive.load(database, leagues.get("EPL"), moment).results
         assert [one.home_score for one in results if one.game_id == "g1"][-1] == score
     assert backfill(database, leagues, [folder], now=LATER + timedelta(days=1)).added == 0
+
+
+EARLIER, MOVED_LATER = "2024-04-20T14:00:00Z", "2024-05-04T14:00:00Z"
+
+
+@pytest.mark.parametrize("before", ["2024-04-27T14:00:00Z", ""], ids=["kick-off", "bare date"])
+@pytest.mark.parametrize("start", [EARLIER, MOVED_LATER], ids=["earlier", "later"])
+@pytest.mark.parametrize("score", ["2", "4"], ids=["same score", "another score"])
+def test_a_corrected_start_is_known_from_the_import_on_whether_it_moves_the_game_back_or_forth(
+    before: str, start: str, score: str, sqlite_database: Engine, leagues: Leagues, folder: Path
+) -> None:
+    first, moved = row(kickoff_utc=before), row(kickoff_utc=start, home_score=score)
+    (folder / "a.csv").write_text(text_of(first))
+    backfill(sqlite_database, leagues, [folder], now=NOW)
+    just_before = LATER - INSTANT
+    known = archive.load(sqlite_database, leagues.get("EPL"), just_before).sha256()
+    (folder / "a.csv").write_text(text_of(moved))
+    assert backfill(sqlite_database, leagues, [folder], now=LATER).recorded["EPL"].corrections == 2
+
+    held = archive.load(sqlite_database, leagues.get("EPL"), LATER)
+    assert held.known_by(just_before).games == held.games[:1]
+    assert held.known_by(just_before).results == held.results[:1]
+    assert (held.games[-1].known_at, held.games[-1].start_at.isoformat()) == (LATER, start.replace("Z", "+00:00"))
+    assert (held.results[-1].known_at, held.results[-1].home_score) == (LATER, int(score))
+    if start == MOVED_LATER:
+        assert archive.load(sqlite_database, leagues.get("EPL"), just_before).sha256() == known
+
+    for text in (moved, first, moved):
+        (folder / "a.csv").write_text(text_of(text))
+        assert backfill(sqlite_database, leagues, [folder], now=LATER + timedelta(days=1)).added == 0
+
+
+def test_the_price_of_a_game_whose_kick_off_is_told_later_is_known_at_the_kick_off(
+    sqlite_database: Engine, leagues: Leagues, folder: Path
+) -> None:
+    """The usual upgrade of an archive: bare dates, which stand for 16:00 UTC, become times of day."""
+    for number, kickoff in enumerate(("", "2024-04-27T14:00:00Z")):
+        (folder / "a.csv").write_text(text_of(row(kickoff_utc=kickoff)))
+        backfill(sqlite_database, leagues, [folder], now=NOW + number * timedelta(days=1))
+    quotes = archive.load(sqlite_database, leagues.get("EPL"), START).quotes
+    assert [(one.known_at, one.odds_home) for one in quotes if one.moment == "close"] == [(START, 1.8)]
 
 
 def test_damage_is_counted_by_reason_and_quarantined_once(database: Engine, leagues: Leagues, folder: Path) -> None:

@@ -2,38 +2,28 @@
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from core.betting.leagues import BUILT_IN, Leagues
+from feature_store.bot_moments import Zones
 from feature_store.bot_reading import Reading, read_row
 from feature_store.bot_status import status_of
-from tests.bot_database import football, hockey, hockey_record, odds_record, soccer, soccer_record, totals_record, wall
+from tests.bot_database import football, hockey, odds_record, soccer, soccer_record, totals_record, wall
 
 NOW = datetime(2024, 5, 1, 12, tzinfo=UTC)
 START = datetime(2024, 4, 30, 19, tzinfo=UTC)
 AFTER = wall("2024-04-30 23:00")
-UTC_ZONE = ZoneInfo("UTC")
-EASTERN = ZoneInfo("America/New_York")
+ZONES = Zones.named("UTC", "America/New_York")
 LEAGUES = Leagues(BUILT_IN)
 
 
-def read(row: dict[str, Any], *, zone: ZoneInfo = UTC_ZONE) -> Reading:
+def read(row: dict[str, Any], *, zones: Zones = ZONES) -> Reading:
     league = LEAGUES.of_feed(row["sport"], row["league_id"], row["league_name"])
     assert league is not None
-    return read_row({"id": 7, **row}, league, now=NOW, zone=zone)
-
-
-def score(reading: Reading) -> tuple[int | None, int | None] | None:
-    return None if reading.result is None else (reading.result.home_score, reading.result.away_score)
-
-
-def regulation(reading: Reading) -> tuple[int | None, int | None]:
-    assert reading.result is not None
-    return reading.result.home_score_regulation, reading.result.away_score_regulation
+    return read_row({"id": 7, **row}, league, now=NOW, zones=zones)
 
 
 def reasons(reading: Reading) -> str:
@@ -67,94 +57,15 @@ def test_a_status_that_the_column_does_not_tell_is_taken_from_the_upstream_recor
     assert read(row).game.status == "final"  # type: ignore[union-attr]
 
 
-def test_a_hockey_score_is_the_upstream_one_and_not_the_bots_0_0() -> None:
-    raw = hockey_record((4, 3), "1-1", "1-0", "1-2", "1-0")
-    reading = read(hockey("1", status="AOT", score={"home": 0, "away": 0}, raw_json=raw, fetched_at=AFTER))
-    assert score(reading) == (4, 3)
-    assert regulation(reading) == (3, 3)
-    assert reading.rejected == []
-
-
-@pytest.mark.parametrize("raw", [{}, hockey_record((0, 0))])
-def test_a_final_0_0_in_hockey_is_unknown(raw: dict[str, Any]) -> None:
-    reading = read(hockey("1", status="Finished", score={"home": 0, "away": 0}, raw_json=raw, fetched_at=AFTER))
-    assert reading.game is not None
-    assert reading.result is None
-    assert "result: final 0-0 in ice_hockey" in reasons(reading)
-
-
-def test_a_final_0_0_of_a_fight_is_unknown() -> None:
-    row = soccer("1", sport="MMA", league_id="1", league_name="MMA", status="Fight Finished", fetched_at=AFTER)
-    assert "result: final 0-0 in mma" in reasons(read({**row, "score": {"home": 0, "away": 0}}))
-
-
-def test_a_final_0_0_in_soccer_is_a_result() -> None:
-    assert score(read(soccer("1", status="FT", raw_json=soccer_record((0, 0)), fetched_at=AFTER))) == (0, 0)
-
-
-def test_a_soccer_score_counts_extra_time_but_not_the_shoot_out() -> None:
-    raw = soccer_record((3, 3), fulltime=(2, 2), extratime=(1, 1), penalty=(4, 2))
-    reading = read(soccer("1", status="PEN", raw_json=raw, fetched_at=AFTER))
-    assert score(reading) == (3, 3)
-    assert regulation(reading) == (2, 2)
-
-
-def test_a_soccer_score_without_goals_is_added_up_from_its_parts() -> None:
-    raw = soccer_record((None, None), fulltime=(2, 2), extratime=(1, 0))
-    assert score(read(soccer("1", status="AET", raw_json=raw, fetched_at=AFTER))) == (3, 2)
-
-
-def test_totals_are_found_in_american_football_and_in_afl() -> None:
-    assert score(read(football("1", status="FT", raw_json=totals_record(27, 24), fetched_at=AFTER))) == (27, 24)
-    raw = {"scores": {"home": {"score": 95, "goals": 14}, "away": {"score": 80, "goals": 12}}}
-    afl = football("1", sport="Afl", league_id="1", league_name="AFL", status="FT", raw_json=raw, fetched_at=AFTER)
-    assert score(read(afl)) == (95, 80)
-
-
-def test_the_score_column_counts_where_upstream_gives_none() -> None:
-    row = soccer("1", status="Match Finished", score={"home": 2, "away": 1}, fetched_at=AFTER)
-    assert score(read(row)) == (2, 1)
-    assert regulation(read(row)) == (None, None)
-
-
-@pytest.mark.parametrize(
-    "stored", ["{'home': 2, 'away': 1}", '"{\\"home\\": 2, \\"away\\": 1}"', {"home": 2, "away": "1"}]
-)
-def test_a_score_is_read_from_python_notation_nested_text_and_objects(stored: object) -> None:
-    assert score(read(soccer("1", status="FT", score=stored, fetched_at=AFTER))) == (2, 1)
-
-
-def test_a_column_that_cannot_be_read_is_named_and_the_game_is_kept() -> None:
-    reading = read(soccer("1", status="FT", raw_json="{'goals': ", score={"home": 2, "away": 1}, fetched_at=AFTER))
-    assert reading.game is not None
-    assert score(reading) == (2, 1)
-    assert reasons(reading) == "result: raw_json cannot be read: neither JSON nor Python notation"
-
-
-@pytest.mark.parametrize(
-    "stored", [{"home": 2}, {"home": -1, "away": 0}, {"home": True, "away": 0}, {"home": 1.5, "away": 0}]
-)
-def test_a_final_without_two_whole_scores_is_no_result(stored: dict[str, Any]) -> None:
-    reading = read(soccer("1", status="FT", score=stored, fetched_at=AFTER))
-    assert reading.result is None
-    assert "result: final, but neither raw_json nor score" in reasons(reading)
-
-
-def test_a_level_final_is_damage_where_ties_are_impossible() -> None:
-    reading = read(hockey("1", status="FT", raw_json=hockey_record((2, 2)), fetched_at=AFTER))
-    assert reading.result is None
-    assert reasons(reading) == "result: final 2-2, but NHL has no ties"
-
-
-def test_a_score_before_the_end_is_no_result() -> None:
-    reading = read(soccer("1", status="HT", raw_json=soccer_record((1, 0)), fetched_at=AFTER))
-    assert reading.result is None
-    assert reading.rejected == []
-
-
-def test_a_start_without_a_zone_is_wall_time_of_the_configured_zone() -> None:
+def test_a_start_without_a_zone_is_wall_time_of_the_writers_zone() -> None:
+    """The live fetcher writes UTC beside upstream's record, the comprehensive one US Eastern and no record."""
     assert read(soccer("1")).game.start_at == START  # type: ignore[union-attr]
-    assert read(soccer("1"), zone=EASTERN).game.start_at == START + timedelta(hours=4)  # type: ignore[union-attr]
+    assert read(soccer("1", raw_json="{'goals': ")).game.start_at == START  # type: ignore[union-attr]
+    for nothing in ("", "{}", {}, None):
+        assert read(soccer("1", raw_json=nothing)).game.start_at == START + timedelta(hours=4)  # type: ignore[union-attr]
+    other = Zones.named("Europe/Athens", "UTC")
+    assert read(soccer("1"), zones=other).game.start_at == START - timedelta(hours=3)  # type: ignore[union-attr]
+    assert read(soccer("1", raw_json=""), zones=other).game.start_at == START  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize(
@@ -211,7 +122,7 @@ def test_a_finish_is_the_end_told_else_the_usual_length_but_not_after_the_fetch(
     assert early is not None
     assert told.finished_at == START + timedelta(minutes=110)
     assert usual.finished_at == START + timedelta(hours=2)
-    assert early.finished_at == early.known_at == START + timedelta(minutes=115)
+    assert early.finished_at == START + timedelta(minutes=115)
 
 
 def test_a_final_fetched_before_its_start_is_no_result() -> None:
@@ -220,10 +131,18 @@ def test_a_final_fetched_before_its_start_is_no_result() -> None:
     assert "fetched before its start" in reasons(reading)
 
 
-def test_facts_are_known_from_their_fetch_on_and_never_from_the_future() -> None:
-    assert read(soccer("1")).known_at == datetime(2024, 4, 30, 12, tzinfo=UTC)
-    assert read(soccer("1", fetched_at=wall("2024-05-02 00:00"))).known_at == NOW
-    assert read(soccer("1", fetched_at=None)).known_at == NOW
+def test_facts_are_known_from_the_look_on_however_long_the_bot_had_them() -> None:
+    odds = odds_record("Bet365", "Match Winner", home="2.10", draw="3.40", away="3.60")
+    reading = read(soccer("1", odds=odds, status="FT", raw_json=soccer_record((1, 0)), fetched_at=AFTER))
+    assert reading.game is not None
+    assert reading.result is not None
+    assert {reading.game.known_at, reading.result.known_at, reading.quotes[0].known_at} == {NOW}
+    assert reading.quotes[0].quoted_at == reading.fetched_at == AFTER.replace(tzinfo=UTC)
+
+
+def test_no_fetch_lies_in_the_future() -> None:
+    assert read(soccer("1", fetched_at=wall("2024-05-02 00:00"))).fetched_at == NOW
+    assert read(soccer("1", fetched_at=None)).fetched_at == NOW
 
 
 @pytest.mark.parametrize(
@@ -241,16 +160,38 @@ def test_a_season_is_told_by_the_column_else_upstream_else_the_start(columns: di
     assert read(soccer("1", **columns)).game.season == season  # type: ignore[union-attr]
 
 
-def test_a_playoff_game_is_told_by_its_stage() -> None:
-    for raw in (soccer_record((0, 0), stage="Semi-finals"), {"game": {"stage": "Post Season"}}):
+@pytest.mark.parametrize(
+    "stage",
+    ["Semi-finals", "Quarter-finals", "Quarterfinal", "Final", "1/8-finals", "Round of 16", "Post Season", "Playoffs",
+     "Knockout Round Play-offs", "Wild Card", "Wildcard", "Divisional Round", "Conference Championships", "Super Bowl",
+     "World Series", "Division Series", "Championship Series", "NBA - Finals"],
+)  # fmt: skip
+def test_a_playoff_game_is_told_by_its_stage(stage: str) -> None:
+    for raw in (soccer_record((0, 0), stage=stage), {"game": {"week": stage}}, {"game": {"stage": stage}}):
         assert read(soccer("1", raw_json=raw)).game.playoff  # type: ignore[union-attr]
-    assert not read(soccer("1", raw_json=soccer_record((0, 0)))).game.playoff  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    "stage", ["Regular Season - 35", "Quarterly Meeting", "Week 7", "Group Stage", "Semipro", "16"]
+)
+def test_other_stages_are_no_playoff(stage: str) -> None:
+    for raw in (soccer_record((0, 0), stage=stage), {"game": {"week": stage}}):
+        assert not read(soccer("1", raw_json=raw)).game.playoff  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("stage", ["Pre Season", "Preseason", "pre-season - 2", "Spring Training"])
+def test_nothing_of_a_preseason_game_is_kept(stage: str) -> None:
+    raw = {**totals_record(20, 17), "game": {"stage": stage, "week": "Week 1"}}
+    reading = read(football("1", status="FT", raw_json=raw, fetched_at=AFTER))
+    assert reading.preseason
+    assert (reading.game, reading.result, reading.quotes, reading.rejected) == (None, None, [], [])
+    assert not read(football("1")).preseason
 
 
 def test_odds_become_a_quote_per_book() -> None:
     odds = odds_record("Bet365", "Match Winner", home="2.10", draw="3.40", away="3.60")
     (quote,) = read(soccer("1", odds=odds)).quotes
-    assert (quote.book, quote.moment, quote.known_at) == ("Bet365", "last", datetime(2024, 4, 30, 12, tzinfo=UTC))
+    assert (quote.book, quote.moment, quote.quoted_at) == ("Bet365", "last", datetime(2024, 4, 30, 12, tzinfo=UTC))
     assert (quote.odds_home, quote.odds_draw, quote.odds_away) == (2.10, 3.40, 3.60)
     (quote,) = read(football("1", odds=odds_record("Bwin", "Home/Away", home="1.5", away="2.6")["response"][0])).quotes
     assert (quote.odds_home, quote.odds_draw, quote.odds_away) == (1.5, None, 2.6)

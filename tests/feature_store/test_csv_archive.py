@@ -33,6 +33,8 @@ GOOD = {
     "total_line": "2.5",
     "odds_kind": "average",
 }
+NO_PRICE = {"odds_home": "", "odds_draw": "", "odds_away": ""}
+"""Its price has a draw, which leagues of two outcomes do not take."""
 OTHER = {**GOOD, "game_id": "g2", "home_team": "Everton", "away_team": "Fulham", "home_score": "0", "away_score": "0"}
 
 
@@ -145,7 +147,7 @@ def test_a_damaged_cell_costs_its_fact_and_is_named_with_file_and_line(
 
 
 def test_a_level_score_is_damage_only_where_games_cannot_end_level(tmp_path: Path, leagues: Leagues) -> None:
-    level = {"home_score": "3", "away_score": "3"}
+    level = {"home_score": "3", "away_score": "3", **NO_PRICE}
     reading = read(tmp_path, leagues, row(league="NBA", **level), row(league="NFL", **level), row(**level))
     assert [item.reason for item in reading.rejected] == ["home_score: NBA games cannot end level, got 3-3"]
     assert {league.key: len(batch.results) for league, batch in reading.batches.items()} == {
@@ -224,7 +226,7 @@ def test_a_later_line_completes_an_earlier_one_without_a_score(
 
 
 def test_both_games_of_a_double_header_are_kept(tmp_path: Path, leagues: Leagues) -> None:
-    first = row(league="MLB", game_id="d1", kickoff_utc="")
+    first = row(league="MLB", game_id="d1", kickoff_utc="", **NO_PRICE)
     reading = read(tmp_path, leagues, first, {**first, "game_id": "d2", "home_score": "5"})
     assert [result.home_score for result in only(reading).results] == [2, 5]
     assert reading.rejected == []

@@ -11,6 +11,7 @@ from sqlalchemy.engine import Engine
 
 from core.betting.leagues import Leagues
 from core.database import open_database, reading
+from core.errors import DataIntegrityError
 from feature_store import tables
 from feature_store.bot_people import Bet, Consent, Guild, People, read_people
 from feature_store.people import PeopleReport, consented_bets, record_people
@@ -184,6 +185,39 @@ def test_losing_sight_of_the_consents_is_no_withdrawal(bot: Engine, sqlite_datab
     change(bot, "DROP TABLE user_settings")
     assert look(bot, sqlite_database, leagues, LATER).erased == 0
     assert len(held(sqlite_database, tables.bets)) == 1
+
+
+def test_an_emptied_table_of_consents_erases_nothing_until_somebody_says_so(
+    bot: Engine, sqlite_database: Engine, leagues: Leagues
+) -> None:
+    consent(bot, BOB, given=True)
+    look(bot, sqlite_database, leagues)
+    before = [held(sqlite_database, table) for table in (tables.bets, tables.consents, tables.guilds)]
+    change(bot, "DELETE FROM user_settings")
+    with pytest.raises(DataIntegrityError, match="would erase all 2 bets that we hold, of 2 users") as refused:
+        look(bot, sqlite_database, leagues, LATER)
+    assert "dbsbm snapshot --erase-all" in refused.value.hint
+    assert [held(sqlite_database, table) for table in (tables.bets, tables.consents, tables.guilds)] == before
+    assert record_people(sqlite_database, read_people(bot, leagues), LATER, erase_all=True).erased == 2
+    assert held(sqlite_database, tables.bets) == []
+    assert look(bot, sqlite_database, leagues, LATER + timedelta(minutes=1)).erased == 0
+
+
+def test_everybody_may_withdraw_at_once(bot: Engine, sqlite_database: Engine, leagues: Leagues) -> None:
+    look(bot, sqlite_database, leagues)
+    change(bot, "UPDATE user_settings SET analytics_consent = 0")
+    assert look(bot, sqlite_database, leagues, LATER).erased == 1
+
+
+def test_games_are_recorded_before_an_erasure_is_refused(
+    bot: Engine, sqlite_database: Engine, leagues: Leagues
+) -> None:
+    look(bot, sqlite_database, leagues)
+    change(bot, "DELETE FROM user_settings")
+    insert(bot, "api_games", **soccer("1"))
+    with pytest.raises(DataIntegrityError, match="user_settings is empty"):
+        snapshot(bot, sqlite_database, leagues, now=LATER)
+    assert len(held(sqlite_database, tables.games)) == 1
 
 
 def test_moments_are_utc_whatever_zone_the_bots_server_keeps(

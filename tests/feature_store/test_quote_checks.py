@@ -64,10 +64,15 @@ def test_odds_that_are_too_few_for_an_overround_are_kept(shown: dict[str, float]
     assert checked(quote(**shown), EPL) == (quote(**shown), ())
 
 
-def test_a_two_way_price_is_checked_with_the_draw_only_where_one_is_quoted() -> None:
+def test_a_two_way_price_is_checked_without_a_draw() -> None:
     assert checked(quote(odds_home=1.9, odds_away=1.9), NFL).reasons == ()
-    assert checked(quote(odds_home=2.6, odds_draw=3.6, odds_away=3.0), NFL).reasons == ()
     assert "overround -22.1%" in checked(quote(odds_home=2.8, odds_away=2.37), NFL).reasons[0]
+
+
+def test_a_three_way_price_is_none_in_a_league_of_two_outcomes_and_the_other_markets_stay() -> None:
+    kept, reasons = checked(quote(odds_home=2.6, odds_draw=3.6, odds_away=3.0, total_line=44.5), NFL)
+    assert kept == quote(total_line=44.5)
+    assert reasons == ("close odds_draw 3.6: a three-way price, but NFL has two outcomes",)
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,6 @@ from tests.bot_database import (
     hockey,
     hockey_record,
     insert,
-    loosen_json,
     odds_record,
     soccer,
     soccer_record,
@@ -123,7 +122,9 @@ def test_what_the_bot_deletes_stays_with_us(bot: Engine, ours: Engine, leagues: 
     before = stored(ours, leagues)
     change(bot, "DELETE FROM api_games")
     nobody = PeopleReport(not_there=("user_settings", "guild_settings", "bets"))
-    assert look(bot, ours, leagues) == SnapshotReport(read=0, recorded={}, ignored={}, quarantined=0, people=nobody)
+    assert look(bot, ours, leagues) == SnapshotReport(
+        0, recorded={}, ignored={}, preseason={}, quarantined=0, people=nobody
+    )
     assert stored(ours, leagues) == before
 
 
@@ -141,8 +142,8 @@ def test_a_start_that_is_moved_and_moved_back_is_told_three_times_however_often_
     add(bot, soccer("1"))
     for hour, day in enumerate((30, 30, 2, 2, 30, 30)):
         date = f"2024-{'04' if day == 30 else '05'}-{day:02}"
-        change(bot, f"UPDATE api_games SET start_time = '{date} 19:00:00', fetched_at = '2024-04-29 0{hour}:00:00'")
-        look(bot, database, leagues)
+        change(bot, f"UPDATE api_games SET start_time = '{date} 19:00:00'")
+        look(bot, database, leagues, now=datetime(2024, 4, 29, hour, tzinfo=UTC))
     games = stored(database, leagues).games
     assert [(game.start_at.day, game.known_at.hour) for game in games] == [(30, 0), (2, 2), (30, 4)]
     with reading(database) as connection:
@@ -159,6 +160,24 @@ def test_looks_take_turns_so_that_an_older_one_is_never_written_last(
             with pytest.raises(TimeoutError):
                 waiting.result(timeout=0.5)
         assert waiting.result(timeout=30).recorded["EPL"] == Recorded(games=1)
+
+
+def test_nothing_of_a_look_was_known_before_it(bot: Engine, ours: Engine, leagues: Leagues) -> None:
+    """The bot's fetch was hours ago; the server could not have used it until now."""
+    add(bot, soccer("1", raw_json=soccer_record((2, 1)), **FINAL))
+    look(bot, ours, leagues)
+    assert archive.load(ours, leagues.get("EPL"), NOW - timedelta(microseconds=1)) == Batch()
+    assert len(archive.load(ours, leagues.get("EPL"), NOW).results) == 1
+
+
+def test_a_look_that_waited_for_a_later_one_is_written_after_it(bot: Engine, ours: Engine, leagues: Leagues) -> None:
+    add(bot, soccer("1"))
+    look(bot, ours, leagues, now=NOW + timedelta(seconds=30))
+    assert look(bot, ours, leagues, now=NOW).recorded["EPL"].added == 0
+    change(bot, "UPDATE api_games SET status = 'First Half'")
+    look(bot, ours, leagues, now=NOW)
+    told = [(game.status, game.known_at >= NOW + timedelta(seconds=30)) for game in stored(ours, leagues).games]
+    assert told == [("scheduled", True), ("live", True)]
 
 
 def test_a_final_fetched_again_keeps_its_finish(bot: Engine, ours: Engine, leagues: Leagues) -> None:
@@ -189,49 +208,6 @@ def test_a_game_that_becomes_void_takes_its_result_back_once(bot: Engine, ours: 
     taken_back = stored(ours, leagues).results[-1]
     assert (taken_back.game_id, taken_back.home_score, taken_back.away_score) == ("1", None, None)
     assert len(stored(ours, leagues).results) == 2
-
-
-def test_the_same_id_in_two_sports_is_two_games(bot: Engine, ours: Engine, leagues: Leagues) -> None:
-    add(bot, football("1"))
-    add(bot, football("1", sport="Hockey", league_name="KHL"))
-    look(bot, ours, leagues)
-    assert len(stored(ours, leagues, "NFL").games) == len(stored(ours, leagues, "KHL").games) == 1
-
-
-def test_of_two_rows_for_one_game_the_one_fetched_last_counts(bot: Engine, ours: Engine, leagues: Leagues) -> None:
-    add(bot, hockey("1", raw_json=hockey_record((3, 2)), status="FT", fetched_at=AFTER))
-    other = {"sport": "Ice Hockey", "status": "FT", "fetched_at": AFTER + timedelta(hours=1)}
-    add(bot, hockey("1", raw_json=hockey_record((4, 2)), **other))
-    look(bot, ours, leagues)
-    (result,) = stored(ours, leagues, "NHL").results
-    assert result.home_score == 4
-
-
-def test_two_rows_of_one_fetch_that_disagree_cost_the_result(bot: Engine, ours: Engine, leagues: Leagues) -> None:
-    add(bot, hockey("1", raw_json=hockey_record((3, 2)), status="FT", fetched_at=AFTER))
-    add(bot, hockey("1", sport="Ice Hockey", raw_json=hockey_record((4, 2)), status="FT", fetched_at=AFTER))
-    look(bot, ours, leagues)
-    assert len(stored(ours, leagues, "NHL").games) == 1
-    assert stored(ours, leagues, "NHL").results == []
-    ((_, fact, reason),) = quarantined(ours)
-    assert (fact, reason[-8:]) == ("result", "3-2, 4-2")
-
-
-def test_a_writer_of_eastern_wall_time_and_python_notation_is_understood(
-    bot: Engine, ours: Engine, leagues: Leagues
-) -> None:
-    loosen_json(bot)
-    add(bot, soccer("1", score="{'home': 2, 'away': None}", raw_json=""))
-    add(bot, soccer("2", score="{'home': 2, 'away': 1}", raw_json="", **FINAL))
-    add(bot, soccer("3", score="{'home': 2, 'away'", raw_json="", **FINAL))
-    look(bot, ours, leagues, time_zone="America/New_York", now=NOW)
-    epl = stored(ours, leagues)
-    assert {game.start_at for game in epl.games} == {datetime(2024, 4, 30, 23, tzinfo=UTC)}
-    assert [(result.game_id, result.home_score, result.away_score) for result in epl.results] == [("2", 2, 1)]
-    assert {(place, reason[:21]) for place, _, reason in quarantined(ours)} == {
-        ("api_games id=3", "score cannot be read:"),
-        ("api_games id=3", "final, but neither ra"),
-    }
 
 
 def test_an_odds_column_is_read_where_there_is_one(bot: Engine, ours: Engine, leagues: Leagues) -> None:
@@ -272,6 +248,8 @@ def test_an_unknown_time_zone_names_the_setting(bot: Engine, ours: Engine, leagu
     for wrong in ("US/Nowhere", "America", "../etc/passwd", ""):
         with pytest.raises(ConfigurationError, match="BOT_TIMEZONE"):
             look(bot, ours, leagues, time_zone=wrong)
+        with pytest.raises(ConfigurationError, match="BOT_BARE_TIMEZONE"):
+            look(bot, ours, leagues, bare_time_zone=wrong)
 
 
 def test_a_bot_database_that_is_away_is_a_database_error(mariadb: MariaDb, ours: Engine, leagues: Leagues) -> None:

@@ -245,6 +245,27 @@ def test_teams_are_suggested_decided_listed_and_taken_back(new_project: Callable
     assert "There is no league 'EPLX'" in project.run("teams", "list", "--league", "EPLX", expect=2)
 
 
+def test_games_told_twice_are_warned_of_suggested_linked_and_taken_back(new_project: Callable[..., Project]) -> None:
+    project = new_project()
+    project.run("db", "upgrade")
+    header = "league,game_id,kickoff_utc,home_team,away_team,home_score,away_score"
+    for name, game_id in (("a.csv", "a1"), ("b.csv", "b1")):
+        line = f"EPL,{game_id},2024-04-27T14:00,Arsenal,Leeds,1,0"
+        (project.folder / name).write_text(f"{header}\n{line}")
+    project.run("backfill", "a.csv", "b.csv")
+    (found,) = project.json("games", "suggest", "--league", "EPL")["suggestions"]
+    assert {found["game_id"], found["same_as"]} == {"a1", "b1"}
+    (checked,) = [one for one in project.json("doctor", expect=3)["checks"] if one["name"] == "games"]
+    assert (checked["state"], checked["detail"]) == ("stale", "told under two ids: EPL 1")
+    assert project.json("features", "build", "--league", "EPL", "--through", "2024-04-30")["told_twice"] == {"EPL": 1}
+    link = ("games", "link", "--league", "EPL", "a1", "b1")
+    assert [project.json(*link)["new"] for _ in range(2)] == [True, False]
+    assert project.json("games", "list")["links"] == [{"league": "EPL", "game_id": "a1", "same_as": "b1"}]
+    assert "no game of EPL is told under two ids" in project.run("games", "suggest", "--league", "EPL")
+    project.run("games", "unlink", "--league", "EPL", "a1")
+    assert "no games are linked" in project.run("games", "list")
+
+
 def test_a_foreign_layout_is_read_through_a_mapping_file(new_project: Callable[..., Project]) -> None:
     project = new_project()
     project.run("db", "upgrade")

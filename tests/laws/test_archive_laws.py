@@ -21,6 +21,7 @@ from feature_store import archive, tables
 from feature_store.backfill import backfill
 from feature_store.building import build
 from feature_store.facts import Batch, Game, Quote, Result
+from feature_store.versions import INSTANT
 from tests.conftest import NOW
 from tests.crowded import crowded_facts
 from tests.generated import FIRST_DAY
@@ -121,7 +122,7 @@ def together(history: list[Look]) -> Batch:
 def assert_tells(engine: Engine, facts: Batch) -> None:
     """The archive's views at every moment at which something was learned, and an instant before, are the expected."""
     known = {fact.known_at for kind in KINDS for fact in getattr(facts, kind)}
-    for moment in (*known, *(one - archive.INSTANT for one in known), END):
+    for moment in (*known, *(one - INSTANT for one in known), END):
         assert archive.load(engine, EPL, moment).sha256() == changes(facts.known_by(moment)).sha256()
 
 
