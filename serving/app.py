@@ -8,9 +8,10 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
-from functools import partial
+from functools import cached_property, partial
 from typing import Final
 
+import orjson
 from anyio import CapacityLimiter
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
@@ -41,6 +42,7 @@ from serving.overload import Load
 from serving.patient_database import open_patient_database
 from serving.predicting import Predictor
 from serving.prediction_log import PredictionLog
+from serving.reference_page import reference_page
 from serving.requests import BodyLimit, RequestContext, Requests
 from serving.routes import ROUTERS
 from serving.shadow import Shadow
@@ -94,6 +96,16 @@ class Application(FastAPI):
     lane: Lane
     """Asked by the server itself, before all of them."""
 
+    @cached_property
+    def described(self) -> bytes:
+        """The OpenAPI description, written once: anybody may ask for it, as often as they like."""
+        return orjson.dumps(self.openapi())
+
+    @cached_property
+    def page(self) -> str:
+        """The same for people."""
+        return reference_page(self.openapi())
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self.outermost(scope, receive, send)
 
@@ -137,7 +149,9 @@ def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
         version=VERSION,
         description=DESCRIPTION,
         lifespan=lifespan,
+        openapi_url=None,
         docs_url=None,
+        redirect_slashes=False,
         redoc_url=None,
         swagger_ui_oauth2_redirect_url=None,
     )

@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from core.errors import DbsbmError
 from serving.gateway import DEMANDED
 from serving.replies import Question, Reply, reply_to_many, reply_to_one
-from serving.requests import LARGEST_BODY
+from serving.requests import LARGEST_QUESTION
 from serving.shapes import Batch
 from serving.trace import trace_of
 
@@ -96,7 +96,7 @@ class Front:
                 kind = value
             elif name == b"origin" and self._cors:
                 return False
-        return kind == b"application/json" and length.isdigit() and int(length) <= LARGEST_BODY
+        return kind == b"application/json" and length.isdigit() and int(length) <= LARGEST_QUESTION
 
 
 def question_of(scope: Scope, *, cors: bool) -> Question | None:

@@ -1,16 +1,17 @@
 """How often a name may ask: a limit per minute that all processes share through Redis, without asking it each time.
 
 Minutes are those of the wall clock, and the count of a name in a minute is one number in Redis (the storage is
-``limits``'s). A process takes a few requests at a time out of it and spends them from memory: half of its fair share
-of what is left, so that the portions shrink as the limit comes near. What holds:
+``limits``'s). A process takes a few requests at a time out of it and spends them from memory: an eighth of its fair
+share of what is left, so that the portions shrink as the limit comes near. What holds:
 
 - with Redis, all processes together let pass at most the limit per minute, exactly; as the portions still in the hands
-  of others may be lost, a caller may be refused up to ``limit / 2`` early only if all its requests went to one of many
-  processes, and hardly at all if they are spread
+  of others, or of those that were killed, are lost to that minute, a caller may be refused early by an eighth of the
+  limit
 - without Redis each process lets pass ``limit / sharers``
 - in the minute in which Redis goes, each adds at most a quarter of that to what it had, so that all together stay below
-  1.25 times the limit; what was let pass without Redis is entered when it is back, and so is what it forgot meanwhile
-  (by several at once, so that a caller may be refused early until that minute ends)
+  1.25 times the limit; what was let pass without Redis is entered when it is back
+- where Redis has forgotten the minute's count meanwhile, nobody knows it any more: each process enters what it knows
+  of, and grants nothing until the minute ends but what is left of that quarter
 """
 
 import asyncio
@@ -41,6 +42,9 @@ MOST_NAMES: Final = 50_000
 """Names counted one by one per minute; those that come after share one count."""
 
 OTHERS: Final = "others"
+PORTIONS: Final = 8
+"""A process takes this part of its fair share of what is left."""
+
 OUTAGE_SHARE: Final = 4
 """In the minute in which Redis goes, a process lets this part of its share pass."""
 
@@ -69,6 +73,8 @@ class Budget:
     """Granted by ourselves while Redis was away."""
     owed: int = 0
     """Of those, what Redis was not told yet."""
+    forgotten: bool = False
+    """Whether Redis has lost the count of this minute."""
     waiting: int = 0
     asking: asyncio.Task[bool] | None = None
 
@@ -230,21 +236,25 @@ class Limiter:
 
     async def _refill(self, shared: SharedCounts, name: str, budget: Budget, window: int) -> bool:
         owed, before = budget.owed, budget.counted
-        wanted = max(1, budget.waiting, (budget.limit - before) // (2 * self._sharers))
+        portion = max(1, budget.waiting, (budget.limit - before) // (PORTIONS * self._sharers))
+        wanted = 0 if budget.forgotten else portion
         count = await shared.add(name, window, owed + wanted)
-        if count is not None and (forgotten := before + owed + wanted - count) > 0:
-            count = await shared.add(name, window, forgotten)
+        if count is not None and count < before + owed + wanted:
+            budget.forgotten = True
+            count = await shared.add(name, window, before + owed - count)
         if count is None:
             if self._away_since is None:
                 self._away_since = window
             return self._refill_alone(budget, window)
         self._away_since = None
         budget.counted, budget.owed = count, 0
+        if budget.forgotten:
+            return self._refill_alone(budget, window)
         budget.in_hand += max(0, wanted - max(0, count - budget.limit))
         return budget.in_hand > 0
 
     def _refill_alone(self, budget: Budget, window: int) -> bool:
-        part = OUTAGE_SHARE if self._away_since == window else 1
+        part = OUTAGE_SHARE if budget.forgotten or self._away_since == window else 1
         share = budget.limit // (self._sharers * part)
         if budget.alone >= (share if part > 1 else max(1, share)):
             return False

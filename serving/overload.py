@@ -13,7 +13,8 @@ from serving.metrics import Metrics
 
 LOOK_SECONDS: Final = 0.05
 REMEMBERED: Final = 0.8
-"""Share of the old lateness in the new; a single pause does not count, half a second of them does."""
+"""Share of the old lateness in the new. A single pause does not count; from the second look in a row that comes late
+on, each counts for all the looks that it cost, or else the latest loop would notice last."""
 
 LATENESS: Final = (0.05, 0.15, 0.5)
 """Seconds of lateness from which shadows, batches and single answers that are not at hand are given up."""
@@ -33,7 +34,7 @@ class Load:
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
-        self._lateness = 0.0
+        self._lateness = self._before = 0.0
         self.level = 0
 
     async def watch(self) -> None:
@@ -45,7 +46,10 @@ class Load:
 
     def observe(self, lateness: float) -> None:
         """Enter how late the loop was [seconds]."""
-        self._lateness = REMEMBERED * self._lateness + (1 - REMEMBERED) * lateness
+        looks_missed = min(lateness, self._before) / LOOK_SECONDS
+        remembered: float = REMEMBERED ** (1 + looks_missed)
+        self._before = lateness
+        self._lateness = remembered * self._lateness + (1 - remembered) * lateness
         self.level = sum(self._lateness > limit for limit in LATENESS)
 
     def gives_up(self, kind: Kind) -> bool:

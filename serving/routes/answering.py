@@ -24,7 +24,7 @@ MEANINGS = {
     403: "The key may not do this.",
     404: "No such league, team or game; `nearest` holds the closest names.",
     409: "Not now: somebody was faster, or there is nothing to change to.",
-    413: "The body is larger than 1 MiB.",
+    413: "The body is larger than 64 KiB, or with feature rows than 1 MiB.",
     415: "The body is not JSON.",
     422: "The request cannot be used; `field` says where.",
     429: "More requests than the limit of the key or the guild, or too many wrong keys; `Retry-After` says when.",

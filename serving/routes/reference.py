@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse
 
-from serving.reference_page import STYLE, reference_page
+from serving.reference_page import STYLE
 
 router = APIRouter(include_in_schema=False)
 
@@ -11,7 +11,13 @@ router = APIRouter(include_in_schema=False)
 @router.get("/docs")
 async def page(request: Request) -> HTMLResponse:
     """Every address with its parameters, answers and examples."""
-    return HTMLResponse(reference_page(request.app.openapi()))
+    return HTMLResponse(request.app.page)
+
+
+@router.get("/openapi.json")
+async def description(request: Request) -> Response:
+    """The same for programs."""
+    return Response(request.app.described, media_type="application/json")
 
 
 @router.get("/docs.css")

@@ -34,7 +34,13 @@ def test_a_sane_request_id_is_kept_and_any_other_replaced(service: Running) -> N
 
 @pytest.mark.parametrize(
     ("method", "path", "status"),
-    [("GET", "/nothing", 404), ("DELETE", GAME, 405), ("POST", "/v1/games", 405), ("GET", "/v1/games?limit=0", 422)],
+    [
+        ("GET", "/nothing", 404),
+        ("DELETE", GAME, 405),
+        ("GET", "/v1/games/", 404),
+        ("POST", "/v1/games", 405),
+        ("GET", "/v1/games?limit=0", 422),
+    ],
 )
 def test_every_refusal_is_a_problem(service: Running, method: str, path: str, status: int) -> None:
     answer = service.request(method, path)
@@ -63,7 +69,16 @@ def test_malformed_body_is_refused_and_the_field_named(
     assert "Traceback" not in answer.text
 
 
-def test_body_of_more_than_a_mebibyte_is_refused(service: Running) -> None:
+@pytest.mark.parametrize(
+    ("path", "least"), [("/v1/predictions/batch", 65_000), ("/invocations?model=EPL-results", 1_040_000)]
+)
+def test_a_body_may_be_as_large_as_a_question_or_a_table_and_no_larger(service: Running, path: str, least: int) -> None:
+    kind = {"content-type": "application/json"}
+    assert service.post(path, content=b" " * least, headers=kind).status_code == 422
+    assert service.post(path, content=b" " * (least + 10_000), headers=kind).status_code == 413
+
+
+def test_a_body_without_end_is_refused(service: Running) -> None:
     async def endless() -> object:
         for _ in range(20):
             yield b" " * 100_000

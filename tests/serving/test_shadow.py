@@ -108,6 +108,17 @@ def test_load_gives_up_shadows_then_batches_then_what_is_not_at_hand(
     assert load.level == 0
 
 
+def test_the_latest_loop_is_noticed_soonest() -> None:
+    looks = {}
+    for lateness in (0.6, 1.2):
+        load = Load(Metrics())
+        looks[lateness] = 0
+        while not load.gives_up("single"):
+            load.observe(lateness)
+            looks[lateness] += 1
+    assert looks == {0.6: 2, 1.2: 2}
+
+
 def test_the_load_is_how_late_the_loop_wakes() -> None:
     async def busy() -> int:
         load = Load(Metrics())
