@@ -33,14 +33,18 @@ QUOTES: Final = Kind(tables.quotes, Quote._make, Quote._fields, 3, Quote._fields
 
 
 def as_new(fact: Fact, versions: Sequence[Fact], kind: Kind[Fact], recorded_at: datetime, *, live: bool) -> Fact | None:
-    """The fact as it is to be stored beside its earlier versions, or None if it says nothing new."""
-    if fact in versions:
-        return None
+    """The fact as it is to be stored beside its earlier versions, or None if it says nothing new.
+
+    A ``live`` source is looked at in order of time: what it says is new if it is not what was known last.
+    """
     said = fact[kind.content :]
     latest = max(versions, key=_known_at)
+    if live:
+        return None if latest[kind.content :] == said else _moved(fact, max(fact.known_at, latest.known_at + INSTANT))
+    if fact in versions:
+        return None
     if not any(other.known_at == fact.known_at for other in versions):
-        repeated = live and latest.known_at < fact.known_at and latest[kind.content :] == said
-        return None if repeated else fact
+        return fact
     if any(other[kind.content :] == said for other in versions if other.known_at >= fact.known_at):
         return None
     return _moved(fact, max(recorded_at, latest.known_at + INSTANT))

@@ -12,7 +12,7 @@ from feature_store.features import PRICES, RESULTS, FeatureSet, feature_set
 if TYPE_CHECKING:
     from training.dataset import Dataset
 
-LEARNING_VERSION: Final = 1
+LEARNING_VERSION: Final = 2
 """Raised whenever the code that learns, blends or calibrates gives other numbers: the same settings are another recipe
 then, and what the old code made counts as trained no more. A test writes the numbers of a small league down.
 """

@@ -7,7 +7,7 @@ each other.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import Final, NamedTuple
+from typing import Final
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy.special import gammaln, nbdtrik, ndtr, pdtrik
 
 from core.betting.odds import FloatArray
+from core.betting.regions import Cells, Region
 from core.errors import ValidationError
 
 SMALLEST_MEAN: Final = 0.05
@@ -27,8 +28,7 @@ TAIL: Final = 1e-10
 """A grid of goals ends where less than this is left above it: counts have heavier tails than a normal variable."""
 
 GOAL_STEP: Final = 4
-POINT_STEP: Final = 32
-"""Grids come in sizes that are multiples of this."""
+"""Grids of goals come in sizes that are multiples of this."""
 
 TILTING_STEPS: Final = 30
 TILTING_TOLERANCE: Final = 1e-10
@@ -48,38 +48,11 @@ class Outcome:
         return self.home / (self.home + self.away)
 
 
-class _Region(NamedTuple):
-    """Some of the scores: their mass, and their margins and totals weighted by it."""
-
-    mass: float
-    margin: float
-    total: float
-
-
-@dataclass(frozen=True, eq=False)
-class _Cells:
-    """Masses of all scores before they are moved to an outcome; they sum to 1."""
-
-    masses: FloatArray
-
-    @cached_property
-    def regions(self) -> tuple[_Region, _Region, _Region]:
-        """What the scores of a home win, of a draw and of an away win amount to."""
-        home, draw, away, home_margin, away_margin, *totals = (
-            _statistics(len(self.masses)) @ self.masses.ravel()
-        ).tolist()
-        return (
-            _Region(home, home_margin, totals[0]),
-            _Region(draw, 0.0, totals[1]),
-            _Region(away, away_margin, totals[2]),
-        )
-
-
 @dataclass(frozen=True, eq=False)
 class ScoreDistribution:
     """The joint distribution of both final scores: cells, and by how much the masses of each outcome were moved."""
 
-    _cells: _Cells
+    _cells: Cells
     _factors: tuple[float, float, float] = (1.0, 1.0, 1.0)
     """Of the scores that home wins, level ones, and those that away wins."""
     overtime_share: float | None = None
@@ -107,7 +80,7 @@ class ScoreDistribution:
     @classmethod
     def of(cls, grid: FloatArray) -> "ScoreDistribution":
         """``grid[h, a]`` is the probability that the home side ends on h and the away side on a; it sums to 1."""
-        return cls(_Cells(grid))
+        return cls(Cells(grid))
 
     @classmethod
     def of_points(
@@ -126,7 +99,7 @@ class ScoreDistribution:
         """
         total_mean = max(total_mean, abs(margin_mean))
         reach = TAIL_DEVIATIONS * max(margin_deviation, total_deviation)
-        size = _whole_steps(int(np.ceil((total_mean + abs(margin_mean) + 2 * reach) / 2)) + 2, POINT_STEP)
+        size = int(np.ceil((total_mean + abs(margin_mean) + 2 * reach) / 2)) + 2
         values = np.arange(-size + 1, size)
         margins = _discretised(values, margin_mean, margin_deviation)
         if len(margin_weights):
@@ -215,21 +188,8 @@ class ScoreDistribution:
         """Expected sum of both scores."""
         return sum(factor * region.total for factor, region in self._moved())
 
-    def _moved(self) -> Iterable[tuple[float, _Region]]:
+    def _moved(self) -> Iterable[tuple[float, Region]]:
         return zip(self._factors, self._cells.regions, strict=True)
-
-
-@lru_cache(maxsize=16)
-def _statistics(size: int) -> FloatArray:
-    """What is summed over a grid to know its regions, shape (8, size * size). Not to be written to.
-
-    Mass of home wins, draws and away wins; margin of home and away wins; total of home wins, draws and away wins.
-    """
-    home, away = np.indices((size, size), dtype=np.float64)
-    regions = home > away, home == away, home < away
-    margins, totals = home - away, home + away
-    sums = (*regions, regions[0] * margins, regions[2] * margins, *(region * totals for region in regions))
-    return np.array([one.ravel() for one in sums], dtype=np.float64)
 
 
 def _diagonals(grid: FloatArray) -> FloatArray:

@@ -291,4 +291,5 @@ class Forecaster:
 
 def log_softmax(scores: FloatArray) -> FloatArray:
     """Logarithms of probabilities that are proportional to exp(scores), over the last axis."""
-    return np.asarray(scores - np.logaddexp.reduce(scores, axis=-1, keepdims=True))
+    with np.errstate(invalid="ignore"):  # what is no number stays none, and whoever asked is told
+        return np.asarray(scores - np.logaddexp.reduce(scores, axis=-1, keepdims=True))

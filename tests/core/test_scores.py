@@ -111,6 +111,17 @@ def test_tilting_keeps_the_odds_between_scores_of_one_winner(scores: ScoreDistri
     assert tilted.grid[wins] / outcome.home == pytest.approx(scores.grid[wins] / scores.outcome.home, abs=1e-9)
 
 
+@given(scores=either, outcome=outcomes())
+def test_outcome_and_means_are_the_sums_over_the_grid(scores: ScoreDistribution, outcome: Outcome) -> None:
+    for one in (scores, scores.tilted(outcome)):
+        home, away = np.indices(one.grid.shape)
+        assert one.outcome.home == pytest.approx(one.grid[home > away].sum(), abs=1e-12)
+        assert one.outcome.draw == pytest.approx(one.grid[home == away].sum(), abs=1e-12)
+        assert one.outcome.away == pytest.approx(one.grid[home < away].sum(), abs=1e-12)
+        assert one.margin_mean == pytest.approx(((home - away) * one.grid).sum(), abs=1e-9)
+        assert one.total_mean == pytest.approx(((home + away) * one.grid).sum(), rel=1e-12)
+
+
 @given(scores=either)
 def test_tilting_to_where_it_stands_changes_nothing(scores: ScoreDistribution) -> None:
     assert scores.tilted(scores.outcome).grid == pytest.approx(scores.grid, abs=1e-12)

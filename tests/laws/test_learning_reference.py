@@ -21,7 +21,7 @@ from training.train import fit
 LEAGUES = Leagues(BUILT_IN)
 EPL, LALIGA, NFL = (LEAGUES.get(key) for key in ("EPL", "LALIGA", "NFL"))
 SIGNAL = ("rating_gap", "form_gap", "margin_slow", "total_slow", "rest_gap")
-REFERENCE_OF = 1
+REFERENCE_OF = 2
 REFERENCE: dict[str, float] = {
     "own: home": 0.6539034474097281,
     "own: away": 0.19578424966377694,
@@ -41,7 +41,7 @@ REFERENCE: dict[str, float] = {
     "priced: loss of elo": 0.9447587345121572,
     "pooled: home": 0.33063290965419095,
     "pooled: away": 0.46413462666813765,
-    "pooled: margin": -0.31723686949068175,
+    "pooled: margin": -0.3172363106049171,
     "pooled: total": 2.640598430777069,
     "pooled: interval": 0.0,
     "pooled: slope": 1.0,
