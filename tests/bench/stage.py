@@ -87,9 +87,9 @@ def _fill(engine: Engine, now: datetime) -> None:
     batch, day = Batch(), timedelta(days=1)
     pairs = [(home, away) for home in TEAMS for away in TEAMS if home != away]
     for number, (home, away) in enumerate(pairs * 2):
-        start = now - (800 - number) * day
+        start, season = now - (390 - number / 2) * day, 2023 + number // len(pairs)
         known = start - 10 * day
-        batch.games.append(_game(f"P{number}", home, away, start, known, "final"))
+        batch.games.append(_game(f"P{number}", home, away, start, known, "final", season))
         done = start + timedelta(hours=3)
         batch.results.append(Result(f"P{number}", done, done, (number * 7) % 4, (number * 5) % 3))
     for number, (home, away) in enumerate(pairs[:GAMES]):
@@ -101,8 +101,10 @@ def _fill(engine: Engine, now: datetime) -> None:
     build(engine, LEAGUE, now)
 
 
-def _game(game_id: str, home: str, away: str, start: datetime, known: datetime, status: Any) -> Game:
-    return Game(game_id, known, 2024, start, False, home, away, False, False, status)
+def _game(
+    game_id: str, home: str, away: str, start: datetime, known: datetime, status: Any, season: int = 2024
+) -> Game:
+    return Game(game_id, known, season, start, False, home, away, False, False, status)
 
 
 def deploy(engine: Engine, store: Path, number: int) -> None:
