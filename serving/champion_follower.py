@@ -157,9 +157,9 @@ class ChampionFollower:
             return
         champion = replace(loading.champion, generation=record.generation)
         self._warming.prepare(champion)
+        self._forgive(model)
         self._champions.put(champion)
         log.info("champion loaded", model=model, version=record.champion, generation=record.generation)
-        self._forgive(model)
 
     def _forgive(self, model: str) -> None:
         self.refusals = {name: refusal for name, refusal in self.refusals.items() if name != model}
