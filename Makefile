@@ -50,11 +50,11 @@ fix: setup ## format, and mend what the linter can mend
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: setup services ## timings: back-fill, feature build, requests beside a bare FastAPI; ARGS=real_path for the whole line
+bench: setup services ## timings beside yardsticks and other model servers; ARGS=online for a million archived games, ARGS=real_path for the whole line
 	@command -v wrk >/dev/null || $(call apt_install,wrk)
 	$(BIN)/python -m tests.bench $(ARGS)
 
-bench-models: setup ## forecasts of every league beside the anchors, into docs/results-models.md; ARGS="--tune 20" tunes too
+bench-models: setup ## forecasts of every league beside the anchors, into docs/results-models.md; ARGS="--tune 0" without tuning
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.bench.models $(ARGS)
 
 chaos: setup services ## break things under load and write docs/results-faults.md; ARGS="--scale 0.1 F1 F9" for a part

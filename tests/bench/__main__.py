@@ -1,6 +1,6 @@
 """``make bench``: every timing; ``make bench ARGS=archive``: one of them.
 
-The others: requests, search, peers, kernel, lean, real_path, margins, money.
+The others: online, requests, search, peers, kernel, lean, real_path, margins, money.
 """
 
 import sys
@@ -22,5 +22,5 @@ BENCHES = {
 }
 
 if __name__ == "__main__":
-    for name in sys.argv[1:] or ("archive", "features", "kernel", "requests", "search"):
+    for name in sys.argv[1:] or ("archive", "features", "kernel", "peers", "requests", "search"):
         BENCHES[name]()
