@@ -20,7 +20,7 @@ def fetch_bundle(version: Version, store: Path, tracking_uri: str, signer: Signe
     is needed and does not answer.
     """
     folder = store / version.bundle_sha256
-    _sound(version, folder, tracking_uri, lambda: verified(folder, version.bundle_sha256, signer))
+    _sound(version, folder, tracking_uri, lambda where: verified(where, version.bundle_sha256, signer))
     return folder
 
 
@@ -31,7 +31,7 @@ def sign_again(version: Version, store: Path, tracking_uri: str, signer: Signer)
     ExternalServiceError when MLflow does not answer. Our own copy is signed last: until then it is due.
     """
     folder = store / version.bundle_sha256
-    signature = _sound(version, folder, tracking_uri, lambda: due_signature(folder, version.bundle_sha256, signer))
+    signature = _sound(version, folder, tracking_uri, lambda where: due_signature(where, version.bundle_sha256, signer))
     if signature is None:
         return False
     _sign_copy(version, signature, tracking_uri)
@@ -39,18 +39,17 @@ def sign_again(version: Version, store: Path, tracking_uri: str, signer: Signer)
     return True
 
 
-def _sound(version: Version, folder: Path, tracking_uri: str, check: Callable[[], Found]) -> Found:
+def _sound(version: Version, folder: Path, tracking_uri: str, check: Callable[[Path], Found]) -> Found:
     """What the check finds, of MLflow's copy where there is none here or the check refuses it."""
     if not folder.is_dir():
         _download(version, folder, tracking_uri)
     try:
-        return check()
+        return check(folder)
     except SecurityError as damage:
         try:
-            _replace(version, folder, tracking_uri)
-        except ExternalServiceError:
+            return _replaced(version, folder, tracking_uri, check)
+        except (ExternalServiceError, SecurityError):
             raise damage from None
-        return check()
 
 
 def _download(version: Version, folder: Path, tracking_uri: str) -> None:
@@ -65,13 +64,19 @@ def _sign_copy(version: Version, signature: str, tracking_uri: str) -> None:
     Tracking(tracking_uri).sign_bundle(version, signature)
 
 
-def _replace(version: Version, folder: Path, tracking_uri: str) -> None:
-    """Fetch a fresh copy beside the damaged one, and only then let it take its place."""
+def _replaced(version: Version, folder: Path, tracking_uri: str, check: Callable[[Path], Found]) -> Found:
+    """Fetch a fresh copy beside the damaged one, and let it take its place only if the check accepts it."""
     fresh = folder.with_name(f".fresh-{folder.name}")
     shutil.rmtree(fresh, ignore_errors=True)
     _download(version, fresh, tracking_uri)
+    try:
+        found = check(fresh)
+    except SecurityError:
+        shutil.rmtree(fresh, ignore_errors=True)
+        raise
     if folder.is_symlink():
         folder.unlink()
     else:
         shutil.rmtree(folder)
     fresh.rename(folder)
+    return found

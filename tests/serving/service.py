@@ -60,7 +60,12 @@ class Running:
 def settings_for(database: Engine | URL, store: Path, **overrides: object) -> Settings:
     address = database if isinstance(database, URL) else database.url
     shown = address.render_as_string(hide_password=False)
-    ours = {"bundle_dir": store, "serving_dir": store.with_name(f"{store.name}-serving")}
+    nowhere = "http://127.0.0.1:1"  # what the environment names may be another test's registry, with versions of the same names
+    ours = {
+        "bundle_dir": store,
+        "serving_dir": store.with_name(f"{store.name}-serving"),
+        "mlflow_tracking_uri": nowhere,
+    }
     return load_settings(**{"_env_file": None, "database_url": shown, **ours, **overrides})
 
 
