@@ -82,6 +82,8 @@ def _materialized(engine: Engine, league: League, own: Path, now: datetime) -> M
         mark = None
     with reading(engine) as connection:
         revision = archive.newest_revision(connection, league.sport, league.key)
+        if mark is not None and _was_linked(connection, league):
+            mark = None  # a link moves rows between ids and starts: cheap to make anew, hard to follow
         first = _first_change(connection, league, mark)
     computed = 0
     if mark is None or first is not None:
@@ -150,6 +152,12 @@ def _first_change(connection: Connection, league: League, mark: _Mark | None) ->
     )
     moments = [min(start, max(known, result)) for known, result, start in connection.execute(said)]
     return min(moments, default=None)
+
+
+def _was_linked(connection: Connection, league: League) -> bool:
+    links = tables.game_links.c
+    row = sa.select(links.game_id).where(links.sport == league.sport, links.league == league.key).limit(1)
+    return connection.scalar(row) is not None
 
 
 def _parts(engine: Engine, league: League, first: datetime | None) -> list[_Part]:
