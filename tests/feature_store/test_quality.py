@@ -226,7 +226,9 @@ def test_what_was_accepted_stands_in_the_runs_tags(epl: League, sqlite_database:
         attempt("EPL-2017-home_wins")
     version = attempt("EPL-2017-home_wins", "EPL-2018-density")
     with sqlite3.connect(tmp_path / "mlflow.db") as store:
-        (told,) = store.execute("SELECT value FROM tags WHERE key = 'quality'").fetchone()
+        (told,) = store.execute(
+            "SELECT value FROM tags WHERE key = 'quality' AND run_uuid = ?", (version.run_id,)
+        ).fetchone()
     assert version.version == 1
     assert "accepted as EPL-2017-home_wins" in told
     assert "accepted as EPL-2018-density" in told
