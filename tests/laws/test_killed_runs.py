@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -76,7 +77,7 @@ def one_of_each_stretch(points: int) -> list[int]:
     """A point at random out of each of so many equal stretches: what is written last is not left out by chance."""
     random = Random(points)
     ends = [points * number // KILLS for number in range(KILLS + 1)]
-    return [random.randint(begin + 1, end) for begin, end in zip(ends, ends[1:], strict=False)]
+    return [random.randint(begin + 1, end) for begin, end in pairwise(ends)]
 
 
 def killed_at_random(
