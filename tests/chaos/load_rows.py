@@ -20,7 +20,10 @@ from tests.chaos.traffic import p99
 from tests.chaos.world import hot_games
 from tests.services import free_port
 from tests.serving.processes import Served
-from tests.serving.test_nginx import FORGETS_SECONDS, nginx
+from tests.serving.test_nginx import nginx
+
+BETWEEN_SECONDS = 1.0
+"""Of traffic before each restart and after the last."""
 
 LOST_SECONDS = 0.25
 """What a killed worker served since its last write is not logged (DECISIONS.md, 0028)."""
@@ -174,9 +177,9 @@ def rolling_restart(stage: Stage, scale: float, outcome: Outcome) -> None:
     with behind_nginx(stage, 1) as behind:
         with stage.load(port=behind.port) as load:
             for number in range(2 * rounds):
-                time.sleep(FORGETS_SECONDS)
+                time.sleep(BETWEEN_SECONDS)
                 drained.append(behind.replace(number % 2))
-            time.sleep(FORGETS_SECONDS)
+            time.sleep(BETWEEN_SECONDS)
         history = broken(stage, load.answers)
     outcome.traffic(load.answers, within=1_000, bare=load.bare)
     outcome.say(f"{len(drained)} instances replaced, drained in {max(drained):.1f} s at most")
