@@ -110,8 +110,8 @@ def fill(engine: Engine, cold: int) -> None:
     now, batch = datetime.now(UTC), Batch()
     pairs = [(home, away) for home in TEAMS for away in TEAMS if home != away]
     for number, (home, away) in enumerate(pairs * 2):
-        start = now - (800 - number) * DAY
-        batch.games.append(_game(f"P{number}", home, away, start, start - 10 * DAY, "final"))
+        start, season = now - (390 - number / 2) * DAY, 2023 + number // len(pairs)
+        batch.games.append(_game(f"P{number}", home, away, start, start - 10 * DAY, "final", season))
         done = start + timedelta(hours=3)
         batch.results.append(Result(f"P{number}", done, done, (number * 7) % 4, (number * 5) % 3))
     for number, (home, away) in enumerate(pairs[:GAMES]):
