@@ -16,7 +16,7 @@ from core.errors import ConflictError
 from feature_store import ladder, tables
 from feature_store.columns import columns_of
 from feature_store.facts import Batch
-from feature_store.features import EVERYTHING
+from feature_store.feature_sets import EVERYTHING
 from feature_store.league_state import LeagueState, Rung
 from feature_store.online import stored_row
 from feature_store.replay import climb, coming_rows

@@ -11,8 +11,9 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
@@ -30,7 +31,8 @@ from core.database import reading
 from core.errors import ValidationError
 from feature_store import archive, ladder, tables
 from feature_store.columns import Indices, columns_of
-from feature_store.features import EVERYTHING
+from feature_store.feature_sets import EVERYTHING
+from feature_store.game_links import links_of
 from feature_store.ladder import Step
 from feature_store.replay import Table, past_table, table_as_of
 
@@ -50,11 +52,13 @@ class Materialized:
 
 @dataclass(frozen=True)
 class _Mark:
-    """Up to where the files go: revision of the archive, moment of the run, and the features' fingerprint."""
+    """Up to where the files go: revision of the archive, moment of the run, the features' fingerprint, the links."""
 
     revision: int
     through: datetime
     version: str
+    links: str
+    """SHA-256 of the links that stood: another one moves rows between ids and starts."""
 
 
 @dataclass(frozen=True)
@@ -78,12 +82,11 @@ def materialize(engine: Engine, league: League, folder: Path, now: datetime) -> 
 def _materialized(engine: Engine, league: League, own: Path, now: datetime) -> Materialized:
     version = EVERYTHING.fingerprint(league.sport)
     mark = _read_mark(own)
-    if mark is not None and (mark.version != version or mark.through > now):
-        mark = None
     with reading(engine) as connection:
         revision = archive.newest_revision(connection, league.sport, league.key)
-        if mark is not None and _was_linked(connection, league):
-            mark = None  # a link moves rows between ids and starts: cheap to make anew, hard to follow
+        links = _links(connection, league)
+        if mark is not None and (mark.version != version or mark.through > now or mark.links != links):
+            mark = None
         first = _first_change(connection, league, mark)
     computed = 0
     if mark is None or first is not None:
@@ -91,7 +94,7 @@ def _materialized(engine: Engine, league: League, own: Path, now: datetime) -> M
             rows = _rows_of(engine, league, part, now)
             _replace(own, rows, part)
             computed += rows.num_rows
-    _write_mark(own, _Mark(revision, now, version))
+    _write_mark(own, _Mark(revision, now, version, links))
     return Materialized(league.key, computed, _count(own), own)
 
 
@@ -154,10 +157,9 @@ def _first_change(connection: Connection, league: League, mark: _Mark | None) ->
     return min(moments, default=None)
 
 
-def _was_linked(connection: Connection, league: League) -> bool:
-    links = tables.game_links.c
-    row = sa.select(links.game_id).where(links.sport == league.sport, links.league == league.key).limit(1)
-    return connection.scalar(row) is not None
+def _links(connection: Connection, league: League) -> str:
+    standing = links_of(connection, league.sport, league.key)
+    return sha256(json.dumps(sorted(standing.items())).encode()).hexdigest()
 
 
 def _parts(engine: Engine, league: League, first: datetime | None) -> list[_Part]:
@@ -265,7 +267,8 @@ def _read_mark(own: Path) -> _Mark | None:
     """None where there are no files, or none that can be gone on from."""
     try:
         content = json.loads((own / MARK).read_text())
-        return _Mark(content["revision"], datetime.fromisoformat(content["through"]), content["version"])
+        through = datetime.fromisoformat(content["through"])
+        return _Mark(content["revision"], through, content["version"], content["links"])
     except FileNotFoundError:
         return None
     except (ValueError, KeyError, TypeError):
@@ -276,6 +279,6 @@ def _read_mark(own: Path) -> _Mark | None:
 def _write_mark(own: Path, mark: _Mark) -> None:
     own.mkdir(parents=True, exist_ok=True)
     draft = own / f".{MARK}.{os.getpid()}"
-    content = {"revision": mark.revision, "through": mark.through.isoformat(), "version": mark.version}
+    content = asdict(mark) | {"through": mark.through.isoformat()}
     draft.write_text(json.dumps(content))
     draft.replace(own / MARK)

@@ -22,10 +22,11 @@ from core.errors import DataIntegrityError, ResourceNotFoundError, ServiceError
 from feature_store import tables
 from feature_store.columns import seconds
 from feature_store.facts import Game
-from feature_store.features import EVERYTHING, Columns, FeatureSet, Fixtures, Situation, as_columns, compute
+from feature_store.feature_sets import EVERYTHING, FeatureSet, compute
 from feature_store.league_state import LeagueState
 from feature_store.prices import PriceColumns, Prices
 from feature_store.rows import Row
+from feature_store.situation import Columns, Fixtures, Situation, as_columns
 from feature_store.state import Rules, enter, rules_of
 
 

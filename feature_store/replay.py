@@ -16,12 +16,13 @@ from core.betting.leagues import League
 from core.betting.odds import FloatArray
 from feature_store.columns import FactColumns, Indices, columns_of, seconds, starts_anew
 from feature_store.facts import Batch
-from feature_store.features import FeatureSet, Fixtures, Situation, as_columns, compute
+from feature_store.feature_sets import FeatureSet, compute
 from feature_store.fold import Asked, Folded, Plays, fold
 from feature_store.joins import consensus, last_known, moved
 from feature_store.league_state import LeagueState, Rung, initial_league
 from feature_store.prices import PriceColumns
 from feature_store.rows import Row
+from feature_store.situation import Fixtures, Situation, as_columns
 from feature_store.state import LEAGUE, TEAM, rules_of
 
 

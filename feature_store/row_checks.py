@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from math import isnan
 
-from feature_store.features import EVERYTHING
+from feature_store.feature_sets import EVERYTHING
 from feature_store.rows import Row
 
 

@@ -21,7 +21,7 @@ from core.settings import Settings, load_settings
 from core.signing import signer
 from feature_store import archive
 from feature_store.building import build
-from feature_store.features import EVERYTHING
+from feature_store.feature_sets import EVERYTHING
 from feature_store.sample import COUNTRIES, sample_batches
 from flows.jobs import shelf
 from flows.output import Output, table

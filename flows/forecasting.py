@@ -18,7 +18,7 @@ from core.registry.fetch import fetch_bundle
 from core.settings import Settings
 from core.signing import signer
 from feature_store import archive
-from feature_store.features import demanded_by
+from feature_store.feature_sets import demanded_by
 from feature_store.replay import coming_rows, past_rows
 from feature_store.rows import Row
 

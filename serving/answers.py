@@ -17,7 +17,7 @@ from core.betting.odds import decimal_to_american
 from core.betting.scores import Outcome
 from core.errors import ServiceError
 from core.registry.forecaster import Forecast
-from feature_store.features import EVERYTHING
+from feature_store.feature_sets import EVERYTHING
 from feature_store.online import OnlineRow
 from serving.champions import Champion
 from serving.levels import LEVELS, Level

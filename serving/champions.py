@@ -14,7 +14,7 @@ from core.registry.fetch import fetch_bundle
 from core.registry.forecaster import Forecast
 from core.settings import Settings
 from core.signing import signer
-from feature_store.features import FeatureSet, demanded_by
+from feature_store.feature_sets import FeatureSet, demanded_by
 from feature_store.online import OnlineRow
 from serving.trials import try_once
 

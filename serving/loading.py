@@ -9,7 +9,7 @@ from serving.champions import Champion, load_version
 
 
 class Loading(threading.Thread):
-    """Begun when made. Once it is no longer alive, there is a ``champion`` or an ``error``."""
+    """Begun when made. Once it is no longer alive, there is a ``champion`` or, but for a bug, an ``error``."""
 
     def __init__(self, settings: Settings, registered: Version, generation: int) -> None:
         super().__init__(name=f"loading-{registered.model}", daemon=True)
@@ -31,6 +31,3 @@ class Loading(threading.Thread):
             # The store cannot be written, or no process can be had: no fault of the bundle's, and it may pass.
             version = f"{self._registered.model} {self._registered.version}"
             self.error = ServiceError(f"{version} could not be loaded here: {error.strerror}.")
-        finally:
-            if self.champion is None and self.error is None:
-                self.error = ServiceError(f"Loading {self._registered.model} ended in a bug; the log has its trace.")

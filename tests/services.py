@@ -7,6 +7,7 @@ import socket
 import subprocess
 import tempfile
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -29,7 +30,7 @@ def free_port() -> int:
 
 
 @dataclass
-class Restartable:
+class Restartable(ABC):
     """A server that can be killed and started again on its port and its data."""
 
     port: int
@@ -61,9 +62,9 @@ class Restartable:
             except subprocess.TimeoutExpired:
                 self.kill()
 
+    @abstractmethod
     def answers(self) -> bool:
         """Whether it can be asked."""
-        raise NotImplementedError
 
 
 class MariaDb(Restartable):

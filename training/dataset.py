@@ -15,7 +15,7 @@ from core.errors import ServiceError
 from feature_store import archive
 from feature_store.columns import columns_of
 from feature_store.facts import Batch, Result
-from feature_store.features import EVERYTHING, FeatureSet
+from feature_store.feature_sets import EVERYTHING, FeatureSet
 from feature_store.replay import past_table
 from training.consensus import Moment, offered
 

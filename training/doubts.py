@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from feature_store.features import EVERYTHING
+from feature_store.feature_sets import EVERYTHING
 from training.dataset import Dataset
 from training.recipe import Recipe
 from training.splits import overlapping_seasons

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from core.betting.odds import FloatArray
 from core.errors import ServiceError
 from core.registry.held_out import HeldOut
-from feature_store.features import EVERYTHING
+from feature_store.feature_sets import EVERYTHING
 from training import metrics
 from training.walk import Forecasts
 

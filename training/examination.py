@@ -14,7 +14,7 @@ from core.betting.odds import FloatArray
 from core.registry.bundle import Bundle
 from core.registry.forecaster import Forecast, Forecaster
 from feature_store.facts import Batch
-from feature_store.features import FeatureSet
+from feature_store.feature_sets import FeatureSet
 from feature_store.replay import coming_rows
 from training.dataset import Dataset
 from training.gate import Check

@@ -15,7 +15,8 @@ from core.errors import ResourceNotFoundError, ValidationError
 from core.registry.held_out import HeldOut, pair
 from core.registry.runs import Noted
 from core.registry.tracking import Tracking
-from feature_store.features import CATALOGUE, feature_set
+from feature_store.feature_sets import feature_set
+from feature_store.features import CATALOGUE
 from training import metrics
 from training.dataset import load_dataset
 from training.gate import FEWEST_GAMES

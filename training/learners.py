@@ -18,7 +18,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 
 from core.betting.odds import FloatArray
 from core.registry.linear import Linear
-from feature_store.features import EVERYTHING
+from feature_store.feature_sets import EVERYTHING
 from feature_store.state import POINTS_PER_LOGIT, SCALE, rules_of
 from training.dataset import Dataset
 from training.recipe import MARKET, Recipe

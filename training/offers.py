@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from core.errors import DataIntegrityError
 from feature_store.columns import columns_of
 from feature_store.facts import Quote
-from feature_store.features import EVERYTHING, FeatureSet
+from feature_store.feature_sets import EVERYTHING, FeatureSet
 from feature_store.replay import past_table
 from training.consensus import Moment, Offers, offered
 from training.dataset import Dataset

@@ -25,7 +25,7 @@ from core.registry.deployment import Deployment, Version
 from core.registry.held_out import UNFAIR, HeldOut
 from core.registry.shelf import Shelf
 from core.registry.tracking import Tracking
-from feature_store.features import FeatureSet, demanded_by
+from feature_store.feature_sets import FeatureSet, demanded_by
 from training import metrics
 from training.dataset import Dataset, load_dataset
 from training.examination import examine

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from core.betting.leagues import nearest
 from core.errors import ResourceNotFoundError
-from feature_store.features import PRICES, RESULTS, FeatureSet, feature_set
+from feature_store.feature_sets import PRICES, RESULTS, FeatureSet, feature_set
 
 if TYPE_CHECKING:
     from training.dataset import Dataset

@@ -22,7 +22,7 @@ from core.registry.tracking import Tracking
 from core.registry.trial import try_bundle
 from core.signing import Signer
 from feature_store import snapshot_manifest
-from feature_store.features import EVERYTHING
+from feature_store.feature_sets import EVERYTHING
 from feature_store.quality import Flag, admit, examine_facts, examine_features
 from feature_store.twins import told_twice, twins
 from training.believing import believing

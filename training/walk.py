@@ -14,7 +14,7 @@ from sklearn.linear_model import LogisticRegression
 
 from core.betting.odds import FloatArray
 from core.betting.scores import Outcome
-from feature_store.features import EVERYTHING
+from feature_store.feature_sets import EVERYTHING
 from training.dataset import Dataset, refuse_one_ending
 from training.fitting import Fitted, Proof, assemble, learn, prove
 from training.learners import elo_outcome

@@ -41,7 +41,8 @@ def list_features(
 
 
 def _listed() -> list[Listed]:
-    from feature_store.features import CATALOGUE, FEATURE_SETS
+    from feature_store.feature_sets import FEATURE_SETS
+    from feature_store.features import CATALOGUE
 
     return [
         Listed(

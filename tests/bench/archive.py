@@ -18,7 +18,7 @@ from core.database import INSERT_BATCH, open_database
 from feature_store import archive, tables
 from feature_store.backfill import backfill
 from feature_store.facts import Batch
-from feature_store.features import EVERYTHING
+from feature_store.feature_sets import EVERYTHING
 from feature_store.replay import past_rows
 from feature_store.rows import Row
 from migrations import schema

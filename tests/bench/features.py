@@ -15,7 +15,7 @@ import numpy as np
 
 from core.betting.leagues import BUILT_IN, Leagues
 from feature_store.columns import FactColumns, GameColumns, QuoteColumns, ResultColumns
-from feature_store.features import EVERYTHING
+from feature_store.feature_sets import EVERYTHING
 from feature_store.replay import past_table
 
 DAY = 86_400.0

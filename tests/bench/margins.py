@@ -10,7 +10,7 @@ from core.betting.leagues import BUILT_IN, Leagues
 from core.betting.scores import Outcome, ScoreDistribution
 from core.registry.forecaster import Shape
 from feature_store.csv_archive import read_csv
-from feature_store.features import EVERYTHING
+from feature_store.feature_sets import EVERYTHING
 from tests.conftest import DEVELOPMENT_DATA
 from training.dataset import Dataset, dataset_of
 from training.margin_profile import profiled

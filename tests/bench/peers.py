@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from feature_store.features import FEATURE_SETS
+from feature_store.feature_sets import FEATURE_SETS
 from tests.bench import requests, stage
 from tests.bench.requests import Target
 from tests.bench.stage import Server

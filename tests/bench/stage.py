@@ -29,7 +29,7 @@ from core.signing import KEY_FILE, signer
 from feature_store import archive
 from feature_store.building import build
 from feature_store.facts import Batch, Game, Quote, Result
-from feature_store.features import FEATURE_SETS
+from feature_store.feature_sets import FEATURE_SETS
 from migrations import schema
 from serving.keys import create_key
 from tests.services import free_port

@@ -20,7 +20,7 @@ from core.signing import Signer, signer
 from feature_store import archive
 from feature_store.building import build
 from feature_store.facts import Batch, Quote, Result
-from feature_store.features import FEATURE_SETS
+from feature_store.feature_sets import FEATURE_SETS
 from tests.bench.stage import GAMES, LEAGUE, TEAMS, _game
 from tests.serving.models import forecaster, trees
 

@@ -7,7 +7,7 @@ import pytest
 
 from core.betting.leagues import BUILT_IN, Leagues
 from feature_store.facts import Batch, Game, Quote
-from feature_store.features import EVERYTHING
+from feature_store.feature_sets import EVERYTHING
 from feature_store.replay import coming_rows
 from tests.generated import FIRST_DAY
 

@@ -18,7 +18,7 @@ from core.signing import Signer
 from feature_store import archive
 from feature_store.csv_archive import read_csv
 from feature_store.facts import Batch, Game, Quote, Result
-from feature_store.features import EVERYTHING
+from feature_store.feature_sets import EVERYTHING
 from feature_store.quality import Flag, admit, examine_facts, examine_features
 from tests.conftest import NOW
 from tests.generated import FIRST_DAY

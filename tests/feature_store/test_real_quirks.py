@@ -13,7 +13,7 @@ from core.betting.leagues import BUILT_IN, Leagues
 from feature_store.bot_moments import guessed_season
 from feature_store.csv_archive import read_csv
 from feature_store.facts import Batch, Game
-from feature_store.features import EVERYTHING
+from feature_store.feature_sets import EVERYTHING
 from feature_store.replay import past_rows
 from feature_store.variants import Diaries
 from tests.feature_store.test_csv_archive import GOOD, only, read, row

@@ -10,7 +10,7 @@ from core.betting.leagues import Leagues
 from feature_store import archive, online
 from feature_store.building import build
 from feature_store.facts import Batch, Quote
-from feature_store.features import EVERYTHING
+from feature_store.feature_sets import EVERYTHING
 from feature_store.row_checks import why_not_served
 from tests.generated import FIRST_DAY, invented_facts
 

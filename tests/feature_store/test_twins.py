@@ -18,7 +18,7 @@ from feature_store import archive, tables
 from feature_store.aliases import record_alias
 from feature_store.building import build
 from feature_store.facts import Batch, Game, Result
-from feature_store.features import EVERYTHING
+from feature_store.feature_sets import EVERYTHING
 from feature_store.linking import link_games, list_links, unlink_game
 from feature_store.offline import materialize
 from feature_store.replay import past_rows
@@ -185,6 +185,20 @@ def test_linked_halves_are_the_whole_game_and_what_was_built_before_the_link_is_
         assert_materialized(Path(folder), archive.load(torn, EPL, END))
         for engine in (whole, torn, fresh):
             engine.dispose()
+
+
+def test_a_link_has_past_rows_made_anew_once_and_not_at_each_change_after_it(
+    sqlite_database: Engine, tmp_path: Path
+) -> None:
+    archive.record(sqlite_database, EPL, crowded_facts(5, games=60), source="test", recorded_at=FIRST_DAY)
+    halves, game_ids = split(5, archive.load(sqlite_database, EPL))
+    archive.record(sqlite_database, EPL, halves, source="test", recorded_at=FIRST_DAY)
+    materialize(sqlite_database, EPL, tmp_path, END)
+    assert materialize(sqlite_database, EPL, tmp_path, END).computed == 0
+    assert link_all(sqlite_database, game_ids)
+    linked = materialize(sqlite_database, EPL, tmp_path, END)
+    assert linked.computed == linked.rows
+    assert materialize(sqlite_database, EPL, tmp_path, END).computed == 0
 
 
 def test_a_result_told_under_both_ids_counts_once(sqlite_database: Engine) -> None:

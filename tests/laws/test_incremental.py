@@ -18,7 +18,7 @@ from core.database import open_database, reading, writing
 from feature_store import archive, building, ladder, offline, tables
 from feature_store.building import build
 from feature_store.facts import Batch
-from feature_store.features import EVERYTHING
+from feature_store.feature_sets import EVERYTHING
 from feature_store.offline import materialize, read_rows
 from feature_store.replay import past_rows
 from feature_store.rows import Row

@@ -21,7 +21,7 @@ from feature_store.building import build
 from feature_store.columns import columns_of, seconds
 from feature_store.csv_archive import read_csv
 from feature_store.facts import Batch, Quote
-from feature_store.features import EVERYTHING
+from feature_store.feature_sets import EVERYTHING
 from feature_store.replay import climb, coming_rows, past_rows, past_table, table_as_of
 from feature_store.rows import Row
 from feature_store.sample import sample_batches

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from core.betting.leagues import BUILT_IN, Leagues
-from feature_store.features import EVERYTHING, feature_set
+from feature_store.feature_sets import EVERYTHING, feature_set
 from tests.generated import invented_facts
 from training import recipe as recipes
 from training.dataset import Dataset, dataset_of

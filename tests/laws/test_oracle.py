@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from core.betting.leagues import BUILT_IN, Leagues
 from feature_store.facts import Batch
-from feature_store.features import EVERYTHING
+from feature_store.feature_sets import EVERYTHING
 from feature_store.replay import coming_rows, past_rows
 from feature_store.rows import Row
 from tests.crowded import crowded_facts

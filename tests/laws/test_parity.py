@@ -10,7 +10,7 @@ from core.betting.leagues import BUILT_IN, Leagues
 from feature_store import archive, online
 from feature_store.building import build
 from feature_store.columns import columns_of
-from feature_store.features import EVERYTHING, RESULTS, compute
+from feature_store.feature_sets import EVERYTHING, RESULTS, compute
 from feature_store.replay import Row, past_rows, table_as_of
 from feature_store.sample import sample_batches
 from tests.crowded import crowded_facts

@@ -7,9 +7,11 @@ import pytest
 
 from core.betting.leagues import BUILT_IN, Leagues
 from feature_store.facts import Game, Quote, Result
-from feature_store.features import CATALOGUE, EVERYTHING, FeatureSet, Situation
+from feature_store.feature_sets import EVERYTHING, FeatureSet
+from feature_store.features import CATALOGUE
 from feature_store.replay import coming_rows
 from feature_store.rows import Row
+from feature_store.situation import Situation
 from feature_store.state import rules_of
 from tests.generated import FIRST_DAY, invented_facts
 

@@ -19,7 +19,7 @@ from core.signing import Signer, signer
 from feature_store import archive
 from feature_store.building import build
 from feature_store.facts import Batch, Game, Quote, Result
-from feature_store.features import FEATURE_SETS, FeatureSet
+from feature_store.feature_sets import FEATURE_SETS, FeatureSet
 from tests.conftest import NOW
 
 LEAGUES = Leagues(BUILT_IN)

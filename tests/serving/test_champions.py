@@ -11,7 +11,7 @@ from sqlalchemy.engine import Engine
 
 from core.registry.deployment import Version, register, roll_back
 from core.settings import Settings
-from feature_store.features import RESULTS
+from feature_store.feature_sets import RESULTS
 from serving import loading
 from serving.champion_follower import ChampionFollower
 from serving.champions import Champion

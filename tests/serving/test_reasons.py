@@ -10,7 +10,8 @@ from sqlalchemy.engine import Engine
 from core.registry.deployment import deployment
 from core.registry.forecaster import Interval
 from core.settings import load_settings
-from feature_store.features import CATALOGUE, EVERYTHING, Feature
+from feature_store.feature_sets import EVERYTHING
+from feature_store.features import CATALOGUE, Feature
 from feature_store.online import OnlineRow, load_rows
 from serving.answers import document
 from serving.champions import Champion, load_champion

@@ -20,7 +20,7 @@ from core.signing import Signer
 from feature_store import archive
 from feature_store.archive import load as load_facts
 from feature_store.facts import Batch, Quote
-from feature_store.features import EVERYTHING
+from feature_store.feature_sets import EVERYTHING
 from feature_store.quality import examine_facts
 from feature_store.quote_checks import checked as believed
 from tests.conftest import NOW

@@ -8,7 +8,7 @@ import pytest
 from core.betting.leagues import BUILT_IN, Leagues
 from core.betting.odds import devig, overround
 from feature_store.facts import Batch, Game, Quote, Result
-from feature_store.features import EVERYTHING
+from feature_store.feature_sets import EVERYTHING
 from tests.conftest import NOW
 from training.consensus import Moment
 from training.dataset import Dataset, dataset_of

@@ -12,7 +12,7 @@ from core.betting.scores import Outcome, ScoreDistribution
 from core.registry.forecaster import Shape
 from feature_store.csv_archive import read_csv
 from feature_store.facts import Batch, Game, Result
-from feature_store.features import EVERYTHING
+from feature_store.feature_sets import EVERYTHING
 from tests.conftest import NOW
 from training.dataset import Dataset, dataset_of
 from training.fitting import assemble, learn

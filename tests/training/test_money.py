@@ -16,7 +16,7 @@ from core.betting.staking import StakingRules
 from core.errors import DataIntegrityError
 from feature_store.csv_archive import read_csv
 from feature_store.facts import Batch, Game, Quote, Result
-from feature_store.features import EVERYTHING, PRICES, RESULTS
+from feature_store.feature_sets import EVERYTHING, PRICES, RESULTS
 from feature_store.replay import coming_rows
 from tests.conftest import NOW
 from training.consensus import Offers

@@ -16,7 +16,7 @@ from core.registry.shelf import Shelf
 from core.registry.tracking import Tracking
 from core.signing import Signer
 from feature_store import archive
-from feature_store.features import feature_set
+from feature_store.feature_sets import feature_set
 from feature_store.sample import sample_batches
 from migrations import schema
 from training.promotion import promote, roll_back
@@ -92,7 +92,7 @@ def test_a_planted_worse_model_is_refused_and_a_planted_better_one_takes_over_an
 def test_a_bundle_of_other_features_than_the_codes_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     house = Installation(tmp_path)
     house.train(POOR)
-    monkeypatch.setattr("feature_store.features.STATE_VERSION", "another")
+    monkeypatch.setattr("feature_store.feature_sets.STATE_VERSION", "another")
     passed, failed, record = house.promote()
     assert (passed, failed, record.champion) == (False, ["same features"], None)
 
