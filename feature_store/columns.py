@@ -4,7 +4,7 @@ Game ids and team names are replaced by their place in sorted lists, moments by 
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -64,6 +64,9 @@ class QuoteColumns:
     total: FloatArray
     over: FloatArray
     """P(over the total line), the margin taken out; NaN where one of its two prices was not shown."""
+
+    shown: dict[int, FloatArray] = field(default_factory=dict)
+    """What ``joins`` makes of it, by the league's number of outcomes: every join asks for the same."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -56,14 +56,22 @@ def whole(quotes: QuoteColumns, *, outcomes: int) -> Flags:
 def _consensus(
     quotes: QuoteColumns, game: Indices, at: FloatArray, start: FloatArray, outcomes: int, which: int
 ) -> PriceColumns:
-    implied = _implied(quotes, outcomes)
-    booked = implied.sum(axis=1)
-    shown = np.column_stack((implied / booked[:, None], booked - 1, quotes.spread, quotes.total, quotes.over))
+    shown = _shown(quotes, outcomes)
     home, draw, away, overround, spread, total, over = _means_of_books(
         *_ranges(quotes.game, game), quotes.book, quotes.known, quotes.quoted, shown, at, start, which
     )
     draw = draw if outcomes == 3 else np.full(len(game), np.nan)
     return PriceColumns(home, draw, away, spread, total, over, overround)
+
+
+def _shown(quotes: QuoteColumns, outcomes: int) -> FloatArray:
+    """Each quote's markets side by side, made once: probabilities without the margin, the margin, lines, P(over)."""
+    if outcomes not in quotes.shown:
+        implied = _implied(quotes, outcomes)
+        booked = implied.sum(axis=1)
+        markets = (implied / booked[:, None], booked - 1, quotes.spread, quotes.total, quotes.over)
+        quotes.shown[outcomes] = np.column_stack(markets)
+    return quotes.shown[outcomes]
 
 
 def _implied(quotes: QuoteColumns, outcomes: int) -> FloatArray:
