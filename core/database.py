@@ -3,12 +3,12 @@
 import fcntl
 import re
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql, sqlite
@@ -214,43 +214,20 @@ def insert_new(connection: Connection, table: sa.Table, rows: Sequence[Mapping[s
         connection.execute(_insert_new(connection, table), [dict(row) for row in rows[start : start + INSERT_BATCH]])
 
 
-def insert_new_tuples(
-    connection: Connection, table: sa.Table, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]
-) -> None:
-    """``insert_new`` for many rows, as tuples in the order of ``columns``: twice as fast.
-
-    The statement is compiled once and the driver gets its parameters as they are, converted column by column.
-    """
-    style = "qmark" if connection.dialect.name == "sqlite" else "format"
-    positional: Dialect = type(connection.dialect)(paramstyle=style)  # type: ignore[call-arg]
-    compiled = _insert_new(connection, table).compile(dialect=positional, column_keys=list(columns))
-    order = [columns.index(name) for name in compiled.positiontup or ()]
-    processors = [_to_driver(table.c[columns[place]], connection.dialect) for place in order]
-    for start in range(0, len(rows), INSERT_BATCH):
-        told = list(zip(*rows[start : start + INSERT_BATCH], strict=True))
-        converted = [process(told[place]) for place, process in zip(order, processors, strict=True)]
-        connection.exec_driver_sql(str(compiled), list(zip(*converted, strict=True)))
-
-
 def _insert_new(connection: Connection, table: sa.Table) -> sqlite.Insert | mysql.Insert:
     if connection.dialect.name == "sqlite":
         return sqlite.insert(table).on_conflict_do_nothing()
-    # Not INSERT IGNORE, which would also swallow truncation; a column set to itself changes nothing.
+    return kept_as_it_is(mysql.insert(table))
+
+
+def kept_as_it_is(insert: mysql.Insert) -> mysql.Insert:
+    """The statement, leaving alone what has its key already.
+
+    Not INSERT IGNORE, which would also swallow truncation; a column set to itself changes nothing.
+    """
+    table = cast("sa.Table", insert.table)
     first_key = next(iter(table.primary_key.columns))
-    return mysql.insert(table).on_duplicate_key_update({first_key.name: first_key})
-
-
-def _to_driver(column: sa.Column[Any], dialect: Dialect) -> Callable[[Sequence[Any]], Iterable[Any]]:
-    """What turns a column's values into the driver's, each different one once."""
-    process = column.type.dialect_impl(dialect).bind_processor(dialect)
-    if process is None:
-        return lambda values: values
-
-    def convert(values: Sequence[Any]) -> Iterable[Any]:
-        drivers = {value: process(value) for value in set(values)}
-        return map(drivers.__getitem__, values)
-
-    return convert
+    return insert.on_duplicate_key_update({first_key.name: first_key})
 
 
 def upsert(connection: Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -20,7 +20,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
 from core.betting.leagues import League
-from core.database import insert_new, insert_new_tuples, reading, writing
+from core.bulk_insert import insert_new_tuples
+from core.database import insert_new, reading, writing
 from feature_store import tables
 from feature_store.facts import Batch, Game, Quote, Rejected, Result
 from feature_store.game_links import links_of, under_one_id, with_partners

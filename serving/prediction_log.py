@@ -17,7 +17,8 @@ import sqlalchemy as sa
 from cachetools import LRUCache
 from sqlalchemy.engine import Engine
 
-from core.database import UtcDateTime, insert_new_tuples, writing
+from core.bulk_insert import insert_new_tuples
+from core.database import UtcDateTime, writing
 from core.errors import DatabaseError
 from core.logs import get_logger
 from serving.answers import Served
@@ -33,8 +34,8 @@ BATCH: Final = 1_000
 REMEMBERED: Final = 5_000
 """Answers whose columns are remembered, and that are known to be in their table: popular ones are given often."""
 
-OF_ANSWER: Final = tuple(column.name for column in answers.columns)
-OF_SERVING: Final = tuple(column.name for column in predictions.columns if column.name != "id")
+OF_ANSWER: Final = tuple(str(column.name) for column in answers.columns)
+OF_SERVING: Final = ("served_id", "answer_id", "request_id", "served_at", "cache", "key_id", "shadow")
 COLUMNS: Final = frozenset((*OF_ANSWER, *OF_SERVING))
 MOMENTS: Final = tuple(
     column.name for table in (answers, predictions) for column in table.columns if isinstance(column.type, UtcDateTime)
@@ -45,6 +46,25 @@ SERVING_IN_ORDER: Final = itemgetter(*OF_SERVING)
 log = get_logger(__name__)
 
 Columns = dict[str, Any]
+
+
+class Row(NamedTuple):
+    """One served prediction as the tables hold it."""
+
+    serving: tuple[Any, ...]
+    """In the order of ``OF_SERVING``."""
+    answer: Columns
+    """By name; rows of the same answer share it."""
+
+    @property
+    def columns(self) -> Columns:
+        """All of it by name."""
+        return {**self.answer, **dict(zip(OF_SERVING, self.serving, strict=True))}
+
+    @classmethod
+    def of(cls, columns: Columns) -> "Row":
+        """From all its columns."""
+        return cls(SERVING_IN_ORDER(columns), {name: columns[name] for name in OF_ANSWER})
 
 
 class Entry(NamedTuple):
@@ -66,8 +86,8 @@ class PredictionLog:
         self._metrics = metrics
         self._capacity = capacity
         self._queue: deque[Entry] = deque()
-        self._batch: list[Columns] = []
-        self._said: LRUCache[tuple[bytes, datetime], Columns] = LRUCache(REMEMBERED)
+        self._batch: list[Row] = []
+        self._said: dict[tuple[bytes, datetime], Columns] = {}
         self._in_table: LRUCache[str, None] = LRUCache(REMEMBERED)
 
     def put(self, entry: Entry) -> None:
@@ -118,25 +138,24 @@ class PredictionLog:
 
     def _fill_batch(self) -> None:
         while self._queue and len(self._batch) < BATCH:
-            self._batch.append(self._columns(self._queue.popleft()))
+            self._batch.append(self._row(self._queue.popleft()))
 
-    def _columns(self, entry: Entry) -> Columns:
-        served = entry.served
+    def _row(self, entry: Entry) -> Row:
+        served, request_id, served_at, key_id, shadow = entry
+        answer = self._answer(served)
+        return Row((new_id(), answer["answer_id"], request_id, served_at, served.level, key_id, shadow), answer)
+
+    def _answer(self, served: Served) -> Columns:
+        """What is the same each time this very answer is given."""
         what = served.body, served.row.as_of
         answer = self._said.get(what)
         if answer is None:
-            answer = self._said[what] = _answer(served)
-        return {
-            "served_id": new_id(),
-            "request_id": entry.request_id,
-            "served_at": entry.served_at,
-            "cache": served.level,
-            "key_id": entry.key_id,
-            "shadow": entry.shadow,
-            **answer,
-        }
+            if len(self._said) >= REMEMBERED:
+                self._said.clear()
+            answer = self._said[what] = _columns(served)
+        return answer
 
-    def _written(self, batch: list[Columns]) -> bool:
+    def _written(self, batch: list[Row]) -> bool:
         try:
             self._insert(batch)
         except DatabaseError as error:
@@ -146,7 +165,7 @@ class PredictionLog:
             return all(self._written_alone(row) for row in batch)
         return True
 
-    def _written_alone(self, row: Columns) -> bool:
+    def _written_alone(self, row: Row) -> bool:
         """Write a row of a batch that the database, though it answers, would not take; drop it if it is the reason."""
         try:
             self._insert([row])
@@ -157,15 +176,16 @@ class PredictionLog:
             log.warning("the database refuses a served prediction", reason=error.message)
         return True
 
-    def _insert(self, batch: list[Columns]) -> None:
-        new = {row["answer_id"]: row for row in batch if row["answer_id"] not in self._in_table}
+    def _insert(self, batch: list[Row]) -> None:
+        told = {row.answer["answer_id"]: row.answer for row in batch}
+        new = {answer_id: answer for answer_id, answer in told.items() if answer_id not in self._in_table}
         with writing(self._engine) as connection:
-            insert_new_tuples(connection, answers, OF_ANSWER, [ANSWER_IN_ORDER(row) for row in new.values()])
-            insert_new_tuples(connection, predictions, OF_SERVING, [SERVING_IN_ORDER(row) for row in batch])
+            insert_new_tuples(connection, answers, OF_ANSWER, [ANSWER_IN_ORDER(answer) for answer in new.values()])
+            insert_new_tuples(connection, predictions, OF_SERVING, [row.serving for row in batch])
         self._in_table.update(dict.fromkeys(new))
 
-    def _put_aside(self, batch: list[Columns]) -> bool:
-        if not self._spool.append([orjson.dumps(row) for row in batch]):
+    def _put_aside(self, batch: list[Row]) -> bool:
+        if not self._spool.append([orjson.dumps(row.columns) for row in batch]):
             return False
         self._metrics.log_spooled.inc(len(batch))
         return True
@@ -195,19 +215,19 @@ def _refused(error: DatabaseError) -> bool:
     return isinstance(error.__cause__, sa.exc.DataError | sa.exc.IntegrityError)
 
 
-def _read(line: bytes) -> Columns | None:
+def _read(line: bytes) -> Row | None:
     """A row as ``_put_aside`` wrote it; None for anything else."""
     try:
         row = orjson.loads(line)
         if row.keys() != COLUMNS:
             return None
-        return {**row, **{name: datetime.fromisoformat(row[name]) for name in MOMENTS}}
+        return Row.of({**row, **{name: datetime.fromisoformat(row[name]) for name in MOMENTS}})
     except (ValueError, TypeError, AttributeError):
         return None
 
 
-def _answer(served: Served) -> Columns:
-    """The columns that are the same each time this very answer is given."""
+def _columns(served: Served) -> Columns:
+    """What the table of answers holds of this one."""
     body = orjson.loads(served.body)
     return {
         "answer_id": sha256(served.body + served.row.as_of.isoformat().encode()).hexdigest()[:32],

@@ -26,7 +26,9 @@ from feature_store.online import load_rows
 from migrations import schema
 from tests.services import mariadb_server
 
-TEAMS = 400
+TEAMS = 800
+"""Twice those that play on a day: who plays daily plays more games a season than serving believes."""
+
 GAMES_A_DAY = 200
 COMING = 50
 READS = 500
@@ -120,6 +122,7 @@ def read_online(engine: Engine, league: League) -> None:
     sa.event.listen(engine, "before_cursor_execute", lambda *arguments: asked.append(arguments[2]))
     rows = load_rows(engine, [league.key])
     queries = len(asked)
+    assert len(rows) == COMING, f"{len(rows)} games to come"
     times = [timed(lambda: load_rows(engine, [league.key])) * 1000 for _ in range(READS)]
     cut = quantiles(times, n=100)
     print(

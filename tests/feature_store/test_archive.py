@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from sqlalchemy.engine import Engine
 
 from core.betting.leagues import Leagues
-from core.database import insert_new_tuples, reading
+from core.bulk_insert import insert_new_tuples
+from core.database import reading
 from feature_store import archive, tables
 from feature_store.archive import Recorded, load, record
 from feature_store.facts import Batch, Game, Quote, Rejected, Result

@@ -13,7 +13,7 @@ import serving.prediction_log as module
 from core.database import open_database
 from core.errors import DatabaseError
 from serving.metrics import Metrics
-from serving.prediction_log import PredictionLog
+from serving.prediction_log import PredictionLog, Row
 from serving.spool import Sealed, Spool
 from tests.conftest import NOW
 
@@ -21,8 +21,8 @@ POINTS = ("line half written", "written, not said", "spooled", "half drained", "
 ROWS = 30
 
 
-def row(number: int) -> dict[str, Any]:
-    """A prediction as the table holds it."""
+def row(number: int, **other: Any) -> Row:
+    """A prediction as the tables hold it."""
     said = {
         "answer_id": f"a{number % 7}",
         "sport": "soccer",
@@ -33,7 +33,7 @@ def row(number: int) -> dict[str, Any]:
     }
     numbers = {"p_home": 0.5, "p_draw": 0.3, "p_away": 0.2, "margin": 0.1, "total": 2.5}
     who = {"served_id": f"id-{number}", "request_id": f"r{number}", "key_id": None, "cache": "local", "shadow": False}
-    return {**said, **numbers, **who, "features": "f" * 64, "as_of": NOW, "served_at": NOW}
+    return Row.of({**said, **numbers, **who, "features": "f" * 64, "as_of": NOW, "served_at": NOW, **other})
 
 
 class RowLog(PredictionLog):

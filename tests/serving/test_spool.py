@@ -133,7 +133,7 @@ def test_what_is_no_prediction_is_counted_and_does_not_stop_the_others(sqlite_da
 
 def test_a_row_that_the_database_never_takes_does_not_block_the_spool(mariadb_database: Engine, tmp_path: Path) -> None:
     log = log_over(mariadb_database, tmp_path)
-    log._put_aside([row(0), {**row(1), "league": "x" * 500}, row(2)])
+    log._put_aside([row(0), row(1, league="x" * 500), row(2)])
     while log.step():
         pass
     assert logged(mariadb_database) == ["id-0", "id-2"]

@@ -1,0 +1,125 @@
+"""Many rows at once arrive as they were, on SQLite and MariaDB."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from math import inf, nan
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy.engine import Engine, make_url
+
+from core.bulk_insert import insert_new_tuples
+from core.database import INSERT_BATCH, TABLE_OPTIONS, LongText, UtcDateTime, open_database, reading, writing
+from core.errors import DatabaseError, DataIntegrityError
+from tests.services import MariaDb
+
+METADATA = sa.MetaData()
+THINGS = sa.Table(
+    "told_things",
+    METADATA,
+    sa.Column("name", sa.String(40), primary_key=True),
+    sa.Column("label", sa.String(40), unique=True),
+    sa.Column("moment", UtcDateTime),
+    sa.Column("number", sa.Double),
+    sa.Column("whole", sa.BigInteger),
+    sa.Column("yes", sa.Boolean),
+    sa.Column("body", LongText),
+    **TABLE_OPTIONS,
+)
+COLUMNS = tuple(column.name for column in THINGS.columns)
+MOMENT = datetime(2024, 5, 1, 12, 0, 0, 123456, tzinfo=UTC)
+
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
+NUMBERS = st.floats(allow_nan=False, allow_infinity=False, allow_subnormal=False)
+MOMENTS = st.datetimes(datetime(1500, 1, 1), datetime(9000, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 - aware by timezones
+WHOLE = st.integers(-(2**63), 2**63 - 1)
+
+
+@pytest.fixture(params=["sqlite", "mariadb"])
+def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
+    """An otherwise empty database with the table of things."""
+    if request.param == "sqlite":
+        opened = open_database(make_url(f"sqlite:///{tmp_path}/things.db"))
+    else:
+        opened = open_database(request.getfixturevalue("mariadb").recreate("told_things"))
+    METADATA.create_all(opened)
+    yield opened
+    opened.dispose()
+
+
+def told(engine: Engine, *rows: tuple[Any, ...], columns: tuple[str, ...] = COLUMNS) -> None:
+    with writing(engine) as connection:
+        insert_new_tuples(connection, THINGS, columns, rows)
+
+
+def stored(engine: Engine) -> list[tuple[Any, ...]]:
+    with reading(engine) as connection:
+        return [tuple(row) for row in connection.execute(sa.select(THINGS).order_by(THINGS.c.name))]
+
+
+def row(name: str, **values: Any) -> tuple[Any, ...]:
+    return tuple({"name": name, **values}.get(column) for column in COLUMNS)
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.none(), MOMENTS | st.none(), NUMBERS | st.none(), WHOLE | st.none(), st.booleans() | st.none(), TEXTS
+        ),
+        max_size=10,
+    )
+)
+def test_what_is_told_comes_back_to_the_last_bit(engine: Engine, values: list[tuple[Any, ...]]) -> None:
+    with writing(engine) as connection:
+        connection.execute(sa.delete(THINGS))
+    rows = [(f"n{at:02}", *others) for at, others in enumerate(values)]
+    told(engine, *rows)
+    assert stored(engine) == rows
+
+
+@pytest.mark.parametrize("text", ["", "null", "'", '"', "\\", "%s %(x)s :rows", "a\x00b\n\t", "Atlético 🏈", "[1]", "{}"])
+def test_no_text_is_taken_for_anything_else(engine: Engine, text: str) -> None:
+    told(engine, row("a", label=text, body=text * 1_000))
+    assert stored(engine) == [row("a", label=text, body=text * 1_000)]
+
+
+def test_what_has_its_key_already_stays_as_it_is(engine: Engine) -> None:
+    told(engine, row("a", label="one", number=1.0))
+    told(engine, row("a", label="two", number=2.0), row("b", label="one"), row("c", label="three", number=4.0))
+    told(engine)
+    assert stored(engine) == [row("a", label="one", number=1.0), row("c", label="three", number=4.0)]
+
+
+def test_columns_may_come_in_any_order_and_in_part(engine: Engine) -> None:
+    told(engine, (3.5, "a", MOMENT), columns=("number", "name", "moment"))
+    assert stored(engine) == [row("a", number=3.5, moment=MOMENT)]
+
+
+def test_more_rows_than_a_batch_all_arrive(engine: Engine) -> None:
+    rows = [row(f"n{number:06}", whole=number) for number in range(2 * INSERT_BATCH + 1)]
+    told(engine, *rows)
+    assert stored(engine) == rows
+
+
+@pytest.mark.parametrize("number", [nan, inf, -inf])
+def test_a_number_that_is_none_is_refused_by_its_column(engine: Engine, number: float) -> None:
+    with pytest.raises(DataIntegrityError, match=r"told_things\.number"):
+        told(engine, row("a", number=1.0), row("b", number=number))
+    assert stored(engine) == []
+
+
+@pytest.mark.parametrize(
+    ("wrong", "named"),
+    [({"label": "x" * 41}, "label"), ({"whole": 2**70}, "64-bit"), ({"body": "half of a \ud800"}, "told_things")],
+)
+def test_what_does_not_fit_is_not_swallowed(mariadb: MariaDb, wrong: dict[str, Any], named: str) -> None:
+    engine = open_database(mariadb.recreate("told_things"))
+    METADATA.create_all(engine)
+    with pytest.raises((DatabaseError, DataIntegrityError), match=named):
+        told(engine, row("a"), row("b", **wrong))
+    assert stored(engine) == []
+    engine.dispose()
