@@ -7,22 +7,24 @@ the processor time and keeps other threads of the process waiting (measured: DEC
 
 import math
 from base64 import b64encode
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Final
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from functools import lru_cache
+from operator import itemgetter
+from typing import Any, Final, NamedTuple
 
 import orjson
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql, sqlite
 from sqlalchemy.engine import Connection, Dialect
 
-from core.database import INSERT_BATCH, kept_as_it_is
+from core.database import INSERT_BATCH, UtcDateTime, kept_as_it_is
 from core.errors import DataIntegrityError
-
-Values = Sequence[Any]
 
 # Base64 has nothing that the driver must escape, which it does character by character.
 TOLD: Final = "JSON_TABLE(CONVERT(FROM_BASE64(:rows) USING utf8mb4), '$[*]' COLUMNS ({columns})) AS told"
 COLUMN: Final = "c{place} {type} PATH '$[{place}]' ERROR ON ERROR"
+AS_JSON: Final = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_UTC_Z
 
 
 def insert_new_tuples(
@@ -30,60 +32,88 @@ def insert_new_tuples(
 ) -> None:
     """Insert the rows, tuples in the order of ``columns``, whose primary or unique key is not there yet.
 
-    Raises DataIntegrityError for what MySQL has no word for: a number that is none, or half of a character.
+    Raises DataIntegrityError for what MySQL has no word for: a number that is none, half of a character, or a moment
+    in no time zone.
     """
     insert = _into_sqlite if connection.dialect.name == "sqlite" else _into_mysql
-    converters = [_to_driver(table.c[name], connection.dialect) for name in columns]
+    kinds = [table.c[name] for name in columns]
     for start in range(0, len(rows), INSERT_BATCH):
-        by_column = zip(*rows[start : start + INSERT_BATCH], strict=True)
-        converted = (convert(values) for convert, values in zip(converters, by_column, strict=True))
-        insert(connection, table, columns, list(zip(*converted, strict=True)))
+        batch = rows[start : start + INSERT_BATCH]
+        for place, column in enumerate(kinds):
+            if isinstance(column.type, sa.Float):
+                _must_be_numbers(column, map(itemgetter(place), batch))
+        insert(connection, kinds, batch)
 
 
-def _into_sqlite(connection: Connection, table: sa.Table, columns: Sequence[str], rows: list[tuple[Any, ...]]) -> None:
-    """Compiled once, so that the driver gets the tuples as they are."""
-    statement = sqlite.insert(table).on_conflict_do_nothing()
-    compiled = statement.compile(dialect=sqlite.dialect(paramstyle="qmark"), column_keys=list(columns))
-    places = [columns.index(name) for name in compiled.positiontup or ()]
-    in_order = rows if places == sorted(places) else [tuple(row[place] for place in places) for row in rows]
-    connection.exec_driver_sql(str(compiled), in_order)
+def _must_be_numbers(column: sa.Column[Any], values: Iterable[float | None]) -> None:
+    if not all(map(math.isfinite, filter(None, values))):
+        raise DataIntegrityError(f"{column.table.name}.{column.name}: not a number, or an infinite one.")
 
 
-def _into_mysql(connection: Connection, table: sa.Table, columns: Sequence[str], rows: list[tuple[Any, ...]]) -> None:
-    told = ", ".join(COLUMN.format(place=place, type=_told_as(table.c[name])) for place, name in enumerate(columns))
-    selected = sa.select(*(sa.literal_column(f"told.c{place}") for place in range(len(columns))))
-    source = selected.select_from(sa.text(TOLD.format(columns=told)))
-    statement = mysql.insert(table).from_select(list(columns), source, include_defaults=False)
-    try:
-        body = orjson.dumps(rows, option=orjson.OPT_SERIALIZE_NUMPY)
-    except orjson.JSONEncodeError as error:
-        raise DataIntegrityError(f"{table.name}: a value that no column can hold: {error}.") from error
-    connection.execute(kept_as_it_is(statement), {"rows": b64encode(body).decode()})
+def _into_sqlite(connection: Connection, columns: list[sa.Column[Any]], rows: Sequence[tuple[Any, ...]]) -> None:
+    """Compiled once, so that the driver gets the tuples as they are, converted column by column."""
+    names = [column.name for column in columns]
+    statement = sqlite.insert(columns[0].table).on_conflict_do_nothing()
+    compiled = statement.compile(dialect=sqlite.dialect(paramstyle="qmark"), column_keys=names)
+    by_name = dict(zip(names, zip(*rows, strict=True), strict=True))
+    table = {column.name: _to_driver(column, connection.dialect, by_name[column.name]) for column in columns}
+    in_order = [table[name] for name in compiled.positiontup or ()]
+    connection.exec_driver_sql(str(compiled), list(zip(*in_order, strict=True)))
 
 
-def _told_as(column: sa.Column[Any]) -> str:
-    """The type in which a value is read from JSON; what the column is makes the rest of it, or refuses it."""
-    if isinstance(column.type, sa.Integer | sa.Boolean):
-        return "BIGINT"
-    return "DOUBLE" if isinstance(column.type, sa.Float) else "LONGTEXT"
-
-
-def _to_driver(column: sa.Column[Any], dialect: Dialect) -> Callable[[Values], Iterable[Any]]:
-    """What turns a column's values into the driver's, each different one once."""
-    if isinstance(column.type, sa.Float):
-        return lambda values: _numbers(column, values)
+def _to_driver(column: sa.Column[Any], dialect: Dialect, values: Sequence[Any]) -> Iterable[Any]:
+    """The driver's values for a column's, each different one made once."""
     process = column.type.dialect_impl(dialect).bind_processor(dialect)
     if process is None:
-        return lambda values: values
-
-    def convert(values: Values) -> Iterable[Any]:
-        drivers = {value: process(value) for value in set(values)}
-        return map(drivers.__getitem__, values)
-
-    return convert
+        return values
+    drivers = {value: process(value) for value in set(values)}
+    return map(drivers.__getitem__, values)
 
 
-def _numbers(column: sa.Column[Any], values: Values) -> Values:
-    if not all(map(math.isfinite, filter(None, values))):
-        raise DataIntegrityError(f"{column.table.name}.{column.name}: not a number, or an infinite one.", field=column.name)
-    return values
+def _into_mysql(connection: Connection, columns: list[sa.Column[Any]], rows: Sequence[tuple[Any, ...]]) -> None:
+    for place, column in enumerate(columns):
+        if isinstance(column.type, UtcDateTime) and not {row[place].tzinfo for row in rows if row[place]} <= {UTC}:
+            rows = [(*row[:place], _in_utc(column, row[place]), *row[place + 1 :]) for row in rows]
+    try:
+        body = orjson.dumps(rows, option=AS_JSON)
+    except orjson.JSONEncodeError as error:
+        name = columns[0].table.name
+        raise DataIntegrityError(f"{name}: a value that no column can hold: {error}.") from error
+    connection.exec_driver_sql(_statement(tuple(columns)), (b64encode(body).decode(),))
+
+
+@lru_cache(maxsize=64)
+def _statement(columns: tuple[sa.Column[Any], ...]) -> str:
+    """In the driver's own words, made once: it takes the library longer than reading a thousand rows."""
+    kinds = [_told_as(column) for column in columns]
+    told = ", ".join(COLUMN.format(place=place, type=kind.type) for place, kind in enumerate(kinds))
+    selected = sa.select(*(sa.literal_column(kind.value.format(f"told.c{place}")) for place, kind in enumerate(kinds)))
+    source = selected.select_from(sa.text(TOLD.format(columns=told)))
+    names = [column.name for column in columns]
+    statement = kept_as_it_is(mysql.insert(columns[0].table).from_select(names, source, include_defaults=False))
+    return str(statement.compile(dialect=mysql.dialect(paramstyle="format")))
+
+
+def _in_utc(column: sa.Column[Any], moment: datetime | None) -> datetime | None:
+    if moment is None:
+        return None
+    if moment.tzinfo is None:
+        raise DataIntegrityError(f"{column.table.name}.{column.name}: a moment without a time zone.")
+    return moment.astimezone(UTC)
+
+
+class _Told(NamedTuple):
+    """As what a value is read from JSON, and what it is in the column, which takes it or refuses it."""
+
+    type: str
+    value: str
+
+
+def _told_as(column: sa.Column[Any]) -> _Told:
+    if isinstance(column.type, sa.Boolean):
+        return _Told("VARCHAR(5)", "{} = 'true'")
+    if isinstance(column.type, sa.Integer):
+        return _Told("BIGINT", "{}")
+    if isinstance(column.type, sa.Float):
+        return _Told("DOUBLE", "{}")
+    return _Told("LONGTEXT", "TRIM(TRAILING 'Z' FROM {})" if isinstance(column.type, UtcDateTime) else "{}")

@@ -73,14 +73,21 @@ def write_lines(name: str, event: str, lines: Iterable[tuple[float, Mapping[str,
             get_logger(name).info(event, **fields)
         return
     record = logger.makeRecord(name, logging.INFO, "", 0, "", (), None, extra={"is_written": True})
-    head = {"event": event, "level": "info", "logger": name}
-    stamped = ({**head, "timestamp": _moment(record.created - ago), **fields} for ago, fields in lines)
-    record.msg = b"\n".join(orjson.dumps(line, option=orjson.OPT_UTC_Z) for line in stamped).decode()
+    head = orjson.dumps({"event": event, "level": "info", "logger": name})[:-1]
+    stamps: dict[int, bytes] = {}
+    written = []
+    for ago, fields in lines:
+        milliseconds = int((record.created - ago) * 1000)
+        stamp = stamps.get(milliseconds)
+        if stamp is None:
+            stamp = stamps[milliseconds] = b'%b,"timestamp":"%b",' % (head, _moment(milliseconds))
+        written.append(stamp + orjson.dumps(fields)[1:])
+    record.msg = b"\n".join(written).decode()
     logger.handle(record)
 
 
-def _moment(seconds: float) -> datetime:
-    return datetime.fromtimestamp(seconds, UTC)
+def _moment(milliseconds: int) -> bytes:
+    return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="milliseconds")[:-6].encode() + b"Z"
 
 
 def configure_logs(settings: Settings) -> None:

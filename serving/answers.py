@@ -6,7 +6,7 @@ the body came from, is appended when it is answered, without decoding it.
 
 import math
 from copy import copy
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any, Final, Literal
 
@@ -45,6 +45,9 @@ ENDINGS: Final = {
 
 AS_JSON: Final = (b"content-type", b"application/json")
 REVALIDATED: Final = (b"cache-control", b"private, no-cache")
+
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND: Final = timedelta(microseconds=1)
 
 EXPERIENCE: Final = EVERYTHING.names.index("experience")
 
@@ -156,7 +159,7 @@ class Served:
     """One prediction on its way out. What two answers have in common is written once."""
 
     __slots__ = (
-        *("_headers", "_opening", "_tag", "away", "body", "checked_at", "features"),
+        *("_headers", "_opening", "_tag", "answer_id", "away", "body", "checked_at", "features"),
         *("generation", "level", "model", "row", "version"),
     )
 
@@ -176,6 +179,8 @@ class Served:
         moments = orjson.dumps({"as_of": row.as_of, "checked_at": checked_at}, option=orjson.OPT_UTC_Z)
         self._opening = b"".join((body[:-1], b",", moments[1:-1], b',"age_s":'))
         self._tag = sha256(body).hexdigest()[:24]
+        self.answer_id = f"{self._tag[:16]}{(row.as_of - EPOCH) // MICROSECOND:016x}"
+        """The same for the same body of the same moment's data, whoever answers."""
         self._headers: dict[tuple[bool, bool], Headers] = {}
 
     def at_level(self, level: Level) -> "Served":

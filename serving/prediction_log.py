@@ -7,8 +7,8 @@ that writing it twice changes nothing: a process may die between any two steps, 
 """
 
 from collections import deque
+from collections.abc import Iterable, Iterator
 from datetime import datetime
-from hashlib import sha256
 from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
@@ -38,43 +38,48 @@ OF_ANSWER: Final = tuple(str(column.name) for column in answers.columns)
 OF_SERVING: Final = ("served_id", "answer_id", "request_id", "served_at", "cache", "key_id", "shadow")
 COLUMNS: Final = frozenset((*OF_ANSWER, *OF_SERVING))
 MOMENTS: Final = tuple(
-    column.name for table in (answers, predictions) for column in table.columns if isinstance(column.type, UtcDateTime)
+    str(column.name)
+    for table in (answers, predictions)
+    for column in table.columns
+    if isinstance(column.type, UtcDateTime)
 )
 ANSWER_IN_ORDER: Final = itemgetter(*OF_ANSWER)
 SERVING_IN_ORDER: Final = itemgetter(*OF_SERVING)
+ANSWER_ID: Final = itemgetter(OF_SERVING.index("answer_id"))
 
 log = get_logger(__name__)
 
 Columns = dict[str, Any]
+Serving = tuple[Any, ...]
+"""To whom and when, in the order of ``OF_SERVING``."""
 
 
-class Row(NamedTuple):
-    """One served prediction as the tables hold it."""
+class Batch(NamedTuple):
+    """Served predictions on their way to the tables."""
 
-    serving: tuple[Any, ...]
-    """In the order of ``OF_SERVING``."""
-    answer: Columns
-    """By name; rows of the same answer share it."""
-
-    @property
-    def columns(self) -> Columns:
-        """All of it by name."""
-        return {**self.answer, **dict(zip(OF_SERVING, self.serving, strict=True))}
+    servings: list[Serving]
+    said: dict[str, Columns]
+    """What they refer to, by answer id."""
 
     @classmethod
-    def of(cls, columns: Columns) -> "Row":
-        """From all its columns."""
-        return cls(SERVING_IN_ORDER(columns), {name: columns[name] for name in OF_ANSWER})
+    def of(cls, rows: Iterable[Columns]) -> "Batch":
+        """From rows with all columns of both tables."""
+        batch = cls([], {})
+        for row in rows:
+            batch.servings.append(SERVING_IN_ORDER(row))
+            batch.said[row["answer_id"]] = {name: row[name] for name in OF_ANSWER}
+        return batch
 
+    def rows(self) -> Iterator[Columns]:
+        """All columns of both tables."""
+        for serving in self.servings:
+            yield {**self.said[ANSWER_ID(serving)], **dict(zip(OF_SERVING, serving, strict=True))}
 
-class Entry(NamedTuple):
-    """One served prediction: to whom, when, and what; a ``shadow`` is what a challenger would have answered."""
-
-    served: Served
-    request_id: str
-    served_at: datetime
-    key_id: str | None
-    shadow: bool = False
+    def singly(self) -> Iterator["Batch"]:
+        """Each by itself."""
+        for serving in self.servings:
+            answer_id = ANSWER_ID(serving)
+            yield Batch([serving], {answer_id: self.said[answer_id]})
 
 
 class PredictionLog:
@@ -85,22 +90,28 @@ class PredictionLog:
         self._spool = spool
         self._metrics = metrics
         self._capacity = capacity
-        self._queue: deque[Entry] = deque()
-        self._batch: list[Row] = []
-        self._said: dict[tuple[bytes, datetime], Columns] = {}
+        self._queue: deque[tuple[Serving, Served]] = deque()
+        self._batch = Batch([], {})
+        self._said: dict[str, Columns] = {}
         self._in_table: LRUCache[str, None] = LRUCache(REMEMBERED)
 
-    def put(self, entry: Entry) -> None:
-        """Keep a prediction for writing; counted as dropped if too many wait already."""
+    def put(
+        self, served: Served, request_id: str, served_at: datetime, key_id: str | None, *, shadow: bool = False
+    ) -> None:
+        """Keep a prediction for writing; counted as dropped if too many wait already.
+
+        ``shadow`` is what a challenger would have answered.
+        """
         if len(self._queue) < self._capacity:
-            self._queue.append(entry)
+            serving = (new_id(), served.answer_id, request_id, served_at, served.level, key_id, shadow)
+            self._queue.append((serving, served))
         else:
             self._metrics.log_dropped.inc()
 
     @property
     def depth(self) -> int:
         """Predictions in memory: neither in the database nor on the disk yet."""
-        return len(self._queue) + len(self._batch)
+        return len(self._queue) + len(self._batch.servings)
 
     @property
     def _is_behind(self) -> bool:
@@ -117,19 +128,19 @@ class PredictionLog:
         What neither takes is kept in memory and tried again.
         """
         self._fill_batch()
-        if not self._batch or self._written(self._batch):
-            self._batch = []
+        if not self._batch.servings or self._written(self._batch):
+            self._batch = Batch([], {})
             return self._drain() or self._is_behind
         if self._put_aside(self._batch):
-            self._batch = []
+            self._batch = Batch([], {})
             return self._is_behind
         return False
 
     def flush(self) -> None:
         """Bring all that waits to where it is kept, at the end of the process; what nobody takes is counted."""
         self._fill_batch()
-        while self._batch and (self._written(self._batch) or self._put_aside(self._batch)):
-            self._batch = []
+        while self._batch.servings and (self._written(self._batch) or self._put_aside(self._batch)):
+            self._batch = Batch([], {})
             self._fill_batch()
         self._spool.seal()
         if self.depth:
@@ -137,38 +148,35 @@ class PredictionLog:
             log.warning("neither database nor disk takes them; served predictions were not logged", count=self.depth)
 
     def _fill_batch(self) -> None:
-        while self._queue and len(self._batch) < BATCH:
-            self._batch.append(self._row(self._queue.popleft()))
+        room = min(len(self._queue), BATCH - len(self._batch.servings))
+        taken = [self._queue.popleft() for _ in range(room)]
+        self._batch.servings.extend([serving for serving, _ in taken])
+        for served in {served for _, served in taken}:
+            self._batch.said[served.answer_id] = self._columns(served)
 
-    def _row(self, entry: Entry) -> Row:
-        served, request_id, served_at, key_id, shadow = entry
-        answer = self._answer(served)
-        return Row((new_id(), answer["answer_id"], request_id, served_at, served.level, key_id, shadow), answer)
-
-    def _answer(self, served: Served) -> Columns:
+    def _columns(self, served: Served) -> Columns:
         """What is the same each time this very answer is given."""
-        what = served.body, served.row.as_of
-        answer = self._said.get(what)
-        if answer is None:
+        columns = self._said.get(served.answer_id)
+        if columns is None:
             if len(self._said) >= REMEMBERED:
                 self._said.clear()
-            answer = self._said[what] = _columns(served)
-        return answer
+            columns = self._said[served.answer_id] = _columns(served)
+        return columns
 
-    def _written(self, batch: list[Row]) -> bool:
+    def _written(self, batch: Batch) -> bool:
         try:
             self._insert(batch)
         except DatabaseError as error:
             self._in_table.clear()
             if not _refused(error):
                 return False
-            return all(self._written_alone(row) for row in batch)
+            return all(self._written_alone(one) for one in batch.singly())
         return True
 
-    def _written_alone(self, row: Row) -> bool:
+    def _written_alone(self, one: Batch) -> bool:
         """Write a row of a batch that the database, though it answers, would not take; drop it if it is the reason."""
         try:
-            self._insert([row])
+            self._insert(one)
         except DatabaseError as error:
             if not _refused(error):
                 return False
@@ -176,18 +184,17 @@ class PredictionLog:
             log.warning("the database refuses a served prediction", reason=error.message)
         return True
 
-    def _insert(self, batch: list[Row]) -> None:
-        told = {row.answer["answer_id"]: row.answer for row in batch}
-        new = {answer_id: answer for answer_id, answer in told.items() if answer_id not in self._in_table}
+    def _insert(self, batch: Batch) -> None:
+        new = {answer_id: columns for answer_id, columns in batch.said.items() if answer_id not in self._in_table}
         with writing(self._engine) as connection:
-            insert_new_tuples(connection, answers, OF_ANSWER, [ANSWER_IN_ORDER(answer) for answer in new.values()])
-            insert_new_tuples(connection, predictions, OF_SERVING, [row.serving for row in batch])
+            insert_new_tuples(connection, answers, OF_ANSWER, [ANSWER_IN_ORDER(columns) for columns in new.values()])
+            insert_new_tuples(connection, predictions, OF_SERVING, batch.servings)
         self._in_table.update(dict.fromkeys(new))
 
-    def _put_aside(self, batch: list[Row]) -> bool:
-        if not self._spool.append([orjson.dumps(row.columns) for row in batch]):
+    def _put_aside(self, batch: Batch) -> bool:
+        if not self._spool.append([orjson.dumps(row) for row in batch.rows()]):
             return False
-        self._metrics.log_spooled.inc(len(batch))
+        self._metrics.log_spooled.inc(len(batch.servings))
         return True
 
     def _drain(self) -> bool:
@@ -200,7 +207,7 @@ class PredictionLog:
                 return False
             rows = [row for row in map(_read, file.lines) if row is not None]
             for start in range(0, len(rows), BATCH):
-                if not self._written(rows[start : start + BATCH]):
+                if not self._written(Batch.of(rows[start : start + BATCH])):
                     return False
             file.delete()
         if damaged := len(file.lines) - len(rows):
@@ -215,13 +222,13 @@ def _refused(error: DatabaseError) -> bool:
     return isinstance(error.__cause__, sa.exc.DataError | sa.exc.IntegrityError)
 
 
-def _read(line: bytes) -> Row | None:
+def _read(line: bytes) -> Columns | None:
     """A row as ``_put_aside`` wrote it; None for anything else."""
     try:
         row = orjson.loads(line)
         if row.keys() != COLUMNS:
             return None
-        return Row.of({**row, **{name: datetime.fromisoformat(row[name]) for name in MOMENTS}})
+        return {**row, **{name: datetime.fromisoformat(row[name]) for name in MOMENTS}}
     except (ValueError, TypeError, AttributeError):
         return None
 
@@ -230,7 +237,7 @@ def _columns(served: Served) -> Columns:
     """What the table of answers holds of this one."""
     body = orjson.loads(served.body)
     return {
-        "answer_id": sha256(served.body + served.row.as_of.isoformat().encode()).hexdigest()[:32],
+        "answer_id": served.answer_id,
         "sport": served.row.sport,
         "league": served.row.league,
         "game_id": served.row.game.game_id,

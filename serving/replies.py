@@ -11,7 +11,6 @@ from core.errors import DbsbmError
 from serving.answers import AS_JSON, REVALIDATED, Served
 from serving.errors import problem_of
 from serving.etags import names
-from serving.prediction_log import Entry
 from serving.security import Header, Headers
 from serving.shapes import GameRef
 from serving.state import Service
@@ -106,6 +105,6 @@ def _prediction(service: Service, trace: Trace, served: Served, now: datetime) -
 def record(service: Service, trace: Trace, served: Served, now: datetime) -> None:
     """Count and log a prediction that is about to be served."""
     service.metrics.count_prediction(served.level)
-    service.log.put(Entry(served, trace.request_id, now, trace.key_id))
+    service.log.put(served, trace.request_id, now, trace.key_id)
     if service.shadow is not None:
         service.shadow.put(served, trace.request_id, now)

@@ -8,6 +8,9 @@ from typing import Final, TypedDict
 from core.logs import write_lines
 
 FLUSH_SECONDS: Final = 0.05
+AT_ONCE: Final = 100
+"""Lines that are written without waiting for others: more of them would hold the loop up for milliseconds."""
+
 NAME: Final = "serving.requests"
 
 
@@ -31,16 +34,22 @@ class RequestLog:
         """``on_flush`` is called each time lines are written: for what else is better done for many at once."""
         self._on_flush = on_flush
         self._waiting: list[tuple[float, Line]] = []
+        self._due: asyncio.TimerHandle | None = None
 
     def add(self, line: Line) -> None:
         """Keep a line; written soon, whatever happens to the loop in an orderly way."""
         self._waiting.append((time.monotonic(), line))
-        if len(self._waiting) == 1:
-            asyncio.get_running_loop().call_later(FLUSH_SECONDS, self.flush)
+        if self._due is None:
+            self._due = asyncio.get_running_loop().call_later(FLUSH_SECONDS, self.flush)
+        elif len(self._waiting) >= AT_ONCE:
+            self.flush()
 
     def flush(self) -> None:
         """Write what waits."""
         lines, self._waiting = self._waiting, []
+        if self._due is not None:
+            self._due.cancel()
+            self._due = None
         now = time.monotonic()
         self._on_flush()
         write_lines(NAME, "request", [(now - at, line) for at, line in lines])

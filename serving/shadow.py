@@ -21,7 +21,7 @@ from serving.champions import Champion, load_version
 from serving.metrics import Metrics
 from serving.overload import Load
 from serving.predicting import computed
-from serving.prediction_log import Entry, PredictionLog
+from serving.prediction_log import PredictionLog
 
 CAPACITY: Final = 2_000
 AT_ONCE: Final = 200
@@ -142,5 +142,5 @@ class Shadow:
             self._metrics.shadows.labels("failed").inc()
             log.warning("challenger failed", model=seen.served.model, reason=str(error))
             return
-        self._predictions.put(Entry(shadow, seen.request_id, seen.served_at, None, shadow=True))
+        self._predictions.put(shadow, seen.request_id, seen.served_at, None, shadow=True)
         self._metrics.shadows.labels("logged").inc()

@@ -1,7 +1,7 @@
 """Many rows at once arrive as they were, on SQLite and MariaDB."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from math import inf, nan
 from pathlib import Path
 from typing import Any
@@ -81,7 +81,9 @@ def test_what_is_told_comes_back_to_the_last_bit(engine: Engine, values: list[tu
     assert stored(engine) == rows
 
 
-@pytest.mark.parametrize("text", ["", "null", "'", '"', "\\", "%s %(x)s :rows", "a\x00b\n\t", "Atlético 🏈", "[1]", "{}"])
+@pytest.mark.parametrize(
+    "text", ["", "null", "'", '"', "\\", "%s %(x)s :rows", "a\x00b\n\t", "Atlético 🏈", "[1]", "{}"]
+)
 def test_no_text_is_taken_for_anything_else(engine: Engine, text: str) -> None:
     told(engine, row("a", label=text, body=text * 1_000))
     assert stored(engine) == [row("a", label=text, body=text * 1_000)]
@@ -103,6 +105,18 @@ def test_more_rows_than_a_batch_all_arrive(engine: Engine) -> None:
     rows = [row(f"n{number:06}", whole=number) for number in range(2 * INSERT_BATCH + 1)]
     told(engine, *rows)
     assert stored(engine) == rows
+
+
+@pytest.mark.parametrize("moment", [MOMENT, MOMENT.astimezone(timezone(timedelta(hours=-4))), MOMENT.replace(fold=1)])
+def test_a_moment_of_any_zone_comes_back_in_utc(engine: Engine, moment: datetime) -> None:
+    told(engine, row("a", moment=moment), row("b", moment=MOMENT), row("c"))
+    assert stored(engine) == [row("a", moment=MOMENT), row("b", moment=MOMENT), row("c")]
+
+
+def test_a_moment_of_no_zone_is_refused(engine: Engine) -> None:
+    with pytest.raises((DataIntegrityError, ValueError), match="without a time zone"):
+        told(engine, row("a", moment=MOMENT.replace(tzinfo=None)))
+    assert stored(engine) == []
 
 
 @pytest.mark.parametrize("number", [nan, inf, -inf])

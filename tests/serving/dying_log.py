@@ -5,7 +5,7 @@ import signal
 import sys
 from io import FileIO
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy.engine import make_url
 
@@ -13,7 +13,7 @@ import serving.prediction_log as module
 from core.database import open_database
 from core.errors import DatabaseError
 from serving.metrics import Metrics
-from serving.prediction_log import PredictionLog, Row
+from serving.prediction_log import Batch, Columns, PredictionLog
 from serving.spool import Sealed, Spool
 from tests.conftest import NOW
 
@@ -21,7 +21,7 @@ POINTS = ("line half written", "written, not said", "spooled", "half drained", "
 ROWS = 30
 
 
-def row(number: int, **other: Any) -> Row:
+def row(number: int) -> Columns:
     """A prediction as the tables hold it."""
     said = {
         "answer_id": f"a{number % 7}",
@@ -33,18 +33,26 @@ def row(number: int, **other: Any) -> Row:
     }
     numbers = {"p_home": 0.5, "p_draw": 0.3, "p_away": 0.2, "margin": 0.1, "total": 2.5}
     who = {"served_id": f"id-{number}", "request_id": f"r{number}", "key_id": None, "cache": "local", "shadow": False}
-    return Row.of({**said, **numbers, **who, "features": "f" * 64, "as_of": NOW, "served_at": NOW, **other})
+    return {**said, **numbers, **who, "features": "f" * 64, "as_of": NOW, "served_at": NOW}
+
+
+class _Answered(NamedTuple):
+    answer_id: str
 
 
 class RowLog(PredictionLog):
     """A log that is given rows."""
 
-    def _fill_batch(self) -> None:
-        while self._queue and len(self._batch) < module.BATCH:
-            self._batch.append(self._queue.popleft())  # type: ignore[arg-type]
+    def put_row(self, given: Columns) -> None:
+        (serving,), said = Batch.of([given])
+        if len(self._queue) < self._capacity:
+            self._said.update(said)
+            self._queue.append((serving, _Answered(given["answer_id"])))  # type: ignore[arg-type]
+        else:
+            self._metrics.log_dropped.inc()
 
 
-def log_over(engine: Any, folder: Path, *, limit: int = 10**6, capacity: int = 1_000) -> PredictionLog:
+def log_over(engine: Any, folder: Path, *, limit: int = 10**6, capacity: int = 1_000) -> RowLog:
     return RowLog(engine, Spool(folder, limit, file_bytes=2_000), Metrics(), capacity)
 
 
@@ -77,7 +85,7 @@ def main(point: str, database: str, folder: Path) -> None:
             Spool._write = half  # type: ignore[method-assign]
         if number == ROWS // 2 and point == "written, not said":
             dies(Spool, "_write")
-        log.put(row(number))  # type: ignore[arg-type]
+        log.put_row(row(number))
         log.step()
         print(f"id-{number}", flush=True)
     if point == "spooled":

@@ -13,7 +13,7 @@ from sqlalchemy.engine import Engine
 
 from core.database import reading
 from core.errors import DatabaseError
-from serving.prediction_log import PredictionLog
+from serving.prediction_log import Batch, PredictionLog
 from serving.spool import Spool
 from serving.tables import predictions
 from tests.serving.dying_log import POINTS, log_over, row
@@ -81,7 +81,7 @@ def test_a_full_spool_takes_no_more_and_serving_counts_what_is_lost(sqlite_datab
 
         patch.setattr(PredictionLog, "_insert", away)
         for number in range(20):
-            log.put(row(number))  # type: ignore[arg-type]
+            log.put_row(row(number))
             log.step()
         kept = log.spooled() + log.depth
         assert 0 < log.spooled() < 10
@@ -122,9 +122,9 @@ def test_a_file_that_a_living_worker_holds_is_left_to_it(tmp_path: Path) -> None
 
 def test_what_is_no_prediction_is_counted_and_does_not_stop_the_others(sqlite_database: Engine, tmp_path: Path) -> None:
     log = log_over(sqlite_database, tmp_path)
-    log._put_aside([row(0)])
+    log._put_aside(Batch.of([row(0)]))
     log._spool._file.write(b'{"half": 1}\nnot json\n[1]\n')  # type: ignore[union-attr]
-    log._put_aside([row(1)])
+    log._put_aside(Batch.of([row(1)]))
     while log.step():
         pass
     assert logged(sqlite_database) == ["id-0", "id-1"]
@@ -133,7 +133,7 @@ def test_what_is_no_prediction_is_counted_and_does_not_stop_the_others(sqlite_da
 
 def test_a_row_that_the_database_never_takes_does_not_block_the_spool(mariadb_database: Engine, tmp_path: Path) -> None:
     log = log_over(mariadb_database, tmp_path)
-    log._put_aside([row(0), row(1, league="x" * 500), row(2)])
+    log._put_aside(Batch.of([row(0), {**row(1), "league": "x" * 500}, row(2)]))
     while log.step():
         pass
     assert logged(mariadb_database) == ["id-0", "id-2"]
