@@ -30,7 +30,7 @@ from serving.trace import new_id
 CAPACITY: Final = 100_000
 """Predictions that wait in memory where neither database nor disk takes them; some 60 MB at most."""
 
-BATCH: Final = 1_000
+BATCH: Final = 2_000
 REMEMBERED: Final = 5_000
 """Answers whose columns are remembered, and that are known to be in their table: popular ones are given often."""
 
