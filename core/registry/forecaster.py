@@ -12,7 +12,9 @@ from typing import Any, Final, Literal, Self
 import numpy as np
 from pydantic import BaseModel, ConfigDict, model_validator
 
+from core.betting.goals import goal_cells
 from core.betting.odds import FloatArray
+from core.betting.points import point_cells
 from core.betting.scores import Outcome, ScoreDistribution
 from core.registry.belief import Belief
 from core.registry.kernel import RowKernel
@@ -62,14 +64,18 @@ class Shape(_Part):
 
     def distribution(self, margin: float, total: float) -> ScoreDistribution:
         """The scores around an expected margin and total, before the outcome moves them."""
+        (scores,) = self.distributions(np.array((margin,)), np.array((total,)))
+        return scores
+
+    def distributions(self, margins: FloatArray, totals: FloatArray) -> list[ScoreDistribution]:
+        """Those of many games, by their expected margins and totals."""
         if self.scores == "goals":
-            means = (total + margin) / 2, (total - margin) / 2
-            scores = ScoreDistribution.of_goals(*means, self.dispersion, self.margin_weights)
+            means = np.stack((totals + margins, totals - margins)) / 2
+            made = goal_cells(means, self.dispersion, self.margin_weights)
         else:
-            scores = ScoreDistribution.of_points(
-                margin, total, self.margin_deviation, self.total_deviation, self.margin_weights
-            )
-        return scores.played_out(self.overtime_share)
+            deviations = self.margin_deviation, self.total_deviation
+            made = point_cells(margins, totals, *deviations, self.margin_weights)
+        return [ScoreDistribution(cells, overtime_share=self.overtime_share) for cells in made]
 
 
 class Band(_Part):
@@ -199,9 +205,10 @@ class Forecaster:
         probabilities = self.spec.calibration(self._blended(table, linear))
         margins, totals = self._mean("margin", table, linear), self._mean("total", table, linear)
         intervals = self._intervals(probabilities)
+        scores = self.spec.shape.distributions(margins, totals)
         return [
-            Forecast(self._scores(self._outcome(row), float(margin), float(total)), interval)
-            for row, margin, total, interval in zip(probabilities, margins, totals, intervals, strict=True)
+            Forecast(smooth.tilted(self._outcome(row)), interval)
+            for smooth, row, interval in zip(scores, probabilities.tolist(), intervals, strict=True)
         ]
 
     def probabilities(self, table: FloatArray) -> FloatArray:
@@ -279,14 +286,11 @@ class Forecaster:
             for favourite, least, most in zip(favourites, low, high, strict=True)
         ]
 
-    def _outcome(self, row: FloatArray) -> Outcome:
+    def _outcome(self, row: Sequence[float]) -> Outcome:
         if len(row) == 3:
-            return Outcome(*(float(value) for value in row))
+            return Outcome(*row)
         decided = 1 - self.spec.shape.tie_rate
-        return Outcome(float(row[0]) * decided, self.spec.shape.tie_rate, float(row[1]) * decided)
-
-    def _scores(self, outcome: Outcome, margin: float, total: float) -> ScoreDistribution:
-        return self.spec.shape.distribution(margin, total).tilted(outcome)
+        return Outcome(row[0] * decided, self.spec.shape.tie_rate, row[1] * decided)
 
 
 def log_softmax(scores: FloatArray) -> FloatArray:
