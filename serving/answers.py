@@ -25,7 +25,7 @@ from serving.reasons import reasons
 from serving.security import Headers
 from serving.slate import key_of
 
-BODY_FORMAT: Final = "dbsbm:p3"
+BODY_FORMAT: Final = "dbsbm:p4"
 """Prefix of every key; raise the number whenever ``encoded`` writes something else for the same key."""
 
 Winner = Literal["home", "draw", "away"]

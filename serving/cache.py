@@ -107,7 +107,7 @@ class PredictionCache:
         if found is not None:
             return found
         if self.shared is None:
-            return self.computed(key, compute)
+            return self.drafted(key, compute())
         flight = self._flights.get(key)
         if flight is None:
             flight = asyncio.create_task(self._fetch(self.shared, key, compute))
@@ -117,9 +117,8 @@ class PredictionCache:
         await asyncio.wait((flight,), timeout=patience)
         return flight.result() if flight.done() else None
 
-    def computed(self, key: str, compute: Callable[[], bytes]) -> Found:
-        """A draft, computed whatever is there already, and kept where there is nothing better."""
-        body = compute()
+    def drafted(self, key: str, body: bytes) -> Found:
+        """A draft that was computed whatever is there already, kept where there is nothing better."""
         self.local.put(key, body, whole=False)
         away = self.shared is not None and self.shared.breaker.state != "closed"
         return Found(body, "bypass" if away else "computed", whole=False)
@@ -127,7 +126,7 @@ class PredictionCache:
     async def _fetch(self, shared: SharedCache, key: str, compute: Callable[[], bytes]) -> Found:
         body = await shared.read(key)
         if body is None:
-            return self.computed(key, compute)
+            return self.drafted(key, compute())
         self.local.put(key, body)
         return Found(body, "redis")
 

@@ -1,6 +1,6 @@
 """The champions in memory: verified, tried in a throw-away process, then swapped in by one reference."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -45,8 +45,12 @@ class Champion:
 
     def forecast(self, row: OnlineRow) -> Forecast:
         """What the model expects of the game. Raises DataIntegrityError for a row of another feature set."""
-        (forecast,) = self.bundle.forecaster.predict([row.pick(self.features)])
+        (forecast,) = self.forecasts([row])
         return forecast
+
+    def forecasts(self, rows: Sequence[OnlineRow]) -> list[Forecast]:
+        """What the model expects of many games: the same as of each, much cheaper. Raises as ``forecast`` does."""
+        return self.bundle.forecaster.predict([row.pick(self.features) for row in rows])
 
 
 class Champions:

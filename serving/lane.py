@@ -6,6 +6,7 @@ again. Whatever is not plain, not ready or not to be admitted at once goes the u
 and ``serving.front``, and is answered in the same words.
 """
 
+import asyncio
 from datetime import datetime
 from typing import Any, Final, NamedTuple, cast
 
@@ -23,13 +24,16 @@ from serving.replies import Question, reply_with
 from serving.requests import Requests
 from serving.security import ON_EVERY_ANSWER, Header, limit_lines, written
 from serving.state import Service
-from serving.trace import Trace, new_id, request_id_of
+from serving.trace import Caller, Trace, new_id, request_id_of
 
 STATUS_LINES: Final = {200: b"HTTP/1.1 200 OK\r\n", 304: b"HTTP/1.1 304 Not Modified\r\n"}
 PATH: Final = UNDER.encode()
 NOT_PLAIN: Final = b"%?#"
 ANNOUNCE_MORE: Final = frozenset((b"content-length", b"transfer-encoding", b"expect", b"upgrade"))
 ALWAYS: Final = written(ON_EVERY_ANSWER)
+
+MOST_TOGETHER: Final = 32
+"""Questions that are computed together: more of them would keep the loop from everybody else for milliseconds."""
 
 MOST_HEADS: Final = 2_000
 LONGEST_HEAD: Final = 1_000
@@ -44,6 +48,15 @@ class Asked(NamedTuple):
     request_id: str | None
 
 
+class Waiting(NamedTuple):
+    """A question that is computed with others."""
+
+    asker: "LaneProtocol"
+    asked: Asked
+    plan: Plan
+    trace: Trace
+
+
 class Lane:
     """Whole answers to questions that have one ready, or that want one computed at once."""
 
@@ -54,6 +67,7 @@ class Lane:
         self._heads: dict[bytes, Asked] = {}
         self._first: list[Header] = []
         self._first_lines = b""
+        self._waiting: list[Waiting] = []
 
     def known(self, head: bytes) -> Asked | None:
         """What these very bytes asked when they came before."""
@@ -79,21 +93,59 @@ class Lane:
         found = _found(service, asked.question, now)
         if found is None:
             return None
-        caller = service.gate.admit_at_once(asked.shown, DEMANDED[ONE_ROUTE])
-        if caller is None:
+        trace = self._admitted(service, asked)
+        if trace is None:
             return None
         try:
             served = found if isinstance(found, Served) else service.predictor.computed(found, now)
         except DbsbmError:
             return None  # the usual way meets it again, and says it
-        trace = Trace(asked.request_id or new_id(), admission=caller, route=ONE_ROUTE)
+        return self._written(service, asked, trace, served, first)
+
+    def later(self, service: Service, asked: Asked, asker: "LaneProtocol") -> bool:
+        """Give the asker its answer at the end of this turn of the loop, when all that was asked in it is computed.
+
+        Together costs a fraction. False, and nothing happened, if the question must go the usual way.
+        """
+        plan = _found(service, asked.question, service.clock.now())
+        trace = self._admitted(service, asked) if isinstance(plan, Plan) else None
+        if trace is None:
+            return False
+        if not self._waiting:
+            asyncio.get_running_loop().call_soon(self.compute, service)
+        self._waiting.append(Waiting(asker, asked, cast("Plan", plan), trace))
+        if len(self._waiting) >= MOST_TOGETHER:
+            self.compute(service)
+        return True
+
+    def compute(self, service: Service) -> None:
+        """Answer all that wait."""
+        waiting, self._waiting = self._waiting, []
+        served: list[Served | None] = [None] * len(waiting)
+        try:
+            served = service.predictor.computed_together([one.plan for one in waiting], service.clock.now())
+        finally:  # an error that nobody foresaw is met again by each on the usual way, and answered there
+            for one, answer in zip(waiting, served, strict=True):
+                if answer is None or one.asker.is_gone:
+                    one.asker.take(None)
+                else:
+                    one.asker.take(self._written(service, one.asked, one.trace, answer, one.asker.first_headers))
+
+    def _admitted(self, service: Service, asked: Asked) -> Trace | None:
+        caller = service.gate.admit_at_once(asked.shown, DEMANDED[ONE_ROUTE])
+        if caller is None:
+            return None
+        return Trace(asked.request_id or new_id(), admission=caller, route=ONE_ROUTE)
+
+    def _written(self, service: Service, asked: Asked, trace: Trace, served: Served, first: list[Header]) -> bytes:
+        now = service.clock.now()
         status, about, body = reply_with(service, trace, served, asked.question.known, now)
         self._requests.record(trace, "GET", ONE_ROUTE, status)
         if first is not self._first:
             self._first, self._first_lines = first, written(first)
         length = b"content-length: %d\r\n" % len(body) if status == 200 else b""
         identity = b"x-request-id: %b\r\n" % trace.request_id.encode()
-        limits = limit_lines(caller.standing)
+        limits = limit_lines(cast("Caller", trace.admission).standing)
         lines = (STATUS_LINES[status], self._first_lines, about.lines, length, identity, ALWAYS, limits, b"\r\n", body)
         return b"".join(lines)
 
@@ -124,15 +176,22 @@ class LaneProtocol(PatientProtocol):
     """Whether nothing of a next request was read yet."""
     _heads = 0
     """Requests begun."""
+    _awaiting: bytes | None = None
+    """The head whose answer is computed with others."""
+    _held = b""
+    """What came after it."""
+    _is_usual = False
+    """Whether what is read now is the app's to answer."""
 
     def data_received(self, data: bytes) -> None:
+        if self._awaiting is not None:
+            self._held += data
+            return
         if not self._between:
             super().data_received(data)
             return
         asked = self._lane.known(data)
-        if asked is not None and self._may_answer() and self._answer(asked):
-            self._unset_keepalive_if_required()
-            self._head_since = self.loop.time()
+        if asked is not None and self._may_answer() and self._take_on(asked, data):
             return
         before, self._answered = self._heads, None
         super().data_received(data)
@@ -158,6 +217,54 @@ class LaneProtocol(PatientProtocol):
         else:
             self._head_since = self.loop.time()
 
+    def _take_on(self, asked: Asked, head: bytes) -> bool:
+        """Answer a head that came before, now or at the end of this turn of the loop."""
+        if not asked.question.afresh:
+            if not self._answer(asked):
+                return False
+            self._head_since = self.loop.time()
+        else:
+            since, self._head_since, self._awaiting = self._head_since, None, head
+            if not self._lane.later(self.app_state["service"], asked, self):
+                self._head_since, self._awaiting = since, None
+                return False
+        self._unset_keepalive_if_required()
+        return True
+
+    def take(self, answer: bytes | None) -> None:
+        """Send what was waited for; without an answer, let the head go the usual way."""
+        head, self._awaiting = self._awaiting, None
+        held, self._held = self._held, b""
+        if self.is_gone or head is None:
+            return
+        self._head_since = self.loop.time()
+        if answer is None:
+            self._is_usual = True
+            super().data_received(head)
+            self._is_usual = False
+        else:
+            self._send(answer)
+        if held:
+            self.data_received(held)
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether nobody takes an answer any more."""
+        return self.transport.is_closing()
+
+    @property
+    def first_headers(self) -> list[Header]:
+        """The server's own."""
+        return self.server_state.default_headers
+
+    def shutdown(self) -> None:
+        if self._awaiting is not None:
+            self._lane.compute(self.app_state["service"])
+        super().shutdown()
+
+    def _answers_nothing(self) -> bool:
+        return self._awaiting is None and super()._answers_nothing()
+
     @property
     def _lane(self) -> Lane:
         return cast("Any", self.app).lane  # type: ignore[no-any-return]
@@ -171,7 +278,8 @@ class LaneProtocol(PatientProtocol):
     def _may_be_plain(self) -> bool:
         url = self.url
         return (
-            url.startswith(PATH)
+            not self._is_usual
+            and url.startswith(PATH)
             and url.isascii()
             and self._may_answer()
             and self.parser.get_method() == b"GET"
@@ -188,9 +296,12 @@ class LaneProtocol(PatientProtocol):
         return self._lane.read(scope)
 
     def _answer(self, asked: Asked) -> bool:
-        answer = self._lane.answer(self.app_state["service"], asked, self.server_state.default_headers)
+        answer = self._lane.answer(self.app_state["service"], asked, self.first_headers)
         if answer is None:
             return False
+        self._send(answer)
+        return True
+
+    def _send(self, answer: bytes) -> None:
         self.server_state.total_requests += 1
         self.transport.write(answer)
-        return True

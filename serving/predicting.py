@@ -1,10 +1,12 @@
 """One question, one answer: which game, which champion, and the body from the nearest place that has it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Final, NamedTuple, TypeVar
 
 from core.betting.leagues import Leagues
+from core.errors import DbsbmError
 from core.registry.forecaster import Forecast
 from feature_store.online import OnlineRow
 from serving.answers import Served, cache_key, encoded, has_begun
@@ -48,7 +50,11 @@ class Plan(NamedTuple):
 
     def compute(self) -> bytes:
         """A draft of the body."""
-        return computed(self.champion, self.row, begun=self.begun, explained=False)
+        return self.written(self.champion.forecast(self.row))
+
+    def written(self, forecast: Forecast) -> bytes:
+        """The draft that says this forecast."""
+        return encoded(self.champion, self.row, forecast, begun=self.begun, explained=False)
 
     def served(self, found: Found) -> Served:
         """The body on its way out."""
@@ -120,9 +126,29 @@ class Predictor:
 
     def computed(self, plan: Plan, now: datetime) -> Served:
         """The prediction computed whatever the caches hold. Raises ServiceError, DataIntegrityError."""
-        served = plan.served(self._cache.computed(plan.key, plan.compute))
+        return self._served(plan, plan.compute(), now)
+
+    def _served(self, plan: Plan, body: bytes, now: datetime) -> Served:
+        served = plan.served(self._cache.drafted(plan.key, body))
         _keep(self._last, plan.game, served)
         return self._freshness.judged(served, now)
+
+    def computed_together(self, plans: Sequence[Plan], now: datetime) -> list[Served | None]:
+        """``computed`` of many plans: the same, much cheaper. None for what gives an error when computed alone."""
+        served: list[Served | None] = [None] * len(plans)
+        by_champion: dict[int, list[int]] = {}
+        for place, plan in enumerate(plans):
+            by_champion.setdefault(id(plan.champion), []).append(place)
+        for places in by_champion.values():
+            try:
+                forecasts = plans[places[0]].champion.forecasts([plans[place].row for place in places])
+            except DbsbmError:
+                continue
+            for place, forecast in zip(places, forecasts, strict=True):
+                plan = plans[place]
+                with suppress(DbsbmError):
+                    served[place] = self._served(plan, plan.written(forecast), now)
+        return served
 
     def asked_lately(self) -> list[GameKey]:
         """The games that callers asked for, the last one first; for any thread."""

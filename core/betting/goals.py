@@ -1,6 +1,7 @@
 """Scores of sports with few goals: independent counts, with some margins likelier than these say.
 
-All games at once: numpy's calls cost more than the numbers of one game. A game's numbers do not depend on the others'.
+All games at once: numpy's calls cost more than the numbers of one game. A game's numbers are the same to the last bit
+whatever games they are made with, which is why nothing here is a product of two matrices over games.
 """
 
 from collections.abc import Iterator, Sequence
@@ -24,6 +25,8 @@ SIZE_STEP: Final = 4
 """Grids come in sizes that are multiples of this: what is known of a grid's shape is remembered by its size."""
 
 SINGULAR: Final = 1e-12
+LONGEST_STEP: Final = 2.0
+"""Of Newton's method, in log-odds per goal: weights may ask for means that no tilting gives."""
 
 
 def goal_cells(means: FloatArray, dispersion: float, margin_weights: Sequence[float] = ()) -> list[Cells]:
@@ -50,7 +53,7 @@ def _of_one_size(means: FloatArray, dispersion: float, weights: tuple[float, ...
     band = _band(size, weights)
     if weights:
         home, away = _with_means_kept(home, away, band)
-    sums = (away @ _summing(size, weights)).reshape(-1, 8, size) @ home[..., None]
+    sums = (away[:, None] @ _summing(size, weights)).reshape(-1, 8, size) @ home[..., None]
     whole = sums[:, :3].sum(axis=1, keepdims=True)
     for game, (win, draw, loss, margin, deficit, *totals) in enumerate((sums / whole)[..., 0].tolist()):
         regions = Regions(
@@ -71,7 +74,7 @@ def _with_means_kept(home: FloatArray, away: FloatArray, band: FloatArray) -> tu
     """
     counts = np.arange(home.shape[1])
     sides = np.stack((home, away))
-    centred = counts - (sides @ counts / sides.sum(axis=2))[..., None]
+    centred = counts - ((sides * counts).sum(axis=2) / sides.sum(axis=2))[..., None]
     tilt = np.zeros(sides.shape[:2])
     for _ in range(TILTING_STEPS):
         exponents = tilt[..., None] * centred
@@ -86,7 +89,7 @@ def _with_means_kept(home: FloatArray, away: FloatArray, band: FloatArray) -> tu
             break
         spread = np.stack((moments[:, 2, 0], moments[:, 0, 2])) - off * off
         shared = moments[:, 1, 1] - off[0] * off[1]
-        tilt -= np.where(wrong, _newton(off, spread, shared), 0.0)
+        tilt -= np.where(wrong, np.clip(_newton(off, spread, shared), -LONGEST_STEP, LONGEST_STEP), 0.0)
     return tilted[0], tilted[1]
 
 

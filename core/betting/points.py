@@ -1,7 +1,7 @@
 """Scores of sports with many points: margin and total as independent normal variables of equal parity.
 
-All games at once: numpy's calls cost more than the numbers of one game. What the outcomes amount to is summed along
-margins, without the grid of all scores, which has tens of thousands of cells in basketball.
+All games at once, as in ``core.betting.goals``. What the outcomes amount to is summed along margins, without the grid
+of all scores, which has tens of thousands of cells in basketball.
 """
 
 import math
@@ -59,7 +59,7 @@ def _joined(margins: FloatArray, totals: FloatArray, size: int) -> Iterator[Cell
     masses, sums = _reachable(totals), _reachable(totals * np.arange(2 * size - 1))
     either = np.stack((margins[:, size - 1 :], margins[:, size - 1 :: -1]))
     home, away = (either[:, :, 1:] * masses[:, 1:], either[:, :, 1:] * sums[:, 1:])
-    mass, margin, total = home.sum(axis=2), home @ apart[1:], away.sum(axis=2)
+    mass, margin, total = home.sum(axis=2), (home * apart[1:]).sum(axis=2), away.sum(axis=2)
     level = margins[:, size - 1] * masses[:, 0], margins[:, size - 1] * sums[:, 0]
     whole = mass.sum(axis=0) + level[0]
     table = np.stack((*mass, *margin, *total, *level)) / whole
@@ -91,7 +91,7 @@ def _discretised(values: FloatArray, means: FloatArray, deviation: float) -> Flo
 def _with_mean_kept(margins: FloatArray, weights: tuple[float, ...], size: int) -> FloatArray:
     """Masses of the margins times their weights, tilted exponentially so that their mean stays (``goals``)."""
     values = np.arange(-size + 1, size)
-    centred = values - (margins @ values / margins.sum(axis=1))[:, None]
+    centred = values - ((margins * values).sum(axis=1) / margins.sum(axis=1))[:, None]
     weighted = margins * _by_margin(size, weights)
     tilt = np.zeros((len(margins), 1))
     for _ in range(TILTING_STEPS):

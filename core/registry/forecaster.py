@@ -21,6 +21,8 @@ from core.registry.kernel import RowKernel
 from core.registry.linear import Linear, LinearStack
 
 SMALLEST_PROBABILITY: Final = 1e-6
+FEW_ROWS: Final = 64
+"""Up to so many the trees answer one by one; ``Booster.predict`` prepares itself for as long as a few rows take."""
 
 
 class _Part(BaseModel):
@@ -196,7 +198,11 @@ class Forecaster:
         self._linear = LinearStack([*outputs, *means], len(spec.features))
 
     def predict(self, rows: Sequence[Sequence[float]] | FloatArray) -> list[Forecast]:
-        """One forecast per feature row; ``rows`` has shape (games, features), NaN where a feature is not known."""
+        """One forecast per feature row; ``rows`` has shape (games, features), NaN where a feature is not known.
+
+        A row's forecast is the same to the last bit whatever rows it is asked with: bodies are cached by what they
+        say, and compared by their hash.
+        """
         table = np.asarray(rows, dtype=np.float64)
         if table.ndim != 2 or table.shape[1] != len(self.spec.features):
             msg = f"expected rows of {len(self.spec.features)} features, got an array of shape {table.shape}"
@@ -268,9 +274,9 @@ class Forecaster:
         return said + weight * self._tree_answers(question, table)[:, 0] if weight else said
 
     def _tree_answers(self, question: str, table: FloatArray) -> FloatArray:
-        """What the trees say, shape (games, outputs); a single row takes the short way."""
-        if len(table) == 1:
-            return self._kernels[question](table[0])[None]
+        """What the trees say, shape (games, outputs); a few rows take the short way."""
+        if len(table) <= FEW_ROWS:
+            return np.array([self._kernels[question](row) for row in table])
         return np.asarray(self._trees[question].predict(table, num_threads=1)).reshape(len(table), -1)
 
     def _intervals(self, probabilities: FloatArray) -> list[Interval | None]:

@@ -46,7 +46,8 @@ class LinearStack:
 
     def __call__(self, table: FloatArray) -> FloatArray:
         """The columns, shape (games, columns), of feature rows of shape (games, features)."""
-        return np.asarray(self._standardised(table) @ self._matrix + self._intercepts)
+        # Row by row, inside numpy: a product of two matrices rounds a row's sums by how many rows there are.
+        return np.asarray((self._standardised(table)[:, None] @ self._matrix)[:, 0] + self._intercepts)
 
     def difference(self, table: FloatArray, column: int, other: int) -> tuple[FloatArray, float]:
         """What each feature of one row adds to ``column - other``, shape (features,), and that for the mean row."""

@@ -148,12 +148,27 @@ def test_the_folded_forecaster_says_what_its_definition_says(classes: int, stand
     assert np.abs(made.mean("margin", table) - margins).max() < 1e-12
 
 
+SHAPES = {
+    "few goals": {"scores": "goals", "dispersion": 1.0},
+    "scattered goals": {"scores": "goals", "dispersion": 1.2, "margin_weights": (1.1, 0.9, 1.05)},
+    "played out": {"scores": "goals", "dispersion": 1.0, "margin_weights": (0.0, 1.6, 0.7), "overtime_share": 0.5},
+    "points": {"scores": "points", "dispersion": 1.0},
+    "key numbers": {"scores": "points", "dispersion": 1.0, "margin_weights": (0.1, 0.8, 0.9, 2.2)},
+}
+
+
+@pytest.mark.parametrize("games", [2, 7, 16, 65, 200])
+@pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("classes", [2, 3])
-def test_one_row_at_a_time_is_the_same_as_all_at_once(classes: int) -> None:
-    made, table = forecaster(classes), rows(20, 3)
-    for row, together in zip(table, made.predict(table), strict=True):
+def test_a_forecast_is_the_same_to_the_last_bit_whatever_it_is_made_with(classes: int, shape: str, games: int) -> None:
+    plain = forecaster(classes)
+    spec = plain.spec.model_copy(update={"shape": plain.spec.shape.model_copy(update=SHAPES[shape])})
+    made, table = Forecaster(spec, plain._trees), rows(games, games)
+    for row, together in list(zip(table, made.predict(table), strict=True))[:40]:
         (alone,) = made.predict([row])
-        assert np.abs(alone.scores.grid - together.scores.grid).max() < 1e-12
+        assert (alone.outcome, alone.margin, alone.total) == (together.outcome, together.margin, together.total)
+        assert alone.interval == together.interval
+        assert np.array_equal(alone.scores.grid, together.scores.grid)
 
 
 @given(arrays(np.float64, (3, 4), elements=st.floats(-700, 700)))

@@ -211,7 +211,7 @@ def test_second_process_finds_what_the_first_made_whole(redis_process: RedisServ
         assert cache.local.wants("dbsbm:k")
         await asyncio.to_thread(cache.keep, "dbsbm:k", b"whole", whole=True)
         assert await cache.get("dbsbm:k", body("never")) == (b"whole", "local", True)
-        cache.computed("dbsbm:k", body("draft again"))
+        cache.drafted("dbsbm:k", b"draft again")
         assert await cache.get("dbsbm:k", body("never")) == (b"whole", "local", True)
         assert not cache.local.wants("dbsbm:k")
         assert cache.shared is not None

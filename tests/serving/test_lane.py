@@ -1,9 +1,12 @@
 """Hits answered by the server itself read as those that went through the app, and count as much."""
 
+import asyncio
 import re
 import socket
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
@@ -12,9 +15,11 @@ import pytest
 from sqlalchemy.engine import Engine
 from starlette.types import Scope
 
+from serving.champions import Champion
 from serving.keys import revoke_key
 from serving.lane import Asked, Lane
 from serving.server import running_server
+from serving.state import Service
 from tests.conftest import NOW
 from tests.serving.conftest import World
 from tests.serving.guarded import make_key, production_settings
@@ -173,6 +178,120 @@ def test_a_head_in_pieces_is_answered(street: Street) -> None:
             connection.sendall(street.head()[start : start + 30])
             time.sleep(0.01)
         assert connection.recv(100).startswith(b"HTTP/1.1 200")
+
+
+AFRESH = "Cache-Control: no-cache"
+REQUEST_ID = re.compile(rb"x-request-id: \w+|\"age_s\":[\d.]+")
+
+
+class SlowTurns:
+    """Makes the lane's turns last: what is computed together waits, and is computed when told or after a moment."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, seconds: float = 0.3) -> None:
+        self.at_once = False
+        self.sizes: list[int] = []
+        honest = Lane.compute
+
+        def compute(lane: Lane, service: Service) -> None:
+            self.sizes.append(len(lane._waiting))
+            honest(lane, service)
+
+        def slow(lane: Lane, service: Service) -> None:
+            if self.at_once:
+                compute(lane, service)
+            else:
+                asyncio.get_running_loop().call_later(seconds, compute, lane, service)
+
+        monkeypatch.setattr(Lane, "compute", slow)
+
+
+def afresh(street: Street, *lines: str) -> bytes:
+    """A head that the lane remembers, of a question that must be computed."""
+    sent = street.head(GAME, *lines, AFRESH).replace(b"X-Request-ID: the-same\r\n", b"")
+    street.ask(sent)
+    return sent
+
+
+def plain(answer: bytes) -> bytes:
+    return REQUEST_ID.sub(b"", answer)
+
+
+def test_what_is_computed_together_reads_as_if_computed_alone(street: Street, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent = afresh(street)
+    others = [sent.replace(b"EPL-102", b"EPL-%d" % number) for number in (101, 103)]
+    for other in others:
+        street.ask(other)
+    alone = {head: plain(street.ask(head.replace(b"Host", b"host"))) for head in (sent, *others)}
+    turns = SlowTurns(monkeypatch)
+    asked = [sent, *others, sent, sent, *others]
+    with ThreadPoolExecutor(len(asked)) as pool:
+        together = list(pool.map(street.ask, asked))
+    assert [plain(answer) for answer in together] == [alone[head] for head in asked]
+    assert sum(turns.sizes) == len(asked)
+    assert max(turns.sizes) > 3
+    assert b'"cache":"computed"' in together[0]
+
+
+def test_what_comes_while_an_answer_is_computed_waits_for_its_turn(
+    street: Street, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent, place = afresh(street), urlsplit(street.url)
+    SlowTurns(monkeypatch)
+    with socket.create_connection((place.hostname, place.port), timeout=10) as connection:
+        connection.sendall(sent)
+        time.sleep(0.1)
+        connection.sendall(street.head() + street.head("/v1/predictions/soccer/EPL/none"))
+        connection.sendall(sent[:30])
+        time.sleep(0.05)
+        connection.sendall(sent[30:])
+        with connection.makefile("rb") as file:
+            said = [_answer(file) for _ in range(4)]
+    assert [answer[9:12] for answer in said] == [b"200", b"200", b"404", b"200"]
+    levels = [re.search(rb'"cache":"(\w+)"', answer) for answer in said]
+    assert [level and level[1] for level in levels] == [b"computed", b"local", None, b"computed"]
+
+
+def test_who_goes_away_disturbs_nobody_that_waits_with_him(street: Street, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent, place = afresh(street), urlsplit(street.url)
+    SlowTurns(monkeypatch)
+    with ThreadPoolExecutor(1) as pool:
+        gone = socket.create_connection((place.hostname, place.port), timeout=10)
+        gone.sendall(sent)
+        stays = pool.submit(street.ask, sent)
+        time.sleep(0.1)
+        gone.close()
+        assert stays.result().startswith(b"HTTP/1.1 200")
+
+
+def test_an_answer_under_way_is_given_before_the_server_stops(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    key = make_key(world.engine, "predict")
+    with ExitStack() as stack, ThreadPoolExecutor(1) as pool:
+        street = Street(
+            stack.enter_context(running_server(production_settings(world), MovingClock())), key, "", world.engine
+        )
+        eventually(lambda: street.ask(street.head()).startswith(b"HTTP/1.1 200"))
+        sent = afresh(street)
+        turns = SlowTurns(monkeypatch, seconds=60)
+        answer = pool.submit(street.ask, sent)
+        time.sleep(0.3)
+        turns.at_once = True
+        stack.close()
+        assert answer.result().startswith(b"HTTP/1.1 200")
+
+
+def test_an_error_that_nobody_foresaw_is_answered_to_each(street: Street, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent = afresh(street)
+
+    def broken(*_given: object) -> None:
+        raise ZeroDivisionError
+
+    SlowTurns(monkeypatch)
+    monkeypatch.setattr(Champion, "forecasts", broken)
+    with ThreadPoolExecutor(3) as pool:
+        answers = list(pool.map(street.ask, [sent] * 3))
+    assert [answer[9:12] for answer in answers] == [b"500"] * 3
+    monkeypatch.undo()
+    assert street.ask(street.head()).startswith(b"HTTP/1.1 200")
 
 
 def test_the_limit_is_one_for_both_ways(world: World) -> None:
