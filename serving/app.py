@@ -41,7 +41,7 @@ from serving.metrics import Metrics
 from serving.overload import Load
 from serving.patient_database import open_patient_database
 from serving.predicting import Predictor
-from serving.prediction_log import PredictionLog
+from serving.prediction_log import OPENING, PredictionLog
 from serving.reference_page import reference_page
 from serving.requests import BodyLimit, RequestContext, Requests
 from serving.routes import ROUTERS
@@ -191,7 +191,8 @@ def _built(settings: Settings, clock: Clock, leagues: Leagues, metrics: Metrics)
     predictor = Predictor(leagues, slate, champions, cache, freshness)
     warming = Warming(clock, slate, champions, cache, predictor.asked_lately)
     champion_follower = ChampionFollower(engine, settings, clock, champions, warming, metrics, last_good)
-    log = PredictionLog(engine, Spool(at_home / "spool", settings.spool_megabytes * MEGABYTE), metrics)
+    spool = Spool(at_home / "spool", settings.spool_megabytes * MEGABYTE, counted=OPENING)
+    log = PredictionLog(engine, spool, metrics)
     load = Load(metrics)
     return Service(
         settings=settings,

@@ -18,7 +18,7 @@ from cachetools import LRUCache
 from sqlalchemy.engine import Engine
 
 from core.bulk_insert import insert_new_tuples
-from core.database import UtcDateTime, writing
+from core.database import writing
 from core.errors import DatabaseError
 from core.logs import get_logger
 from serving.answers import Served
@@ -30,22 +30,19 @@ from serving.trace import new_id
 CAPACITY: Final = 100_000
 """Predictions that wait in memory where neither database nor disk takes them; some 60 MB at most."""
 
+FLOOD_SHARE: Final = 4
+"""When this part of the room in memory is taken, predictions go to the disk first."""
+
 BATCH: Final = 2_000
 REMEMBERED: Final = 5_000
 """Answers whose columns are remembered, and that are known to be in their table: popular ones are given often."""
 
 OF_ANSWER: Final = tuple(str(column.name) for column in answers.columns)
 OF_SERVING: Final = ("served_id", "answer_id", "request_id", "served_at", "cache", "key_id", "shadow")
-COLUMNS: Final = frozenset((*OF_ANSWER, *OF_SERVING))
-MOMENTS: Final = tuple(
-    str(column.name)
-    for table in (answers, predictions)
-    for column in table.columns
-    if isinstance(column.type, UtcDateTime)
-)
 ANSWER_IN_ORDER: Final = itemgetter(*OF_ANSWER)
-SERVING_IN_ORDER: Final = itemgetter(*OF_SERVING)
-ANSWER_ID: Final = itemgetter(OF_SERVING.index("answer_id"))
+ANSWER_ID: Final = OF_SERVING.index("answer_id")
+OPENING: Final = b"["
+"""Of a line of the spool that is a served prediction, not an answer that such lines refer to."""
 
 log = get_logger(__name__)
 
@@ -61,24 +58,14 @@ class Batch(NamedTuple):
     said: dict[str, Columns]
     """What they refer to, by answer id."""
 
-    @classmethod
-    def of(cls, rows: Iterable[Columns]) -> "Batch":
-        """From rows with all columns of both tables."""
-        batch = cls([], {})
-        for row in rows:
-            batch.servings.append(SERVING_IN_ORDER(row))
-            batch.said[row["answer_id"]] = {name: row[name] for name in OF_ANSWER}
-        return batch
-
-    def rows(self) -> Iterator[Columns]:
-        """All columns of both tables."""
-        for serving in self.servings:
-            yield {**self.said[ANSWER_ID(serving)], **dict(zip(OF_SERVING, serving, strict=True))}
+    def lines(self) -> list[bytes]:
+        """For the spool: a line for each answer, then one for each serving."""
+        return [*map(orjson.dumps, self.said.values()), *map(orjson.dumps, self.servings)]
 
     def singly(self) -> Iterator["Batch"]:
         """Each by itself."""
         for serving in self.servings:
-            answer_id = ANSWER_ID(serving)
+            answer_id = serving[ANSWER_ID]
             yield Batch([serving], {answer_id: self.said[answer_id]})
 
 
@@ -118,6 +105,10 @@ class PredictionLog:
         """Whether another whole batch waits: transactions of a few rows each would cost more than what is answered."""
         return len(self._queue) >= BATCH
 
+    @property
+    def _is_flooded(self) -> bool:
+        return len(self._queue) > self._capacity // FLOOD_SHARE
+
     def spooled(self) -> int:
         """Predictions on the disk of this machine, whichever worker served them."""
         return self._spool.depth()
@@ -125,12 +116,16 @@ class PredictionLog:
     def step(self) -> bool:
         """Bring one batch into the table or onto the disk, and a file from there into the table; True if there is more.
 
-        What neither takes is kept in memory and tried again.
+        What neither takes is kept in memory and tried again. A flood goes to the disk, which takes it faster, and from
+        there into the table when it is over.
         """
         self._fill_batch()
+        if self._is_flooded and self._put_aside(self._batch):
+            self._batch = Batch([], {})
+            return True
         if not self._batch.servings or self._written(self._batch):
             self._batch = Batch([], {})
-            return self._drain() or self._is_behind
+            return self._is_behind or self._drain()
         if self._put_aside(self._batch):
             self._batch = Batch([], {})
             return self._is_behind
@@ -192,7 +187,7 @@ class PredictionLog:
         self._in_table.update(dict.fromkeys(new))
 
     def _put_aside(self, batch: Batch) -> bool:
-        if not self._spool.append([orjson.dumps(row) for row in batch.rows()]):
+        if not self._spool.append(batch.lines()):
             return False
         self._metrics.log_spooled.inc(len(batch.servings))
         return True
@@ -205,15 +200,15 @@ class PredictionLog:
         with self._spool.oldest() as file:
             if file is None:
                 return False
-            rows = [row for row in map(_read, file.lines) if row is not None]
-            for start in range(0, len(rows), BATCH):
-                if not self._written(Batch.of(rows[start : start + BATCH])):
+            whole, damaged = _read(file.lines)
+            for start in range(0, len(whole.servings), BATCH):
+                if not self._written(Batch(whole.servings[start : start + BATCH], whole.said)):
                     return False
             file.delete()
-        if damaged := len(file.lines) - len(rows):
+        if damaged:
             self._metrics.log_dropped.inc(damaged)
             log.warning("lines of the spool are no predictions", file=file.path.name, count=damaged)
-        self._metrics.log_drained.inc(len(rows))
+        self._metrics.log_drained.inc(len(whole.servings))
         return True
 
 
@@ -222,15 +217,27 @@ def _refused(error: DatabaseError) -> bool:
     return isinstance(error.__cause__, sa.exc.DataError | sa.exc.IntegrityError)
 
 
-def _read(line: bytes) -> Columns | None:
-    """A row as ``_put_aside`` wrote it; None for anything else."""
-    try:
-        row = orjson.loads(line)
-        if row.keys() != COLUMNS:
-            return None
-        return {**row, **{name: datetime.fromisoformat(row[name]) for name in MOMENTS}}
-    except (ValueError, TypeError, AttributeError):
-        return None
+def _read(lines: Iterable[bytes]) -> tuple[Batch, int]:
+    """What ``Batch.lines`` wrote, and how many lines are none of that."""
+    batch, damaged = Batch([], {}), 0
+    for line in lines:
+        try:
+            _read_line(line, batch)
+        except (ValueError, TypeError, LookupError):
+            damaged += 1
+    return batch, damaged
+
+
+def _read_line(line: bytes, batch: Batch) -> None:
+    told = orjson.loads(line)
+    if isinstance(told, dict):
+        said = {name: told[name] for name in OF_ANSWER}
+        batch.said[said["answer_id"]] = {**said, "as_of": datetime.fromisoformat(said["as_of"])}
+        return
+    serving = dict(zip(OF_SERVING, told, strict=True))
+    if serving["answer_id"] not in batch.said:
+        raise LookupError(serving["answer_id"])
+    batch.servings.append(tuple({**serving, "served_at": datetime.fromisoformat(serving["served_at"])}.values()))
 
 
 def _columns(served: Served) -> Columns:

@@ -82,7 +82,7 @@ async def reply_to_many(service: Service, trace: Trace, games: list[GameRef]) ->
     ready = [service.predictor.ready(game.sport, game.league, game.game_id, now) for game in games]
     # Together, so that the shared cache is asked for all that is missing at once.
     missing = (_item(service, trace, game, now) for game, served in zip(games, ready, strict=True) if served is None)
-    fetched = iter(await asyncio.gather(*missing))
+    fetched = iter(await asyncio.gather(*missing) if None in ready else ())
     items = [next(fetched) if served is None else _prediction(service, trace, served, now) for served in ready]
     body = b'{"items":[' + b",".join(items) + b"]}"
     return Reply(200, MANY, body)

@@ -37,12 +37,16 @@ class Sealed:
 
 
 class Spool:
-    """A folder of such files; ``limit`` is how large they may grow together [bytes]. Belongs to one thread."""
+    """A folder of such files; ``limit`` is how large they may grow together [bytes]. Belongs to one thread.
 
-    def __init__(self, folder: Path, limit: int, file_bytes: int = FILE_BYTES) -> None:
+    Lines that begin with ``counted`` make up its depth.
+    """
+
+    def __init__(self, folder: Path, limit: int, file_bytes: int = FILE_BYTES, counted: bytes = b"") -> None:
         self._folder = folder
         self._limit = limit
         self._file_bytes = file_bytes
+        self._begins = b"\n" + counted
         self._file: FileIO | None = None
         self._counted: dict[Path, tuple[int, int]] = {}
 
@@ -91,15 +95,19 @@ class Spool:
         return total
 
     def depth(self) -> int:
-        """Lines of all files, whoever wrote them."""
+        """Lines of all files that count, whoever wrote them."""
         counted = {}
         for path in self._paths():
             with suppress(FileNotFoundError):
                 size = path.stat().st_size
                 known = self._counted.get(path)
-                counted[path] = known if known and known[0] == size else (size, path.read_bytes().count(b"\n"))
+                counted[path] = known if known and known[0] == size else (size, self._depth_of(path))
         self._counted = counted
         return sum(lines for _, lines in counted.values())
+
+    def _depth_of(self, path: Path) -> int:
+        whole, _, _torn = path.read_bytes().rpartition(b"\n")
+        return (b"\n" + whole).count(self._begins) if whole else 0
 
     def _paths(self) -> list[Path]:
         return sorted(self._folder.glob(f"*{ENDING}"))

@@ -55,9 +55,11 @@ class Trace:
         """One more prediction is in the answer: of several the worst level counts, and a generation that all share."""
         if self.level is None:
             self.level, self.generation = level, generation
-        else:
+            return
+        if level != self.level:
             self.level = max(self.level, level, key=LEVELS.index)
-            self.generation = self.generation if generation == self.generation else None
+        if generation != self.generation:
+            self.generation = None
 
     @property
     def key_id(self) -> str | None:

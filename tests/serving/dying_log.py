@@ -13,7 +13,7 @@ import serving.prediction_log as module
 from core.database import open_database
 from core.errors import DatabaseError
 from serving.metrics import Metrics
-from serving.prediction_log import Batch, Columns, PredictionLog
+from serving.prediction_log import OF_ANSWER, OF_SERVING, OPENING, Batch, Columns, PredictionLog
 from serving.spool import Sealed, Spool
 from tests.conftest import NOW
 
@@ -36,6 +36,15 @@ def row(number: int) -> Columns:
     return {**said, **numbers, **who, "features": "f" * 64, "as_of": NOW, "served_at": NOW}
 
 
+def batch_of(*rows: Columns) -> Batch:
+    """Rows with all columns of both tables."""
+    batch = Batch([], {})
+    for given in rows:
+        batch.servings.append(tuple(given[name] for name in OF_SERVING))
+        batch.said[given["answer_id"]] = {name: given[name] for name in OF_ANSWER}
+    return batch
+
+
 class _Answered(NamedTuple):
     answer_id: str
 
@@ -44,7 +53,7 @@ class RowLog(PredictionLog):
     """A log that is given rows."""
 
     def put_row(self, given: Columns) -> None:
-        (serving,), said = Batch.of([given])
+        (serving,), said = batch_of(given)
         if len(self._queue) < self._capacity:
             self._said.update(said)
             self._queue.append((serving, _Answered(given["answer_id"])))  # type: ignore[arg-type]
@@ -53,7 +62,7 @@ class RowLog(PredictionLog):
 
 
 def log_over(engine: Any, folder: Path, *, limit: int = 10**6, capacity: int = 1_000) -> RowLog:
-    return RowLog(engine, Spool(folder, limit, file_bytes=2_000), Metrics(), capacity)
+    return RowLog(engine, Spool(folder, limit, file_bytes=2_000, counted=OPENING), Metrics(), capacity)
 
 
 def dies(owner: Any, name: str, *, before: bool = False) -> None:

@@ -11,12 +11,13 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
+import serving.prediction_log as module
 from core.database import reading
 from core.errors import DatabaseError
-from serving.prediction_log import Batch, PredictionLog
+from serving.prediction_log import PredictionLog
 from serving.spool import Spool
 from serving.tables import predictions
-from tests.serving.dying_log import POINTS, log_over, row
+from tests.serving.dying_log import POINTS, batch_of, log_over, row
 
 LIMIT = 10_000
 
@@ -92,6 +93,23 @@ def test_a_full_spool_takes_no_more_and_serving_counts_what_is_lost(sqlite_datab
     assert set(logged(sqlite_database)) == {f"id-{number}" for number in range(kept)}
 
 
+def test_a_flood_goes_to_the_disk_and_nothing_is_lost(sqlite_database: Engine, tmp_path: Path) -> None:
+    log = log_over(sqlite_database, tmp_path, capacity=4_000)
+    monkeyed = pytest.MonkeyPatch()
+    monkeyed.setattr(module, "BATCH", 500)
+    for number in range(3_000):
+        log.put_row(row(number))
+    assert log.step()
+    assert log.step()
+    assert (log.spooled(), len(log._queue)) == (1_000, 2_000), "the rest is for the disk, too"
+    while log.step():
+        pass
+    monkeyed.undo()
+    assert log.spooled() == log.depth == 0
+    assert sorted(logged(sqlite_database)) == sorted(f"id-{number}" for number in range(3_000))
+    assert log._metrics.registry.get_sample_value("dbsbm_prediction_log_dropped_total") == 0
+
+
 def test_a_disk_that_is_full_leaves_whole_lines_only(tmp_path: Path) -> None:
     """A limit on the size of files stands for the disk: the same error at the same place."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -122,9 +140,9 @@ def test_a_file_that_a_living_worker_holds_is_left_to_it(tmp_path: Path) -> None
 
 def test_what_is_no_prediction_is_counted_and_does_not_stop_the_others(sqlite_database: Engine, tmp_path: Path) -> None:
     log = log_over(sqlite_database, tmp_path)
-    log._put_aside(Batch.of([row(0)]))
+    log._put_aside(batch_of(row(0)))
     log._spool._file.write(b'{"half": 1}\nnot json\n[1]\n')  # type: ignore[union-attr]
-    log._put_aside(Batch.of([row(1)]))
+    log._put_aside(batch_of(row(1)))
     while log.step():
         pass
     assert logged(sqlite_database) == ["id-0", "id-1"]
@@ -133,7 +151,7 @@ def test_what_is_no_prediction_is_counted_and_does_not_stop_the_others(sqlite_da
 
 def test_a_row_that_the_database_never_takes_does_not_block_the_spool(mariadb_database: Engine, tmp_path: Path) -> None:
     log = log_over(mariadb_database, tmp_path)
-    log._put_aside(Batch.of([row(0), {**row(1), "league": "x" * 500}, row(2)]))
+    log._put_aside(batch_of(row(0), {**row(1), "league": "x" * 500}, row(2)))
     while log.step():
         pass
     assert logged(mariadb_database) == ["id-0", "id-2"]
