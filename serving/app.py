@@ -37,6 +37,7 @@ from serving.last_good import PURPOSE as LAST_GOOD
 from serving.last_good import LastGood
 from serving.league_slate import PublishedSlates
 from serving.limits import Limiter, SharedCounts
+from serving.memory import share_one_heap
 from serving.metrics import Metrics
 from serving.overload import Load
 from serving.patient_database import open_patient_database
@@ -273,5 +274,6 @@ def _share_the_processor() -> None:
     And a background thread keeps the interpreter's lock for 5 ms by default, for which every request then waits.
     """
     sys.setswitchinterval(SWITCH_SECONDS)
+    share_one_heap()
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")

@@ -9,7 +9,7 @@ import uvicorn
 
 from core.clock import Clock
 from core.errors import NetworkError, OperationTimeoutError
-from core.registry.alone import import_lightgbm_alone
+from core.registry.alone import import_alone
 from core.settings import Settings
 from serving.app import create_app
 from serving.lane import LaneProtocol
@@ -44,7 +44,7 @@ def serve(
 
     Raises NetworkError if the port cannot be had.
     """
-    import_lightgbm_alone()
+    import_alone()
     server = _Server(config_of(create_app(settings, clock), host, port), on_ready)
     try:
         server.run()

@@ -14,7 +14,7 @@ from uvicorn.supervisors import Multiprocess
 
 from core.clock import Clock
 from core.logs import configure_logs
-from core.registry.alone import import_lightgbm_alone
+from core.registry.alone import import_alone
 from core.settings import Settings
 from serving.app import create_app
 from serving.server import config_of, not_started, url_of
@@ -79,7 +79,7 @@ class _Supervisor(Multiprocess):
 
 def _app_of_a_worker(settings: Settings, clock: Clock) -> FastAPI:
     configure_logs(settings)
-    import_lightgbm_alone()
+    import_alone()
     return create_app(settings, clock)
 
 

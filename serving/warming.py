@@ -1,6 +1,5 @@
 """Predictions computed before anybody asks: of every coming game, and with a new champion before it answers."""
 
-import gc
 import time
 from collections.abc import Callable, Iterator
 from itertools import chain, islice
@@ -9,6 +8,7 @@ from typing import Final
 from core.clock import Clock
 from core.errors import DbsbmError
 from feature_store.online import OnlineRow
+from serving import memory
 from serving.answers import cache_key, has_begun
 from serving.cache import MOST_BODIES, PredictionCache
 from serving.champions import Champion, Champions
@@ -48,7 +48,7 @@ class Warming:
         self._made_at = 0.0
         self._drafts: Iterator[OnlineRow] = iter(())
         self._bodies: Iterator[OnlineRow] = iter(())
-        self._frozen = False
+        self._settled = False
 
     def step(self) -> bool:
         """Compute for a fifth of a second at most; True if there are drafts left to make.
@@ -59,11 +59,9 @@ class Warming:
         if self._compute(self._drafts, self._champions, SLICE_SECONDS, whole=False):
             return True
         self._compute(self._bodies, self._champions, SLICE_SECONDS, whole=True)
-        if self._champions.loaded and self._slate.loaded and not self._frozen:
-            # Full collections over what libraries leave on the heap cost 80 ms each: performance.md, section 4.
-            gc.collect()
-            gc.freeze()
-            self._frozen = True
+        if self._champions.loaded and self._slate.loaded and not self._settled:
+            memory.settle()
+            self._settled = True
         return False
 
     def prepare(self, champion: Champion) -> None:

@@ -14,6 +14,9 @@ def serve(
     as_of: Annotated[str | None, typer.Option(help="Stand still at this moment of the past (UTC).")] = None,
 ) -> None:
     """Serve forecasts over HTTP until stopped."""
+    from core.registry.alone import import_alone
+
+    import_alone()
     from core.clock import FixedClock, SystemClock, parse_moment
     from flows.commands.session import begin
 

@@ -16,8 +16,8 @@ GAME = "/v1/predictions/soccer/EPL/EPL-101"
 MOST_MEGABYTES = 150
 
 
-def run() -> None:
-    """Print what one answer took and imported."""
+def installed() -> Path:
+    """The interpreter of an environment with what serving needs and nothing else."""
     python = FOLDER / "bin" / "python"
     if not python.exists():
         subprocess.run([UV, "venv", "--quiet", "--python", "3.11", FOLDER], check=True)
@@ -25,6 +25,12 @@ def run() -> None:
     subprocess.run(
         [UV, "pip", "sync", "--quiet", "--python", python, "--require-hashes", requirements], check=True, cwd=HERE
     )
+    return python
+
+
+def run() -> None:
+    """Print what one answer took and imported."""
+    python = installed()
     with tempfile.TemporaryDirectory() as folder, filled_world(Path(folder)) as world:
         deploy(world.engine, world.store, EPL, "prices", with_trees=True)
         address = world.engine.url.render_as_string(hide_password=False)

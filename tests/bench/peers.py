@@ -1,6 +1,6 @@
 """The service beside other model servers with the same LightGBM trees: MLflow's, MLServer's and BentoML's.
 
-Each peer lives in a throw-away environment below ``.cache/bench-peers``, made at the first run. Peers are sent the
+Each lives in an environment with what it needs and nothing else, made at the first run below ``.cache``. Peers are sent the
 feature row; ours is asked by the game's id and has its features itself. A cached answer is a look-up, not a
 computation: it is compared because it is what a user gets.
 """
@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from feature_store.feature_sets import FEATURE_SETS
-from tests.bench import requests, stage
+from tests.bench import lean, requests, stage
 from tests.bench.requests import Target
 from tests.bench.stage import Server
 from tests.services import free_port, mariadb_server, redis_server
@@ -84,7 +84,7 @@ def run() -> None:
         (folder / "model.txt").write_text(stage.trees(FEATURES))
         address = stack.enter_context(mariadb_server()).recreate("bench").render_as_string(hide_password=False)
         place = stage.make_stage(folder, address, stack.enter_context(redis_server()).url)
-        ours = stack.enter_context(stage.served(place))
+        ours = stack.enter_context(stage.served(place, lean.installed()))
         asgi, fastapi = (stack.enter_context(stage.hello(kind, folder)) for kind in ("asgi", "fastapi"))
         servers = {"ours": ours}
         targets = list(requests.targets_of(place, ours, asgi, fastapi))

@@ -248,10 +248,10 @@ def hello(kind: str, folder: Path) -> Iterator[Server]:
 
 
 @contextmanager
-def served(stage: Stage) -> Iterator[Server]:
+def served(stage: Stage, python: str | Path = sys.executable) -> Iterator[Server]:
     """The service, with everything on."""
     port = free_port()
-    command = [sys.executable, "-m", "flows.cli", "serve", "--port", str(port)]
+    command = [str(python), "-m", "flows.cli", "serve", "--port", str(port)]
     with running(command, port, "/readyz", stage.folder, **stage.environment()) as server:
         yield server
 
