@@ -65,7 +65,7 @@ class QuoteColumns:
     over: FloatArray
     """P(over the total line), the margin taken out; NaN where one of its two prices was not shown."""
 
-    shown: dict[int, FloatArray] = field(default_factory=dict)
+    shown: dict[int, tuple[FloatArray, Flags]] = field(default_factory=dict)
     """What ``joins`` makes of it, by the league's number of outcomes: every join asks for the same."""
 
 

@@ -144,7 +144,8 @@ def _run(kinds, items, fixtures, outcomes, wanted, taken, states, pair, checkpoi
             if item < applied:
                 applied = _restore(item, checkpoints, states, sparse)
             continue
-        applied = _catch_up(applied, end, known, fixtures, outcomes, states, checkpoints, sparse, pair, rules)
+        if applied < end:
+            applied = _catch_up(applied, end, known, fixtures, outcomes, states, checkpoints, sparse, pair, rules)
         pair[0] = teams[wanted_home[item]]
         pair[1] = teams[wanted_away[item]]
         _enter(pair[0], league[0], wanted_season[item], rules)

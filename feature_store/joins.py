@@ -56,21 +56,31 @@ def whole(quotes: QuoteColumns, *, outcomes: int) -> Flags:
 def _consensus(
     quotes: QuoteColumns, game: Indices, at: FloatArray, start: FloatArray, outcomes: int, which: int
 ) -> PriceColumns:
-    shown = _shown(quotes, outcomes)
     home, draw, away, overround, spread, total, over = _means_of_books(
-        *_ranges(quotes.game, game), quotes.book, quotes.known, quotes.quoted, shown, at, start, which
+        *_ranges(quotes.game, game),
+        quotes.book,
+        quotes.known,
+        quotes.quoted,
+        *_shown(quotes, outcomes),
+        at,
+        start,
+        which,
     )
     draw = draw if outcomes == 3 else np.full(len(game), np.nan)
     return PriceColumns(home, draw, away, spread, total, over, overround)
 
 
-def _shown(quotes: QuoteColumns, outcomes: int) -> FloatArray:
-    """Each quote's markets side by side, made once: probabilities without the margin, the margin, lines, P(over)."""
+def _shown(quotes: QuoteColumns, outcomes: int) -> tuple[FloatArray, Flags]:
+    """Each quote's markets side by side, made once, and which of them it shows whole.
+
+    Probabilities without the margin and the margin itself are one market; spread, total and P(over) one each.
+    """
     if outcomes not in quotes.shown:
         implied = _implied(quotes, outcomes)
         booked = implied.sum(axis=1)
-        markets = (implied / booked[:, None], booked - 1, quotes.spread, quotes.total, quotes.over)
-        quotes.shown[outcomes] = np.column_stack(markets)
+        values = np.column_stack((implied / booked[:, None], booked - 1, quotes.spread, quotes.total, quotes.over))
+        there = ~np.isnan(values)
+        quotes.shown[outcomes] = values, np.column_stack((there[:, :4].all(axis=1), there[:, 4:]))
     return quotes.shown[outcomes]
 
 
@@ -102,45 +112,47 @@ def _last_known(first, last, known, at):  # type: ignore[no-untyped-def]  # noqa
 
 
 @compiled
-def _means_of_books(begin, end, book, known, quoted, shown, at, start, which):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _means_of_books(begin, end, book, known, quoted, shown, whole, at, start, which):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Per market the mean over books of what ``which`` asks of the times each showed it whole; NaN without one.
 
     ``shown`` has the moneyline in columns 0 to 3 and a market in each of the others; so have the lines of the answer.
     """
     means = np.full((7, len(at)), np.nan)
+    sums, books = np.zeros(7), np.zeros(4, dtype=np.int64)
+    chosen, times = np.zeros(4, dtype=np.int64), np.zeros(4, dtype=np.int64)
     for asked in range(len(at)):
+        sums[:], books[:], place = 0.0, 0, begin[asked]
+        while place < end[asked]:
+            place = _choose(
+                place, end[asked], book, known, quoted, whole, (at[asked], start[asked]), which, chosen, times
+            )
+            for market in range(4):
+                spoke_once = times[market] == 1 and which in (FIRST_OF_SEVERAL, LATEST_OF_SEVERAL)
+                if times[market] and not spoke_once:
+                    books[market] += 1
+                    for column in range(0 if market == 0 else market + 3, market + 4):
+                        sums[column] += shown[chosen[market], column]
         for market in range(4):
-            columns = (0, 4) if market == 0 else (market + 3, market + 4)
-            books = 0
-            place = begin[asked]
-            while place < end[asked]:
-                chosen, place = _chosen(
-                    place, end[asked], book, known, quoted, shown, columns, (at[asked], start[asked]), which
-                )
-                if chosen < 0:
-                    continue
-                for column in range(columns[0], columns[1]):
-                    before = means[column, asked] if books else 0.0
-                    means[column, asked] = before + shown[chosen, column]
-                books += 1
-            if books > 1:
-                for column in range(columns[0], columns[1]):
-                    means[column, asked] /= books
+            if books[market]:
+                for column in range(0 if market == 0 else market + 3, market + 4):
+                    means[column, asked] = sums[column] / books[market]
     return means
 
 
 @compiled
-def _chosen(place, end, book, known, quoted, shown, columns, by, which):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-    """Of the book whose quotes begin at ``place``: the quote that counts, or -1; and where the next book begins."""
-    own, chosen, times = book[place], -1, 0
+def _choose(place, end, book, known, quoted, whole, by, which, chosen, times):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Of the book whose quotes begin at ``place``, enter by market how often it showed it whole and which counts.
+
+    Returns where the next book begins.
+    """
+    own = book[place]
+    times[:] = 0
     while place < end and book[place] == own:
-        whole = known[place] <= by[0] and quoted[place] <= by[1]
-        for column in range(columns[0], columns[1]):
-            whole = whole and not np.isnan(shown[place, column])
-        if whole:
-            times += 1
-            if times == 1 or which in (LATEST, LATEST_OF_SEVERAL):
-                chosen = place
+        if known[place] <= by[0] and quoted[place] <= by[1]:
+            for market in range(4):
+                if whole[place, market]:
+                    times[market] += 1
+                    if times[market] == 1 or which in (LATEST, LATEST_OF_SEVERAL):
+                        chosen[market] = place
         place += 1
-    spoke_once = times == 1 and which in (FIRST_OF_SEVERAL, LATEST_OF_SEVERAL)
-    return (-1 if spoke_once else chosen), place
+    return place
