@@ -16,7 +16,7 @@ from typing import Any, Final, NamedTuple
 import orjson
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql, sqlite
-from sqlalchemy.engine import Connection, Dialect
+from sqlalchemy.engine import Connection, Dialect, Engine
 
 from core.database import INSERT_BATCH, UtcDateTime, kept_as_it_is
 from core.errors import DataIntegrityError
@@ -43,6 +43,18 @@ def insert_new_tuples(
             if isinstance(column.type, sa.Float):
                 _must_be_numbers(column, map(itemgetter(place), batch))
         insert(connection, kinds, batch)
+
+
+def takes_rows(engine: Engine) -> bool:
+    """Whether the database is one that rows can be sent to so."""
+    if engine.dialect.name == "sqlite":
+        return True
+    with engine.connect() as connection:
+        try:
+            connection.exec_driver_sql("SELECT c0 FROM JSON_TABLE('[1]', '$[*]' COLUMNS (c0 INT PATH '$')) AS told")
+        except sa.exc.DBAPIError:
+            return False
+    return True
 
 
 def _must_be_numbers(column: sa.Column[Any], values: Iterable[float | None]) -> None:

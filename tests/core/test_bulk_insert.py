@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy.engine import Engine, make_url
 
-from core.bulk_insert import insert_new_tuples
+from core.bulk_insert import insert_new_tuples, takes_rows
 from core.database import INSERT_BATCH, TABLE_OPTIONS, LongText, UtcDateTime, open_database, reading, writing
 from core.errors import DatabaseError, DataIntegrityError
 from tests.services import MariaDb
@@ -117,6 +117,14 @@ def test_a_moment_of_no_zone_is_refused(engine: Engine) -> None:
     with pytest.raises((DataIntegrityError, ValueError), match="without a time zone"):
         told(engine, row("a", moment=MOMENT.replace(tzinfo=None)))
     assert stored(engine) == []
+
+
+def test_a_server_that_takes_rows_is_known_from_one_that_does_not(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert takes_rows(engine)
+    monkeypatch.setattr(type(engine.dialect), "name", "mysql")
+    assert takes_rows(engine) == (engine.dialect.driver == "pymysql"), "SQLite stands for a server of former days"
 
 
 @pytest.mark.parametrize("number", [nan, inf, -inf])
