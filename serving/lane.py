@@ -121,15 +121,18 @@ class Lane:
     def compute(self, service: Service) -> None:
         """Answer all that wait."""
         waiting, self._waiting = self._waiting, []
-        served: list[Served | None] = [None] * len(waiting)
+        answers: list[bytes | None] = [None] * len(waiting)
         try:
             served = service.predictor.computed_together([one.plan for one in waiting], service.clock.now())
+            answers = [
+                None
+                if found is None or one.asker.is_gone
+                else self._written(service, one.asked, one.trace, found, one.asker.first_headers)
+                for one, found in zip(waiting, served, strict=True)
+            ]
         finally:  # an error that nobody foresaw is met again by each on the usual way, and answered there
-            for one, answer in zip(waiting, served, strict=True):
-                if answer is None or one.asker.is_gone:
-                    one.asker.take(None)
-                else:
-                    one.asker.take(self._written(service, one.asked, one.trace, answer, one.asker.first_headers))
+            for one, answer in zip(waiting, answers, strict=True):
+                one.asker.take(answer)
 
     def _admitted(self, service: Service, asked: Asked) -> Trace | None:
         caller = service.gate.admit_at_once(asked.shown, DEMANDED[ONE_ROUTE])
