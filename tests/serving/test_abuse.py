@@ -5,7 +5,7 @@ import re
 import time
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import pytest
 import schemathesis
@@ -119,9 +119,11 @@ def statuses_by_the_description(target: Running, key: str, each: int) -> dict[in
         def ask(case: schemathesis.Case) -> None:
             case.headers["X-API-Key"] = key
             sent = case.as_transport_kwargs(base_url="http://service")
+            asked = unquote(repr(sent)).casefold()
             answer = target.request(sent.pop("method"), sent.pop("url"), **_as_httpx(sent))
             seen[answer.status_code] = seen.get(answer.status_code, 0) + 1
-            assert not INSIDE.search(answer.text), answer.text
+            told = [word for word in INSIDE.findall(answer.text) if word.casefold() not in asked]
+            assert not told, answer.text
             response = schemathesis.Response.from_httpx(answer, verify=False)
             case.validate_response(response, checks=CHECKS)
 
