@@ -5,8 +5,8 @@ key is never served. redis-py's defaults (10 retries, 5 s) would turn a missing 
 """
 
 import asyncio
-import random
 from collections.abc import Mapping
+from random import Random
 from typing import Final
 
 import redis
@@ -32,6 +32,7 @@ WATCH_SECONDS: Final = 0.5
 WARM_SOCKET_SECONDS: Final = 2.0
 LIFE_SECONDS: Final = 900
 JITTER: Final = 0.1
+CHANCE: Final = Random()  # not the one of the module `random`, which others may have seeded
 LARGEST_VALUE: Final = 64 * 1024
 SIGNATURE_LENGTH: Final = 64
 WRITTEN_AT_ONCE: Final = 1_000
@@ -42,7 +43,7 @@ log = get_logger(__name__)
 
 def jittered_life() -> float:
     """Seconds that an entry lives; spread, so that entries made together do not end together."""
-    return LIFE_SECONDS * random.uniform(1 - JITTER, 1 + JITTER)
+    return LIFE_SECONDS * CHANCE.uniform(1 - JITTER, 1 + JITTER)
 
 
 def sealed(signer: Signer, key: str, body: bytes) -> bytes:
