@@ -1,6 +1,6 @@
 """Masses of all scores of a game, and what the scores of each outcome amount to."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import NamedTuple
@@ -48,6 +48,17 @@ class Cells:
             ),
             lambda: grid,
         )
+
+
+def by_size(sizes: Sequence[int], made: Callable[[int, list[int]], Iterable[Cells]]) -> list[Cells]:
+    """The cells of all games, those of one size made together: ``made`` is given the size and the games' places."""
+    places_of: dict[int, list[int]] = {}
+    for place, size in enumerate(sizes):
+        places_of.setdefault(size, []).append(place)
+    cells = {
+        place: one for size, places in places_of.items() for place, one in zip(places, made(size, places), strict=True)
+    }
+    return [cells[place] for place in range(len(sizes))]
 
 
 @lru_cache(maxsize=16)

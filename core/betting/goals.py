@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 from scipy.special import gammaln, nbdtrik, pdtrik
 
-from core.betting.cells import Cells, Region, Regions, statistics
+from core.betting.cells import Cells, Region, Regions, by_size, statistics
 from core.betting.odds import FloatArray
 from core.betting.tilting import TILTING_STEPS, TILTING_TOLERANCE
 
@@ -38,14 +38,7 @@ def goal_cells(means: FloatArray, dispersion: float, margin_weights: Sequence[fl
     means = np.maximum(means, SMALLEST_MEAN)
     sizes = [_size(largest, dispersion) for largest in means.max(axis=0).tolist()]
     weights = tuple(margin_weights)
-    if len(set(sizes)) <= 1:
-        return [cells for size in sizes[:1] for cells in _of_one_size(means, dispersion, weights, size)]
-    cells: list[Cells | None] = [None] * len(sizes)
-    for size in set(sizes):
-        places = [place for place, other in enumerate(sizes) if other == size]
-        for place, made in zip(places, _of_one_size(means[:, places], dispersion, weights, size), strict=True):
-            cells[place] = made
-    return cells  # type: ignore[return-value]  # every place was filled
+    return by_size(sizes, lambda size, places: _of_one_size(means[:, places], dispersion, weights, size))
 
 
 def _of_one_size(means: FloatArray, dispersion: float, weights: tuple[float, ...], size: int) -> Iterator[Cells]:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from scipy.special import ndtr
 
-from core.betting.cells import Cells, Region, Regions
+from core.betting.cells import Cells, Region, Regions, by_size
 from core.betting.odds import FloatArray
 from core.betting.tilting import TILTING_STEPS, TILTING_TOLERANCE
 
@@ -41,16 +41,16 @@ def point_cells(
     reach = TAIL_DEVIATIONS * max(margin_deviation, total_deviation)
     widest = ((total_means + np.abs(margin_means)) / 2 + reach).tolist()
     sizes = [-(-(math.ceil(wide) + 2) // SIZE_STEP) * SIZE_STEP for wide in widest]
-    cells: list[Cells | None] = [None] * len(sizes)
-    for size in set(sizes):
-        places = [place for place, other in enumerate(sizes) if other == size]
-        margins = _discretised(np.arange(-size + 1, size), margin_means[places], margin_deviation)
-        if len(margin_weights):
-            margins = _with_mean_kept(margins, tuple(margin_weights), size)
-        totals = _discretised(np.arange(2 * size - 1), total_means[places], total_deviation)
-        for place, made in zip(places, _joined(margins, totals, size), strict=True):
-            cells[place] = made
-    return cells  # type: ignore[return-value]  # every place was filled
+    weights = tuple(margin_weights)
+
+    def made(size: int, places: list[int]) -> Iterator[Cells]:
+        margins = _discretised(np.arange(-size + 1, size, dtype=np.float64), margin_means[places], margin_deviation)
+        if weights:
+            margins = _with_mean_kept(margins, weights, size)
+        totals = _discretised(np.arange(2 * size - 1, dtype=np.float64), total_means[places], total_deviation)
+        return _joined(margins, totals, size)
+
+    return by_size(sizes, made)
 
 
 def _joined(margins: FloatArray, totals: FloatArray, size: int) -> Iterator[Cells]:
