@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from cachetools import LRUCache
 from sqlalchemy.engine import Engine
 
-from core.bulk_insert import insert_new_tuples
+from core.bulk_insert import insert_new_json, insert_new_tuples
 from core.database import writing
 from core.errors import DatabaseError, DataIntegrityError
 from core.logs import get_logger
@@ -39,7 +39,6 @@ REMEMBERED: Final = 5_000
 
 OF_ANSWER: Final = tuple(str(column.name) for column in answers.columns)
 OF_SERVING: Final = ("shadow", "cache", "key_id", "served_at", "served_id", "request_id", "answer_id")
-"""Short ones first: the database looks for each value of a row from its beginning."""
 ANSWER_IN_ORDER: Final = itemgetter(*OF_ANSWER)
 ANSWER_ID: Final = OF_SERVING.index("answer_id")
 OPENING: Final = b"["
@@ -48,8 +47,9 @@ OPENING: Final = b"["
 log = get_logger(__name__)
 
 Columns = dict[str, Any]
-Serving = tuple[Any, ...]
-"""To whom and when, in the order of ``OF_SERVING``."""
+Serving = bytes
+"""To whom and when: a JSON array in the order of ``OF_SERVING``, made where it is served. The database and the spool
+take it as it is; a row that a thread makes keeps the loop from the interpreter's lock."""
 
 
 class Batch(NamedTuple):
@@ -61,12 +61,12 @@ class Batch(NamedTuple):
 
     def lines(self) -> list[bytes]:
         """For the spool: a line for each answer, then one for each serving."""
-        return [*map(orjson.dumps, self.said.values()), *map(orjson.dumps, self.servings)]
+        return [*map(orjson.dumps, self.said.values()), *self.servings]
 
     def singly(self) -> Iterator["Batch"]:
         """Each by itself."""
         for serving in self.servings:
-            answer_id = serving[ANSWER_ID]
+            answer_id = orjson.loads(serving)[ANSWER_ID]
             yield Batch([serving], {answer_id: self.said[answer_id]})
 
 
@@ -91,8 +91,8 @@ class PredictionLog:
         ``shadow`` is what a challenger would have answered.
         """
         if len(self._queue) < self._capacity:
-            serving = (shadow, served.level, key_id, served_at, new_id(), request_id, served.answer_id)
-            self._queue.append((serving, served))
+            serving = shadow, served.level, key_id, served_at, new_id(), request_id, served.answer_id
+            self._queue.append((orjson.dumps(serving, option=orjson.OPT_UTC_Z), served))
         else:
             self._metrics.log_dropped.inc()
 
@@ -184,7 +184,7 @@ class PredictionLog:
         new = {answer_id: columns for answer_id, columns in batch.said.items() if answer_id not in self._in_table}
         with writing(self._engine) as connection:
             insert_new_tuples(connection, answers, OF_ANSWER, [ANSWER_IN_ORDER(columns) for columns in new.values()])
-            insert_new_tuples(connection, predictions, OF_SERVING, batch.servings)
+            insert_new_json(connection, predictions, OF_SERVING, batch.servings)
         self._in_table.update(dict.fromkeys(new))
 
     def _put_aside(self, batch: Batch) -> bool:
@@ -240,7 +240,8 @@ def _read_line(line: bytes, batch: Batch) -> None:
     serving = dict(zip(OF_SERVING, told, strict=True))
     if serving["answer_id"] not in batch.said:
         raise LookupError(serving["answer_id"])
-    batch.servings.append(tuple({**serving, "served_at": datetime.fromisoformat(serving["served_at"])}.values()))
+    datetime.fromisoformat(serving["served_at"])
+    batch.servings.append(line)
 
 
 def _columns(served: Served) -> Columns:

@@ -6,13 +6,14 @@ from math import inf, nan
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy.engine import Engine, make_url
 
-from core.bulk_insert import insert_new_tuples, takes_rows
+from core.bulk_insert import insert_new_json, insert_new_tuples, takes_rows
 from core.database import INSERT_BATCH, TABLE_OPTIONS, LongText, UtcDateTime, open_database, reading, writing
 from core.errors import DatabaseError, DataIntegrityError
 from tests.services import MariaDb
@@ -87,6 +88,18 @@ def test_what_is_told_comes_back_to_the_last_bit(engine: Engine, values: list[tu
 def test_no_text_is_taken_for_anything_else(engine: Engine, text: str) -> None:
     told(engine, row("a", label=text, body=text * 1_000))
     assert stored(engine) == [row("a", label=text, body=text * 1_000)]
+
+
+def test_rows_that_are_json_already_arrive_alike(engine: Engine) -> None:
+    rows = [
+        row("a", label="'\"\\", moment=MOMENT, number=0.1, whole=-(2**63), yes=True, body="Atlético 🏈"),
+        row("b", moment=datetime(2024, 5, 1, tzinfo=UTC), yes=False),
+    ]
+    written = [orjson.dumps(one, option=orjson.OPT_UTC_Z) for one in rows]
+    for _ in range(2):
+        with writing(engine) as connection:
+            insert_new_json(connection, THINGS, COLUMNS, written)
+    assert stored(engine) == rows
 
 
 def test_what_has_its_key_already_stays_as_it_is(engine: Engine) -> None:

@@ -202,7 +202,7 @@ def test_a_bundle_that_needs_more_memory_than_allowed_fails_its_trial(tmp_path: 
 
 def test_a_bundle_that_is_slow_is_refused_with_the_number(tmp_path: Path) -> None:
     _, folder = tiny_bundle(tmp_path)
-    rewritten(folder, scores="points", margin_deviation=400.0, total_deviation=400.0)
+    rewritten(folder, scores="points", margin_deviation=100_000.0, total_deviation=100_000.0)
     golden = json.loads((folder / GOLDEN).read_bytes())
     slow = ForecasterSpec.model_validate_json((folder / SPEC).read_bytes())
     sha256, folder = write_bundle(tmp_path, OURS, slow, trees(), np.array(golden["rows"], dtype=float), **ABOUT)

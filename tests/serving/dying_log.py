@@ -7,6 +7,7 @@ from io import FileIO
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import orjson
 from sqlalchemy.engine import make_url
 
 import serving.prediction_log as module
@@ -40,7 +41,8 @@ def batch_of(*rows: Columns) -> Batch:
     """Rows with all columns of both tables."""
     batch = Batch([], {})
     for given in rows:
-        batch.servings.append(tuple(given[name] for name in OF_SERVING))
+        serving = [given[name] for name in OF_SERVING]
+        batch.servings.append(orjson.dumps(serving, option=orjson.OPT_UTC_Z))
         batch.said[given["answer_id"]] = {name: given[name] for name in OF_ANSWER}
     return batch
 
