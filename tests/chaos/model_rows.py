@@ -181,7 +181,8 @@ def bundles_unfit(stage: Stage, scale: float, outcome: Outcome) -> None:
 
     unfit: dict[str, Spoil] = {
         "slow": edited(
-            SPEC, lambda spec: spec["shape"].update(scores="points", margin_deviation=100_000.0, total_deviation=100_000.0)
+            SPEC,
+            lambda spec: spec["shape"].update(scores="points", margin_deviation=100_000.0, total_deviation=100_000.0),
         ),
         "huge": huge,
         "no numbers": edited(SPEC, lambda spec: spec["calibration"].update(slope=float("nan"))),
