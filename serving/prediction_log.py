@@ -92,7 +92,8 @@ class PredictionLog:
         """
         if len(self._queue) < self._capacity:
             serving = shadow, served.level, key_id, served_at, new_id(), request_id, served.answer_id
-            self._queue.append((orjson.dumps(serving, option=orjson.OPT_UTC_Z), served))
+            # A copy: what orjson returns keeps its several times larger working buffer alive.
+            self._queue.append((bytes(memoryview(orjson.dumps(serving, option=orjson.OPT_UTC_Z))), served))
         else:
             self._metrics.log_dropped.inc()
 
