@@ -67,12 +67,12 @@ def insert_new_json(connection: Connection, table: sa.Table, columns: Sequence[s
     for start in range(0, len(rows), INSERT_BATCH):
         body = b"[%b]" % b",".join(rows[start : start + INSERT_BATCH])
         if connection.dialect.name == "sqlite":
-            _into_sqlite(connection, kinds, [_told(kinds, row) for row in orjson.loads(body)])
+            _into_sqlite(connection, kinds, [_with_moments(kinds, row) for row in orjson.loads(body)])
         else:
             _send(connection, kinds, body)
 
 
-def _told(columns: list[sa.Column[Any]], row: list[Any]) -> tuple[Any, ...]:
+def _with_moments(columns: list[sa.Column[Any]], row: list[Any]) -> tuple[Any, ...]:
     return tuple(
         datetime.fromisoformat(value) if value is not None and isinstance(column.type, UtcDateTime) else value
         for column, value in zip(columns, row, strict=True)

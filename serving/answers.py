@@ -37,8 +37,6 @@ STALE_AFTER: Final = timedelta(hours=24)
 FEW_GAMES: Final = 10
 """A team with fewer games in the archive than this is forecast from thin data."""
 
-STALE_SECONDS: Final = STALE_AFTER.total_seconds()
-
 ENDINGS: Final = {
     (stale, level): b',"stale":%s,"cache":"%s"}' % (b"true" if stale else b"false", level.encode())
     for stale in (False, True)
@@ -216,6 +214,5 @@ class Served:
 
     def complete(self, now: datetime) -> bytes:
         """Body and what time adds, as one JSON object."""
-        age = (now - self.checked_at).total_seconds()
-        stale = self.away or self.level == "stale" or age > STALE_SECONDS
-        return b"%b%.3f%b" % (self._opening, max(0.0, age), ENDINGS[stale, self.level])
+        age = max(0.0, (now - self.checked_at).total_seconds())
+        return b"%b%.3f%b" % (self._opening, age, ENDINGS[self.stale(now), self.level])

@@ -9,10 +9,9 @@ import uvicorn
 
 from core.clock import Clock
 from core.errors import NetworkError, OperationTimeoutError
-from core.registry.alone import import_alone
 from core.settings import Settings
 from serving.app import create_app
-from serving.lane import LaneProtocol
+from serving.lane_protocol import LaneProtocol
 
 START_SECONDS: Final = 60.0
 DRAIN_SECONDS: Final = 10
@@ -44,7 +43,6 @@ def serve(
 
     Raises NetworkError if the port cannot be had.
     """
-    import_alone()
     server = _Server(config_of(create_app(settings, clock), host, port), on_ready)
     try:
         server.run()

@@ -25,6 +25,14 @@ class Regions(NamedTuple):
     draw: Region
     away: Region
 
+    @classmethod
+    def of(cls, sums: Sequence[float]) -> "Regions":
+        """From the eight sums of ``statistics``."""
+        home, draw, away, home_margin, away_margin, home_total, draw_total, away_total = sums
+        return cls(
+            Region(home, home_margin, home_total), Region(draw, 0.0, draw_total), Region(away, away_margin, away_total)
+        )
+
 
 @dataclass(frozen=True, eq=False)
 class Cells:
@@ -41,13 +49,7 @@ class Cells:
     @classmethod
     def of(cls, grid: FloatArray) -> "Cells":
         """From masses that are there already."""
-        home, draw, away, home_margin, away_margin, *totals = np.tensordot(statistics(len(grid)), grid, axes=2).tolist()
-        return cls(
-            Regions(
-                Region(home, home_margin, totals[0]), Region(draw, 0.0, totals[1]), Region(away, away_margin, totals[2])
-            ),
-            lambda: grid,
-        )
+        return cls(Regions.of(np.tensordot(statistics(len(grid)), grid, axes=2).tolist()), lambda: grid)
 
 
 def by_size(sizes: Sequence[int], made: Callable[[int, list[int]], Iterable[Cells]]) -> list[Cells]:

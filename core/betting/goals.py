@@ -11,9 +11,9 @@ from typing import Final
 import numpy as np
 from scipy.special import gammaln, nbdtrik, pdtrik
 
-from core.betting.cells import Cells, Region, Regions, by_size, statistics
+from core.betting.cells import Cells, Regions, by_size, statistics
 from core.betting.odds import FloatArray
-from core.betting.tilting import TILTING_STEPS, TILTING_TOLERANCE
+from core.betting.tilting import TILTING_STEPS, TILTING_TOLERANCE, weights_of
 
 SMALLEST_MEAN: Final = 0.05
 """No side of a game is expected to score less than this."""
@@ -48,11 +48,8 @@ def _of_one_size(means: FloatArray, dispersion: float, weights: tuple[float, ...
         home, away = _with_means_kept(home, away, band)
     sums = (away[:, None] @ _summing(size, weights)).reshape(-1, 8, size) @ home[..., None]
     whole = sums[:, :3].sum(axis=1, keepdims=True)
-    for game, (win, draw, loss, margin, deficit, *totals) in enumerate((sums / whole)[..., 0].tolist()):
-        regions = Regions(
-            Region(win, margin, totals[0]), Region(draw, 0.0, totals[1]), Region(loss, deficit, totals[2])
-        )
-        yield Cells(regions, partial(_grid, home[game], away[game], band, whole[game]))
+    for game, shares in enumerate((sums / whole)[..., 0].tolist()):
+        yield Cells(Regions.of(shares), partial(_grid, home[game], away[game], band, whole[game]))
 
 
 def _grid(home: FloatArray, away: FloatArray, band: FloatArray, whole: FloatArray) -> FloatArray:
@@ -103,8 +100,7 @@ def _newton(off: FloatArray, spread: FloatArray, shared: FloatArray) -> FloatArr
 def _band(size: int, weights: tuple[float, ...]) -> FloatArray:
     """The weight of each score by its margin, shape (size, size). Not to be written to."""
     scores = np.arange(size)
-    table = np.append(np.asarray(weights, dtype=np.float64), 1.0)
-    return np.asarray(table[np.minimum(np.abs(scores[:, None] - scores), len(weights))])
+    return weights_of(scores[:, None] - scores, weights)
 
 
 @lru_cache(maxsize=32)

@@ -13,9 +13,9 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from scipy.special import ndtr
 
-from core.betting.cells import Cells, Region, Regions, by_size
+from core.betting.cells import Cells, Regions, by_size
 from core.betting.odds import FloatArray
-from core.betting.tilting import TILTING_STEPS, TILTING_TOLERANCE
+from core.betting.tilting import TILTING_STEPS, TILTING_TOLERANCE, weights_of
 
 TAIL_DEVIATIONS: Final = 7.0
 """A grid reaches this many standard deviations past the mean; the rest is below 1e-11."""
@@ -62,10 +62,10 @@ def _joined(margins: FloatArray, totals: FloatArray, size: int) -> Iterator[Cell
     mass, margin, total = home.sum(axis=2), (home * apart[1:]).sum(axis=2), away.sum(axis=2)
     level = margins[:, size - 1] * masses[:, 0], margins[:, size - 1] * sums[:, 0]
     whole = mass.sum(axis=0) + level[0]
-    table = np.stack((*mass, *margin, *total, *level)) / whole
-    for game, (won, lost, by, short, of_won, of_lost, drawn, of_drawn) in enumerate(table.T.tolist()):
-        regions = Regions(Region(won, by, of_won), Region(drawn, 0.0, of_drawn), Region(lost, -short, of_lost))
-        yield Cells(regions, partial(_grid, margins[game], totals[game], whole[game], size))
+    eight = mass[0], level[0], mass[1], margin[0], -margin[1], total[0], level[1], total[1]
+    table = np.array(eight) / whole
+    for game, shares in enumerate(table.T.tolist()):
+        yield Cells(Regions.of(shares), partial(_grid, margins[game], totals[game], whole[game], size))
 
 
 def _grid(margins: FloatArray, totals: FloatArray, whole: float, size: int) -> FloatArray:
@@ -111,5 +111,4 @@ def _with_mean_kept(margins: FloatArray, weights: tuple[float, ...], size: int) 
 @lru_cache(maxsize=32)
 def _by_margin(size: int, weights: tuple[float, ...]) -> FloatArray:
     """The weight of each margin. Not to be written to."""
-    table = np.append(np.asarray(weights, dtype=np.float64), 1.0)
-    return np.asarray(table[np.minimum(np.abs(np.arange(-size + 1, size)), len(weights))])
+    return weights_of(np.arange(-size + 1, size), weights)

@@ -67,7 +67,7 @@ def _database(settings: "Settings", _now: datetime) -> Finding:
     present, expected = schema.current(engine), schema.head()
     where = settings.database.render_as_string(hide_password=True)
     if not takes_rows(engine):
-        return Finding("database", "missing", f"{where} has no JSON_TABLE", "use MySQL 8.0.4, MariaDB 10.6 or later")
+        return Finding("database", "missing", f"{where} has no JSON_TABLE", "use MySQL 8.0.19, MariaDB 10.6 or later")
     if present != expected:
         return Finding("database", "missing", f"{where} at revision {present or 'none'}", "run `dbsbm db upgrade`")
     return Finding("database", "ok", f"{where} at revision {present}")

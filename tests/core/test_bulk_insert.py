@@ -1,9 +1,7 @@
 """Many rows at once arrive as they were, on SQLite and MariaDB."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
 from math import inf, nan
-from pathlib import Path
 from typing import Any
 
 import orjson
@@ -11,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy.engine import Engine, make_url
+from sqlalchemy.engine import Engine
 
 from core.bulk_insert import insert_new_json, insert_new_tuples, takes_rows
 from core.database import INSERT_BATCH, TABLE_OPTIONS, LongText, UtcDateTime, open_database, reading, writing
@@ -40,16 +38,11 @@ MOMENTS = st.datetimes(datetime(1500, 1, 1), datetime(9000, 1, 1), timezones=st.
 WHOLE = st.integers(-(2**63), 2**63 - 1)
 
 
-@pytest.fixture(params=["sqlite", "mariadb"])
-def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
+@pytest.fixture
+def engine(bare_database: Engine) -> Engine:
     """An otherwise empty database with the table of things."""
-    if request.param == "sqlite":
-        opened = open_database(make_url(f"sqlite:///{tmp_path}/things.db"))
-    else:
-        opened = open_database(request.getfixturevalue("mariadb").recreate("told_things"))
-    METADATA.create_all(opened)
-    yield opened
-    opened.dispose()
+    METADATA.create_all(bare_database)
+    return bare_database
 
 
 def told(engine: Engine, *rows: tuple[Any, ...], columns: tuple[str, ...] = COLUMNS) -> None:

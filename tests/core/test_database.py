@@ -2,10 +2,8 @@
 
 import threading
 import traceback
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta, timezone
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -31,16 +29,11 @@ THINGS = sa.Table(
 MOMENT = datetime(2024, 5, 1, 12, 0, 0, 123456, tzinfo=UTC)
 
 
-@pytest.fixture(params=["sqlite", "mariadb"])
-def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
+@pytest.fixture
+def engine(bare_database: Engine) -> Engine:
     """An otherwise empty database with the table of things."""
-    if request.param == "sqlite":
-        opened = open_database(make_url(f"sqlite:///{tmp_path}/new/folder/things.db"))
-    else:
-        opened = open_database(request.getfixturevalue("mariadb").recreate("things"))
-    METADATA.create_all(opened)
-    yield opened
-    opened.dispose()
+    METADATA.create_all(bare_database)
+    return bare_database
 
 
 def put(engine: Engine, **thing: Any) -> None:
