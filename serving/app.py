@@ -129,6 +129,7 @@ def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
         if service.cache.shared is not None:
             watching.append(asyncio.create_task(service.cache.shared.watch()))
         try:
+            await service.gate.open()
             with _followed(service) as tickers:
                 await asyncio.to_thread(_caught_up, tickers)
                 gc.set_threshold(YOUNG_OBJECTS, *gc.get_threshold()[1:])

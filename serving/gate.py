@@ -115,6 +115,10 @@ class Gate:
         self._guilds.step()
         return self._keys.step()
 
+    async def open(self) -> None:
+        """Before the first request."""
+        await self._limiter.open()
+
     async def close(self) -> None:
         """Give the connections back."""
         await self._limiter.close()

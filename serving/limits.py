@@ -10,8 +10,9 @@ share of what is left, so that the portions shrink as the limit comes near. What
 - without Redis each process lets pass ``limit / sharers``
 - in the minute in which Redis goes, each adds at most a quarter of that to what it had, so that all together stay below
   1.25 times the limit; what was let pass without Redis is entered when it is back
-- where Redis has forgotten the minute's count meanwhile, nobody knows it any more: each process enters what it knows
-  of, and grants nothing until the minute ends but what is left of that quarter
+- where Redis has forgotten the minute's counts meanwhile (another process of it answers, or a count is lower than it
+  was), nobody knows them any more: each process enters what it knows of, and grants nothing until the minute ends but
+  what is left of that quarter
 """
 
 import asyncio
@@ -24,6 +25,7 @@ from typing import Final, NamedTuple
 import redis.asyncio
 from limits.aio.storage import RedisStorage
 from pydantic import SecretStr
+from redis.asyncio.connection import Connection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
@@ -42,6 +44,7 @@ MOST_NAMES: Final = 50_000
 """Names counted one by one per minute; those that come after share one count."""
 
 OTHERS: Final = "others"
+NOBODY: Final = "nobody"
 PORTIONS: Final = 8
 """A process takes this part of its fair share of what is left."""
 
@@ -92,6 +95,9 @@ class SharedCounts:
 
     def __init__(self, address: SecretStr, patience: float = SOCKET_SECONDS) -> None:
         self.breaker = Breaker()
+        self.successions = 0
+        """How often another Redis process answered than before, which may know nothing of what was counted."""
+        self._answering: str | None = None
         self._deadline = 2 * patience
         self._pool = redis.asyncio.BlockingConnectionPool.from_url(
             address.get_secret_value(),
@@ -101,6 +107,7 @@ class SharedCounts:
             max_connections=CONNECTIONS,
             timeout=patience,
             client_name="dbsbm-limits",
+            redis_connect_func=self._connected,
         )
         self._storage = RedisStorage(
             "async+redis://",
@@ -117,6 +124,7 @@ class SharedCounts:
             async with asyncio.timeout(self._deadline):
                 count = await self._storage.incr(f"{name}/{window}", WINDOW_SECONDS, amount)
         except (RedisError, OSError) as error:
+            self._answering = self._answering or NOBODY
             if self.breaker.failed():
                 log.warning("Redis is away; each process limits its own share", reason=type(error).__name__)
             return None
@@ -130,6 +138,15 @@ class SharedCounts:
     async def close(self) -> None:
         """Give the connections back."""
         await self._pool.aclose()
+
+    async def _connected(self, connection: Connection) -> None:
+        """Ask who answers, before anything is counted over a new connection: no old one outlives a restart."""
+        await connection.on_connect()
+        await connection.send_command("INFO", "server")
+        answering = _run_id(await connection.read_response())
+        if self._answering not in (None, answering):
+            self.successions += 1
+        self._answering = answering
 
 
 class Limiter:
@@ -153,7 +170,15 @@ class Limiter:
         self._timer = timer
         self._window = -1
         self._away_since: int | None = None
+        self._successions = 0
+        self._lost_in: int | None = None
+        """The minute whose counts went with an earlier process of Redis."""
         self._budgets: dict[str, Budget] = {}
+
+    async def open(self) -> None:
+        """Make Redis's acquaintance: only who knew the process before notices that another one answers."""
+        if self._shared is not None:
+            await self._shared.add("opened", self._turned(self._timer()), 0)
 
     async def take(self, name: str, limit: int) -> Standing:
         """Let one request of the name pass. Raises RateLimitError, saying when its next minute begins.
@@ -239,6 +264,7 @@ class Limiter:
         portion = max(1, budget.waiting, (budget.limit - before) // (PORTIONS * self._sharers))
         wanted = 0 if budget.forgotten else portion
         count = await shared.add(name, window, owed + wanted)
+        budget.forgotten |= self._lost(shared, window)
         if count is not None and count < before + owed + wanted:
             budget.forgotten = True
             count = await shared.add(name, window, before + owed - count)
@@ -253,6 +279,12 @@ class Limiter:
         budget.in_hand += max(0, wanted - max(0, count - budget.limit))
         return budget.in_hand > 0
 
+    def _lost(self, shared: SharedCounts, window: int) -> bool:
+        """Whether the counts of this minute went with an earlier process of Redis."""
+        if shared.successions > self._successions:
+            self._successions, self._lost_in = shared.successions, window
+        return self._lost_in == window
+
     def _refill_alone(self, budget: Budget, window: int) -> bool:
         part = OUTAGE_SHARE if budget.forgotten or self._away_since == window else 1
         share = budget.limit // (self._sharers * part)
@@ -263,6 +295,11 @@ class Limiter:
         budget.in_hand += 1
         self._metrics.limited_alone.inc()
         return True
+
+
+def _run_id(information: str | bytes) -> str:
+    text = information if isinstance(information, str) else information.decode()
+    return next((line.partition(":")[2] for line in text.splitlines() if line.startswith("run_id:")), "")
 
 
 def _seconds_left(now: float) -> int:
