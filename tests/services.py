@@ -124,7 +124,6 @@ def mariadb_server(*, durable: bool = False) -> Iterator[MariaDb]:
                 f"--tmpdir={folder}",  # a server that starts removes what others keep in a shared one
                 "--auth-root-authentication-method=normal",
                 "--skip-test-db",
-                "--innodb-log-file-size=8M",
                 *as_root,
             ],
             check=True,
@@ -142,7 +141,6 @@ def mariadb_server(*, durable: bool = False) -> Iterator[MariaDb]:
             "--bind-address=127.0.0.1",
             f"--pid-file={folder}/pid",
             "--skip-name-resolve",
-            "--innodb-log-file-size=8M",
             f"--innodb-flush-log-at-trx-commit={2 * durable}",
             "--innodb-buffer-pool-size=256M",
             "--performance-schema=OFF",
