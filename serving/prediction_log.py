@@ -1,13 +1,15 @@
-"""Every served prediction, written to the database behind the answers' back; to a spool on disk while that is away.
+"""Every served prediction, written to the database behind the answers' back.
 
-What was said and to whom are two tables: the same answer is given again and again.
+What was said and to whom are two tables: the same answer is given again and again. While the database is away, and
+while predictions come faster than a batch in a quarter of a second, they go to a spool on disk instead: a peak leaves
+the database to the bot, which needs it then, and the processors to the answers (DECISIONS.md, 0045).
 
 A prediction is in memory for a quarter of a second, then in the table or on the disk. Each has an id of its own, so
 that writing it twice changes nothing: a process may die between any two steps, and the next one does the step again.
 """
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from operator import itemgetter
 from typing import Any, Final, NamedTuple
@@ -30,10 +32,9 @@ from serving.trace import new_id
 CAPACITY: Final = 100_000
 """Predictions that wait in memory where neither database nor disk takes them; some 60 MB at most."""
 
-FLOOD_SHARE: Final = 4
-"""When this part of the room in memory is taken, predictions go to the disk first."""
-
 BATCH: Final = 2_000
+"""Servings in one transaction; where more wait at once, they are a flood."""
+
 REMEMBERED: Final = 5_000
 """Answers whose columns are remembered, and that are known to be in their table: popular ones are given often."""
 
@@ -63,11 +64,15 @@ class Batch(NamedTuple):
         """For the spool: a line for each answer, then one for each serving."""
         return [*map(orjson.dumps, self.said.values()), *self.servings]
 
-    def singly(self) -> Iterator["Batch"]:
-        """Each by itself."""
-        for serving in self.servings:
-            answer_id = orjson.loads(serving)[ANSWER_ID]
-            yield Batch([serving], {answer_id: self.said[answer_id]})
+    def parts(self, most: int) -> Iterator["Batch"]:
+        """Parts of so many servings at most, each with what it refers to."""
+        if len(self.servings) <= most:
+            yield self
+            return
+        for start in range(0, len(self.servings), most):
+            servings = self.servings[start : start + most]
+            answer_ids = {orjson.loads(serving)[ANSWER_ID] for serving in servings}
+            yield Batch(servings, {answer_id: self.said[answer_id] for answer_id in answer_ids})
 
 
 class PredictionLog:
@@ -90,7 +95,7 @@ class PredictionLog:
 
         ``shadow`` is what a challenger would have answered.
         """
-        if len(self._queue) < self._capacity:
+        if self.depth < self._capacity:
             serving = shadow, served.level, key_id, served_at, new_id(), request_id, served.answer_id
             # A copy: what orjson returns keeps its several times larger working buffer alive.
             self._queue.append((bytes(memoryview(orjson.dumps(serving, option=orjson.OPT_UTC_Z))), served))
@@ -102,54 +107,48 @@ class PredictionLog:
         """Predictions in memory: neither in the database nor on the disk yet."""
         return len(self._queue) + len(self._batch.servings)
 
-    @property
-    def _is_behind(self) -> bool:
-        """Whether another whole batch waits: transactions of a few rows each would cost more than what is answered."""
-        return len(self._queue) >= BATCH
-
-    @property
-    def _is_flooded(self) -> bool:
-        return len(self._queue) > self._capacity // FLOOD_SHARE
-
     def spooled(self) -> int:
         """Predictions on the disk of this machine, whichever worker served them."""
         return self._spool.depth()
 
     def step(self) -> bool:
-        """Bring one batch into the table or onto the disk, and a file from there into the table; True if there is more.
+        """Bring what waits into the table or onto the disk, and a file from there into the table; True if more waits.
 
-        What neither takes is kept in memory and tried again. A flood goes to the disk, which takes it faster, and from
-        there into the table when it is over.
+        What neither takes is kept in memory and tried again. A file waits until nobody was served meanwhile, or for
+        the next step.
         """
-        self._fill_batch()
-        if self._is_flooded and self._put_aside(self._batch):
-            self._batch = Batch([], {})
-            return True
-        if not self._batch.servings or self._written(self._batch):
-            self._batch = Batch([], {})
-            return self._is_behind or self._drain()
-        if self._put_aside(self._batch):
-            self._batch = Batch([], {})
-            return self._is_behind
+        self._take_all()
+        if len(self._batch.servings) > BATCH:
+            if not self._brought(self._put_aside):
+                self._brought(self._written)
+            return False
+        if self._brought(self._written):
+            return self._drain() and not self._queue
+        self._brought(self._put_aside)
         return False
 
     def flush(self) -> None:
         """Bring all that waits to where it is kept, at the end of the process; what nobody takes is counted."""
-        self._fill_batch()
-        while self._batch.servings and (self._written(self._batch) or self._put_aside(self._batch)):
-            self._batch = Batch([], {})
-            self._fill_batch()
+        self._take_all()
+        if not self._brought(self._written):
+            self._brought(self._put_aside)
         self._spool.seal()
         if self.depth:
             self._metrics.log_dropped.inc(self.depth)
             log.warning("neither database nor disk takes them; served predictions were not logged", count=self.depth)
 
-    def _fill_batch(self) -> None:
-        room = min(len(self._queue), BATCH - len(self._batch.servings))
-        taken = [self._queue.popleft() for _ in range(room)]
+    def _take_all(self) -> None:
+        taken = [self._queue.popleft() for _ in range(len(self._queue))]
         self._batch.servings.extend([serving for serving, _ in taken])
         for served in {served for _, served in taken}:
             self._batch.said[served.answer_id] = self._columns(served)
+
+    def _brought(self, where: Callable[[Batch], bool]) -> bool:
+        """Whether nothing is in the batch any more, all of it being there now."""
+        if self._batch.servings and not where(self._batch):
+            return False
+        self._batch = Batch([], {})
+        return True
 
     def _columns(self, served: Served) -> Columns:
         """What is the same each time this very answer is given."""
@@ -161,13 +160,16 @@ class PredictionLog:
         return columns
 
     def _written(self, batch: Batch) -> bool:
+        return all(self._written_at_once(part) for part in batch.parts(BATCH))
+
+    def _written_at_once(self, part: Batch) -> bool:
         try:
-            self._insert(batch)
+            self._insert(part)
         except (DatabaseError, DataIntegrityError) as error:
             self._in_table.clear()
             if not _refused(error):
                 return False
-            return all(self._written_alone(one) for one in batch.singly())
+            return all(self._written_alone(one) for one in part.parts(1))
         return True
 
     def _written_alone(self, one: Batch) -> bool:
@@ -203,9 +205,8 @@ class PredictionLog:
             if file is None:
                 return False
             whole, damaged = _read(file.lines)
-            for start in range(0, len(whole.servings), BATCH):
-                if not self._written(Batch(whole.servings[start : start + BATCH], whole.said)):
-                    return False
+            if not self._written(whole):
+                return False
             file.delete()
         if damaged:
             self._metrics.log_dropped.inc(damaged)

@@ -16,8 +16,8 @@ from typing import BinaryIO, Final
 
 from core.logs import get_logger
 
-FILE_BYTES: Final = 4 * 1024 * 1024
-"""A file that has grown beyond this is followed by another."""
+FILE_BYTES: Final = 512 * 1024
+"""A file that has grown beyond this is followed by another. A file is read and written to its place in one go."""
 
 ENDING: Final = ".jsonl"
 

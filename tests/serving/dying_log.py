@@ -56,7 +56,7 @@ class RowLog(PredictionLog):
 
     def put_row(self, given: Columns) -> None:
         (serving,), said = batch_of(given)
-        if len(self._queue) < self._capacity:
+        if self.depth < self._capacity:
             self._said.update(said)
             self._queue.append((serving, _Answered(given["answer_id"])))  # type: ignore[arg-type]
         else:

@@ -93,21 +93,43 @@ def test_a_full_spool_takes_no_more_and_serving_counts_what_is_lost(sqlite_datab
     assert set(logged(sqlite_database)) == {f"id-{number}" for number in range(kept)}
 
 
-def test_a_flood_goes_to_the_disk_and_nothing_is_lost(sqlite_database: Engine, tmp_path: Path) -> None:
+def test_a_flood_goes_to_the_disk_and_from_there_to_the_table_when_nobody_asks(
+    sqlite_database: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "BATCH", 500)
     log = log_over(sqlite_database, tmp_path, capacity=4_000)
-    monkeyed = pytest.MonkeyPatch()
-    monkeyed.setattr(module, "BATCH", 500)
-    for number in range(3_000):
-        log.put_row(row(number))
-    assert log.step()
-    assert log.step()
-    assert (log.spooled(), len(log._queue)) == (1_000, 2_000), "the rest is for the disk, too"
+
+    def served(start: int, count: int) -> None:
+        for number in range(start, start + count):
+            log.put_row(row(number))
+
+    served(0, 3_000)
+    assert not log.step(), "the next files are for the next step"
+    assert (log.spooled(), log.depth, logged(sqlite_database)) == (3_000, 0, [])
+    served(3_000, 500)
+    honest = log._drain
+    monkeypatch.setattr(log, "_drain", lambda: honest() and not served(3_500, 1))
+    assert not log.step(), "somebody was served meanwhile"
+    assert log.spooled() == 0, "one append is one file, however long"
+    assert log.depth == 1
+    monkeypatch.undo()
     while log.step():
         pass
-    monkeyed.undo()
     assert log.spooled() == log.depth == 0
-    assert sorted(logged(sqlite_database)) == sorted(f"id-{number}" for number in range(3_000))
+    assert sorted(logged(sqlite_database)) == sorted(f"id-{number}" for number in range(3_501))
     assert log._metrics.registry.get_sample_value("dbsbm_prediction_log_dropped_total") == 0
+
+
+def test_a_flood_that_the_disk_refuses_goes_to_the_table(
+    sqlite_database: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "BATCH", 10)
+    log = log_over(sqlite_database, tmp_path, limit=100)
+    for number in range(45):
+        log.put_row(row(number))
+    assert not log.step()
+    assert (log.spooled(), log.depth) == (0, 0)
+    assert sorted(logged(sqlite_database)) == sorted(f"id-{number}" for number in range(45))
 
 
 def test_a_disk_that_is_full_leaves_whole_lines_only(tmp_path: Path) -> None:
