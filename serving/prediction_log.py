@@ -24,6 +24,7 @@ from core.database import writing
 from core.errors import DatabaseError, DataIntegrityError
 from core.logs import get_logger
 from serving.answers import Served
+from serving.memory import give_back
 from serving.metrics import Metrics
 from serving.spool import Spool
 from serving.tables import answers, predictions
@@ -208,6 +209,8 @@ class PredictionLog:
             if not self._written(whole):
                 return False
             file.delete()
+        if not self._spool.size():
+            give_back()
         if damaged:
             self._metrics.log_dropped.inc(damaged)
             log.warning("lines of the spool are no predictions", file=file.path.name, count=damaged)

@@ -98,6 +98,8 @@ def test_a_flood_goes_to_the_disk_and_from_there_to_the_table_when_nobody_asks(
 ) -> None:
     monkeypatch.setattr(module, "BATCH", 500)
     log = log_over(sqlite_database, tmp_path, capacity=4_000)
+    given_back: list[int] = []
+    monkeypatch.setattr(module, "give_back", lambda: given_back.append(log.spooled()))
 
     def served(start: int, count: int) -> None:
         for number in range(start, start + count):
@@ -112,6 +114,7 @@ def test_a_flood_goes_to_the_disk_and_from_there_to_the_table_when_nobody_asks(
     assert not log.step(), "somebody was served meanwhile"
     assert log.spooled() == 0, "one append is one file, however long"
     assert log.depth == 1
+    assert given_back == [0], "the peak's memory, when it is over"
     monkeypatch.undo()
     while log.step():
         pass
