@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -38,14 +38,21 @@ def zipf(count: int, size: int) -> Sequence[int]:
 
 
 def run(
-    port: int, paths: Sequence[str], key: str, *, rate: float, seconds: float, at: Callable[[float], None] | None = None
+    port: int,
+    paths: Sequence[str],
+    headers: Mapping[str, str],
+    *,
+    rate: float,
+    seconds: float,
+    at: Callable[[float], None] | None = None,
 ) -> Record:
     """Ask for the paths, drawn by Zipf's law, ``rate`` times a second; ``at`` is called halfway, in a thread."""
-    return asyncio.run(_run(port, paths, key, rate, seconds, at))
+    lines = "".join(f"{name}: {value}\r\n" for name, value in {"Host": "bench", **headers}.items())
+    return asyncio.run(_run(port, paths, lines, rate, seconds, at))
 
 
 async def _run(
-    port: int, paths: Sequence[str], key: str, rate: float, seconds: float, at: Callable[[float], None] | None
+    port: int, paths: Sequence[str], headers: str, rate: float, seconds: float, at: Callable[[float], None] | None
 ) -> Record:
     record, drawn = Record(), zipf(len(paths), int(rate * seconds))
     idle: asyncio.Queue[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = asyncio.Queue()
@@ -58,7 +65,7 @@ async def _run(
         await asyncio.sleep(max(0.0, began + due - time.perf_counter()))
         if at is not None and halfway is None and due >= seconds / 2:
             halfway = asyncio.create_task(asyncio.to_thread(at, due))
-        tasks.append(asyncio.create_task(_ask(idle, paths[rank], key, began, due, record)))
+        tasks.append(asyncio.create_task(_ask(idle, paths[rank], headers, began, due, record)))
     await asyncio.gather(*tasks, *([] if halfway is None else [halfway]))
     while not idle.empty():
         idle.get_nowait()[1].close()
@@ -68,13 +75,13 @@ async def _run(
 async def _ask(
     idle: "asyncio.Queue[tuple[asyncio.StreamReader, asyncio.StreamWriter]]",
     path: str,
-    key: str,
+    headers: str,
     began: float,
     due: float,
     record: Record,
 ) -> None:
     reader, writer = await idle.get()
-    writer.write(f"GET {path} HTTP/1.1\r\nHost: bench\r\nX-API-Key: {key}\r\n\r\n".encode())
+    writer.write(f"GET {path} HTTP/1.1\r\n{headers}\r\n".encode())
     head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
     body = await reader.readexactly(int(head.split("content-length: ")[1].split("\r\n")[0]))
     idle.put_nowait((reader, writer))

@@ -172,8 +172,11 @@ def _open_loop(place: Stage, ours: Server) -> None:
     engine = open_database(make_url(place.database))
     paths = [f"/v1/predictions/{place.game(number)}" for number in range(GAMES)]
     port = int(ours.url.rpartition(":")[2])
-    before = open_loop.run(port, paths, place.key, rate=RATE, seconds=OPEN_SECONDS)
+    key = {"X-API-Key": place.key}
+    before = open_loop.run(port, paths, key, rate=RATE, seconds=OPEN_SECONDS)
     print(_said("steady", before, before.hit_rate(0, OPEN_SECONDS)))
+    afresh = open_loop.run(port, paths, {**key, "Cache-Control": "no-cache"}, rate=RATE, seconds=OPEN_SECONDS)
+    print(_said("each computed", afresh, afresh.hit_rate(0, OPEN_SECONDS)))
     promoted: list[float] = []
 
     def promote(_due: float) -> None:
@@ -184,7 +187,7 @@ def _open_loop(place: Stage, ours: Server) -> None:
             time.sleep(0.02)
         promoted.extend((written - began, time.monotonic() - written))
 
-    after = open_loop.run(port, paths, place.key, rate=RATE, seconds=4 * AFTER_PROMOTION, at=promote)
+    after = open_loop.run(port, paths, key, rate=RATE, seconds=4 * AFTER_PROMOTION, at=promote)
     since = 2 * AFTER_PROMOTION + promoted[0]
     print(_said("a promotion within", after, after.hit_rate(since, since + AFTER_PROMOTION)))
     print(f"from the deployment record to the first answer of the new version: {promoted[1]:.2f} s")
