@@ -96,6 +96,11 @@ class Batch:
             quotes=_known(self.quotes, moment),
         )
 
+    @property
+    def known_until(self) -> datetime:
+        """When the newest of the facts became known. Raises ValueError where there are none."""
+        return max(fact.known_at for facts in (self.games, self.results, self.quotes) for fact in facts)
+
     def sha256(self) -> str:
         """Identity of the facts' content: the same on every database, on any day and in any order of arrival.
 

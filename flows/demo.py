@@ -72,7 +72,7 @@ def run_demo(settings: Settings, leagues: Leagues, out: Output, *, now: datetime
     engine = open_database(settings.database)
     schema.upgrade(engine)
     out.stage("data", _load_sample(engine, leagues))
-    models = _fit_models(engine, leagues, out)
+    models = _fit_models(engine, settings, leagues, out)
     versions = _register_models(engine, settings, models, out, now)
     out.stage("promote", _promote_models(engine, settings, leagues, models, now))
     for key in COUNTRIES.values():
@@ -89,7 +89,7 @@ def _load_sample(engine: Engine, leagues: Leagues) -> str:
     return f"{total} real games of {' and '.join(COUNTRIES.values())} 2023-24, {added:,} new facts"
 
 
-def _fit_models(engine: Engine, leagues: Leagues, out: Output) -> list[Model]:
+def _fit_models(engine: Engine, settings: Settings, leagues: Leagues, out: Output) -> list[Model]:
     datasets = [load_dataset(engine, leagues.get(key), MOMENT) for key in COUNTRIES.values()]
     rows = sum(len(dataset) for dataset in datasets)
     out.stage("features", f"{len(EVERYTHING.names)} features of {rows} finished games, each as of its kick-off")
@@ -98,6 +98,8 @@ def _fit_models(engine: Engine, leagues: Leagues, out: Output) -> list[Model]:
     for number, (dataset, recipe) in enumerate(pairs):
         out.working(f"{dataset.league.key} {recipe.name}", number, len(pairs))
         known = already_trained(engine, recipe, dataset)
+        if known is not None and not shelf(settings).holds(known):
+            known = None
         models.append(Model(recipe, dataset, known, None if known else fit(recipe, dataset)))
     fitted = [model.trained.evaluation for model in models if model.trained]
     if not fitted:
@@ -116,8 +118,6 @@ def _register_models(
     versions = []
     for number, model in enumerate(models):
         out.working(f"registering {model.name}", number, len(models))
-        if model.known is not None:
-            shelf(settings).sign_again(model.known)
         versions.append(model.known or _registered(engine, settings, model, now))
     new = sum(model.trained is not None for model in models)
     out.stage("register", f"{new} new versions in MLflow, {len(versions)} models in all")

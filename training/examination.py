@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from random import Random
 from time import perf_counter
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from core.betting.leagues import League
 from core.betting.markets import price
@@ -25,16 +25,26 @@ OUTCOME_TOLERANCE: Final = 1e-6
 TIMED_ROWS: Final = 30
 SLOWEST_ROW: Final = 0.05
 """Median of a one-row forecast [seconds]; a batch of 25 for the bot's drop-down then still fits a second."""
-REPLAYED_GAMES: Final = 4
+GOLDEN_ROWS: Final = 40
+"""Rows of its training that a bundle carries, and that are made again before it becomes champion."""
+
+
+def golden_rows(dataset: Dataset, features: FeatureSet) -> FloatArray:
+    """Rows learnt from, spread evenly over the games, the first and the last among them."""
+    return dataset.columns(features)[_golden_places(dataset)]
+
+
+def _golden_places(dataset: Dataset) -> NDArray[np.int64]:
+    return np.unique(np.linspace(0, len(dataset) - 1, GOLDEN_ROWS).astype(np.int64))
 
 
 def examine(bundle: Bundle, features: FeatureSet, dataset: Dataset) -> list[Check]:
-    """The bundle on the dataset's newest rows, and the rows of some games made again from what was known then."""
+    """The bundle on the dataset's newest rows, and rows it learnt from made again from what was known then."""
     rows = dataset.columns(features)
     return [
         coherent(bundle.forecaster, dataset.league, rows[-COHERENT_GAMES:]),
         fast(bundle.forecaster, rows[-TIMED_ROWS:]),
-        blind_to_the_future(dataset, features, Random(bundle.sha256)),
+        blind_to_the_future(dataset, features, bundle.golden_rows),
     ]
 
 
@@ -89,18 +99,22 @@ def fast(forecaster: Forecaster, rows: FloatArray) -> Check:
     )
 
 
-def blind_to_the_future(dataset: Dataset, features: FeatureSet, random: Random) -> Check:
-    """Prefix invariance: rows made from what was known at a game's start equal those made from everything."""
-    chosen = sorted(random.sample(range(len(dataset)), min(REPLAYED_GAMES, len(dataset))))
-    rows = dataset.columns(features)
+def blind_to_the_future(dataset: Dataset, features: FeatureSet, learnt: FloatArray) -> Check:
+    """Prefix invariance: the rows ``learnt`` from equal those made from what was known at each game's start.
+
+    ``learnt`` are a bundle's golden rows, as ``golden_rows`` chose them from this very dataset when it was trained.
+    """
+    places = _golden_places(dataset).tolist()
+    name, shown = "blind to the future", f"rows of {len(places)} games made again from history cut at their start"
+    if learnt.shape != (len(places), len(features.names)):
+        return Check(name, passed=False, numbers=f"its {len(learnt)} golden rows are not those of {len(places)} games")
     facts = _before_they_ended(dataset.facts)
     differing = [
         f"{dataset.game_ids[place]} ({', '.join(names)})"
-        for place in chosen
-        if (names := _differing(dataset, facts, features, place, rows[place]))
+        for place, row in zip(places, learnt, strict=True)
+        if (names := _differing(dataset, facts, features, place, row))
     ]
-    shown = f"rows of {len(chosen)} games made again from history cut at their start"
-    return Check("blind to the future", not differing, f"{shown}: {'; '.join(differing) or 'equal to the last bit'}")
+    return Check(name, not differing, f"{shown}: {'; '.join(differing) or 'equal to the last bit'}")
 
 
 def _differing(dataset: Dataset, facts: Batch, features: FeatureSet, place: int, row: FloatArray) -> Sequence[str]:

@@ -95,13 +95,11 @@ def examined(engine: Engine, leagues: Leagues, shelf: Shelf, challenger: Version
     return judge(Contender(challenger, losses), opponent, examine(bundle, features, dataset))
 
 
-def _opponent(
-    engine: Engine, shelf: Shelf, champion: Version, dataset: Dataset, challengers: HeldOut
-) -> Contender | None:
+def _opponent(engine: Engine, shelf: Shelf, champion: Version, dataset: Dataset, challengers: HeldOut) -> Contender:
     """The champion with its losses: those it was registered with, and those of its bundle on games after its training.
 
-    Where its bundle cannot be had, after a change of the key for example, the former alone. None when this code
-    computes other features than it needs, so that it cannot answer.
+    Where its bundle cannot be had, after a change of the key for example, or cannot answer because this code computes
+    other features than it needs, the former alone.
     """
     registered = held_out.held_out(engine, champion.model, champion.version)
     try:
@@ -112,7 +110,7 @@ def _opponent(
     try:
         features = _features(bundle)
     except DataIntegrityError:
-        return None
+        return Contender(champion, registered or held_out.NOTHING, answers=False)
     since = _since_training(bundle, features, dataset, challengers)
     return Contender(champion, since if registered is None else _joined(registered, since))
 

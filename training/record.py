@@ -84,7 +84,7 @@ def _tags(subject: Subject, command: str) -> dict[str, str]:
         "recipe": subject.recipe.label,
         "features": subject.fingerprint,
         "snapshot_sha256": dataset.snapshot_sha256,
-        "trained_until": subject.known_by.isoformat(),
+        "trained_until": dataset.known_until.isoformat(),
         "games": str(len(dataset)),
         "code_version": subject.code_version,
         "mlflow.source.name": command,

@@ -15,7 +15,7 @@ from core.betting.leagues import League
 from core.betting.odds import FloatArray
 from core.registry import deployment
 from core.registry.bundle import Manifest, write_bundle
-from core.registry.bundle_files import MANIFEST
+from core.registry.bundle_files import MANIFEST, SIGNATURE, growing, settled
 from core.registry.deployment import Version, model_name
 from core.registry.shelf import Shelf
 from core.registry.tracking import Tracking
@@ -30,6 +30,7 @@ from training.card import Subject
 from training.dataset import Dataset, load_dataset
 from training.doubts import constants, overlaps
 from training.evaluation import Evaluation, evaluate, held_out
+from training.examination import golden_rows
 from training.fitting import Fitted, Proof, assemble, learn
 from training.importance import importance_of
 from training.provenance import code_version
@@ -40,7 +41,6 @@ from training.splits import proving_blocks
 from training.tuning import tuned
 from training.walk import Forecasts, walk_forward
 
-GOLDEN_ROWS = 5
 Stage = Callable[[str, str], None]
 Working = Callable[[str, int, int], None]
 """Hears what is being done now, how many steps of it are done, and how many there are."""
@@ -80,7 +80,8 @@ def train(
 ) -> Version:
     """Train on what was known by the moment and register the model; ``on_stage`` hears each stage's one result.
 
-    What was made of the same data by the same recipe is not made again; only its bundle is signed, if the key changed.
+    What was made of the same data by the same recipe is not made again, unless its bundle cannot be had under today's
+    key: then it is made again to the last bit, and signed.
 
     ``accept`` names refusals of the quality gate that somebody takes responsibility for; the run's tags repeat them.
     ``others`` are leagues from whose games one with few of its own may learn, where sport and outcomes are the same.
@@ -92,17 +93,18 @@ def train(
         dataset = load_dataset(engine, league, known_by, others)
         attempt.snapshot_sha256, attempt.recipe = dataset.snapshot_sha256, recipe.of(dataset)
         known = already_trained(engine, recipe, dataset)
-        if known is not None:
+        if known is not None and Shelf(bundles, tracking_uri, signer).holds(known):
             reconciled(engine, tracking_uri, known.model, league, now)
-            signed = Shelf(bundles, tracking_uri, signer).sign_again(known)
             same = f"{known.model} version {known.version} was made of the same data and recipe"
-            on_stage("train", f"nothing new: {same}{'; signed under the new key' if signed else ''}")
+            on_stage("train", f"nothing new: {same}")
             return known
         trained = _trained(engine, attempt.recipe, dataset, known_by, accept, on_stage, on_working)
         version = register(
             engine, trained, bundles=bundles, signer=signer, tracking_uri=tracking_uri, known_by=known_by, now=now
         )
-    on_stage("register", f"{version.model} version {version.version}, challenger")
+    again = known is not None and known.version == version.version
+    become = "the same to the last byte, signed under today's key" if again else "challenger"
+    on_stage("register", f"{version.model} version {version.version}, {become}")
     return version
 
 
@@ -127,14 +129,17 @@ def _trained(
 
 
 def examined(engine: Engine, dataset: Dataset, known_by: datetime, accept: Collection[str] = ()) -> list[Flag]:
-    """The quality gate's warnings about the data. Raises ServiceError when it refuses them for more than ``accept``."""
+    """The quality gate's warnings about the data, the lenders' too. Raises ServiceError for more than ``accept``."""
+    parts = (dataset, *dataset.lenders)
     twice = [
         flag
-        for part in (dataset, *dataset.lenders)
+        for part in parts
         for flag in told_twice(part.league, twins(engine, part.league, known_by), set(part.game_ids))
     ]
-    facts = examine_facts(dataset.league, dataset.facts)
-    features = examine_features(dataset.league, EVERYTHING.names, dataset.seasons, dataset.values)
+    facts = [flag for part in parts for flag in examine_facts(part.league, part.facts)]
+    features = [
+        flag for part in parts for flag in examine_features(part.league, EVERYTHING.names, part.seasons, part.values)
+    ]
     return admit([*twice, *facts, *features], accept)
 
 
@@ -214,27 +219,21 @@ def register(
     """Write the bundle, try it in a throw-away process, and enter it in MLflow and in our own tables.
 
     Our row is written in one transaction, after everything it names is there: a version without it does not exist, so
-    nothing can be half registered. What a killed training left in MLflow is closed by the next one.
+    nothing can be half registered. What a killed training left in MLflow is closed by the next one. A bundle that is
+    registered already, to the last byte, only gets today's signature, MLflow's copy first.
     """
     recipe, league = trained.recipe, trained.dataset.league
+    with growing(bundles) as scratch:
+        identity, made = _bundle(trained, scratch, signer)
+        try_bundle(made, identity, signer)
+        twin = next((v for v in deployment.versions(engine) if v.bundle_sha256 == identity), None)
+        if twin is not None:
+            tracking = reconciled(engine, tracking_uri, twin.model, league, now)
+            tracking.sign_bundle(twin, (made / SIGNATURE).read_text())
+        folder = settled(made, bundles)
+    if twin is not None:
+        return twin
     rows = trained.dataset.columns(recipe.features)
-    identity, folder = write_bundle(
-        bundles,
-        signer,
-        trained.fitted.spec,
-        trained.fitted.trees,
-        rows[-GOLDEN_ROWS:],
-        model=model_name(league.key, recipe.variant),
-        sport=league.sport,
-        league=league.key,
-        variant=recipe.variant,
-        recipe=recipe.label,
-        fingerprint=recipe.features.fingerprint(league.sport),
-        snapshot_sha256=trained.dataset.snapshot_sha256,
-        trained_until=known_by,
-        games=len(trained.dataset),
-    )
-    try_bundle(folder, identity, signer)
     snapshot = snapshot_manifest.manifest_of(trained.dataset.facts)
     snapshot_manifest.keep(engine, league, snapshot, known_by=known_by, recorded_at=now)
     manifest = Manifest.model_validate_json((folder / MANIFEST).read_bytes())
@@ -251,11 +250,36 @@ def register(
             documents={"snapshot.json": snapshot.to_json(), "recipe.json": json.dumps(recipe.parameters(), indent=1)},
             tags={"bundle_sha256": identity},
         )
-        scores = trained.evaluation.to_json() | {"basis": trained.dataset.basis, "rests_on": trained.dataset.rests_on}
+        scores = trained.evaluation.to_json() | {
+            "basis": trained.dataset.basis,
+            "rests_on": trained.dataset.rests_on,
+            "learnt_until": trained.dataset.learnt_until.isoformat(),
+        }
         with tracking.recording(run, folder, manifest, example, scores=scores, now=now) as version:
             deployment.register(engine, version, now, held_out(trained.blocks))
     tracking.mirror(deployment.deployment(engine, version.model))
     return version
+
+
+def _bundle(trained: Trained, store: Path, signer: Signer) -> tuple[str, Path]:
+    """The bundle's identity and folder; it depends on data and recipe alone, not on when or where it is made."""
+    recipe, dataset = trained.recipe, trained.dataset
+    return write_bundle(
+        store,
+        signer,
+        trained.fitted.spec,
+        trained.fitted.trees,
+        golden_rows(dataset, recipe.features),
+        model=model_name(dataset.league.key, recipe.variant),
+        sport=dataset.league.sport,
+        league=dataset.league.key,
+        variant=recipe.variant,
+        recipe=recipe.label,
+        fingerprint=recipe.features.fingerprint(dataset.league.sport),
+        snapshot_sha256=dataset.snapshot_sha256,
+        trained_until=dataset.known_until,
+        games=len(dataset),
+    )
 
 
 def reconciled(engine: Engine, tracking_uri: str, model: str, league: League, now: datetime) -> Tracking:

@@ -51,12 +51,19 @@ def placed(folder: Path, contents: Mapping[str, bytes], signature: str) -> Path:
         try:
             fresh.rename(folder)
         except OSError:
-            # A folder of that name holds the same content already: written before, or by someone faster.
+            # A folder of that name holds this content already, unless it was damaged, perhaps under another key.
             if not folder.is_dir():
                 raise
-            # Only its signature can differ, after a change of the key.
-            (fresh / SIGNATURE).replace(folder / SIGNATURE)
+            for name in (*contents, SIGNATURE):
+                (fresh / name).replace(folder / name)
     return folder
+
+
+def settled(folder: Path, store: Path) -> Path:
+    """Give a whole bundle its place in the store."""
+    names = sorted(path.name for path in folder.iterdir())
+    contents = {name: read_file(folder, name) for name in names}
+    return placed(store / folder.name, contents, contents.pop(SIGNATURE).decode())
 
 
 def verified(folder: Path, expected_sha256: str, signer: Signer) -> dict[str, bytes]:
@@ -72,23 +79,6 @@ def verified(folder: Path, expected_sha256: str, signer: Signer) -> dict[str, by
             hint="It was changed, or signed under another SIGNING_KEY.",
         )
     return _registered(folder, manifest, expected_sha256)
-
-
-def due_signature(folder: Path, expected_sha256: str, signer: Signer) -> str | None:
-    """The signature that the bundle lacks after a change of the key; None if it bears ours.
-
-    Raises SecurityError naming the file that is not the one registered: such a bundle is never signed.
-    """
-    manifest = undamaged(folder, expected_sha256)[MANIFEST]
-    signature = read_file(folder, SIGNATURE).decode("ascii", "replace").strip()
-    return None if signer.verifies(manifest, signature) else signer.sign(manifest)
-
-
-def sign(folder: Path, signature: str) -> None:
-    """Let the signature take the place of the one that is there, in one step."""
-    with growing(folder.parent) as fresh:
-        (fresh / SIGNATURE).write_text(signature)
-        (fresh / SIGNATURE).replace(folder / SIGNATURE)
 
 
 def undamaged(folder: Path, expected_sha256: str) -> dict[str, bytes]:

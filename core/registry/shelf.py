@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from core.errors import SecurityError
 from core.registry.bundle import Bundle, read_bundle
 from core.registry.deployment import Version
-from core.registry.fetch import fetch_bundle, sign_again
+from core.registry.fetch import fetch_bundle
 from core.signing import Signer
 
 
@@ -22,6 +23,10 @@ class Shelf:
         folder = fetch_bundle(version, self.bundles, self.tracking_uri, self.signer)
         return read_bundle(folder, version.bundle_sha256, self.signer)
 
-    def sign_again(self, version: Version) -> bool:
-        """Sign the version's bundle under today's key if only that is wrong with it. Raises what ``fetch`` raises."""
-        return sign_again(version, self.bundles, self.tracking_uri, self.signer)
+    def holds(self, version: Version) -> bool:
+        """Whether the version's bundle can be had, whole and under today's key. Raises ExternalServiceError."""
+        try:
+            fetch_bundle(version, self.bundles, self.tracking_uri, self.signer)
+        except SecurityError:
+            return False
+        return True

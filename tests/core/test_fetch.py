@@ -9,10 +9,9 @@ import pytest
 from core.errors import ExternalServiceError, SecurityError
 from core.registry import fetch
 from core.registry.bundle import read_bundle
-from core.registry.bundle_files import SIGNATURE, SPEC
+from core.registry.bundle_files import SPEC
 from core.registry.deployment import Version
-from core.registry.fetch import fetch_bundle, sign_again
-from core.signing import Signer
+from core.registry.fetch import fetch_bundle
 from tests.core.bundles import OURS, forged, tiny_bundle
 
 DAY = datetime(2024, 5, 1, tzinfo=UTC)
@@ -90,51 +89,3 @@ def test_a_forgery_that_mlflow_delivers_is_refused(artifacts: Path, tmp_path: Pa
     with pytest.raises(SecurityError, match="not the one registered"):
         fetch_bundle(version(sha256), tmp_path / "store", "unused", OURS)
     assert forgery != sha256
-
-
-NEW_KEY = Signer(b"the key after the change", "bundle")
-
-
-def test_a_bundle_of_an_older_key_is_signed_again_in_mlflow_first_and_only_once(
-    artifacts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    sha256 = delivered(artifacts)
-    store = tmp_path / "store"
-    folder = fetch_bundle(version(sha256), store, "unused", OURS)
-    told: list[str] = []
-    monkeypatch.setattr(fetch, "_sign_copy", lambda _version, signature, _uri: told.append(signature))
-    with pytest.raises(SecurityError, match="does not bear our signature"):
-        fetch_bundle(version(sha256), store, "unused", NEW_KEY)
-    assert [sign_again(version(sha256), store, "unused", NEW_KEY) for _ in range(2)] == [True, False]
-    assert told == [(folder / SIGNATURE).read_text()]
-    assert read_bundle(folder, sha256, NEW_KEY).sha256 == sha256
-    assert list(store.iterdir()) == [folder]
-
-
-def test_while_mlflow_cannot_take_the_new_signature_ours_stays_due(
-    artifacts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    sha256 = delivered(artifacts)
-    folder = fetch_bundle(version(sha256), tmp_path / "store", "unused", OURS)
-
-    def away(*_given: object) -> None:
-        raise ExternalServiceError("MLflow is away.")
-
-    monkeypatch.setattr(fetch, "_sign_copy", away)
-    with pytest.raises(ExternalServiceError):
-        sign_again(version(sha256), tmp_path / "store", "unused", NEW_KEY)
-    assert read_bundle(folder, sha256, OURS).sha256 == sha256
-
-
-def test_what_is_not_the_registered_bundle_is_never_signed(artifacts: Path, tmp_path: Path) -> None:
-    sha256 = delivered(artifacts)
-    folder = fetch_bundle(version(sha256), tmp_path / "store", "unused", OURS)
-    for store in (folder, artifacts):
-        (store / SPEC).write_bytes(b"{}")
-    with pytest.raises(SecurityError, match=r"forecaster\.json in .* is damaged"):
-        sign_again(version(sha256), tmp_path / "store", "unused", NEW_KEY)
-    forged(artifacts, SPEC, b"{}")
-    forged(folder, SPEC, b"{}")
-    with pytest.raises(SecurityError, match="is not the one registered"):
-        sign_again(version(sha256), tmp_path / "store", "unused", NEW_KEY)
-    assert not NEW_KEY.verifies((folder / "manifest.json").read_bytes(), (folder / SIGNATURE).read_text())

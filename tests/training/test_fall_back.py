@@ -8,10 +8,13 @@ import numpy as np
 import pytest
 from sqlalchemy.engine import Engine
 
+from core.errors import ServiceError
 from core.signing import Signer
 from feature_store import archive
+from feature_store.facts import Batch
 from tests.conftest import NOW
 from tests.generated import invented_facts
+from tests.training.refused import rescored
 from tests.training.test_bad_input import EPL, LALIGA, LEAGUES, NFL, RESULTS, invented
 from training.dataset import LEARNING_GAMES, load_dataset
 from training.evaluation import evaluate
@@ -99,3 +102,27 @@ def test_the_version_says_what_it_rests_on(sqlite_database: Engine, tmp_path: Pa
     )  # fmt: skip
     assert version.scores["basis"] == "elo"
     assert "Elo ratings" in told["data"]
+
+
+def test_a_league_that_lends_is_examined_like_the_one_that_learns(sqlite_database: Engine, tmp_path: Path) -> None:
+    one_sided = rescored(invented_facts(8, games=500, quirks=False), lambda _: (20, 17))
+    for league, facts in ((EPL, invented_facts(7, games=60, quirks=False)), (LALIGA, one_sided)):
+        archive.record(sqlite_database, league, facts, source="test", recorded_at=NOW)
+    others = (LALIGA,)
+    with pytest.raises(ServiceError, match="LALIGA") as refused:
+        train(
+            sqlite_database, EPL, RESULTS, bundles=tmp_path / "bundles", signer=Signer(b"tests", "bundle"),
+            tracking_uri=f"sqlite:///{tmp_path}/mlflow.db", known_by=NOW + timedelta(days=400), now=NOW, others=others,
+        )  # fmt: skip
+    assert any("home_wins" in str(flag) for flag in refused.value.facts["flags"])
+
+
+def test_a_score_that_is_no_number_is_refused_where_it_is_borrowed_too(sqlite_database: Engine) -> None:
+    sound = invented_facts(8, games=300, quirks=False)
+    unknown = [result._replace(home_score=float("nan")) for result in sound.results]  # type: ignore[arg-type]
+    lent = Batch(sound.games, unknown, sound.quotes)
+    with pytest.MonkeyPatch.context() as patch:
+        facts = {"EPL": invented_facts(7, games=60, quirks=False), "LALIGA": lent}
+        patch.setattr("training.dataset.archive.load", lambda _engine, league, _moment: facts[league.key])
+        with pytest.raises(ServiceError, match=r"LALIGA: the score of game .* is no number"):
+            load_dataset(sqlite_database, EPL, NOW, (LALIGA,))

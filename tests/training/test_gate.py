@@ -1,5 +1,6 @@
 """The gate's rule: what passes, what is refused, with which numbers, and how seldom it errs."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -103,6 +104,34 @@ def test_too_few_shared_games_are_no_ground_for_a_change() -> None:
     verdict = judge(Contender(version(2), losses(np.full(500, 0.1))), Contender(version(1), losses(np.full(99, 0.9))))
     assert failed(verdict) == ["not worse than version 1"]
     assert "99 games" in verdict.checks[-1].numbers
+
+
+def test_a_later_clock_is_no_later_data() -> None:
+    same = losses(np.random.default_rng(1).exponential(0.6, GAMES))
+    new = version(2, recipe="other", until=WHEN + timedelta(days=7))
+    learnt = {"learnt_until": WHEN.isoformat()}
+    old, new = (replace(one, scores={**one.scores, **learnt}) for one in (version(1), new))
+    assert "gain something" in judge(Contender(new, same), Contender(old, same)).checks[-1].numbers
+
+
+@pytest.mark.parametrize(("worse", "games", "passes"), [(0.068, GAMES, False), (0.001, GAMES, True), (0.068, 99, True)])
+def test_a_successor_of_a_champion_that_cannot_answer_must_not_look_worse(
+    worse: float, games: int, passes: bool
+) -> None:
+    before = np.random.default_rng(1).exponential(0.6, games)
+    champion = Contender(version(1), losses(before), answers=False)
+    verdict = judge(Contender(version(2, features="n" * 64), losses(before + worse)), champion)
+    assert verdict.passed is passes
+    assert f"cannot answer any more: this code computes other features; {games} games" in verdict.checks[-1].numbers
+
+
+@pytest.mark.parametrize(("difference", "warned"), [(-0.01, True), (-0.005, False), (0.002, False)])
+def test_who_beats_the_close_beyond_luck_is_told_to_look_for_a_leak(difference: float, warned: bool) -> None:
+    first = version()
+    market = {"name": "market", "log_loss": 0.62 - difference, "difference": difference, "difference_error": 0.003}
+    scores = {**first.scores, "scores": [*first.scores["scores"], market]}
+    said = [check.numbers for check in by_itself(scores) if check.name == "better than the closing price"]
+    assert [("look for a leak" in numbers) for numbers in said] == [True] * warned
 
 
 def test_an_equal_rival_needs_later_data_to_have_something_to_offer() -> None:

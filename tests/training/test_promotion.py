@@ -1,24 +1,32 @@
 """The gate on the real registry: planted models trained, registered, judged, promoted and rolled back."""
 
+import json
 import shutil
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+import sqlalchemy as sa
 from sqlalchemy.engine import Engine, make_url
 
 from core.betting.leagues import BUILT_IN, Leagues
-from core.database import open_database
+from core.database import open_database, writing
 from core.errors import ConflictError, SecurityError
 from core.registry import deployment
+from core.registry import tables as registry_tables
+from core.registry.bundle_files import SPEC
 from core.registry.shelf import Shelf
 from core.registry.tracking import Tracking
 from core.signing import Signer
 from feature_store import archive
-from feature_store.feature_sets import feature_set
+from feature_store.feature_sets import EVERYTHING, feature_set
 from feature_store.sample import sample_batches
 from migrations import schema
+from tests.core.bundles import forged
+from training.dataset import Dataset, load_dataset
 from training.promotion import promote, roll_back
 from training.recipe import RECIPES, Recipe
 from training.train import train
@@ -122,3 +130,62 @@ def test_a_champion_whose_bundle_cannot_be_had_is_compared_by_its_registered_los
     (beside,) = [check for check in verdict.checks if check.name == f"not worse than version {poor}"]
     assert "its bundle cannot be had, so only the losses it was registered with count: manifest" in beside.numbers
     assert (verdict.passed, record.champion) == (True, good)
+
+
+def test_the_same_facts_give_one_bundle_whenever_and_wherever_they_are_trained_on(tmp_path: Path) -> None:
+    made = set()
+    for number, moment in enumerate((KNOWN_BY, datetime(2024, 6, 1, 0, 1, tzinfo=UTC), NOW)):
+        (tmp_path / str(number)).mkdir()
+        house = Installation(tmp_path / str(number))
+        made.add(deployment.version(house.engine, MODEL, house.train(GOOD, moment)).bundle_sha256)
+    assert len(made) == 1
+
+
+def test_another_recipe_on_the_same_facts_is_no_later_however_late_it_is_trained(tmp_path: Path) -> None:
+    house = Installation(tmp_path)
+    house.train(GOOD)
+    house.promote()
+    house.train(replace(GOOD, seed=1), NOW)
+    verdict, _, _ = promote(house.engine, LEAGUES, house.shelf, MODEL, None, NOW)
+    (beside,) = [check for check in verdict.checks if check.name.startswith("not worse")]
+    assert not beside.passed, "its trees sample nothing, so another seed is the same model"
+    assert "without later results it must gain something" in beside.numbers
+
+
+def test_a_model_that_learnt_from_leaking_rows_is_refused_however_good_it_looks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The leak is in training alone, as where somebody's script prepares the rows; those of serving are honest."""
+    house = Installation(tmp_path)
+    place = EVERYTHING.names.index("rating_gap")
+
+    def leaking(*given: Any) -> Dataset:
+        dataset = load_dataset(*given)
+        values = dataset.values.copy()
+        values[:, place] += 40 * np.sign(dataset.margins)
+        return replace(dataset, values=values)
+
+    monkeypatch.setattr("training.train.load_dataset", leaking)
+    house.train(GOOD)
+    passed, failed, record = house.promote()
+    assert (passed, failed, record.champion) == (False, ["blind to the future"], None)
+
+
+def test_what_was_forged_in_our_tables_and_on_the_disk_is_never_signed(tmp_path: Path) -> None:
+    """Who can write both, but does not know the key, has a bundle of theirs registered as ours."""
+    house = Installation(tmp_path)
+    number = house.train(GOOD)
+    honest = deployment.version(house.engine, MODEL, number)
+    forgery = tmp_path / "forgery"
+    shutil.copytree(house.shelf.bundles / honest.bundle_sha256, forgery)
+    spec = json.loads((forgery / SPEC).read_bytes())
+    spec["calibration"] = {**spec["calibration"], "forged": True}
+    sha256 = forged(forgery, SPEC, json.dumps(spec).encode(), Signer(b"not ours", "bundle"))
+    forgery.rename(house.shelf.bundles / sha256)
+    table = registry_tables.versions
+    with writing(house.engine) as connection:
+        connection.execute(sa.update(table).values(bundle_sha256=sha256))
+    again = deployment.version(house.engine, MODEL, house.train(GOOD))
+    assert (again.version, again.bundle_sha256) == (number + 1, honest.bundle_sha256), "made anew, from the data"
+    with pytest.raises(SecurityError, match="does not bear our signature"):
+        house.shelf.take(deployment.version(house.engine, MODEL, number))
