@@ -160,7 +160,7 @@ def load_dataset(engine: Engine, league: League, known_by: datetime, others: Ite
         if other.key != league.key
         and (other.sport, other.outcomes, other.ties) == (league.sport, league.outcomes, league.ties)
     ]
-    lent = [_scored(dataset_of(other, archive.load(engine, other, known_by))) for other in alike]
+    lent = [dataset_of(other, archive.load(engine, other, known_by)) for other in alike]
     return replace(dataset, lenders=tuple(other for other in lent if len(other)))
 
 
@@ -170,15 +170,10 @@ def checked(dataset: Dataset, known_by: datetime) -> Dataset:
     if games < FEWEST_GAMES:
         msg = f"{league.key} has {games} finished games by {known_by:%Y-%m-%d}; {FEWEST_GAMES} are needed."
         raise ServiceError(msg, hint="Back-fill more seasons with `dbsbm backfill`.", reason="too_few_games")
-    return _scored(dataset)
-
-
-def _scored(dataset: Dataset) -> Dataset:
-    """The dataset, if every score is a number."""
     wrong = np.flatnonzero(~np.isfinite(dataset.margins))
     if len(wrong):
         first = dataset.game_ids[wrong[0]]
-        msg = f"{dataset.league.key}: the score of game {first} is no number ({len(wrong)} such games)."
+        msg = f"{league.key}: the score of game {first} is no number ({len(wrong)} such games)."
         raise ServiceError(msg, hint="Correct the result in the archive.", reason="score_no_number")
     return dataset
 

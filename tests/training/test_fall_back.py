@@ -11,7 +11,6 @@ from sqlalchemy.engine import Engine
 from core.errors import ServiceError
 from core.signing import Signer
 from feature_store import archive
-from feature_store.facts import Batch
 from tests.conftest import NOW
 from tests.generated import invented_facts
 from tests.training.refused import rescored
@@ -115,14 +114,3 @@ def test_a_league_that_lends_is_examined_like_the_one_that_learns(sqlite_databas
             tracking_uri=f"sqlite:///{tmp_path}/mlflow.db", known_by=NOW + timedelta(days=400), now=NOW, others=others,
         )  # fmt: skip
     assert any("home_wins" in str(flag) for flag in refused.value.facts["flags"])
-
-
-def test_a_score_that_is_no_number_is_refused_where_it_is_borrowed_too(sqlite_database: Engine) -> None:
-    sound = invented_facts(8, games=300, quirks=False)
-    unknown = [result._replace(home_score=float("nan")) for result in sound.results]  # type: ignore[arg-type]
-    lent = Batch(sound.games, unknown, sound.quotes)
-    with pytest.MonkeyPatch.context() as patch:
-        facts = {"EPL": invented_facts(7, games=60, quirks=False), "LALIGA": lent}
-        patch.setattr("training.dataset.archive.load", lambda _engine, league, _moment: facts[league.key])
-        with pytest.raises(ServiceError, match=r"LALIGA: the score of game .* is no number"):
-            load_dataset(sqlite_database, EPL, NOW, (LALIGA,))
