@@ -45,7 +45,18 @@ class Offer(Shape):
     note: str | None
 
 
-class Price(Shape):
+class Dated(Shape):
+    """Of when the data are."""
+
+    as_of: datetime
+    checked_at: datetime
+    """When the feature store last brought the league up to date."""
+    age_s: float
+    stale: bool
+    """The data were last checked more than a day ago, or cannot be checked now; then nothing is staked."""
+
+
+class Price(Dated):
     """What one bet is worth: shares of a unit that win, come back and lose, by the model's own word."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [PRICE]})
@@ -62,7 +73,6 @@ class Price(Shape):
     """The same by the books' prices without their margin; null where none of this kind is known."""
     offer: Offer | None
     model: ModelRef
-    as_of: datetime
 
 
 class BetOn(Shape):
@@ -92,7 +102,7 @@ class ParlayQuestion(Shape):
     """What stakes are a share of [units]."""
 
 
-class PricedLeg(Chances):
+class PricedLeg(Chances, Dated):
     """One leg by its model's own word."""
 
     game: Game

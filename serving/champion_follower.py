@@ -74,6 +74,8 @@ class ChampionFollower:
         self._metrics = metrics
         self._last_good = last_good
         self._was_answered = False
+        self._is_kept = True
+        """Whether the disk has taken what was read."""
         self._loading: dict[str, Loading] = {}
         self._ahead: Loading | None = None
         self._looked_ahead: set[tuple[str, int]] = set()
@@ -114,8 +116,9 @@ class ChampionFollower:
             if records != self.records:
                 self.versions = tuple(versions(self._engine))
                 self.records = records
-                self._last_good.keep(DOCUMENT, _deployed(records, self.versions))
+                self._is_kept = False
             self._was_answered = True
+            self._is_kept = self._is_kept or self._last_good.keep(DOCUMENT, _deployed(records, self.versions))
         except DatabaseError:
             if (
                 not (self._was_answered or self.records)

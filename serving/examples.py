@@ -58,6 +58,13 @@ PREDICTION: Final[dict[str, Any]] = {
 }
 
 
+DATED: Final[dict[str, Any]] = {
+    "as_of": "2024-05-03T18:00:00Z",
+    "checked_at": "2024-05-04T06:00:00Z",
+    "age_s": 312.4,
+    "stale": False,
+}
+
 PRICE: Final[dict[str, Any]] = {
     "game": PREDICTION["game"],
     "market": "total",
@@ -84,7 +91,7 @@ PRICE: Final[dict[str, Any]] = {
         "note": "The edge is not surely above nothing: no stake.",
     },
     "model": {"name": "EPL-prices", "version": 3},
-    "as_of": "2024-05-03T18:00:00Z",
+    **DATED,
 }
 
 
@@ -123,6 +130,7 @@ PARLAY: Final[dict[str, Any]] = {
             "fair_odds": {"decimal": 2.1277, "american": 113},
             "decimal": 2.1,
             "model": {"name": "EPL-prices", "version": 3},
+            **DATED,
         },
         {
             "game": {**PREDICTION["game"], "game_id": "1035038", "home_team": "Burnley", "away_team": "Newcastle"},
@@ -133,6 +141,7 @@ PARLAY: Final[dict[str, Any]] = {
             "fair_odds": {"decimal": 2.2727, "american": 127},
             "decimal": 2.3,
             "model": {"name": "EPL-prices", "version": 3},
+            **DATED,
         },
     ],
     "win": 0.2068,

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from core.errors import ServiceError
-from serving.answers import Served
+from serving.answers import STALE_AFTER, Served
 
 RETRY_SECONDS: Final = 30
 """What a caller is told to wait: a database that was away for hours is not back in five seconds."""
@@ -27,6 +27,10 @@ class Freshness:
     def allows(self, checked_at: datetime, now: datetime) -> bool:
         """Whether data last checked then may still be told."""
         return not self.away or now - checked_at <= self.limit
+
+    def is_stale(self, checked_at: datetime, now: datetime) -> bool:
+        """Whether data last checked then must be told with a warning."""
+        return self.away or now - checked_at > STALE_AFTER
 
     def judged(self, served: Served, now: datetime) -> Served:
         """The answer, marked as stale while the database is away. Raises DataTooOldError."""

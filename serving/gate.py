@@ -8,10 +8,11 @@ from sqlalchemy.engine import Engine
 from starlette.types import Scope as AsgiScope
 
 from core.clock import Clock
-from core.errors import AuthenticationError, DatabaseError, DbsbmError, RateLimitError, ValidationError
+from core.errors import AuthenticationError, DatabaseError, DbsbmError, RateLimitError, ServiceError, ValidationError
 from core.settings import Settings
 from feature_store.guild_settings import api_rate_limits
 from serving.addresses import Proxies
+from serving.breaker import BreakerState
 from serving.keys import LARGEST_GUILD, Key, KeyRing, Scope, WrongKeyError
 from serving.limits import Limiter
 from serving.trace import Admission, Caller, trace_of
@@ -115,6 +116,11 @@ class Gate:
         self._guilds.step()
         return self._keys.step()
 
+    @property
+    def limits_breaker(self) -> BreakerState:
+        """How the limits' connections to Redis are; closed without Redis."""
+        return self._limiter.breaker_state
+
     async def open(self) -> None:
         """Before the first request."""
         await self._limiter.open()
@@ -148,7 +154,7 @@ class Gate:
             key = self._keys.known(sent, self._clock.now())
         except WrongKeyError as refusal:
             return await self._failed(request, refusal)
-        except AuthenticationError as refusal:
+        except (AuthenticationError, ServiceError) as refusal:
             return refusal
         try:
             return await self._counted(key, named, demanded)

@@ -46,7 +46,11 @@ def _redis(service: Service) -> Iterator[Part]:
     if shared.breaker.state == "closed":
         yield Part("redis")
     else:
-        yield Part("redis", "degraded", "It is away; each worker caches and limits for itself.")
+        yield Part("redis", "degraded", "It is away; each worker caches for itself.")
+    if service.gate.limits_breaker == "closed":
+        yield Part("limits")
+    else:
+        yield Part("limits", "degraded", "Redis did not answer when last asked; each worker limits its own share.")
 
 
 def _models(service: Service, now: datetime) -> Iterator[Part]:

@@ -12,15 +12,15 @@ from core.betting.staking import kelly_fraction, stakes
 from core.betting.value import Value
 from core.errors import ValidationError
 from core.registry.belief import Belief
-from core.registry.forecaster import Forecast
 from feature_store.online import OnlineRow
 from serving.answers import has_begun
-from serving.champions import Champion
+from serving.predicting import Forecasted
 
 OddsFormat = Literal["decimal", "american"]
 SMALLEST_AMERICAN: Final = 100
 
 BEGUN: Final = "The game has begun: no value, no stake."
+STALE: Final = "The data cannot be checked now, and prices may have moved: no value, no stake."
 NOT_PROVED: Final = "The model has not been proved beside prices: no value, no stake."
 NO_PRICE: Final = "No book's price of this kind of bet is known: no value, no stake."
 NOT_SURE: Final = "The edge is not surely above nothing: no stake."
@@ -34,16 +34,21 @@ class Judge:
     belief: Belief | None
     market: MarketView
     begun: bool
+    stale: bool
 
     @classmethod
-    def of(cls, champion: Champion, row: OnlineRow, forecast: Forecast, now: datetime) -> "Judge":
-        belief = champion.bundle.forecaster.spec.belief
-        return cls(forecast.scores, belief, _market(belief, row), has_begun(row, now))
+    def of(cls, made: Forecasted, now: datetime) -> "Judge":
+        """Of a forecast and the prices known beside it."""
+        belief = made.champion.bundle.forecaster.spec.belief
+        market = _market(belief, made.row)
+        return cls(made.forecast.scores, belief, market, has_begun(made.row, now), made.stale)
 
     def silent_on(self, *markets: str) -> str | None:
         """Why bets on these markets cannot be judged; None if they can."""
         if self.begun:
             return BEGUN
+        if self.stale:
+            return STALE
         if self.belief is None:
             return NOT_PROVED
         return None if all(self.market.knows(market) for market in markets) else NO_PRICE

@@ -17,7 +17,7 @@ from sqlalchemy.engine import Engine, RowMapping
 
 from core.betting.leagues import nearest
 from core.database import reading, writing
-from core.errors import AuthenticationError, DatabaseError, ResourceNotFoundError, ValidationError
+from core.errors import AuthenticationError, DatabaseError, ResourceNotFoundError, ServiceError, ValidationError
 from serving.last_good import LastGood
 from serving.tables import api_keys
 
@@ -151,18 +151,25 @@ class KeyRing:
         self._engine = engine
         self._last_good = last_good
         self._keys: Mapping[str, Key] = {}
+        self.known_yet = False
+        """Whether the keys were ever read, from the database or the disk."""
+        self._kept: Mapping[str, Key] | None = None
+        """What is on disk, as far as this process wrote it."""
 
     def step(self) -> bool:
         """Read the keys again. A database that is away changes nothing."""
         try:
             keys = {key.key_id: key for key in list_keys(self._engine)}
         except DatabaseError:
-            if not self._keys and (stored := self._last_good.load(DOCUMENT, StoredKeys)) is not None:
-                self._keys = {key.key_id: key for key in stored.keys}
+            if not self.known_yet and (stored := self._last_good.load(DOCUMENT, StoredKeys)) is not None:
+                self._keys, self.known_yet = {key.key_id: key for key in stored.keys}, True
             return False
         if keys != self._keys:
             self._keys = keys
-            self._last_good.keep(DOCUMENT, StoredKeys(keys=tuple(keys.values())))
+        self.known_yet = True
+        # Until the disk has taken it: one that did not would bring a revoked key back with the next start.
+        if keys != self._kept and self._last_good.keep(DOCUMENT, StoredKeys(keys=tuple(keys.values()))):
+            self._kept = keys
         return False
 
     @property
@@ -173,11 +180,13 @@ class KeyRing:
     def known(self, text: str | None, now: datetime) -> Key:
         """The key, if it is one of ours and good at this moment.
 
-        Raises AuthenticationError, WrongKeyError for one that was never ours. An unknown id and a wrong secret cost
-        the same time and read the same.
+        Raises AuthenticationError, WrongKeyError for one that was never ours, ServiceError while nobody can know which
+        are. An unknown id and a wrong secret cost the same time and read the same.
         """
         if not text:
             raise AuthenticationError("This route demands a key.", hint="Send it as the header X-API-Key.")
+        if not self.known_yet:
+            raise ServiceError("The keys were not read yet.", hint="Ask again later, or another instance.")
         key_id, _, secret = text.partition(".")
         key = self._keys.get(key_id)
         matches = hmac.compare_digest(_digest(secret), NO_HASH if key is None else key.secret_sha256)

@@ -30,9 +30,11 @@ class LastGood:
     def __init__(self, folder: Path, signer: Signer) -> None:
         self._folder = folder
         self._signer = signer
+        self._failing: set[str] = set()
+        """Documents that the disk did not take; said once."""
 
-    def keep(self, name: str, document: BaseModel) -> None:
-        """Replace the document of that name."""
+    def keep(self, name: str, document: BaseModel) -> bool:
+        """Replace the document of that name; False if the disk did not take it: it is for the caller to try again."""
         content = sealed(self._signer, name, document.model_dump_json().encode())
         target = self._path(name)
         draft = target.with_name(f".{os.getpid()}-{secrets.token_hex(4)}")
@@ -46,7 +48,12 @@ class LastGood:
         except OSError as error:
             with suppress(OSError):
                 draft.unlink(missing_ok=True)
-            log.warning("the last good state cannot be kept on disk", document=name, reason=error.strerror)
+            if name not in self._failing:
+                log.warning("the last good state cannot be kept on disk", document=name, reason=error.strerror)
+            self._failing.add(name)
+            return False
+        self._failing.discard(name)
+        return True
 
     def forget(self, name: str) -> None:
         """Remove the document, if there is one."""

@@ -32,7 +32,7 @@ from redis.exceptions import RedisError
 
 from core.errors import RateLimitError
 from core.logs import get_logger
-from serving.breaker import Breaker
+from serving.breaker import Breaker, BreakerState
 from serving.metrics import Metrics
 
 WINDOW_SECONDS: Final = 60
@@ -175,6 +175,11 @@ class Limiter:
         """The minute whose counts went with an earlier process of Redis."""
         self._budgets: dict[str, Budget] = {}
 
+    @property
+    def breaker_state(self) -> BreakerState:
+        """How the connections to Redis are; closed where there is none to fail."""
+        return "closed" if self._shared is None else self._shared.breaker.state
+
     async def open(self) -> None:
         """Make Redis's acquaintance: only who knew the process before notices that another one answers."""
         if self._shared is not None:
@@ -288,7 +293,7 @@ class Limiter:
     def _refill_alone(self, budget: Budget, window: int) -> bool:
         part = OUTAGE_SHARE if budget.forgotten or self._away_since == window else 1
         share = budget.limit // (self._sharers * part)
-        if budget.alone >= (share if part > 1 else max(1, share)):
+        if budget.alone >= (share if part > 1 else min(budget.limit, max(1, share))):
             return False
         budget.alone += 1
         budget.owed += 1

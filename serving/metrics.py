@@ -62,6 +62,11 @@ class Metrics:
         self.breaker = Gauge(
             "dbsbm_redis_breaker", "Breaker before Redis: 0 closed, 1 half open, 2 open.", registry=self.registry
         )
+        self.limits_breaker = Gauge(
+            "dbsbm_limits_breaker",
+            "Breaker before Redis, of the limits' own connections: 0 closed, 1 half open, 2 open.",
+            registry=self.registry,
+        )
         self.database_breaker = Gauge(
             "dbsbm_database_breaker",
             "Breaker before the database: 0 closed, 1 half open, 2 open.",

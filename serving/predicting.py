@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
-from typing import Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 from core.betting.leagues import Leagues
 from core.errors import DbsbmError
@@ -59,6 +59,23 @@ class Plan(NamedTuple):
     def served(self, found: Found) -> Served:
         """The body on its way out."""
         return Served(found.body, self.champion, self.row, self.checked_at, found.level)
+
+
+class Forecasted(NamedTuple):
+    """A game's whole score distribution, and of when its data are."""
+
+    champion: Champion
+    row: OnlineRow
+    forecast: Forecast
+    checked_at: datetime
+    stale: bool
+    """The data were last checked too long ago, or cannot be checked now."""
+
+    def age(self, now: datetime) -> dict[str, Any]:
+        """How old the data are, as answers say it."""
+        age = max(0.0, (now - self.checked_at).total_seconds())
+        dated = {"as_of": self.row.as_of, "checked_at": self.checked_at}
+        return {**dated, "age_s": round(age, 3), "stale": self.stale}
 
 
 class Predictor:
@@ -154,12 +171,13 @@ class Predictor:
         """The games that callers asked for, the last one first; for any thread."""
         return list(self._last)[::-1]
 
-    def forecast(self, sport: str, league: str, game_id: str, now: datetime) -> tuple[Champion, OnlineRow, Forecast]:
+    def forecast(self, sport: str, league: str, game_id: str, now: datetime) -> Forecasted:
         """The whole score distribution of one game, computed anew. Raises as ``predict`` does."""
         row, checked_at = self._slate.find(self._leagues.at(sport, league), game_id)
         self._freshness.must_allow(checked_at, now)
         champion = self._champions.of_row(row)
-        return champion, row, champion.forecast(row)
+        stale = self._freshness.is_stale(checked_at, now)
+        return Forecasted(champion, row, champion.forecast(row), checked_at, stale)
 
 
 def _keep(kept: dict[GameKey, Kept], key: GameKey, value: Kept) -> None:

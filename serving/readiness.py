@@ -19,6 +19,8 @@ def why_not_ready(service: Service) -> list[str]:
             f"{model} {refusal.version} was refused ({refusal.code})."
             for model, refusal in service.champion_follower.refusals.items()
         )
+    if service.settings.demands_keys and not service.keys.known_yet:
+        causes.append("The keys were not read yet.")
     try:
         _must_be_current(service, None, service.clock.now())
     except DataTooOldError as error:

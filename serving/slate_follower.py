@@ -1,6 +1,7 @@
 """Keeps the games in memory the same as the feature store's; while that is away, the newest that can be had."""
 
 import time
+from contextlib import suppress
 
 from sqlalchemy.engine import Engine
 
@@ -39,6 +40,8 @@ class SlateFollower:
         self._freshness = freshness
         self._last_good = last_good
         self._published = published
+        self._unkept: set[str] = set()
+        """Leagues whose newest state the disk has not taken yet."""
         self.data_age = DataAge()
         self.away: DatabaseError | None = None
         self.looked_at: float | None = None
@@ -60,8 +63,7 @@ class SlateFollower:
 
     def _look(self) -> None:
         try:
-            changed = self._slate.follow(self._engine, watermarks(self._engine))
-            self.data_age.follow(self._engine)
+            self._unkept |= self._slate.follow(self._engine, watermarks(self._engine))
         except DatabaseError as error:
             if self.away is None:
                 log.warning("the database is away; answers go on from memory", reason=error.message)
@@ -74,17 +76,20 @@ class SlateFollower:
         self.away = None
         self._freshness.away = False
         self.looked_at = time.monotonic()
-        self._keep(changed)
+        self._unkept = {league for league in self._unkept if not self._kept(league)}
+        # Last, and by itself: a statistic that fails says nothing of the games.
+        with suppress(DatabaseError):
+            self.data_age.follow(self._engine)
 
-    def _keep(self, leagues: set[str]) -> None:
+    def _kept(self, league: str) -> bool:
+        """Whether the disk has what is known of the league now."""
         table = self._slate.table
-        for league in leagues:
-            name, checked_at = document_name(league), table.checked.get(league)
-            if checked_at is None:
-                self._last_good.forget(name)
-            else:
-                rows = tuple(row for row in table.rows.values() if row.league == league)
-                self._last_good.keep(name, LeagueSlate(league=league, checked_at=checked_at, rows=rows))
+        name, checked_at = document_name(league), table.checked.get(league)
+        if checked_at is None:
+            self._last_good.forget(name)
+            return True
+        rows = tuple(row for row in table.rows.values() if row.league == league)
+        return self._last_good.keep(name, LeagueSlate(league=league, checked_at=checked_at, rows=rows))
 
     def _fall_back(self) -> None:
         if self._published is not None:

@@ -62,6 +62,7 @@ async def metrics(service: ServiceDep) -> Response:
     board.database_breaker.set(BREAKER_LEVELS[service.database_breaker.state])
     for source, age in service.slate_follower.data_age.ages(service.clock.now()):
         board.data_age.labels(source.league, source.name).set(age)
+    board.limits_breaker.set(BREAKER_LEVELS[service.gate.limits_breaker])
     board.breaker.set(0 if shared is None else BREAKER_LEVELS[shared.breaker.state])
     return Response(board.exposition(), media_type=CONTENT_TYPE_LATEST)
 

@@ -12,11 +12,10 @@ from core.betting.scores import ScoreDistribution
 from core.betting.staking import parlay
 from core.betting.value import Value
 from core.errors import ValidationError
-from feature_store.online import OnlineRow
 from serving.answers import game_document, odds_document
 from serving.bet_shapes import Leg, ParlayAnswer, ParlayQuestion
-from serving.champions import Champion
 from serving.judging import Judge, decimal_odds, offer_document
+from serving.predicting import Forecasted
 from serving.routes.answering import as_json, guarded_router, problems
 from serving.slate import key_of
 from serving.state import Service, ServiceDep
@@ -29,14 +28,13 @@ class _Asked:
     """One leg with everything that is needed to price it."""
 
     leg: Leg
-    champion: Champion
-    row: OnlineRow
+    made: Forecasted
     judge: Judge
     odds: float
 
     def pricing(self, scores: ScoreDistribution) -> Pricing:
         bets = [Bet(bet.market, bet.selection, bet.line) for bet in self.leg.bets]
-        return combine(scores, bets, ties=self.champion.ties)
+        return combine(scores, bets, ties=self.made.champion.ties)
 
     def silence(self) -> str | None:
         """Why it cannot be judged; None if it can."""
@@ -52,6 +50,7 @@ def price_parlay(asked: ParlayQuestion, service: ServiceDep) -> Response:
     Games are independent of each other; the bets of one game are taken from its one score distribution. Values and
     stakes follow the rule of ``/v1/prices``.
     """
+    service.load.must_bear("batch")
     now = service.clock.now()
     legs = [_found(service, leg, now) for leg in asked.legs]
     _must_differ(legs)
@@ -68,13 +67,12 @@ def price_parlay(asked: ParlayQuestion, service: ServiceDep) -> Response:
 
 
 def _found(service: Service, leg: Leg, now: datetime) -> _Asked:
-    champion, row, forecast = service.predictor.forecast(leg.sport, leg.league, leg.game_id, now)
-    judge = Judge.of(champion, row, forecast, now)
-    return _Asked(leg, champion, row, judge, decimal_odds(leg.odds, leg.format))
+    made = service.predictor.forecast(leg.sport, leg.league, leg.game_id, now)
+    return _Asked(leg, made, Judge.of(made, now), decimal_odds(leg.odds, leg.format))
 
 
 def _must_differ(legs: Sequence[_Asked]) -> None:
-    games = [key_of(leg.row) for leg in legs]
+    games = [key_of(leg.made.row) for leg in legs]
     twice = [game for number, game in enumerate(games) if game in games[:number]]
     if twice:
         msg = f"legs: game {twice[0][2]} is in two legs."
@@ -83,12 +81,13 @@ def _must_differ(legs: Sequence[_Asked]) -> None:
 
 def _leg_document(leg: _Asked, pricing: Pricing, now: datetime) -> dict[str, Any]:
     return {
-        "game": game_document(leg.row, now),
+        "game": game_document(leg.made.row, now),
         "bets": [bet.model_dump() for bet in leg.leg.bets],
         **vars(pricing),
         "fair_odds": odds_document(pricing.fair_odds),
         "decimal": round(leg.odds, 4),
-        "model": {"name": leg.champion.model, "version": leg.champion.version.version},
+        "model": {"name": leg.made.champion.model, "version": leg.made.champion.version.version},
+        **leg.made.age(now),
     }
 
 

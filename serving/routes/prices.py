@@ -52,12 +52,12 @@ def bet(
     """
     service.load.must_bear("single")
     now = service.clock.now()
-    champion, row, forecast = service.predictor.forecast(sport, league, game_id, now)
+    made = service.predictor.forecast(sport, league, game_id, now)
 
     def priced(scores: ScoreDistribution) -> Pricing:
-        return price(scores, market, selection, line, ties=champion.ties)
+        return price(scores, market, selection, line, ties=made.champion.ties)
 
-    pricing, judge = priced(forecast.scores), Judge.of(champion, row, forecast, now)
+    pricing, judge = priced(made.forecast.scores), Judge.of(made, now)
     by_market = judge.market_scores(market)
     offer = None
     if odds is not None:
@@ -65,7 +65,7 @@ def bet(
         offer = offer_document(decimal, judge.silent_on(market) or judge.believed().judged(priced, decimal), bankroll)
     return as_json(
         {
-            "game": game_document(row, now),
+            "game": game_document(made.row, now),
             "market": market,
             "selection": selection,
             "line": line,
@@ -75,7 +75,7 @@ def bet(
             "fair_odds": odds_document(pricing.fair_odds),
             "by_market": None if by_market is None else vars(priced(by_market)),
             "offer": offer,
-            "model": {"name": champion.model, "version": champion.version.version},
-            "as_of": row.as_of,
+            "model": {"name": made.champion.model, "version": made.champion.version.version},
+            **made.age(now),
         }
     )

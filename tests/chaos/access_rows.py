@@ -25,12 +25,14 @@ LIMIT = 400
 THREADS = 50
 
 
-def new_key(stage: Stage, *scopes: str, seconds: float | None = None, guild_id: int | None = None) -> str:
-    """The text of a fresh key that every worker knows."""
+def new_key(
+    stage: Stage, *scopes: str, seconds: float | None = None, guild_id: int | None = None, port: int | None = None
+) -> str:
+    """The text of a fresh key that every worker knows, of the stage's service or of the one at the port."""
     now = datetime.now(UTC)
     expires_at = None if seconds is None else now + timedelta(seconds=seconds)
     key = create_key(stage.engine, owner="chaos", scopes=scopes, expires_at=expires_at, now=now, guild_id=guild_id).text
-    until(lambda: stage.ask("/v1/games", **{"X-API-Key": key})[0] != 401, 20)
+    until(lambda: stage.ask("/v1/games", port=port, **{"X-API-Key": key})[0] != 401, 20)
     time.sleep(2)  # every worker reads the keys once a second
     return key
 
@@ -155,7 +157,7 @@ def scopes(stage: Stage, scale: float, outcome: Outcome) -> None:
 )
 def beyond_the_limit(stage: Stage, scale: float, outcome: Outcome) -> None:
     with stage.beside(workers=4, KEY_RATE_LIMIT=str(LIMIT), RATE_LIMIT_SHARERS="4") as served:
-        first, second = new_key(stage, "predict"), new_key(stage, "predict")
+        first, second = (new_key(stage, "predict", port=served.port) for _ in range(2))
         until(lambda: all(stage.ask("/readyz", port=served.port)[0] == 200 for _ in range(20)), 60)
         time.sleep(3)
         wait_for_a_minute(40)
