@@ -1,5 +1,7 @@
 """The database away: what was read last is told with its true age, also by a service that starts then."""
 
+import errno
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -7,14 +9,16 @@ from pathlib import Path
 
 import pytest
 from redis import Redis
-from sqlalchemy.engine import Engine
+from sqlalchemy.engine import Engine, make_url
 
 from core.database import open_database
+from core.errors import AuthenticationError, DatabaseError
 from core.settings import Settings
-from core.signing import signer
+from core.signing import Signer, signer
 from migrations import schema
 from serving.home import home
-from serving.last_good import PURPOSE
+from serving.keys import KeyRing, revoke_key
+from serving.last_good import PURPOSE, LastGood
 from serving.league_slate import PublishedSlates, publish
 from tests.conftest import NOW
 from tests.proxy import Proxy, proxy
@@ -104,6 +108,79 @@ def test_keys_are_known_without_the_database(reached: Reached) -> None:
         assert running.get(GAME, headers=key).status_code == 200
         assert running.get(GAME).status_code == 401
         assert all(path.stat().st_mode & 0o77 == 0 for path in (home(settings) / "last-good").iterdir())
+
+
+def test_while_nobody_can_know_the_keys_a_good_one_is_neither_wrong_nor_counted_as_wrong(reached: Reached) -> None:
+    key = {"X-API-Key": make_key(reached.world.engine, "predict")}
+    settings = production_settings(reached.world, database_url=reached.settings().database_url)
+    reached.proxy.down()
+    with started(settings) as running:
+        answers = [running.get(GAME, headers=key) for _ in range(30)]
+        assert {(answer.status_code, answer.json()["code"]) for answer in answers} == {(503, "SERVICE_ERROR")}
+        assert running.get(GAME).status_code == 401
+        assert "The keys were not read yet." in running.get("/readyz").json()["causes"]
+        reached.proxy.up()
+        eventually(lambda: running.get(GAME, headers=key).status_code == 200, 20)
+
+
+def test_a_revocation_that_the_disk_did_not_take_at_first_is_on_it_a_moment_later(
+    sqlite_database: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = make_key(sqlite_database, "predict")
+    disk = LastGood(tmp_path, Signer(b"tests", "last-good"))
+    ring = KeyRing(sqlite_database, disk)
+    ring.step()
+    revoke_key(sqlite_database, key.partition(".")[0], NOW)
+
+    def full(_handle: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        ring.step()
+    ring.step()
+    heir = KeyRing(open_database(make_url(f"sqlite:///{tmp_path}/nothing.db")), disk)
+    heir.step()
+    with pytest.raises(AuthenticationError):
+        heir.known(key, NOW)
+
+
+def test_statistics_that_fail_neither_lose_a_state_nor_call_the_database_away(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(_engine: Engine) -> None:
+        raise DatabaseError("lost in the middle of a query")
+
+    with started(settings_for(world.engine, world.store)) as running:
+        follower = running.service.slate_follower
+        monkeypatch.setattr(follower.data_age, "follow", fails)
+        kept: list[str] = []
+        monkeypatch.setattr(follower._last_good, "keep", lambda name, _document: not kept.append(name))
+        follower._unkept = {"EPL"}
+        follower._look()
+        assert follower.away is None
+        assert kept
+        assert follower._unkept == set()
+
+
+def test_nothing_is_staked_while_prices_cannot_be_checked(reached: Reached) -> None:
+    clock = MovingClock()
+    bet = f"{PRICED.replace('predictions', 'prices')}?market=moneyline&selection=home&odds=9.5"
+    with started(reached.settings(), clock) as running:
+        before = running.get(bet).json()
+        assert (before["stale"], before["offer"]["stake"] > 0) == (False, True)
+        reached.proxy.down()
+        eventually(lambda: away(running))
+        clock.moment += timedelta(minutes=7)
+        during = running.get(bet).json()
+        assert (during["stale"], during["age_s"]) == (True, 420.0)
+        assert (during["offer"]["value"], during["offer"]["stake"]) == (None, 0)
+        assert "cannot be checked" in during["offer"]["note"]
+        sport, league, game_id = PRICED.split("/")[-3:]
+        leg = {"sport": sport, "league": league, "game_id": game_id, "odds": 9.5}
+        parlay = {"legs": [{**leg, "bets": [{"market": "moneyline", "selection": "home"}]}]}
+        whole = running.post("/v1/parlays", json=parlay).json()
+        assert (whole["legs"][0]["stale"], whole["offer"]["stake"]) == (True, 0)
 
 
 def test_data_that_could_not_be_checked_for_too_long_is_refused_by_name(reached: Reached) -> None:

@@ -158,6 +158,16 @@ def test_who_is_refused_is_told_when_the_minute_ends_and_who_passes_what_is_left
     asyncio.run(ask())
 
 
+def test_a_limit_of_nothing_lets_nobody_pass_with_redis_or_without(
+    shared_redis: object, redis_process: RedisServer
+) -> None:
+    async def ask(url: str | None) -> list[bool]:
+        async with limiters(url, Minute(), 2) as gates:
+            return [gates[0].take_in_hand([("guild/a", 0)]) is None, not await passes(gates[1], "guild/a", 0)]
+
+    assert asyncio.run(ask(None)) == asyncio.run(ask(redis_process.url)) == [True, True]
+
+
 def test_names_do_not_share_a_limit() -> None:
     async def ask() -> Counter[str]:
         passed: Counter[str] = Counter()

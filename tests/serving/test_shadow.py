@@ -157,11 +157,14 @@ def test_under_load_batches_are_refused_and_what_is_at_hand_is_answered(world: W
         assert running.metric("dbsbm_shed_total", kind="single") >= 1
 
 
+BET = {"market": "moneyline", "selection": "home"}
+PARLAY = {"legs": [{"sport": "soccer", "league": "EPL", "game_id": "EPL-102", "odds": 2.0, "bets": [BET]}]}
 HEAVY = (
     ("POST", "/v2/models/EPL-results/infer", "batch"),
     ("POST", "/v2/models/EPL-results/versions/1/infer", "batch"),
     ("POST", "/invocations?model=EPL-results", "batch"),
     ("GET", "/v1/ranking", "batch"),
+    ("POST", "/v1/parlays", "batch"),
     ("GET", "/v1/prices/soccer/EPL/EPL-102?market=moneyline&selection=home", "single"),
     ("GET", "/v1/matchups/soccer/EPL?home=Arsenal&away=Chelsea", "single"),
     ("GET", "/v1/games?q=ars", "single"),
@@ -175,10 +178,10 @@ def test_under_load_every_heavy_question_is_refused_in_its_turn(
     load, borne = service.service.load, GIVEN_UP_FROM[kind] - 1
     try:
         load.level = borne
-        assert service.request(method, path).status_code in (200, 422)
+        assert service.request(method, path, json=PARLAY).status_code in (200, 422)
         load.level = borne + 1
         shed = service.metric("dbsbm_shed_total", kind=kind)
-        refused = service.request(method, path)
+        refused = service.request(method, path, json=PARLAY)
         assert (refused.status_code, refused.json()["code"]) == (503, "SERVICE_ERROR")
         assert service.metric("dbsbm_shed_total", kind=kind) == shed + 1
     finally:
