@@ -76,8 +76,10 @@ def run() -> None:
         asgi, fastapi = (stack.enter_context(stage.hello(kind, folder)) for kind in ("asgi", "fastapi"))
         print(f"start to ready {ours.ready_seconds:.1f} s, {ours.rss():.0f} MiB resident")
         wait_for_whole_bodies(ours, place)
-        closed_loop(list(targets_of(place, ours, asgi, fastapi)))
         _open_loop(place, ours)
+        print(f"{ours.rss():.0f} MiB resident after the open loops")
+        closed_loop(list(targets_of(place, ours, asgi, fastapi)))
+        print(f"{ours.rss():.0f} MiB resident after the closed ones")
 
 
 def targets_of(place: Stage, ours: Server, asgi: Server, fastapi: Server) -> Iterator[Target]:
