@@ -9,6 +9,7 @@ whatever order the three come. A source that shows its present alone, and is loo
 leave its sightings out (``live``): nothing can come between them any more.
 """
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -40,6 +41,8 @@ from feature_store.versions import (
 
 IDS_PER_QUERY = 1_000
 ROWS_AT_ONCE: Final = 10_000
+LEAGUE_CELL: Final = re.compile("(?:^|,)league=([^,]*)")
+"""Where a quarantined line of a file names its league."""
 
 
 class Origin(NamedTuple):
@@ -205,6 +208,20 @@ def quarantine(engine: Engine, rejected: Iterable[Rejected], recorded_at: dateti
     ]
     with writing(engine, alone="archive quarantine") as connection:
         insert_new(connection, tables.quarantine, entries)
+
+
+def quarantined_quotes(engine: Engine, league: League) -> list[str]:
+    """Why each quote of the league that stands in quarantine could not be believed.
+
+    The quarantine keeps a source's own words and no league: it is that of the ``league`` which the line of a file
+    names. What came from the bot's database or the sample names none and is nobody's here.
+    """
+    kept = tables.quarantine.c
+    names = {name.casefold() for name in league.names}
+    with reading(engine) as connection:
+        rows = connection.execute(sa.select(kept.reason, kept.content).where(kept.fact == "quote")).all()
+    named = ((reason, LEAGUE_CELL.search(content)) for reason, content in rows)
+    return [reason for reason, cell in named if cell is not None and cell[1].strip().casefold() in names]
 
 
 def load(

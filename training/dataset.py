@@ -17,7 +17,7 @@ from feature_store.columns import columns_of
 from feature_store.facts import Batch, Result
 from feature_store.feature_sets import EVERYTHING, FeatureSet
 from feature_store.replay import past_table
-from training.consensus import Moment, offered
+from training.consensus import offered
 
 FEWEST_GAMES: Final = 20
 """Below this nothing can be said of how good a forecast is."""
@@ -49,9 +49,18 @@ class Dataset:
     level_after_regulation: FloatArray
     """1 where the score was level then, 0 where not; NaN where nobody said."""
     closing: FloatArray
-    """Probabilities by the consensus of the closing prices, shape (games, outcomes); NaN where nobody quoted."""
+    """Probabilities by the consensus of the closing prices, shape (games, outcomes); NaN where nobody quoted.
+
+    Opening prices are none, though the features fall back on them.
+    """
+    closing_margin: FloatArray
+    """Expected home margin by the same books' spreads [points]; NaN where nobody showed one."""
+    closing_total: FloatArray
+    """Expected sum of both scores by their totals [points]; NaN where nobody showed one."""
     opening: FloatArray
-    """The same of the prices that the books showed first."""
+    """The same three of what the books showed first."""
+    opening_margin: FloatArray
+    opening_total: FloatArray
     lenders: tuple["Dataset", ...] = ()
     """Leagues of the same sport and outcomes, from which a league with few games learns too."""
 
@@ -133,7 +142,10 @@ class Dataset:
         )
 
 
-_ARRAYS = ("seasons", "starts", "values", "home_scores", "away_scores", "level_after_regulation", "closing", "opening")
+_ARRAYS = (
+    *("seasons", "starts", "values", "home_scores", "away_scores", "level_after_regulation"),
+    *("closing", "closing_margin", "closing_total", "opening", "opening_margin", "opening_total"),
+)
 
 
 def _joined(parts: Sequence[Dataset]) -> Dataset:
@@ -196,11 +208,7 @@ def dataset_of(league: League, facts: Batch) -> Dataset:
     }
     games = [table.facts.versions[version] for version in table.version]
     ids = [game.game_id for game in games]
-
-    def yardstick(moment: Moment) -> FloatArray:
-        odds = offered(league, facts.quotes, ids, table.at, moment).odds
-        return devig(odds, "power") if len(odds) else odds
-
+    close, first = (offered(league, facts.quotes, ids, table.at, moment) for moment in ("close", "open"))
     return Dataset(
         league=league,
         facts=facts,
@@ -212,9 +220,17 @@ def dataset_of(league: League, facts: Batch) -> Dataset:
         home_scores=np.array([scores[game_id][0] for game_id in ids], dtype=np.float64),
         away_scores=np.array([scores[game_id][1] for game_id in ids], dtype=np.float64),
         level_after_regulation=np.array([scores[game_id][2] for game_id in ids], dtype=np.float64),
-        closing=yardstick("close"),
-        opening=yardstick("open"),
+        closing=_without_margin(close.odds),
+        closing_margin=close.margin,
+        closing_total=close.total,
+        opening=_without_margin(first.odds),
+        opening_margin=first.margin,
+        opening_total=first.total,
     )
+
+
+def _without_margin(odds: FloatArray) -> FloatArray:
+    return devig(odds, "power") if len(odds) else odds
 
 
 def _level(result: Result) -> float:

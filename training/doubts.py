@@ -1,13 +1,40 @@
-"""What a training goes on in spite of, and says: seasons that overlap, features that never change."""
+"""What a training goes on in spite of, and says: seasons that overlap, constant features, quotes set aside."""
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Final
 
 import numpy as np
+from sqlalchemy.engine import Engine
 
+from core.betting.leagues import League
+from feature_store import archive
 from feature_store.feature_sets import EVERYTHING
+from feature_store.quote_checks import LEAST_OVERROUND, MOST_OVERROUND
 from training.dataset import Dataset
 from training.recipe import Recipe
 from training.splits import overlapping_seasons
+
+REASONS: Final[Mapping[str, str]] = {
+    "overround": f"overround outside {100 * LEAST_OVERROUND:+.0f} % to {100 * MOST_OVERROUND:+.0f} %",
+    "decimal odds are above 1": "odds of 1 or less",
+    "three-way price": "a three-way price where there are two outcomes",
+    "opposite sign": "a spread that contradicts the odds",
+    "number, got": "a price or line that is no number",
+    "_line: expected": "a line that no game can have",
+}
+"""What is said of quotes in quarantine by what their reasons have in common; the first that fits counts."""
+
+
+def quarantined(engine: Engine, league: League) -> Iterator[str]:
+    """How many of the league's quotes were set aside as they came in, and why: nothing is learnt from them."""
+    counts = Counter(_kind(reason) for reason in archive.quarantined_quotes(engine, league))
+    for kind, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
+        yield f"{count:,} {'quote' if count == 1 else 'quotes'} in quarantine: {kind}"
+
+
+def _kind(reason: str) -> str:
+    return next((kind for mark, kind in REASONS.items() if mark in reason), reason)
 
 
 def overlaps(dataset: Dataset) -> Iterator[str]:

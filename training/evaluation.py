@@ -8,7 +8,7 @@ standard error comes from a bootstrap over the same weeks.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,12 +16,8 @@ from numpy.typing import NDArray
 from core.betting.odds import FloatArray
 from core.errors import ServiceError
 from core.registry.held_out import HeldOut
-from feature_store.feature_sets import EVERYTHING
 from training import metrics
 from training.walk import Forecasts
-
-MARKET_LINES: Final = ("market_margin", "market_total")
-"""The features that hold the market's expected margin and total at the start."""
 
 
 @dataclass(frozen=True)
@@ -248,15 +244,15 @@ def _comparison(
 
 
 def _expectations(blocks: Sequence[Forecasts]) -> list[Comparison]:
-    """Expected margin and total beside those of base rate, Elo and the market's lines, ties included."""
+    """Expected margin and total beside those of base rate, Elo and the opening and closing lines, ties included."""
     weeks = metrics.weeks(np.concatenate([block.games.starts for block in blocks]))
-    columns = [EVERYTHING.names.index(name) for name in MARKET_LINES]
     found = []
     for place, question in enumerate(("margin", "total")):
         truth, model = _truth_and_forecast(blocks, question)
         said: Mapping[str, FloatArray] = {
             **{name: np.concatenate([block.expected[name][place] for block in blocks]) for name in blocks[0].expected},
-            "market": np.concatenate([block.games.values[:, columns[place]] for block in blocks]),
+            "opening": np.concatenate([getattr(block.games, f"opening_{question}") for block in blocks]),
+            "market": np.concatenate([getattr(block.games, f"closing_{question}") for block in blocks]),
         }
         for name, expected in said.items():
             known = ~np.isnan(expected)

@@ -21,13 +21,13 @@ from training import metrics
 from training.dataset import load_dataset
 from training.gate import FEWEST_GAMES
 from training.importance import importance_of
-from training.recipe import Recipe
+from training.recipe import RANGES, Recipe
 from training.record import HELD_OUT, run_of
 from training.refusals import Attempt, refusals_noted
 from training.train import Trained, doubts, fit, subject_of
 
-FIXED: Final = ("name", "variant", "features")
-"""What makes a recipe the one it is; features are changed by name."""
+FIXED: Final = ("name", "variant", "features", "pooled_with")
+"""What makes a recipe the one it is, and what follows from the data; features are changed by name."""
 PRICE_PREFIX: Final = "market_"
 
 
@@ -69,6 +69,8 @@ def changed(recipe: Recipe, change: Change) -> Recipe:
             raise ValidationError(f"--set: a recipe has no {name!r}. Nearest: {near}.", field="set")
         values[name] = _read(name, text, known[name])
     names = _features(recipe, change)
+    for name, value in values.items():
+        _refuse_senseless(name, value, names)
     anchor = tuple(name for name in values.get("anchor", recipe.anchor) if name in names)
     if not anchor:
         raise ValidationError("--without: no feature of the recipe's anchor is left.", field="without")
@@ -76,20 +78,30 @@ def changed(recipe: Recipe, change: Change) -> Recipe:
 
 
 def _read(name: str, text: str, like: Any) -> Any:
-    """The text as a value of the same type."""
+    """The text as a value of the same type: names, or a number."""
     if isinstance(like, tuple):
         return tuple(part.strip() for part in text.split(","))
-    if isinstance(like, bool):
-        if text.lower() not in ("true", "false"):
-            raise ValidationError(f"--set {name}: expected true or false, got {text!r}.", field="set")
-        return text.lower() == "true"
-    if like is None or isinstance(like, str):
-        return text
     try:
         return type(like)(text)
-    except (TypeError, ValueError) as error:
+    except ValueError as error:
         msg = f"--set {name}: expected a value such as {like}, got {text!r}."
         raise ValidationError(msg, field="set") from error
+
+
+def _refuse_senseless(name: str, value: Any, features: Sequence[str]) -> None:
+    """Raises ValidationError for a number out of its range and for a name that is none of the recipe's features."""
+    if name in RANGES:
+        least, most = RANGES[name]
+        if not least <= value <= most:
+            raise ValidationError(f"--set {name}: expected {least:,} to {most:,}, got {value}.", field="set")
+        return
+    for feature in value:
+        if feature not in CATALOGUE:
+            near = ", ".join(nearest(feature, CATALOGUE) or CATALOGUE)
+            raise ValidationError(f"--set {name}: there is no feature {feature!r}. Nearest: {near}.", field="set")
+        if feature not in features:
+            msg = f"--set {name}: {feature} is none of the features that this recipe has in this sport."
+            raise ValidationError(msg, hint=f"Add it with `--with {feature}`, if it may.", field="set")
 
 
 def _features(recipe: Recipe, change: Change) -> list[str]:
@@ -134,7 +146,7 @@ def experiment(
     too few games or the quality gate refuses them, after noting it as a failed run, and ExternalServiceError when
     MLflow is away.
     """
-    tried = changed(recipe, change)
+    tried = changed(recipe.in_sport(league.sport), change)
     with refusals_noted(tracking_uri, experiments_of(league), Attempt(league, tried, known_by)) as attempt:
         dataset = load_dataset(engine, league, known_by, others)
         attempt.snapshot_sha256 = dataset.snapshot_sha256

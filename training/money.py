@@ -5,8 +5,10 @@ league, for each season on earlier ones.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from itertools import groupby
+from operator import attrgetter, itemgetter
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -39,6 +41,10 @@ class Placed(NamedTuple):
 
     day: int
     """Since 1970, by the game's start."""
+    staked_at: float
+    """When its price was known [seconds since 1970]."""
+    settled_at: float
+    """When its game has usually ended."""
     probability: float
     odds: float
     expected_value: float
@@ -104,6 +110,10 @@ class _Book:
     closing: FloatArray
     outcomes: NDArray[np.int64]
     starts: FloatArray
+    known_at: FloatArray
+    """When the price to bet at was shown; NaN without one."""
+    ends: FloatArray
+    """When the games have usually ended: the starts and the league's duration."""
 
     @property
     def days(self) -> NDArray[np.int64]:
@@ -179,6 +189,8 @@ def _book(dataset: Dataset, block: Forecasts, offers: Offers, close: Offers) -> 
         closing=close.odds[rows],
         outcomes=block.games.outcomes,
         starts=block.games.starts,
+        known_at=offers.known_at[rows],
+        ends=block.games.starts + dataset.league.duration.total_seconds(),
     )
 
 
@@ -257,6 +269,8 @@ def _placed(book: _Book, method: DevigMethod, probabilities: FloatArray, chosen:
         won, level = book.outcomes[game] == side, book.outcomes[game] < 0
         yield Placed(
             day=int(book.days[game]),
+            staked_at=float(book.known_at[game]),
+            settled_at=float(book.ends[game]),
             probability=float(probabilities[game, side]),
             odds=odds,
             expected_value=float(edges[game, side]),
@@ -266,22 +280,54 @@ def _placed(book: _Book, method: DevigMethod, probabilities: FloatArray, chosen:
 
 
 def bankroll_after(placed: Sequence[Placed], rules: StakingRules | None = None) -> tuple[float, float]:
-    """What is left of the bankroll, and the largest drawdown, staking a day's bets together by fractional Kelly.
+    """What is left of the bankroll, and the largest drawdown, staking by fractional Kelly as time goes by.
 
-    None of a day's bets waits for another's result, so their shares are those of largest growth at once.
+    A bet is staked when its price is known and settled when its game has ended: it knows the results of then and none
+    that came later. Bets of one moment get the shares of largest growth together, out of what no open bet holds. The
+    cap of a day holds for every 24 hours, wherever midnight lies, and for all bets open at once.
     """
-    bankroll = highest = BANKROLL
-    drawdown = 0.0
-    by_day: dict[int, list[Placed]] = {}
-    for bet in placed:
-        by_day.setdefault(bet.day, []).append(bet)
-    for _, bets in sorted(by_day.items()):
+    account = _Account(rules or StakingRules())
+    for moment, bets in groupby(sorted(placed, key=attrgetter("staked_at")), key=attrgetter("staked_at")):
+        account.settle(moment)
+        account.stake(moment, list(bets))
+    account.settle(np.inf)
+    return account.bankroll, account.drawdown
+
+
+@dataclass
+class _Account:
+    """A bankroll on its way through time."""
+
+    rules: StakingRules
+    bankroll: float = BANKROLL
+    """By the results that are known; what open bets hold is still in it."""
+    highest: float = BANKROLL
+    drawdown: float = 0.0
+    open: list[tuple[float, float, float]] = field(default_factory=list)
+    """Of each open bet when it is settled, its stake, and what it will then have earned."""
+    capped: list[tuple[float, float]] = field(default_factory=list)
+    """Until when a stake counts in the day's cap, and the stake."""
+
+    def settle(self, moment: float) -> None:
+        """Enter the results known by the moment, those of one end together."""
+        due = sorted(bet for bet in self.open if bet[0] <= moment)
+        self.open = [bet for bet in self.open if bet[0] > moment]
+        for _, ended in groupby(due, key=itemgetter(0)):
+            self.bankroll += sum(earned for _, _, earned in ended)
+            self.highest = max(self.highest, self.bankroll)
+            self.drawdown = max(self.drawdown, 1 - self.bankroll / self.highest)
+
+    def stake(self, moment: float, bets: Sequence[Placed]) -> None:
+        """Stake bets whose price is known at the moment."""
+        self.capped = [one for one in self.capped if one[0] > moment]
+        free = 1 - sum(stake for _, stake, _ in self.open) / self.bankroll
         fractions = simultaneous_kelly([(Pricing(bet.probability, 0.0, 1 - bet.probability), bet.odds) for bet in bets])
-        staked = stakes(fractions, bankroll, highest=highest, rules=rules)
-        bankroll += sum(stake * bet.profit for stake, bet in zip(staked, bets, strict=True))
-        highest = max(highest, bankroll)
-        drawdown = max(drawdown, 1 - bankroll / highest)
-    return bankroll, drawdown
+        left = max(0.0, self.rules.most_per_day - sum(stake for _, stake in self.capped))
+        rules = replace(self.rules, most_per_day=left)
+        staked = stakes([free * share for share in fractions], self.bankroll, highest=self.highest, rules=rules)
+        for stake, bet in zip(staked, bets, strict=True):
+            self.open.append((bet.settled_at, stake, stake * bet.profit))
+            self.capped.append((max(bet.settled_at, moment + DAY), stake))
 
 
 def _mean(values: Sequence[float] | FloatArray) -> float:

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from core.errors import DataIntegrityError
 from feature_store.columns import columns_of
-from feature_store.facts import Quote
 from feature_store.feature_sets import EVERYTHING, FeatureSet
 from feature_store.replay import past_table
 from training.consensus import Moment, Offers, offered
@@ -22,19 +21,8 @@ TOLERANCE: Final = 1e-9
 
 
 def offers_of(dataset: Dataset, moment: Moment) -> Offers:
-    """What the books offered on each game of a dataset, in its order.
-
-    A game with opening quotes alone has no closing price to bet at: nobody said that they still stood.
-    """
-
-    def of(quotes: Sequence[Quote]) -> Offers:
-        return offered(dataset.league, quotes, dataset.game_ids, dataset.starts, moment)
-
-    offers = of(dataset.facts.quotes)
-    if moment == "open":
-        return offers
-    shown = of([quote for quote in dataset.facts.quotes if quote.moment != "open"]).there
-    return Offers(moment, np.where(shown[:, None], offers.odds, np.nan), np.where(shown, offers.known_at, np.nan))
+    """What the books offered on each game of a dataset, in its order."""
+    return offered(dataset.league, dataset.facts.quotes, dataset.game_ids, dataset.starts, moment)
 
 
 def as_of_offers(dataset: Dataset, offers: Offers) -> Dataset:

@@ -1,6 +1,7 @@
 """What a training run does, written down: a run is reproducible from its recipe and its data's SHA-256."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
@@ -18,6 +19,19 @@ then, and what the old code made counts as trained no more. A test writes the nu
 """
 TUNABLE: Final = ("regularisation", "rounds", "leaves", "learning_rate", "leaf_games")
 """What tuning chooses from the data; it is part of a recipe's identity only where it is not tuned."""
+RANGES: Final[Mapping[str, tuple[float, float]]] = {
+    "anchor_share": (0.01, 0.99),
+    "prior_games": (0, 1_000_000),
+    "regularisation": (1e-9, 1_000_000),
+    "rounds": (1, 5_000),
+    "leaves": (2, 1_024),
+    "learning_rate": (0.001, 1),
+    "leaf_games": (1, 100_000),
+    "seed": (0, 2**31 - 1),
+    "proving_seasons": (1, 100),
+    "tune": (0, 10_000),
+}
+"""The least and the most that each number of a recipe can be; beyond, the learners break or learn nothing."""
 
 
 @dataclass(frozen=True)
@@ -74,13 +88,17 @@ class Recipe:
 
     def of(self, dataset: "Dataset") -> "Recipe":
         """With only the features that mean something in the dataset's sport, and with the leagues it borrows from."""
-        names = self.features.of(dataset.league.sport).names
+        lenders = tuple(f"{other.league.key}:{other.snapshot_sha256[:12]}" for other in dataset.lenders)
+        return replace(self.in_sport(dataset.league.sport), pooled_with=lenders)
+
+    def in_sport(self, sport: str) -> "Recipe":
+        """With only the features that mean something in the sport."""
+        names = self.features.of(sport).names
         return replace(
             self,
             features=feature_set(self.features.name, names),
             anchor=tuple(name for name in self.anchor if name in names),
             favoured=tuple(name for name in self.favoured if name in names),
-            pooled_with=tuple(f"{other.league.key}:{other.snapshot_sha256[:12]}" for other in dataset.lenders),
         )
 
 

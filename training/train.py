@@ -28,7 +28,7 @@ from feature_store.twins import told_twice, twins
 from training.believing import believing
 from training.card import Subject
 from training.dataset import Dataset, load_dataset
-from training.doubts import constants, overlaps
+from training.doubts import constants, overlaps, quarantined
 from training.evaluation import Evaluation, evaluate, held_out
 from training.examination import golden_rows
 from training.fitting import Fitted, Proof, assemble, learn
@@ -145,7 +145,8 @@ def examined(engine: Engine, dataset: Dataset, known_by: datetime, accept: Colle
 
 def doubts(engine: Engine, dataset: Dataset, known_by: datetime, accept: Collection[str] = ()) -> tuple[str, ...]:
     """All that is doubtful about the data, in words. Raises ServiceError when the quality gate refuses them."""
-    return (*map(str, examined(engine, dataset, known_by, accept)), *overlaps(dataset))
+    flags = map(str, examined(engine, dataset, known_by, accept))
+    return (*flags, *overlaps(dataset), *quarantined(engine, dataset.league))
 
 
 def already_trained(engine: Engine, recipe: Recipe, dataset: Dataset) -> Version | None:

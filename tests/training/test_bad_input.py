@@ -19,7 +19,8 @@ from core.registry.deployment import Version
 from core.signing import Signer
 from feature_store import archive
 from feature_store.archive import load as load_facts
-from feature_store.facts import Batch, Quote
+from feature_store.csv_archive import read_csv
+from feature_store.facts import Batch, Quote, Rejected
 from feature_store.feature_sets import EVERYTHING
 from feature_store.quality import examine_facts
 from feature_store.quote_checks import checked as believed
@@ -27,7 +28,7 @@ from tests.conftest import NOW
 from tests.generated import invented_facts
 from tests.training.refused import GAMES_OF_300, REFUSED, of_seasons, rescored
 from training.dataset import FEWEST_GAMES, Dataset, checked, dataset_of, load_dataset
-from training.doubts import constants, overlaps
+from training.doubts import constants, overlaps, quarantined
 from training.recipe import RECIPES, Recipe
 from training.splits import proving_blocks
 from training.train import fit, train
@@ -146,6 +147,48 @@ def test_odds_that_contradict_each_other_are_set_aside_by_name_and_their_games_l
     assert all(np.isfinite(block.probabilities).all() for block in trained.blocks)
 
 
+ARCHIVE = """league,season,game_id,game_date,home_team,away_team,home_score,away_score,odds_home,odds_draw,odds_away,total_line
+EPL,2023,e1,2023-09-01,Alder,Birch,1,0,1.05,1.05,1.05,2.5
+Premier League,2023,e2,2023-09-02,Cedar,Birch,2,0,1.05,3.5,1.05,2.5
+EPL,2023,e3,2023-09-03,Elm,Fir,2,0,1.9,3.5,4.1,-110
+EPL,2023,e4,2023-09-04,Elm,Alder,2,0,1.9,3.5,1.0,2.5
+EPL,2023,e5,2023-09-05,Fir,Alder,2,0,1.9,three,4.1,2.5
+EPL,2023,e6,2023-09-06,Fir,Birch,2,,1.9,3.5,4.1,2.5
+EPL,2023,e7,2023-09-07,Fir,Cedar,2,1,1.9,3.5,4.1,2.5
+NFL,2023,n1,2023-09-01,Alder,Birch,20,17,1.9,3.5,4.1,40.5
+"""
+
+
+def test_quotes_in_quarantine_are_told_by_reason_and_only_the_leagues_own(
+    sqlite_database: Engine, tmp_path: Path
+) -> None:
+    assert list(quarantined(sqlite_database, EPL)) == []
+    (tmp_path / "games.csv").write_text(ARCHIVE)
+    reading = read_csv(tmp_path / "games.csv", LEAGUES)
+    archive.quarantine(sqlite_database, reading.rejected, NOW)
+    assert list(quarantined(sqlite_database, EPL)) == [
+        "2 quotes in quarantine: overround outside -3 % to +20 %",
+        "1 quote in quarantine: a line that no game can have",
+        "1 quote in quarantine: a price or line that is no number",
+        "1 quote in quarantine: odds of 1 or less",
+    ]
+    assert list(quarantined(sqlite_database, NFL)) == [
+        "1 quote in quarantine: a three-way price where there are two outcomes"
+    ]
+
+
+def test_a_thousand_quotes_of_one_reason_are_one_line(sqlite_database: Engine) -> None:
+    rejected = [
+        Rejected(
+            "a.csv", f"a.csv:{line}", "quote", f"close spread +{line} has the opposite sign", "league=NFL,season=2020"
+        )
+        for line in range(1_234)
+    ]
+    unnamed = Rejected("bot", "api_games id=7", "quote", "odds of Bet365 are not a decimal number above 1", "[0.9]")
+    archive.quarantine(sqlite_database, [*rejected, unnamed], NOW)
+    assert list(quarantined(sqlite_database, NFL)) == ["1,234 quotes in quarantine: a spread that contradicts the odds"]
+
+
 def a_score_lost(dataset: Dataset) -> Dataset:
     dataset.home_scores[17] = np.nan
     return dataset
@@ -239,17 +282,22 @@ class TestTraining:
         assert "begins before an earlier one has ended" in told["quality"]
 
     @pytest.mark.filterwarnings("ignore")
-    @pytest.mark.parametrize("price", [1.05, 1.0])
+    @pytest.mark.parametrize(
+        ("price", "reason"),
+        [
+            (1.05, "close moneyline 1.05, 1.05, 1.05: the overround +185.7% lies outside [-3 %, +20 %]"),
+            (1.0, "close odds_home: decimal odds are above 1, got 1"),
+        ],
+    )
     def test_odds_that_contradict_each_other_are_set_aside_or_borne(
-        self, price: float, training: Callable[..., Version]
+        self, price: float, reason: str, training: Callable[..., Version]
     ) -> None:
         """Back-fill sets them aside by name; an archive that got them in another way is still learnt from."""
         quotes = [
             Quote(game.game_id, "book", "close", game.start_at, game.start_at, price, price, price)
             for game in GAMES_OF_300.games
         ]
-        assert all("overround" in said or "1" in said for quote in quotes for said in believed(quote, EPL).reasons)
-        assert all(believed(quote, EPL).quote is None for quote in quotes)
+        assert {believed(quote, EPL) for quote in quotes} == {(None, (reason,))}
         facts = Batch(GAMES_OF_300.games, GAMES_OF_300.results, quotes)
         version = training(EPL, facts, replace(RECIPES["prices"], rounds=5))
         assert version.scores["scores"][0]["games"] >= 100

@@ -98,6 +98,36 @@ def test_a_game_without_a_price_is_no_game_for_the_market(trained: Trained) -> N
     assert market.games == where_priced.games == len(block.games) - 5
 
 
+def test_margin_and_total_stand_beside_the_opening_lines_of_the_games_that_have_them(trained: Trained) -> None:
+    block = trained.blocks[0]
+    games = block.games
+    margin, total = np.full(len(games), np.nan), np.full(len(games), np.nan)
+    margin[:3] = games.margins[:3] + np.array([1.0, -2.0, 3.0])
+    total[:2] = games.totals[:2] + np.array([0.5, -1.5])
+    found = {
+        (one.measure, one.yardstick): one
+        for one in evaluate(
+            [replace(block, games=replace(games, opening_margin=margin, opening_total=total))]
+        ).comparisons
+    }
+    for question, number, other in (("margin", 3, 2.0), ("total", 2, 1.0)):
+        one = found[f"{question}_error", "opening"]
+        said = [getattr(forecast, question) for forecast in block.forecasts[:number]]
+        assert one.games == number
+        assert one.other == pytest.approx(other)
+        assert one.model == pytest.approx(np.abs(getattr(games, f"{question}s")[:number] - said).mean())
+        assert one.difference == pytest.approx(one.model - other)
+
+
+def test_the_card_shows_margin_and_total_beside_opening_and_closing_lines(trained: Trained) -> None:
+    block = trained.blocks[0]
+    games = replace(block.games, opening_margin=block.games.margins + 1, opening_total=block.games.totals + 2)
+    shown = replace(trained, evaluation=evaluate([replace(block, games=games)]))
+    page = card_html(subject_of(shown, "EPL-results", datetime(2024, 6, 1, tzinfo=UTC), None), [])
+    for said in ("margin, opening line", "total, opening line", "total, closing line", "total, base rate"):
+        assert said in page, said
+
+
 def test_the_same_forecasts_give_the_same_pictures(trained: Trained, pictures: list[Path], tmp_path: Path) -> None:
     assert [path.stem for path in pictures] == [
         "reliability", "log-loss-over-time", "calibration-by-odds", "feature-importance",

@@ -19,7 +19,7 @@ from feature_store import archive
 from feature_store.sample import sample_batches
 from tests.training.refused import GAMES_OF_300, of_seasons, rescored
 from training.experiment import Change, _best, changed, compare, experiment, parse_settings
-from training.recipe import RECIPES
+from training.recipe import RANGES, RECIPES
 
 RESULTS, PRICES = RECIPES["results"], RECIPES["prices"]
 EPL = Leagues(BUILT_IN).get("EPL")
@@ -56,6 +56,66 @@ def test_features_are_left_out_of_the_anchor_too_and_keep_their_order() -> None:
 def test_a_change_that_cannot_be_made_is_refused_by_name(change: Change, said: str) -> None:
     with pytest.raises(ValidationError, match=said):
         changed(RESULTS, change)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "span"),
+    [
+        ("leaves", "1", "2 to 1,024"),
+        ("learning_rate", "-1", "0.001 to 1"),
+        ("learning_rate", "inf", "0.001 to 1"),
+        ("leaf_games", "-5", "1 to 100,000"),
+        ("regularisation", "0", "1e-09 to 1,000,000"),
+        ("regularisation", "nan", "1e-09 to 1,000,000"),
+        ("rounds", "0", "1 to 5,000"),
+        ("anchor_share", "2", "0.01 to 0.99"),
+        ("prior_games", "-1", "0 to 1,000,000"),
+        ("proving_seasons", "0", "1 to 100"),
+        ("tune", "-3", "0 to 10,000"),
+        ("seed", "-1", "0 to 2,147,483,647"),
+    ],
+)
+def test_a_number_out_of_its_range_is_refused_with_setting_value_and_range(name: str, value: str, span: str) -> None:
+    with pytest.raises(ValidationError) as refused:
+        changed(RESULTS, Change({name: value}))
+    read = type(getattr(RESULTS, name))(value)
+    assert refused.value.message == f"--set {name}: expected {span}, got {read}."
+    assert refused.value.facts["field"] == "set"
+
+
+def test_every_number_of_a_recipe_has_a_range_that_it_lies_in_itself() -> None:
+    for recipe in RECIPES.values():
+        numbers = {name: value for name, value in vars(recipe).items() if isinstance(value, int | float)}
+        assert set(numbers) == set(RANGES)
+        assert changed(recipe, Change({name: str(value) for name, value in numbers.items()})) == recipe
+
+
+@pytest.mark.parametrize("name", ["anchor", "favoured"])
+@pytest.mark.parametrize(
+    ("features", "said"),
+    [
+        ("price_margin,raiting_gap", "no feature 'raiting_gap'. Nearest: .*rating_gap"),
+        ("price_margin,", "no feature ''"),
+        ("market_draw", "market_draw is none of the features"),
+        ("form_gap", "form_gap is none of the features"),
+        ("home_back_to_back", "home_back_to_back is none of the features"),
+    ],
+)
+def test_a_name_that_is_none_of_the_recipes_features_is_not_dropped_in_silence(
+    name: str, features: str, said: str
+) -> None:
+    with pytest.raises(ValidationError, match=f"--set {name}: .*{said}"):
+        changed(RESULTS.in_sport("soccer"), Change({name: features}, without=("form_gap",)))
+
+
+def test_names_that_are_features_are_taken_in_the_order_given() -> None:
+    tried = changed(RESULTS, Change({"anchor": "rating_gap, price_margin", "favoured": "total_slow"}))
+    assert (tried.anchor, tried.favoured) == (("rating_gap", "price_margin"), ("total_slow",))
+
+
+def test_which_leagues_are_borrowed_from_follows_from_the_data_and_is_no_setting() -> None:
+    with pytest.raises(ValidationError, match="no 'pooled_with'"):
+        changed(RESULTS, Change({"pooled_with": "LALIGA"}))
 
 
 @pytest.mark.parametrize("text", ["leaves", "=3", "leaves="])

@@ -32,6 +32,7 @@ NBA, NFL = LEAGUES.get("NBA"), LEAGUES.get("NFL")
 SEASONS, GAMES = 5, 260
 MARGIN = 1.045
 LAST = 2019
+HOUR = 3_600.0
 
 
 def traded_league() -> Batch:
@@ -195,15 +196,66 @@ def test_where_seasons_overlap_no_belief_rests_on_games_still_to_come(dataset: D
     assert (found[0].devig, found[0].shrinkage) == (found[1].devig, found[1].shrinkage)
 
 
-def test_a_days_bets_are_staked_together(dataset: Dataset) -> None:
+def bet(staked: float, settled: float, profit: float = -1.0) -> Placed:
+    """One that Kelly alone would give a fifth of the bankroll; hours since 1970."""
+    return Placed(int(settled // 24), staked * HOUR, settled * HOUR, 0.6, 2.0, 0.2, profit, 0.0)
+
+
+def test_a_days_bets_are_staked_together() -> None:
     """Twelve bets on one evening, each worth a fifth of the bankroll alone, would be two bankrolls and more."""
     alone = StakingRules(kelly_share=1.0, most_per_bet=np.inf, most_per_day=np.inf)
-    losers = [Placed(1, 0.6, 2.0, 0.2, -1.0, 0.0)] * 12
+    losers = [bet(24, 27)] * 12
     left, drawdown = bankroll_after(losers, alone)
     fractions = simultaneous_kelly([(Pricing(0.6, 0.0, 0.4), 2.0)] * 12)
     assert left == pytest.approx(100 * (1 - sum(fractions)))
     assert left > 0
     assert drawdown == pytest.approx(sum(fractions))
+
+
+def test_two_bets_of_one_evening_share_a_days_cap_though_utc_midnight_lies_between_them() -> None:
+    """18:00 and 19:30 in New York are 23:00 and 0:30 UTC."""
+    rules = StakingRules(kelly_share=1.0, most_per_bet=np.inf, most_per_day=10.0)
+    assert bankroll_after([bet(23, 26), bet(24.5, 27.5)], rules)[0] == pytest.approx(90)
+    assert bankroll_after([bet(23, 26), bet(26.5, 29.5)], rules)[0] == pytest.approx(90), "nor once the first is lost"
+    assert bankroll_after([bet(23, 26), bet(47, 50)], rules)[0] == pytest.approx(80), "the next evening is another day"
+
+
+def test_bets_open_at_once_share_a_days_cap_however_long() -> None:
+    rules = StakingRules(kelly_share=1.0, most_per_bet=np.inf, most_per_day=10.0)
+    assert bankroll_after([bet(0, 170), bet(48, 171)], rules)[0] == pytest.approx(90)
+
+
+def test_a_bet_is_staked_by_the_results_known_then_and_by_no_later_one() -> None:
+    alone = StakingRules(kelly_share=1.0, most_per_bet=np.inf, most_per_day=np.inf, drawdown_from=1, drawdown_to=2)
+
+    def left(*bets: Placed) -> float:
+        return bankroll_after(bets, alone)[0]
+
+    assert left(bet(0, 3, 1.0), bet(3, 6)) == pytest.approx(120 - 0.2 * 120), "won by then"
+    assert left(bet(0, 3), bet(3, 6)) == pytest.approx(80 - 0.2 * 80), "lost by then"
+    for profit in (1.0, -1.0):
+        first, second = 20.0, 0.2 * (100 - 20.0)
+        assert left(bet(0, 3, profit), bet(2, 6)) == pytest.approx(100 + profit * first - second), "still open"
+    assert left(bet(2, 6), bet(0, 3)) == left(bet(0, 3), bet(2, 6)), "in whatever order they are listed"
+
+
+def test_a_bet_at_the_opening_price_is_staked_when_that_was_shown(
+    dataset: Dataset, opening: Offers, closing: Offers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Placed] = []
+
+    def after(placed: list[Placed]) -> tuple[float, float]:
+        seen.extend(placed)
+        return bankroll_after(placed)
+
+    monkeypatch.setattr("training.money.bankroll_after", after)
+    for offers, ahead in ((opening, 24 * HOUR), (closing, 0.0)):
+        seen.clear()
+        bet_on(RECIPES["results"], dataset, [LAST], offers)
+        starts = set(dataset.starts[dataset.seasons == LAST].tolist())
+        assert seen
+        assert {one.staked_at + ahead for one in seen} <= starts
+        assert all(one.settled_at == one.staked_at + ahead + 3 * HOUR for one in seen)
 
 
 def test_a_league_of_few_games_bets_on_what_its_sport_taught(monkeypatch: pytest.MonkeyPatch) -> None:
