@@ -1,5 +1,6 @@
 """Rows F1 to F4: Redis gone, silent, slow, or there and unwilling."""
 
+import math
 import signal
 import threading
 import time
@@ -156,8 +157,9 @@ def redis_unwilling(stage: Stage, scale: float, outcome: Outcome) -> None:
             "password": (password("another's"), password("")),
             "loading": (upstream(loading), upstream(stage.redis.port)),
         }
+        said_at = -math.inf
         for name, (begin, end) in modes.items():
-            before = stage.log().count(WARNING)
+            before, began = stage.log().count(WARNING), time.monotonic()
             with stage.load(cold_share=COLD) as load:
                 begin()
                 time.sleep(phase(scale, 15))
@@ -167,7 +169,9 @@ def redis_unwilling(stage: Stage, scale: float, outcome: Outcome) -> None:
             outcome.say(f"{name}: {warnings} warnings")
             outcome.traffic(load.answers, within=250, bare=load.bare)
             most = 2 * stage.workers * (1 + int(phase(scale, 15) // 60))
-            outcome.expect(warnings > 0, f"{name}: nothing was said of it")
+            # One a breaker and minute: what was said of the mode before still stands.
+            outcome.expect(warnings > 0 or began - said_at < 60, f"{name}: nothing was said of it")
+            said_at = time.monotonic() if warnings else said_at
             outcome.expect(warnings <= most, f"{name}: {warnings} warnings, {most} allowed (one a breaker and minute)")
             outcome.expect(closed <= 10, f"{name}: the breakers closed {closed:.1f} s after the end")
             outcome.wrong += broken(stage, load.answers)
