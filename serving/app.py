@@ -36,7 +36,7 @@ from serving.lane import Lane
 from serving.last_good import PURPOSE as LAST_GOOD
 from serving.last_good import LastGood
 from serving.league_slate import PublishedSlates
-from serving.limits import Limiter, SharedCounts
+from serving.limits import Limiter
 from serving.memory import share_one_heap
 from serving.metrics import Metrics
 from serving.overload import Load
@@ -48,6 +48,7 @@ from serving.requests import BodyLimit, RequestContext, Requests
 from serving.routes import ROUTERS
 from serving.shadow import Shadow
 from serving.shared_cache import PURPOSE, SharedCache, check_address
+from serving.shared_counts import SharedCounts
 from serving.slate import Slate
 from serving.slate_follower import SlateFollower
 from serving.spool import Spool

@@ -227,7 +227,8 @@ def register(
     with growing(bundles) as scratch:
         identity, made = _bundle(trained, scratch, signer)
         try_bundle(made, identity, signer)
-        twin = next((v for v in deployment.versions(engine) if v.bundle_sha256 == identity), None)
+        model = model_name(league.key, recipe.variant)
+        twin = next((v for v in deployment.versions(engine, model) if v.bundle_sha256 == identity), None)
         if twin is not None:
             tracking = reconciled(engine, tracking_uri, twin.model, league, now)
             tracking.sign_bundle(twin, (made / SIGNATURE).read_text())

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from core.errors import RateLimitError
-from serving.limits import WINDOW_SECONDS, Limiter, SharedCounts
+from serving.limits import Limiter
 from serving.metrics import Metrics
+from serving.shared_counts import WINDOW_SECONDS, SharedCounts
 from tests.services import RedisServer, free_port, redis_server
 
 SHARERS = 4
