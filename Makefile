@@ -55,7 +55,7 @@ bench: setup services ## timings beside yardsticks and other model servers; ARGS
 	$(BIN)/python -m tests.bench $(ARGS)
 
 bench-models: setup ## forecasts of every league beside the anchors, into docs/results-models.md; ARGS="--tune 0" without tuning
-	OMP_NUM_THREADS=1 $(BIN)/python -m tests.bench.models $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.bench.training.models $(ARGS)
 
 chaos: setup services ## break things under load and write docs/results-faults.md; ARGS="--scale 0.1 F1 F9" for a part
 	$(BIN)/python -m tests.chaos $(ARGS)

@@ -21,41 +21,41 @@ from core.betting.leagues import Leagues, load_leagues
 from core.clock import Clock, SystemClock
 from core.settings import Settings
 from core.signing import signer
-from serving.cache import PredictionCache
-from serving.champion_follower import ChampionFollower
-from serving.champions import Champions
-from serving.documentation import DESCRIPTION, TITLE, VERSION, install_documentation
-from serving.door import Door
-from serving.errors import install_problems
-from serving.freshness import Freshness
-from serving.front import Front
-from serving.gate import GUILD_NAME, KEY_NAME, Gate, GuildLimits
-from serving.home import home
-from serving.keys import KeyRing
-from serving.lane import Lane
-from serving.last_good import PURPOSE as LAST_GOOD
-from serving.last_good import LastGood
-from serving.league_slate import PublishedSlates
-from serving.limits import Limiter
-from serving.memory import share_one_heap
-from serving.metrics import Metrics
-from serving.overload import Load
-from serving.patient_database import open_patient_database
-from serving.predicting import Predictor
-from serving.prediction_log import OPENING, PredictionLog
-from serving.reference_page import reference_page
-from serving.requests import BodyLimit, RequestContext, Requests
-from serving.routes import ROUTERS
-from serving.shadow import Shadow
-from serving.shared_cache import PURPOSE, SharedCache, check_address
-from serving.shared_counts import SharedCounts
-from serving.slate import Slate
-from serving.slate_follower import SlateFollower
-from serving.spool import Spool
-from serving.state import Service, State
-from serving.ticker import Ticker
-from serving.warming import Warming
-from serving.worker_board import WorkerBoard
+from serving.access.admission import GUILD_NAME, KEY_NAME, Gate, GuildLimits
+from serving.access.api_keys import KeyRing
+from serving.access.rate_limiter import Limiter
+from serving.access.redis_counters import SharedCounts
+from serving.api.routes import ROUTERS
+from serving.backends.database import open_patient_database
+from serving.backends.last_known_good import PURPOSE as LAST_GOOD
+from serving.backends.last_known_good import LastGood
+from serving.backends.spool import Spool
+from serving.backends.state_dir import home
+from serving.champions.champion import Champions
+from serving.champions.follower import ChampionFollower
+from serving.champions.rollout_status import WorkerBoard
+from serving.fastpath.asgi_shortcut import Front
+from serving.fastpath.hit_path import Lane
+from serving.games.published_slate import PublishedSlates
+from serving.games.slate import Slate
+from serving.games.slate_follower import SlateFollower
+from serving.games.staleness import Freshness
+from serving.http.allowed_hosts import Door
+from serving.http.middleware import BodyLimit, RequestContext, Requests
+from serving.http.openapi import DESCRIPTION, TITLE, VERSION, install_documentation
+from serving.http.problems import install_problems
+from serving.http.reference_page import reference_page
+from serving.predictions.cache import PredictionCache
+from serving.predictions.log import OPENING, PredictionLog
+from serving.predictions.predictor import Predictor
+from serving.predictions.prewarming import Warming
+from serving.predictions.redis_cache import PURPOSE, SharedCache, check_address
+from serving.predictions.shadow import Shadow
+from serving.runtime.heap import share_one_heap
+from serving.runtime.load_shedding import Load
+from serving.runtime.periodic_thread import Ticker
+from serving.service import Service, State
+from serving.telemetry.metrics import Metrics
 
 LOOK_SECONDS: Final = 1.0
 """How often the database is asked for changes of games and keys."""

@@ -11,7 +11,7 @@ from core.clock import Clock
 from core.errors import NetworkError, OperationTimeoutError
 from core.settings import Settings
 from serving.app import create_app
-from serving.lane_protocol import LaneProtocol
+from serving.fastpath.protocol import LaneProtocol
 
 START_SECONDS: Final = 60.0
 DRAIN_SECONDS: Final = 10

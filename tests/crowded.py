@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from random import Random
 
-from feature_store.facts import Batch, Game, Moment, Quote, Result
+from feature_store.archive.facts import Batch, Game, Moment, Quote, Result
 from tests.generated import FIRST_DAY
 
 TEAMS = ("Alder", "Birch", "Cedar", "Douglas", "Elm", "Fir", "Ginkgo")

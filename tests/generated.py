@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from random import Random
 
-from feature_store.facts import Batch, Game, Quote, Result
+from feature_store.archive.facts import Batch, Game, Quote, Result
 
 FIRST_DAY = datetime(2022, 8, 1, 15, tzinfo=UTC)
 TEAMS = ("Alder", "Birch", "Cedar", "Douglas", "Elm", "Fir")

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from random import Random
 
-from feature_store.facts import Batch, Game, Quote, Result
+from feature_store.archive.facts import Batch, Game, Quote, Result
 
 TOUCHED = 8
 """Games of the past about which something new is said, so many in each of several ways."""

@@ -10,10 +10,10 @@ from functools import cached_property
 
 import numpy as np
 
-from core.betting.cells import Cells, Region
-from core.betting.goals import goal_cells
+from core.betting.goal_model import goal_cells
 from core.betting.odds import FloatArray
-from core.betting.points import point_cells
+from core.betting.point_model import point_cells
+from core.betting.score_grid import Cells, Region
 from core.errors import ValidationError
 
 
@@ -50,7 +50,7 @@ class ScoreDistribution:
     def of_goals(
         cls, home_mean: float, away_mean: float, dispersion: float = 1.0, margin_weights: Sequence[float] = ()
     ) -> "ScoreDistribution":
-        """One game of few goals: see ``core.betting.goals``."""
+        """One game of few goals: see ``core.betting.goal_model``."""
         (cells,) = goal_cells(np.array(((home_mean,), (away_mean,))), dispersion, margin_weights)
         return cls(cells)
 
@@ -63,7 +63,7 @@ class ScoreDistribution:
         total_deviation: float,
         margin_weights: Sequence[float] = (),
     ) -> "ScoreDistribution":
-        """One game of many points: see ``core.betting.points``."""
+        """One game of many points: see ``core.betting.point_model``."""
         means = np.array((margin_mean,)), np.array((total_mean,))
         (cells,) = point_cells(*means, margin_deviation, total_deviation, margin_weights)
         return cls(cells)

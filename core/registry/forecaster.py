@@ -12,13 +12,13 @@ from typing import Any, Final, Literal, Self
 import numpy as np
 from pydantic import BaseModel, ConfigDict, model_validator
 
-from core.betting.goals import goal_cells
+from core.betting.goal_model import goal_cells
 from core.betting.odds import FloatArray
-from core.betting.points import point_cells
+from core.betting.point_model import point_cells
 from core.betting.scores import Outcome, ScoreDistribution
 from core.registry.belief import Belief
-from core.registry.kernel import RowKernel
 from core.registry.linear import Linear, LinearStack
+from core.registry.single_row import RowKernel
 
 SMALLEST_PROBABILITY: Final = 1e-6
 FEW_ROWS: Final = 64

@@ -8,8 +8,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.registry.bundle import Bundle, read_bundle
-from core.registry.bundle_files import MANIFEST, read_file
+from core.registry.bundles.contents import Bundle, read_bundle
+from core.registry.bundles.files import MANIFEST, read_file
 from core.settings import load_settings
 from core.signing import signer
 

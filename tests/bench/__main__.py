@@ -5,7 +5,10 @@ The others: online, requests, search, peers, kernel, lean, real_path, margins, m
 
 import sys
 
-from tests.bench import archive, features, kernel, lean, margins, money, online, peers, real_path, requests, search
+from tests.bench import real_path
+from tests.bench.feature_store import archive, features, online
+from tests.bench.serving import lean, peers, requests, search
+from tests.bench.training import kernel, margins, money
 
 BENCHES = {
     "archive": archive.run,

@@ -5,19 +5,6 @@ import sys
 import time
 from contextlib import ExitStack
 
-from tests.chaos import (  # noqa: F401 - each module enters its rows
-    access_rows,
-    cache_rows,
-    database_rows,
-    disk_rows,
-    input_rows,
-    load_rows,
-    model_rows,
-    redis_rows,
-    registry_rows,
-    secret_rows,
-    slow_rows,
-)
 from tests.chaos.outcome import ROWS, Outcome
 from tests.chaos.report import NAMES, line_of, write
 from tests.chaos.stage import Stage, stage

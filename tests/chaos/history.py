@@ -7,7 +7,7 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from core.database import reading
-from feature_store.online import watermarks
+from feature_store.rows.online import watermarks
 from serving.tables import predictions
 from tests.chaos.stage import Stage, until
 from tests.chaos.traffic import Answer

@@ -8,9 +8,9 @@ import orjson
 from sqlalchemy.engine import Engine
 
 from core.registry.deployment import version
-from feature_store.online import OnlineRow, load_rows
-from serving.champions import Champion, load_version
-from serving.predicting import computed
+from feature_store.rows.online import OnlineRow, load_rows
+from serving.champions.champion import Champion, load_version
+from serving.predictions.predictor import computed
 from tests.chaos.world import MODEL
 from tests.serving.service import settings_for
 

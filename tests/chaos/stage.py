@@ -19,8 +19,8 @@ from sqlalchemy.engine import Engine
 from core.database import open_database
 from core.signing import KEY_FILE
 from migrations import schema
-from serving.keys import SCOPES, create_key
-from tests.bench.stage import hello
+from serving.access.api_keys import SCOPES, create_key
+from tests.bench.serving.stage import hello
 from tests.chaos.offline import Offline
 from tests.chaos.traffic import Load, Mix
 from tests.chaos.world import Models, fill, hot_games

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from tests.bench.open_loop import zipf
+from tests.bench.serving.open_loop import zipf
 
 PATIENCE = 10.0
 """Seconds after which an answer counts as one that never came."""

@@ -13,15 +13,15 @@ import numpy as np
 from sqlalchemy.engine import Engine
 
 from core.errors import ConflictError
-from core.registry.bundle import write_bundle
+from core.registry.bundles.contents import write_bundle
 from core.registry.deployment import Version, deployment, install_champion, register
 from core.settings import load_settings
 from core.signing import Signer, signer
-from feature_store import archive
-from feature_store.building import build
-from feature_store.facts import Batch, Quote, Result
-from feature_store.feature_sets import FEATURE_SETS
-from tests.bench.stage import GAMES, LEAGUE, TEAMS, _game
+from feature_store.archive import store as archive
+from feature_store.archive.facts import Batch, Quote, Result
+from feature_store.features.sets import FEATURE_SETS
+from feature_store.rows.build import build
+from tests.bench.serving.stage import GAMES, LEAGUE, TEAMS, _game
 from tests.serving.models import forecaster, trees
 
 MODEL = "EPL-results"

@@ -11,8 +11,8 @@ import lightgbm
 import numpy as np
 import pytest
 
-from core.registry.bundle import write_bundle
-from core.registry.bundle_files import MANIFEST, SIGNATURE
+from core.registry.bundles.contents import write_bundle
+from core.registry.bundles.files import MANIFEST, SIGNATURE
 from core.registry.forecaster import Calibration, ForecasterSpec, Head, Shape
 from core.registry.linear import Linear
 from core.signing import Signer

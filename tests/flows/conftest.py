@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from core.betting.leagues import BUILT_IN, Leagues
-from feature_store.sample import sample_batches
+from feature_store.sources.library.sample import sample_batches
 
 ROOT = Path(__file__).parents[2]
 INHERITED = ("PATH", "PYTHONPATH", "HOME", "LANG", "CI")

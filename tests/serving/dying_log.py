@@ -10,12 +10,12 @@ from typing import Any, NamedTuple
 import orjson
 from sqlalchemy.engine import make_url
 
-import serving.prediction_log as module
+import serving.predictions.log as module
 from core.database import open_database
 from core.errors import DatabaseError
-from serving.metrics import Metrics
-from serving.prediction_log import OF_ANSWER, OF_SERVING, OPENING, Batch, Columns, PredictionLog
-from serving.spool import Sealed, Spool
+from serving.backends.spool import Sealed, Spool
+from serving.predictions.log import OF_ANSWER, OF_SERVING, OPENING, Batch, Columns, PredictionLog
+from serving.telemetry.metrics import Metrics
 from tests.conftest import NOW
 
 POINTS = ("line half written", "written, not said", "spooled", "half drained", "drained, not deleted", "deleted")

@@ -6,7 +6,7 @@ from sqlalchemy.engine import Engine
 
 from core.settings import Settings
 from core.signing import KEY_FILE
-from serving.keys import create_key
+from serving.access.api_keys import create_key
 from tests.conftest import NOW
 from tests.serving.conftest import World
 from tests.serving.service import settings_for

@@ -10,16 +10,16 @@ from sqlalchemy.engine import Engine
 
 from core.betting.leagues import BUILT_IN, League, Leagues
 from core.registry.belief import Belief
-from core.registry.bundle import write_bundle
+from core.registry.bundles.contents import write_bundle
 from core.registry.deployment import Version, deployment, install_champion, model_name, register
 from core.registry.forecaster import Calibration, ForecasterSpec, Head, Shape
 from core.registry.linear import Linear
 from core.settings import load_settings
 from core.signing import Signer, signer
-from feature_store import archive
-from feature_store.building import build
-from feature_store.facts import Batch, Game, Quote, Result
-from feature_store.feature_sets import FEATURE_SETS, FeatureSet
+from feature_store.archive import store as archive
+from feature_store.archive.facts import Batch, Game, Quote, Result
+from feature_store.features.sets import FEATURE_SETS, FeatureSet
+from feature_store.rows.build import build
 from tests.conftest import NOW
 
 LEAGUES = Leagues(BUILT_IN)

@@ -16,7 +16,7 @@ from sqlalchemy.engine import URL, Engine
 from core.clock import Clock
 from core.settings import Settings, load_settings
 from serving.app import create_app
-from serving.state import Service
+from serving.service import Service
 from tests.conftest import NOW
 
 

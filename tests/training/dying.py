@@ -11,13 +11,13 @@ from typing import Any
 
 from sqlalchemy.engine import make_url
 
-import training.train as module
+import training.runs.train as module
 from core.betting.leagues import BUILT_IN, Leagues
 from core.database import open_database
 from core.registry import deployment
-from core.registry.tracking import Tracking
+from core.registry.tracking.client import Tracking
 from core.signing import Signer
-from training.recipe import RECIPES
+from training.fitting.recipe import RECIPES
 
 POINTS = (
     "bundle half written",

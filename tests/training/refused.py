@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 
-from feature_store.facts import Batch
+from feature_store.archive.facts import Batch
 from tests.generated import invented_facts
-from training.dataset import FEWEST_GAMES
+from training.datasets.assembly import FEWEST_GAMES
 
 
 def rescored(facts: Batch, score: Callable[[int], tuple[int, int]]) -> Batch:

@@ -1,0 +1,59 @@
+"""Which ids stand for one game: decided by people, applied when facts are read; the facts themselves stay as they are.
+
+Each source names a game in its own way, so a game that two of them tell is two games until somebody links their ids
+(``linking``). From then on facts of the one are told under the other, at every moment of the past too: whose game a
+fact is about is no news of that game. Decisions are kept like facts, each a further row, so that a training
+snapshot from before can still be told again.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from feature_store import tables
+from feature_store.archive.versions import Fact, Kind
+
+Links = Mapping[str, str]
+"""The id under which a game is told, by the id that a source gave it."""
+
+
+def links_of(connection: Connection, sport: str, league: str, recorded_by: datetime | None = None) -> Links:
+    """The league's links that stand, or stood at a moment."""
+    links = tables.game_links.c
+    query = (
+        sa.select(links.game_id, links.same_as)
+        .where(links.sport == sport, links.league == league)
+        .order_by(links.recorded_at)
+    )
+    if recorded_by is not None:
+        query = query.where(links.recorded_at <= recorded_by)
+    latest = dict(connection.execute(query).tuples().all())
+    return {game_id: same_as for game_id, same_as in latest.items() if same_as is not None}
+
+
+def with_partners(game_ids: Iterable[str], links: Links) -> set[str]:
+    """The ids, and all others that stand for the same games."""
+    wanted = {links.get(game_id, game_id) for game_id in game_ids}
+    return wanted | {game_id for game_id, same_as in links.items() if same_as in wanted}
+
+
+def under_one_id(facts: list[Fact], links: Links, kind: Kind[Fact]) -> list[Fact]:
+    """The facts of linked ids as facts of the games that they are told under, in order of ``known_at``.
+
+    Where both ids have one of the same moment, the game's own counts.
+    """
+    if not links:
+        return facts
+    kept = set(links.values())
+    taken = {(fact[: kind.identity], fact.known_at) for fact in facts if fact.game_id in kept}
+    told = [fact for fact in facts if fact.game_id not in links]
+    for fact in facts:
+        if fact.game_id in links:
+            fact = fact._replace(game_id=links[fact.game_id])  # noqa: PLW2901 - the same fact under its other name
+            key = (fact[: kind.identity], fact.known_at)
+            if key not in taken:
+                taken.add(key)
+                told.append(fact)
+    return sorted(told, key=lambda fact: fact.known_at)

@@ -1,0 +1,111 @@
+"""When a game of the bot's feed begins, ends and was fetched, and to which season it belongs."""
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Final, NamedTuple
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from core.betting.leagues import League
+from core.errors import ConfigurationError
+from feature_store.sources.bot.json_fields import UnbelievableError, within
+
+YEARS: Final = range(1900, 2101)
+NEWEST_TIMESTAMP: Final = datetime(2100, 1, 1, tzinfo=UTC).timestamp()
+FIRST_MONTH_OF_SEASON: Final = 7
+
+CALENDAR_YEAR_SPORTS: Final = frozenset({"baseball", "afl", "mma", "tennis", "golf", "formula_1", "volleyball"})
+CALENDAR_YEAR_LEAGUES: Final = frozenset(
+    {"MLS", "BRAZIL_SERIE_A", "WORLDCUP", "WNBA", "CFL", "SUPERRUGBY", "SIXNATIONS"}
+)
+"""Leagues whose season is one calendar year although their sport's usually begins in summer."""
+
+_SEASON = re.compile(r"([12]\d{3})(?:\s*[-/]\s*\d{2,4})?", re.ASCII)
+_PLACES_OF_DATE: Final = (("fixture",), ("game", "date"), ("game",), ())
+
+
+class Zones(NamedTuple):
+    """In which zones the bot's writers put their wall times into ``start_time`` and ``end_time``."""
+
+    recorded: ZoneInfo
+    """Of rows with upstream's record in ``raw_json``: the live fetcher's."""
+
+    bare: ZoneInfo
+    """Of rows without one: the comprehensive fetcher's (reference: bot.md 1.4)."""
+
+    @classmethod
+    def named(cls, recorded: str, bare: str) -> "Zones":
+        """Raises ConfigurationError naming the setting of a zone that does not exist."""
+        return cls(_zone("BOT_TIMEZONE", recorded), _zone("BOT_BARE_TIMEZONE", bare))
+
+
+def _zone(setting: str, name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ConfigurationError(
+            f"{setting}: there is no time zone {name!r}.", hint="Examples: UTC, America/New_York."
+        ) from error
+
+
+def column_moment(column: str, value: object, zone: ZoneInfo) -> datetime | None:
+    """A moment stored without a zone, read as wall time of ``zone``; None when there is none.
+
+    Raises UnbelievableError naming the column for something that is no moment of 1900 to 2100.
+    """
+    if value is None:
+        return None
+    if isinstance(value, str):
+        value = _parsed(value)
+    if not isinstance(value, datetime) or value.year not in YEARS:
+        raise UnbelievableError(f"{column} is not a moment that can be read", str(value))
+    return (value.replace(tzinfo=zone) if value.tzinfo is None else value).astimezone(UTC)
+
+
+def upstream_start(raw: Mapping[str, object]) -> datetime | None:
+    """The start as upstream's own record gives it, if that says in which zone; the bot cannot have shifted it."""
+    for path in _PLACES_OF_DATE:
+        place = within(raw, *path) if path else raw
+        start = _zoned(within(place, "date")) or _from_timestamp(within(place, "timestamp"))
+        if start is not None:
+            return start
+    return None
+
+
+def season_of(league: League, column: object, raw: Mapping[str, object], start_at: datetime) -> int:
+    """The year in which the game's season began: the column's, else upstream's, else guessed from the start."""
+    stated = _season(column) or _season(within(raw, "league", "season"))
+    if stated is not None:
+        return stated
+    return guessed_season(league, start_at)
+
+
+def guessed_season(league: League, start_at: datetime) -> int:
+    """The year in which the season of a game began, by its start: seasons that span two years turn over in July."""
+    one_year = league.sport in CALENDAR_YEAR_SPORTS or league.key in CALENDAR_YEAR_LEAGUES
+    return start_at.year if one_year or start_at.month >= FIRST_MONTH_OF_SEASON else start_at.year - 1
+
+
+def _season(value: object) -> int | None:
+    found = _SEASON.fullmatch(str(value).strip()) if isinstance(value, (int, str)) else None
+    return int(found[1]) if found is not None and int(found[1]) in YEARS else None
+
+
+def _parsed(text: str) -> datetime | None:
+    try:
+        return datetime.fromisoformat(text.strip())
+    except ValueError:
+        return None
+
+
+def _zoned(text: object) -> datetime | None:
+    moment = _parsed(text) if isinstance(text, str) else None
+    if moment is None or moment.tzinfo is None or moment.year not in YEARS:
+        return None
+    return moment.astimezone(UTC)
+
+
+def _from_timestamp(value: object) -> datetime | None:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 < value < NEWEST_TIMESTAMP:
+        return None
+    return datetime.fromtimestamp(value, UTC)

@@ -1,0 +1,167 @@
+"""The archive of people: append-only like the rest, but for the one thing that must not stay.
+
+When a user withdraws consent to analytics, or is gone from the bot, every bet that we hold of that user is deleted:
+consent covers the keeping as much as the reading, and an archive that only grows could not honour it. The consents
+themselves stay (an id, two switches, a moment), as the proof of what was allowed when.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Engine
+
+from core.betting.leagues import League
+from core.database import insert_new, reading, writing
+from core.errors import DataIntegrityError
+from feature_store import tables
+from feature_store.identity.team_aliases import Aliases, load_aliases
+from feature_store.sources.bot.people import Bet, Consent, Guild, People
+from feature_store.sources.bot.picks import GameKey, Picks, Teams
+
+KEYS_PER_QUERY = 1_000
+GAMES_PER_QUERY = 1_000
+
+
+@dataclass(frozen=True)
+class PeopleReport:
+    """What one look at the bot's people added and erased."""
+
+    consents: int = 0
+    guilds: int = 0
+    bets: int = 0
+    erased: int = 0
+    """Rows of bets deleted because their users no longer consent."""
+
+    not_there: tuple[str, ...] = ()
+    """Tables and columns of the bot's that could not be read, so that nothing was taken from them."""
+
+
+def record_people(engine: Engine, people: People, now: datetime, *, erase_all: bool = False) -> PeopleReport:
+    """Add what is new about consents, guilds and bets, known from now on, and erase what is no longer consented to.
+
+    If consents cannot be seen at all, nothing is read and nothing erased: not seeing is no withdrawal. Whoever looked
+    earlier and writes later changes nothing that a later look has settled.
+
+    Raises DataIntegrityError where consents are there but not a single row of them, so that everybody's bets would be
+    erased at once: sooner a table was emptied than all users left. ``erase_all`` says that they did.
+    """
+    aliases = load_aliases(engine)
+    with writing(engine, alone="archive people") as connection:
+        if people.consents is not None and not people.consents and not erase_all:
+            _refuse_to_erase_all(connection)
+        consents = _record(connection, tables.consents, Consent, _with_withdrawn(connection, people.consents), now)
+        guilds = _record(connection, tables.guilds, Guild, people.guilds or (), now)
+        allowed = _allowed(connection)
+        erased = 0 if people.consents is None else _erase_others(connection, allowed)
+        kept = [bet for bet in people.bets if bet.user_id in allowed]
+        bets = _record(connection, tables.bets, Bet, _with_selections(connection, aliases, kept, people.picks), now)
+    return PeopleReport(consents, guilds, bets, erased, people.not_there)
+
+
+def consented_bets(engine: Engine, known_by: datetime) -> list[Bet]:
+    """Every bet that we may hold, as it was known at the moment, by serial number."""
+    with reading(engine) as connection:
+        return [bet for _, bet in sorted(_latest(connection, tables.bets, Bet, known_by).items())]
+
+
+def _refuse_to_erase_all(connection: Connection) -> None:
+    bets, users = connection.execute(
+        sa.select(sa.func.count(), sa.func.count(sa.distinct(tables.bets.c.user_id))).select_from(tables.bets)
+    ).one()
+    if bets:
+        msg = f"user_settings is empty, which would erase all {bets:,} bets that we hold, of {users:,} users."
+        raise DataIntegrityError(msg, hint="If nobody consents any more: `dbsbm snapshot --erase-all`.")
+
+
+def _with_withdrawn(connection: Connection, consents: Sequence[Consent] | None) -> list[Consent]:
+    """The consents seen, and for users who were seen before and are gone now that they allow nothing."""
+    if consents is None:
+        return []
+    seen = {consent.user_id for consent in consents}
+    gone = sorted(set(_latest(connection, tables.consents, Consent)) - seen)
+    return [
+        *consents,
+        *(Consent(user_id, analytics_consent=False, ml_recommendations_enabled=False) for user_id in gone),
+    ]
+
+
+def _with_selections(
+    connection: Connection, aliases: Aliases, bets: Sequence[Bet], picks: Mapping[int, Picks]
+) -> list[Bet]:
+    """The bets with the sides that they and their legs back, as far as the archive knows the games."""
+    backed = [picks[bet.bet_serial].games for bet in bets if bet.bet_serial in picks]
+    teams = _teams(connection, set[GameKey]().union(*backed))
+    told = {serial: each.told(teams, aliases) for serial, each in picks.items()}
+    pairs = ((bet, told.get(bet.bet_serial, (None, None))) for bet in bets)
+    return [bet._replace(selection=selection, legs=legs) for bet, (selection, legs) in pairs]
+
+
+def _teams(connection: Connection, wanted: Iterable[GameKey]) -> Teams:
+    """Home and away side of the games, as last known."""
+    games, found = tables.games.c, dict[GameKey, tuple[str, str]]()
+    by_league: dict[League, list[str]] = defaultdict(list)
+    for league, game_id in wanted:
+        by_league[league].append(game_id)
+    for league, ids in by_league.items():
+        for start in range(0, len(ids), GAMES_PER_QUERY):
+            query = (
+                sa.select(games.game_id, games.home_team, games.away_team)
+                .where(games.sport == league.sport, games.league == league.key)
+                .where(games.game_id.in_(ids[start : start + GAMES_PER_QUERY]))
+                .order_by(games.known_at)
+            )
+            found.update({(league, row[0]): (row[1], row[2]) for row in connection.execute(query)})
+    return found
+
+
+def _record(connection: Connection, table: sa.Table, kind: Any, facts: Sequence[Any], now: datetime) -> int:
+    """Insert the facts that differ from the latest of their key; returns how many.
+
+    A fact whose key a later look has written already is left out.
+    """
+    keys = sorted({fact[0] for fact in facts})
+    latest, newer = _latest_of(connection, table, kind, keys), _keys_after(connection, table, now)
+    fresh = [fact for fact in facts if latest.get(fact[0]) != fact and fact[0] not in newer]
+    insert_new(connection, table, [{**fact._asdict(), "known_at": now} for fact in fresh])
+    return len(fresh)
+
+
+def _latest(connection: Connection, table: sa.Table, kind: Any, known_by: datetime | None = None) -> dict[int, Any]:
+    query = sa.select(*(table.c[name] for name in kind._fields)).order_by(table.c.known_at)
+    if known_by is not None:
+        query = query.where(table.c.known_at <= known_by)
+    return {row[0]: kind._make(row) for row in connection.execute(query)}
+
+
+def _latest_of(connection: Connection, table: sa.Table, kind: Any, keys: Sequence[int]) -> dict[int, Any]:
+    key = next(iter(table.primary_key.columns))
+    query = sa.select(*(table.c[name] for name in kind._fields)).order_by(key, table.c.known_at)
+    return {
+        row[0]: kind._make(row)
+        for start in range(0, len(keys), KEYS_PER_QUERY)
+        for row in connection.execute(query.where(key.in_(keys[start : start + KEYS_PER_QUERY])))
+    }
+
+
+def _keys_after(connection: Connection, table: sa.Table, now: datetime) -> set[int]:
+    key = next(iter(table.primary_key.columns))
+    return set(connection.scalars(sa.select(key).where(table.c.known_at > now)))
+
+
+def _allowed(connection: Connection) -> set[int]:
+    consents = _latest(connection, tables.consents, Consent).values()
+    return {consent.user_id for consent in consents if consent.analytics_consent}
+
+
+def _erase_others(connection: Connection, allowed: set[int]) -> int:
+    """Delete every bet of users who do not consent; returns how many rows."""
+    held = set(connection.scalars(sa.select(tables.bets.c.user_id).distinct()))
+    withdrawn, erased = sorted(held - allowed), 0
+    for start in range(0, len(withdrawn), KEYS_PER_QUERY):
+        of_users = tables.bets.c.user_id.in_(withdrawn[start : start + KEYS_PER_QUERY])
+        erased += connection.execute(sa.delete(tables.bets).where(of_users)).rowcount
+    return erased

@@ -1,0 +1,220 @@
+"""One row of the bot's ``api_games`` in the archive's words (reference: bot.md 1.2 to 1.8).
+
+What a row says wrongly costs only the fact it would have been: a broken score costs the result and keeps the
+game, a missing team costs the row. Nothing is dropped without a word in ``rejected``.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Final, Literal
+from zoneinfo import ZoneInfo
+
+from core.betting.leagues import League, Leagues
+from core.errors import DataIntegrityError
+from feature_store.archive.facts import Game, Quote, Rejected, Result, Status
+from feature_store.identity.team_aliases import NO_ALIASES, Aliases
+from feature_store.sources.bot.json_fields import UnbelievableError, decoded, decoded_object, whole_number, within
+from feature_store.sources.bot.moments import Zones, column_moment, season_of, upstream_start
+from feature_store.sources.bot.odds import bookmakers, quote_of
+from feature_store.sources.bot.scores import final_score
+from feature_store.sources.bot.stages import stage_of
+from feature_store.sources.bot.status import status_of
+
+SOURCE: Final = "bot"
+UTC_ZONE: Final = ZoneInfo("UTC")
+LONGEST_TEAM: Final = 150
+LONGEST_ID: Final = 120
+
+_STATUSES: Final = (
+    *(("fixture", "status", form) for form in ("long", "short")),
+    *(("game", "status", form) for form in ("long", "short")),
+    *(("status", form) for form in ("long", "short")),
+)
+_IDENTITY: Final = ("sport", "league_id", "api_game_id", "home_team_name", "away_team_name", "start_time", "status")
+
+Row = Mapping[str, object]
+
+
+@dataclass
+class Reading:
+    """What one row says; ``game`` is None if the row is lost. ``fetched_at`` is when the bot learned it."""
+
+    place: str
+    fetched_at: datetime
+    preseason: bool = False
+    """A game that teams do not play to win: it says nothing of their strength, and nothing of it is kept."""
+    game: Game | None = None
+    result: Result | None = None
+    quotes: list[Quote] = field(default_factory=list)
+    rejected: list[Rejected] = field(default_factory=list)
+
+    def reject(self, fact: Literal["row", "result", "quote"], error: UnbelievableError) -> None:
+        """Note what could not be believed."""
+        self.rejected.append(Rejected(SOURCE, self.place, fact, error.reason, error.content))
+
+
+def league_of(row: Row, leagues: Leagues) -> League | None:
+    """The league that the row's game belongs to, None for one that nobody configured.
+
+    Raises UnbelievableError where what the row says of it points to two leagues.
+    """
+    try:
+        recorded = whole_number(within(decoded("raw_json", row["raw_json"]), "league", "id"))
+    except UnbelievableError:
+        recorded = None
+    league_id, name = (None if row[column] is None else str(row[column]) for column in ("league_id", "league_name"))
+    try:
+        return leagues.of_feed(str(row["sport"] or ""), league_id, name, recorded)
+    except DataIntegrityError as error:
+        raise UnbelievableError(error.message, _identity(row)) from error
+
+
+def lost(row: Row, error: UnbelievableError) -> Rejected:
+    """The entry for a row of which not even the league can be told."""
+    return Rejected(SOURCE, _place(row), "row", error.reason, error.content)
+
+
+def read_row(row: Row, league: League, *, now: datetime, zones: Zones, aliases: Aliases = NO_ALIASES) -> Reading:
+    """The facts in one row of a league, its clubs under the names that the aliases give them; never raises.
+
+    They are known from ``now`` on, the moment of the look: what the bot had before, nobody could have asked us for.
+    """
+    reading = Reading(place=_place(row), fetched_at=_fetched_at(row, now))
+    raw = _json_object(reading, row, "raw_json")
+    # A record that cannot be read was somebody's all the same: only its absence tells the other writer.
+    zone = zones.recorded if raw or reading.rejected else zones.bare
+    reading.preseason = stage_of(raw) == "preseason"
+    if reading.preseason:
+        return reading
+    stored = _json_object(reading, row, "score")
+    try:
+        game = _game(row, raw, league, aliases, now, zone)
+    except UnbelievableError as error:
+        reading.reject("row", error)
+        return reading
+    reading.game = game
+    if game.status == "final":
+        try:
+            reading.result = _result(row, raw, stored, league, game, reading.fetched_at, zone)
+        except UnbelievableError as error:
+            reading.reject("result", error)
+    _add_quotes(reading, row.get("odds"), league, game)
+    return reading
+
+
+def _place(row: Row) -> str:
+    """The row as one would look for it; the bot's ``id`` is no key across sports, but it is the primary one."""
+    name = "id" if row.get("id") is not None else "api_game_id"
+    return f"api_games {name}={row.get(name)}"
+
+
+def _fetched_at(row: Row, now: datetime) -> datetime:
+    """When the bot learned what the row says: never after ``now``, and ``now`` where that is not told."""
+    try:
+        fetched_at = column_moment("fetched_at", row["fetched_at"], UTC_ZONE)
+    except UnbelievableError:
+        return now
+    return now if fetched_at is None else min(fetched_at, now)
+
+
+def _json_object(reading: Reading, row: Row, column: str) -> dict[str, object]:
+    try:
+        return decoded_object(column, row[column])
+    except UnbelievableError as error:
+        reading.reject("result", error)
+        return {}
+
+
+def _game(
+    row: Row, raw: Mapping[str, object], league: League, aliases: Aliases, known_at: datetime, zone: ZoneInfo
+) -> Game:
+    home_team, away_team = (aliases.team(league, _team(row, f"{side}_team_name")) for side in ("home", "away"))
+    if home_team.casefold() == away_team.casefold():
+        raise UnbelievableError("home_team_name and away_team_name are the same", _identity(row))
+    game_id = str(row["api_game_id"] or "").strip()
+    if not game_id or len(game_id) > LONGEST_ID:
+        raise UnbelievableError(f"api_game_id is empty or longer than {LONGEST_ID} characters", _identity(row))
+    start_at = upstream_start(raw) or column_moment("start_time", row["start_time"], zone)
+    if start_at is None:
+        raise UnbelievableError("start_time is empty, and raw_json gives none", _identity(row))
+    return Game(
+        game_id=game_id,
+        known_at=known_at,
+        season=season_of(league, row["season"], raw, start_at),
+        start_at=start_at,
+        date_only=False,
+        home_team=home_team,
+        away_team=away_team,
+        neutral=False,
+        playoff=stage_of(raw) == "playoff",
+        status=_status(row, raw),
+    )
+
+
+def _team(row: Row, column: str) -> str:
+    name = str(row[column] or "").strip()
+    if not name:
+        raise UnbelievableError(f"{column} is empty", _identity(row))
+    if len(name) > LONGEST_TEAM:
+        raise UnbelievableError(f"{column} is longer than {LONGEST_TEAM} characters", _identity(row))
+    return name
+
+
+def _status(row: Row, raw: Mapping[str, object]) -> Status:
+    """The column's status; upstream's own where the column's text means nothing to us."""
+    said = (status_of(text) for text in (row["status"], *(within(raw, *path) for path in _STATUSES)))
+    return next((status for status in said if status != "unknown"), "unknown")
+
+
+def _result(
+    row: Row,
+    raw: Mapping[str, object],
+    stored: Mapping[str, object],
+    league: League,
+    game: Game,
+    fetched_at: datetime,
+    zone: ZoneInfo,
+) -> Result:
+    score = final_score(league, raw, stored)
+    finished_at = _finished_at(row, league, game, fetched_at, zone)
+    regulation = score.regulation or (None, None)
+    return Result(game.game_id, game.known_at, finished_at, *score.final, *regulation)
+
+
+def _finished_at(row: Row, league: League, game: Game, fetched_at: datetime, zone: ZoneInfo) -> datetime:
+    """The end of the game, or the usual length of one after its start, but not after the final was seen."""
+    if fetched_at < game.start_at:
+        reason = f"final, but fetched before its start at {_written(game.start_at)}"
+        raise UnbelievableError(reason, _identity(row))
+    end_at = column_moment("end_time", row["end_time"], zone)
+    if end_at is not None and end_at < game.start_at:
+        reason = f"end_time {_written(end_at)} lies before start_time {_written(game.start_at)}"
+        raise UnbelievableError(reason, _identity(row))
+    return min(end_at or game.start_at + league.duration, fetched_at)
+
+
+def _add_quotes(reading: Reading, odds: object, league: League, game: Game) -> None:
+    try:
+        found = list(bookmakers(decoded("odds", odds)))
+    except UnbelievableError as error:
+        reading.reject("quote", error)
+        return
+    for bookmaker in found:
+        try:
+            quote = quote_of(bookmaker, league, game, reading.fetched_at)
+        except UnbelievableError as error:
+            reading.reject("quote", error)
+            continue
+        if quote is not None:
+            reading.quotes.append(quote)
+
+
+def _identity(row: Row) -> str:
+    """The row in short, without the clock of its fetching: the same fault seen again is the same entry."""
+    return json.dumps({name: row[name] for name in _IDENTITY}, default=str)
+
+
+def _written(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="seconds")

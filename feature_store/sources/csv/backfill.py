@@ -1,0 +1,95 @@
+"""CSV archives into the archive: all files, any number of times."""
+
+import gc
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from sqlalchemy.engine import Engine
+
+from core.betting.leagues import Leagues
+from core.errors import ValidationError
+from feature_store.archive import store as archive
+from feature_store.archive.store import Recorded
+from feature_store.identity.team_aliases import load_aliases
+from feature_store.sources.csv.lines import csv_files
+from feature_store.sources.csv.mapping import CsvMapping
+from feature_store.sources.csv.reader import CsvReading, read_csv
+
+
+@dataclass
+class BackfillReport:
+    """What a back-fill read and added; ``reasons`` counts the rejected items by reason."""
+
+    files: int = 0
+    lines: int = 0
+    recorded: dict[str, Recorded] = field(default_factory=dict)
+    reasons: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def added(self) -> int:
+        return sum(item.added for item in self.recorded.values())
+
+    @property
+    def rejected(self) -> int:
+        return sum(self.reasons.values())
+
+
+def backfill(
+    engine: Engine,
+    leagues: Leagues,
+    paths: Sequence[Path],
+    *,
+    now: datetime,
+    mapping: CsvMapping | None = None,
+    on_file: Callable[[Path, int, int], None] = lambda _path, _done, _all: None,
+) -> BackfillReport:
+    """Read every CSV file of the paths into the archive; ``on_file`` hears of each before it is read.
+
+    ``mapping`` says what the columns of another layout mean.
+
+    Raises ValidationError at the end for files that cannot be read; all the others are recorded then.
+    """
+    report = BackfillReport()
+    unreadable: list[str] = []
+    files, aliases = csv_files(list(paths)), load_aliases(engine)
+    for position, path in enumerate(files):
+        on_file(path, position, len(files))
+        with _without_garbage_collection():
+            try:
+                reading = read_csv(path, leagues, aliases, mapping.lines(path) if mapping else None)
+            except ValidationError as error:
+                unreadable.append(error.message)
+                continue
+            report.files += 1
+            record_reading(engine, report, reading, source=f"csv:{path.name}", now=now)
+    if unreadable:
+        hint = f"The other {report.files} of {len(files)} files are in the archive ({report.added} facts added)."
+        raise ValidationError("\n".join(unreadable), hint=hint, field="PATH")
+    return report
+
+
+@contextmanager
+def _without_garbage_collection() -> Iterator[None]:
+    """Facts make no cycles; to search hundreds of thousands of them for some takes a third of a back-fill."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+def record_reading(engine: Engine, report: BackfillReport, reading: CsvReading, *, source: str, now: datetime) -> None:
+    """Put what a file held into the archive and its counts into the report."""
+    report.lines += reading.lines
+    for league, batch in reading.batches.items():
+        added = archive.record(engine, league, batch, source=source[:80], recorded_at=now, derived=True)
+        report.recorded[league.key] = report.recorded.get(league.key, Recorded()) + added
+    archive.quarantine(engine, reading.rejected, now)
+    for item in reading.rejected:
+        kind = f"{item.fact}: {item.reason}"
+        report.reasons[kind] = report.reasons.get(kind, 0) + 1

@@ -1,0 +1,109 @@
+"""Seasons of games and final scores without prices, from the other sources that the `sports-betting` library knows.
+
+NBA games come from ESPN, EuroLeague games from the league itself; both give tip-offs in UTC. Its source of prices
+(The Odds API) needs a paid key and is not read.
+"""
+
+import csv
+import tempfile
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from sqlalchemy.engine import Engine
+
+from core.betting.leagues import League, Leagues
+from core.errors import ExternalServiceError, ResourceNotFoundError
+from feature_store.identity.team_aliases import load_aliases
+from feature_store.sources.csv.backfill import BackfillReport, record_reading
+from feature_store.sources.csv.reader import read_csv
+from feature_store.sources.library.pages import client, fetched, published, sources
+
+
+class _Source(NamedTuple):
+    league: str
+    reader: str
+    """The library's class."""
+
+
+SCORES: Final[Mapping[str, _Source]] = {
+    "nba": _Source("NBA", "NBAStats"),
+    "euroleague": _Source("EUROLEAGUE", "EuroLeagueStats"),
+}
+COLUMNS: Final = (
+    "league", "season", "game_id", "kickoff_utc", "home_team", "away_team", "home_score", "away_score",
+)  # fmt: skip
+
+
+def backfill_scores(
+    engine: Engine,
+    leagues: Leagues,
+    source: str,
+    name: str,
+    season: int,
+    *,
+    now: datetime,
+    address: str | None = None,
+) -> BackfillReport:
+    """Read one season of a source of ``SCORES``, named by the year in which it began, into the archive.
+
+    Raises what ``library_sources.backfill_season`` raises, for the same reasons.
+    """
+    league = leagues.get(name)
+    if league.key != SCORES[source].league:
+        msg = f"{source} has no seasons of {league.key}."
+        raise ResourceNotFoundError(msg, nearest=(SCORES[source].league,), resource_type="league")
+    rows = _rows(source, league, season, address)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"{source}-{season}.csv"
+        with path.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(file, COLUMNS)
+            writer.writeheader()
+            writer.writerows(rows)
+        reading = read_csv(path, leagues, load_aliases(engine))
+    report = BackfillReport(files=1)
+    record_reading(engine, report, reading, source=f"{source}:{league.key}", now=now)
+    return report
+
+
+def _rows(source: str, league: League, season: int, address: str | None) -> list[dict[str, Any]]:
+    """The season's games in our columns. Requests: the list of seasons, and each page of this one."""
+    library = sources()
+    reader = getattr(library, SCORES[source].reader)()
+    with client() as session:
+        index = [library.RawPayload(item, fetched(session, item.url, address)) for item in reader.list_index_items()]
+        seasons = published(source, reader, index)
+        wanted = [entry for entry in seasons if entry["year"] == season + 1]
+        if not wanted:
+            years = ", ".join(str(entry["year"] - 1) for entry in seasons)
+            msg = f"{source} has no season {season} of {league.key}."
+            raise ResourceNotFoundError(msg, hint=f"It has {years}.", resource_type="season")
+        items = reader.list_required_items(wanted)
+        pages = [library.RawPayload(item, fetched(session, item.url, address)) for item in items]
+    try:
+        told = reader.to_snapshots(pages)
+        games = [] if told.empty else told.to_dict("records")
+    except (ValueError, LookupError, AttributeError, TypeError) as error:
+        raise ExternalServiceError(f"{source}: the season's pages cannot be read.") from error
+    before = {_meeting(game): game for game in games if game["event_status"] == "preplay"}
+    after = {_meeting(game): game for game in games if game["event_status"] == "postplay"}
+    return [_row(league, season, game, after.get(meeting, {})) for meeting, game in before.items()]
+
+
+def _meeting(game: Mapping[str, Any]) -> tuple[object, ...]:
+    return game["date"], game["home_team"], game["away_team"]
+
+
+def _row(league: League, season: int, game: Mapping[str, Any], ended: Mapping[str, Any]) -> dict[str, Any]:
+    home, away = game["home_team"], game["away_team"]
+    return {
+        "league": league.key,
+        "season": season,
+        "game_id": f"{game['date']:%Y-%m-%d}-{home}-{away}".replace(" ", ""),
+        "kickoff_utc": f"{game['date']:%Y-%m-%dT%H:%M:%S}",
+        "home_team": home,
+        "away_team": away,
+        "home_score": ended.get("home_points"),
+        "away_score": ended.get("away_points"),
+    }

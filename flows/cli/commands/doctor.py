@@ -1,0 +1,187 @@
+"""``dbsbm doctor``: look at everything the service needs and say what to do about what is missing."""
+
+import platform
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import typer
+
+from core.errors import EXIT_DEPENDENCY, DbsbmError
+from flows.cli.output import AsJson, Output
+
+if TYPE_CHECKING:
+    from core.settings import Settings
+
+SMALLEST_FREE_GIB = 1.0
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing looked at: ``missing`` makes the command fail; ``absent`` is a choice and ``stale`` a warning."""
+
+    name: str
+    state: Literal["ok", "absent", "stale", "missing"]
+    detail: str
+    remedy: str = ""
+
+
+def run(json: AsJson = False) -> None:
+    """Look at settings, database, Redis, MLflow, the bot, data, models and disk; exit 3 if one is missing."""
+    from flows.cli.session import begin
+
+    session = begin()
+    findings = [_examine(name, look, session.settings, session.now) for name, look in CHECKS.items()]
+    marks = {"ok": "ok     ", "absent": "not set", "stale": "STALE  ", "missing": "MISSING"}
+    lines = [
+        f"{marks[item.state]}  {item.name:<13} {item.detail}{f' -> {item.remedy}' if item.remedy else ''}"
+        for item in findings
+    ]
+    Output(as_json=json).result({"checks": [vars(item) for item in findings]}, "\n".join(lines))
+    raise typer.Exit(EXIT_DEPENDENCY if any(item.state == "missing" for item in findings) else 0)
+
+
+Look = Callable[["Settings", datetime], Finding]
+
+
+def _examine(name: str, look: Look, settings: "Settings", now: datetime) -> Finding:
+    try:
+        return look(settings, now)
+    except DbsbmError as error:
+        return Finding(name, "missing", error.message, error.hint)
+
+
+def _python(settings: "Settings", _now: datetime) -> Finding:
+    return Finding("settings", "ok", f"environment {settings.dbsbm_env}, Python {platform.python_version()}")
+
+
+def _database(settings: "Settings", _now: datetime) -> Finding:
+    from core.bulk_insert import takes_rows
+    from core.database import open_database
+    from migrations import schema
+
+    engine = open_database(settings.database)
+    present, expected = schema.current(engine), schema.head()
+    where = settings.database.render_as_string(hide_password=True)
+    if not takes_rows(engine):
+        return Finding("database", "missing", f"{where} has no JSON_TABLE", "use MySQL 8.0.19, MariaDB 10.6 or later")
+    if present != expected:
+        return Finding("database", "missing", f"{where} at revision {present or 'none'}", "run `dbsbm db upgrade`")
+    return Finding("database", "ok", f"{where} at revision {present}")
+
+
+def _redis(settings: "Settings", _now: datetime) -> Finding:
+    if settings.redis is None:
+        return Finding("redis", "absent", "each process caches for itself")
+    import redis
+
+    try:
+        with redis.Redis.from_url(settings.redis.get_secret_value(), socket_timeout=1, retry=None) as client:
+            client.ping()
+    except redis.RedisError as error:
+        return Finding("redis", "missing", type(error).__name__, "answers go on, only slower; start Redis")
+    return Finding("redis", "ok", "answers")
+
+
+def _mlflow(settings: "Settings", _now: datetime) -> Finding:
+    from core.registry.tracking.client import Tracking
+
+    return Finding("mlflow", "ok", Tracking(settings.mlflow_tracking_uri).reachable())
+
+
+def _bot(settings: "Settings", _now: datetime) -> Finding:
+    if settings.bot_database_url is None:
+        return Finding("bot database", "absent", "snapshots need BOT_DATABASE_URL")
+    from core.database import open_database
+    from feature_store.sources.bot.schema import feed_table
+
+    feed_table(open_database(settings.bot_database))
+    return Finding("bot database", "ok", "every needed column is there")
+
+
+def _data(settings: "Settings", now: datetime) -> Finding:
+    from core.betting.leagues import load_leagues
+    from core.database import open_database
+    from feature_store.archive import store as archive
+    from feature_store.archive.source_freshness import freshness
+
+    engine = open_database(settings.database)
+    counts = archive.count_games(engine)
+    if not counts:
+        return Finding("data", "missing", "the archive is empty", "run `dbsbm backfill PATH` or `dbsbm snapshot`")
+    leagues = load_leagues(settings.leagues_file)
+    fresh = freshness(engine, [(leagues.get(key).sport, key) for key in sorted(counts) if key in leagues], now)
+    detail = "; ".join(
+        f"{key} {count:,} games ({_ages(now, fresh.sources(key))})" for key, count in sorted(counts.items())
+    )
+    stale = fresh.stale(now)
+    if stale:
+        due = ", ".join(f"{key} ({fresh.due[key]})" for key in stale)
+        return Finding(
+            "data",
+            "stale",
+            detail,
+            f"games are due within a week and nothing new was told: {due}; run `dbsbm snapshot`",
+        )
+    return Finding("data", "ok", detail)
+
+
+def _told_twice(settings: "Settings", now: datetime) -> Finding:
+    from core.betting.leagues import load_leagues
+    from core.database import open_database
+    from feature_store.identity.duplicate_games import twins
+    from flows.jobs import archived_leagues
+
+    engine = open_database(settings.database)
+    counts = {
+        league.key: len(twins(engine, league, now))
+        for league in archived_leagues(engine, load_leagues(settings.leagues_file), None)
+    }
+    found = [f"{key} {count:,}" for key, count in counts.items() if count]
+    if found:
+        remedy = "their results count twice; `dbsbm games suggest --league LEAGUE` shows them"
+        return Finding("games", "stale", f"told under two ids: {', '.join(found)}", remedy)
+    return Finding("games", "ok", "none is told under two ids")
+
+
+def _models(settings: "Settings", _now: datetime) -> Finding:
+    from core.database import open_database
+    from core.registry.deployment import deployments
+
+    champions = [r.model for r in deployments(open_database(settings.database)).values() if r.champion is not None]
+    if not champions:
+        return Finding("models", "missing", "no champion", "run `dbsbm train --league NFL`, then `dbsbm promote`")
+    return Finding("models", "ok", ", ".join(champions))
+
+
+def _disk(settings: "Settings", _now: datetime) -> Finding:
+    folder = next(path for path in (settings.bundle_dir, *settings.bundle_dir.resolve().parents) if Path(path).exists())
+    free = shutil.disk_usage(folder).free / 2**30
+    if free < SMALLEST_FREE_GIB:
+        return Finding("disk", "missing", f"{free:.1f} GiB free at {folder}", "make room")
+    return Finding("disk", "ok", f"{free:.0f} GiB free")
+
+
+def _ages(now: datetime, sources: dict[str, datetime]) -> str:
+    return ", ".join(f"{name} {_age(now, moment)} old" for name, moment in sources.items())
+
+
+def _age(now: datetime, moment: datetime) -> str:
+    hours = (now - moment).total_seconds() / 3600
+    return f"{hours:.0f} h" if hours < 48 else f"{hours / 24:.0f} d"
+
+
+CHECKS: dict[str, Look] = {
+    "settings": _python,
+    "database": _database,
+    "redis": _redis,
+    "mlflow": _mlflow,
+    "bot database": _bot,
+    "data": _data,
+    "games": _told_twice,
+    "models": _models,
+    "disk": _disk,
+}

@@ -1,0 +1,118 @@
+"""``dbsbm money``: what betting on a model's word would have earned."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from core.errors import EXIT_REFUSED
+from flows.cli.output import AsJson, Output, table
+
+if TYPE_CHECKING:
+    from training.evaluation.betting_backtest import Betting, Money
+
+
+def money(
+    league: Annotated[str, typer.Option("--league", "-l", help="League to bet on.")],
+    seasons: Annotated[str, typer.Option(help="Years in which the seasons began: 2018-2020, or 2016,2019.")],
+    price: Annotated[str, typer.Option(help="Bet at the opening price (open) or the closing one (close).")] = "close",
+    features: Annotated[
+        str | None, typer.Option(help="Take features as of open or close. Default: as of the price bet at.")
+    ] = None,
+    recipe: Annotated[str, typer.Option(help="Recipe of the model.")] = "results",
+    json: AsJson = False,
+) -> None:
+    """Bet on past seasons by models fitted on earlier ones: value bets, ROI and closing line value with error bars.
+
+    A feature that knows anything later than the price it would be bet at is refused (exit 4).
+    """
+    from core.errors import DataIntegrityError, ValidationError
+    from flows.cli.session import begin
+    from flows.jobs import our_database
+    from training.evaluation.backtest import parse_seasons
+    from training.evaluation.betting_backtest import money_backtest
+    from training.fitting.recipe import recipe_named
+
+    for name, moment in (("price", price), ("features", features)):
+        if moment not in ("open", "close", None):
+            raise ValidationError(f"{name}: open or close, got {moment!r}.", field=name)
+    session, out = begin(), Output(as_json=json)
+    with our_database(session.settings) as engine:
+        try:
+            found = money_backtest(
+                engine,
+                session.leagues.get(league),
+                recipe_named(recipe),
+                parse_seasons(seasons),
+                price="open" if price == "open" else "close",
+                features_as_of=None if features is None else "open" if features == "open" else "close",
+                known_by=session.now,
+                others=session.leagues,
+                on_season=out.working,
+            )
+        except DataIntegrityError as error:
+            if "price" not in error.facts:
+                raise
+            out.result({"refused": error.message, **error.facts}, f"refused: {error}")
+            raise typer.Exit(EXIT_REFUSED) from error
+    out.result(_document(found), _text(found))
+
+
+def _document(found: "Money") -> dict[str, object]:
+    return {
+        "price": found.price,
+        "seasons": [
+            {
+                "season": season.name,
+                "games": season.games,
+                "devig": season.devig,
+                "weight": season.shrinkage.weight,
+                "weight_error": season.shrinkage.error,
+            }
+            for season in found.seasons
+        ],
+        "ways": [{**vars(way), "share": way.share} for way in found.ways],
+    }
+
+
+def _text(found: "Money") -> str:
+    learned = [
+        (
+            season.name,
+            season.games,
+            season.devig,
+            f"{season.shrinkage.weight:.3f} ± {season.shrinkage.error:.3f}",
+            season.shrinkage.games,
+        )
+        for season in found.seasons
+    ]
+    header = (
+        "bets",
+        "number",
+        "per 100 games",
+        "counted on",
+        "earned per unit",
+        "closing line value",
+        "100 became",
+        "drawdown",
+    )
+    return (
+        f"{table(('season', 'games with a price', 'de-vig', 'belief in the model', 'learned on games'), learned)}\n\n"
+        f"{table(header, [_line(way) for way in found.ways])}\n"
+        f"One unit on the best bet of a game at the {found.price} price; ± is one standard error. A value bet is one\n"
+        "whose edge is surely above nothing. '100 became': a hundred units by quarter Kelly with caps."
+    )
+
+
+def _line(way: "Betting") -> tuple[object, ...]:
+    if not way.bets:
+        return (way.name, 0, "0.0", "-", "-", "-", f"{way.bankroll:.0f}", "-")
+    return (
+        way.name,
+        way.bets,
+        f"{100 * way.share:.1f}",
+        f"{100 * way.expected:+.1f} %",
+        f"{100 * way.roi:+.1f} ± {100 * way.roi_error:.1f} %",
+        f"{100 * way.clv:+.1f} ± {100 * way.clv_error:.1f} %",
+        f"{way.bankroll:.0f}",
+        f"{100 * way.drawdown:.0f} %",
+    )

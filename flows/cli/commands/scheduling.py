@@ -1,0 +1,56 @@
+"""``dbsbm flows``: run a flow now, or serve all of them on their schedules."""
+
+import os
+from typing import Annotated, Final
+
+import typer
+
+from core.errors import ConfigurationError, ResourceNotFoundError
+from flows.cli.output import AsJson, Output
+
+app = typer.Typer(help="Prefect flows: run one now, or serve all on their schedules.", no_args_is_help=True)
+
+QUIET: Final = {
+    "DO_NOT_TRACK": "true",
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
+    "OMP_WAIT_POLICY": "passive",
+}
+"""No phone home, and two minutes for a server that has to be started on a busy machine."""
+
+
+@app.command()
+def run(
+    name: Annotated[str, typer.Argument(help="snapshot, build-features, train or score-upcoming")],
+    league: Annotated[list[str] | None, typer.Option("--league", "-l", help="League; may be repeated.")] = None,
+    json: AsJson = False,
+) -> None:
+    """Run one flow now; without PREFECT_API_URL Prefect starts a server for just this run."""
+    _prepare()
+    from core.betting.leagues import nearest
+    from flows.deployments import FLOWS
+
+    if name not in FLOWS:
+        raise ResourceNotFoundError(f"There is no flow {name!r}.", nearest=nearest(name, FLOWS) or tuple(FLOWS))
+    result = FLOWS[name](leagues=league) if league else FLOWS[name]()
+    text = "\n".join(f"{key}: {value}" for key, value in result.items())
+    Output(as_json=json).result(result, text or "done, with nothing to do")
+
+
+@app.command()
+def serve() -> None:
+    """Register every flow with its schedule on the Prefect server at PREFECT_API_URL, and run what falls due."""
+    _prepare()
+    if not os.environ.get("PREFECT_API_URL"):
+        msg = "PREFECT_API_URL is not set: schedules need a Prefect server that stays."
+        hint = "Start one with `prefect server start`, then set PREFECT_API_URL=http://127.0.0.1:4200/api."
+        raise ConfigurationError(msg, hint=hint)
+    from flows.cli.session import begin
+    from flows.deployments import serve_flows
+
+    serve_flows(begin().settings)
+
+
+def _prepare() -> None:
+    for name, value in QUIET.items():
+        os.environ.setdefault(name, value)

@@ -1,0 +1,224 @@
+"""``dbsbm demo``: the whole line on real games that ship inside an installed package, with nothing else running.
+
+The clock stands at the kick-off of the last day of the 2023-24 season: models know the games before it, the
+server forecasts the games of that day, and the results stay hidden from both.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from threading import Event
+from typing import Any, Final
+
+from sqlalchemy.engine import Engine
+
+from core.betting.leagues import Leagues
+from core.clock import FixedClock
+from core.database import open_database
+from core.registry.deployment import Version, deployments, model_name
+from core.settings import Settings, load_settings
+from core.signing import signer
+from feature_store.archive import store as archive
+from feature_store.features.sets import EVERYTHING
+from feature_store.rows.build import build
+from feature_store.sources.library.sample import COUNTRIES, sample_batches
+from flows.cli.output import Output, table
+from flows.jobs import shelf
+from migrations import schema
+from training.datasets.assembly import Dataset, load_dataset
+from training.fitting.recipe import RECIPES, Recipe
+from training.promotion.promote import promote
+from training.runs.train import Trained, already_trained, fit, register
+
+MOMENT: Final = datetime(2024, 5, 19, 15, tzinfo=UTC)
+FOLDER: Final = Path("mlruns/demo")
+LEAGUE: Final = "EPL"
+HOME, AWAY = "Arsenal", "Everton"
+
+
+@dataclass(frozen=True)
+class Model:
+    """One model the demo makes: fitted now, or found from an earlier run."""
+
+    recipe: Recipe
+    dataset: Dataset
+    known: Version | None
+    trained: Trained | None
+
+    @property
+    def name(self) -> str:
+        return model_name(self.dataset.league.key, self.recipe.variant)
+
+
+def demo_settings(port: int) -> Settings:
+    """Everything local and beside nothing of yours: SQLite, no Redis, a store of its own under mlruns/demo."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    return load_settings(
+        dbsbm_env="development",
+        log_level="WARNING",
+        database_url=f"sqlite:///{FOLDER}/dbsbm.db",
+        mysql_host=None,
+        redis_url=None,
+        redis_host=None,
+        mlflow_tracking_uri=f"sqlite:///{FOLDER}/mlflow.db",
+        bundle_dir=FOLDER / "bundles",
+        port=port,
+    )
+
+
+def run_demo(settings: Settings, leagues: Leagues, out: Output, *, now: datetime, goes_on: bool) -> dict[str, Any]:
+    """Build everything, ask our own server for a real game, show the answer; then go on serving until stopped."""
+    engine = open_database(settings.database)
+    schema.upgrade(engine)
+    out.stage("data", _load_sample(engine, leagues))
+    models = _fit_models(engine, settings, leagues, out)
+    versions = _register_models(engine, settings, models, out, now)
+    out.stage("promote", _promote_models(engine, settings, leagues, models, now))
+    for key in COUNTRIES.values():
+        build(engine, leagues.get(key), MOMENT)
+    engine.dispose()
+    return _ask_and_serve(settings, versions, out, goes_on=goes_on)
+
+
+def _load_sample(engine: Engine, leagues: Leagues) -> str:
+    added = total = 0
+    for league, batch in sample_batches(leagues).items():
+        added += archive.record(engine, league, batch, source="sports-betting", recorded_at=MOMENT).added
+        total += len(batch.games)
+    return f"{total} real games of {' and '.join(COUNTRIES.values())} 2023-24, {added:,} new facts"
+
+
+def _fit_models(engine: Engine, settings: Settings, leagues: Leagues, out: Output) -> list[Model]:
+    datasets = [load_dataset(engine, leagues.get(key), MOMENT) for key in COUNTRIES.values()]
+    rows = sum(len(dataset) for dataset in datasets)
+    out.stage("features", f"{len(EVERYTHING.names)} features of {rows} finished games, each as of its kick-off")
+    models = []
+    pairs = [(dataset, recipe) for dataset in datasets for recipe in RECIPES.values()]
+    for number, (dataset, recipe) in enumerate(pairs):
+        out.working(f"{dataset.league.key} {recipe.name}", number, len(pairs))
+        known = already_trained(engine, recipe, dataset)
+        if known is not None and not shelf(settings).holds(known):
+            known = None
+        models.append(Model(recipe, dataset, known, None if known else fit(recipe, dataset)))
+    fitted = [model.trained.evaluation for model in models if model.trained]
+    if not fitted:
+        out.stage("train", "0 new models: the same data and recipes were trained before")
+        out.stage("calibrate", "0 new models")
+        return models
+    first = fitted[0]
+    out.stage("train", f"{len(fitted)} models, {models[0].name} log loss {first.raw_log_loss:.3f} before calibration")
+    out.stage("calibrate", f"log loss {first.scores[0].log_loss:.3f} on {first.scores[0].games} games it had not seen")
+    return models
+
+
+def _register_models(
+    engine: Engine, settings: Settings, models: Sequence[Model], out: Output, now: datetime
+) -> list[Version]:
+    versions = []
+    for number, model in enumerate(models):
+        out.working(f"registering {model.name}", number, len(models))
+        versions.append(model.known or _registered(engine, settings, model, now))
+    new = sum(model.trained is not None for model in models)
+    out.stage("register", f"{new} new versions in MLflow, {len(versions)} models in all")
+    return versions
+
+
+def _registered(engine: Engine, settings: Settings, model: Model, now: datetime) -> Version:
+    assert model.trained is not None  # noqa: S101 - a model is either known or just trained
+    return register(
+        engine,
+        model.trained,
+        bundles=settings.bundle_dir,
+        signer=signer(settings, "bundle"),
+        tracking_uri=settings.mlflow_tracking_uri,
+        known_by=MOMENT,
+        now=now,
+    )
+
+
+def _promote_models(
+    engine: Engine, settings: Settings, leagues: Leagues, models: Sequence[Model], now: datetime
+) -> str:
+    refused = []
+    for model in models:
+        if deployments(engine)[model.name].challenger is None:
+            continue
+        verdict, _, _ = promote(engine, leagues, shelf(settings), model.name, None, now)
+        refused += [f"{model.name} ({check.name}: {check.numbers})" for check in verdict.checks if not check.passed]
+    champions = [record.model for record in deployments(engine).values() if record.champion is not None]
+    text = f"{len(champions)} champions"
+    return f"{text}; the gate refused {'; '.join(refused)}" if refused else text
+
+
+def _ask_and_serve(settings: Settings, versions: Sequence[Version], out: Output, *, goes_on: bool) -> dict[str, Any]:
+    from serving.client import PredictionClient
+    from serving.server import running_server
+
+    with running_server(settings, FixedClock(MOMENT), port=settings.port) as address:
+        out.stage("serve", f"{address}  (documentation at {address}/docs)")
+        with PredictionClient(address) as client:
+            game = client.games(f"{HOME} {AWAY}", league=LEAGUE)[0]
+            answer = client.prediction(game["sport"], game["league"], game["game_id"])
+        path = f"{game['sport']}/{game['league']}/{game['game_id']}"
+        out.line(_shown(answer, versions))
+        out.line(f"\nTry:  curl '{address}/v1/predictions/{path}'")
+        if goes_on:
+            out.line("Serving until you press Ctrl-C. The clock stands at 2024-05-19 15:00 UTC.")
+            _wait()
+        return answer
+
+
+def _wait() -> None:
+    try:
+        Event().wait()
+    except KeyboardInterrupt:
+        return
+
+
+def _shown(answer: dict[str, Any], versions: Sequence[Version]) -> str:
+    """The answer beside the market and the base rate, and how the models did on games they had not seen."""
+    game, said, market = answer["game"], answer["probabilities"], answer["market"] or {}
+    model = answer["model"]
+    home_share, draw_share, away_share = _base_rate(versions, model["name"])
+    rows = [
+        ("forecast", *(f"{said[side]:.3f}" for side in ("home", "draw", "away"))),
+        ("market", *(f"{market[side]:.3f}" if market.get(side) else "-" for side in ("home", "draw", "away"))),
+        ("base rate", f"{home_share:.3f}", f"{draw_share:.3f}", f"{away_share:.3f}"),
+    ]
+    teams = f"{game['home_team']} v {game['away_team']}, {game['start_at']}"
+    heading = f"\n {teams}, by {model['name']} version {model['version']}"
+    return "\n".join((heading, table(("", "home", "draw", "away"), rows), "", _record(versions), _honest(versions)))
+
+
+def _base_rate(versions: Sequence[Version], name: str) -> tuple[float, float, float]:
+    version = next(version for version in versions if version.model == name)
+    home, draw, away = version.scores["outcome_shares"]
+    return home, draw, away
+
+
+def _record(versions: Sequence[Version]) -> str:
+    rows = []
+    for version in versions:
+        losses = {score["name"]: score["log_loss"] for score in version.scores["scores"]}
+        games = version.scores["scores"][0]["games"]
+        rows.append(
+            (version.model, games, *(f"{losses[name]:.3f}" for name in ("model", "base_rate", "elo", "market")))
+        )
+    return table(("log loss, unseen games", "games", "model", "base rate", "elo", "market"), rows)
+
+
+def _honest(versions: Sequence[Version]) -> str:
+    """Say in words which yardstick did better than which model."""
+    lines = ["One season of two leagues is a small sample."]
+    for yardstick, words in (("market", "The market forecast better than"), ("elo", "Elo alone did better than")):
+        worse = []
+        for version in versions:
+            losses = {score["name"]: score["log_loss"] for score in version.scores["scores"]}
+            if losses["model"] > losses[yardstick]:
+                worse.append(version.model)
+        if worse:
+            lines.append(f"{words} {', '.join(worse)}.")
+    if len(lines) == 1:
+        lines.append("That no yardstick did better is, at this size, as much luck as skill.")
+    return " ".join(lines)

@@ -1,0 +1,64 @@
+"""Who may ask what. A route that stands in neither list cannot be added to the app."""
+
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any, Final
+
+from fastapi import Request, Response
+from fastapi.routing import APIRoute
+from fastapi.security import APIKeyHeader
+
+from serving.access.admission import KEY_NAME
+from serving.access.api_keys import Scope, ScopeError
+from serving.service import service_of
+
+DEMANDED: Final[Mapping[str, Scope]] = {
+    "/v1/predictions/{sport}/{league}/{game_id}": "predict",
+    "/v1/predictions/batch": "predict",
+    "/v1/ranking": "predict",
+    "/v1/matchups/{sport}/{league}": "predict",
+    "/v1/prices/{sport}/{league}/{game_id}": "predict",
+    "/v1/parlays": "predict",
+    "/v1/games": "predict",
+    "/v1/models": "predict",
+    "/v1/system/health": "predict",
+    "/v1/admin/models/{model}/reload": "admin",
+    "/v1/admin/models/{model}/rollback": "admin",
+    "/v1/admin/models/{model}/promote": "admin",
+    "/v2": "predict",
+    "/v2/models/{model}": "predict",
+    "/v2/models/{model}/ready": "predict",
+    "/v2/models/{model}/infer": "predict",
+    "/v2/models/{model}/versions/{version}": "predict",
+    "/v2/models/{model}/versions/{version}/ready": "predict",
+    "/v2/models/{model}/versions/{version}/infer": "predict",
+    "/invocations": "predict",
+}
+"""The scope that a key needs for each route, wherever keys are demanded."""
+
+OPEN: Final = frozenset(
+    (
+        *("/healthz", "/readyz", "/metrics"),
+        *("/v2/health/live", "/v2/health/ready", "/ping", "/health", "/version"),
+        *("/openapi.json", "/docs", "/docs.css"),
+    )
+)
+"""Routes that anybody may ask: probes, scraping and documentation. They tell nothing of games, callers or secrets."""
+
+KEY_HEADER: Final = APIKeyHeader(name=KEY_NAME, auto_error=False, description="`id.secret`; not needed in development.")
+
+
+class GuardedRoute(APIRoute):
+    """A route that looks at the key before it reads anything else of the request."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        answer = super().get_route_handler()
+        scope = DEMANDED[self.path_format]
+
+        async def guarded(request: Request) -> Response:
+            caller = await service_of(request).gate.admit(request.scope, scope)
+            named = request.path_params.get("guild_id")
+            if named is not None and caller.guild_id is not None and named != str(caller.guild_id):
+                raise ScopeError("The key may not speak for that guild.", hint="Ask for a key of that guild.")
+            return await answer(request)
+
+        return guarded

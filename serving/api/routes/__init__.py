@@ -1,0 +1,34 @@
+"""The endpoints, one file per subject."""
+
+from fastapi import APIRouter
+
+from serving.api.routes import (
+    admin,
+    games,
+    matchups,
+    models,
+    operations,
+    parlays,
+    predictions,
+    prices,
+    ranking,
+    reference,
+    system,
+)
+from serving.open_inference import routes
+
+ROUTERS: tuple[APIRouter, ...] = (
+    predictions.router,
+    ranking.router,
+    games.router,
+    matchups.router,
+    prices.router,
+    parlays.router,
+    models.router,
+    admin.router,
+    routes.router,
+    routes.probes,
+    system.router,
+    operations.router,
+    reference.router,
+)

@@ -1,0 +1,97 @@
+"""Probes and metrics, open to anybody who can reach the port."""
+
+import math
+from typing import Any
+
+from anyio import to_thread
+from fastapi import APIRouter, Response
+from prometheus_client import CONTENT_TYPE_LATEST
+
+from serving.api.readiness import why_not_ready
+from serving.api.responses import as_json
+from serving.api.routes.models import error_document
+from serving.api.schemas import Health, Readiness
+from serving.champions.follower import Refusal
+from serving.service import Service, ServiceDep
+from serving.telemetry.metrics import BREAKER_LEVELS
+
+router = APIRouter(tags=["operations"])
+
+
+@router.get("/healthz", summary="Alive")
+async def healthz() -> Health:
+    """Whether the process answers at all; asks nothing of anybody."""
+    return Health()
+
+
+@router.get(
+    "/readyz",
+    response_model=Readiness,
+    responses={503: {"model": Readiness, "description": "Not ready; `causes` says why."}},
+    summary="Ready to predict",
+)
+async def readyz(service: ServiceDep) -> Response:
+    """200 once the games were read and a champion is loaded.
+
+    Stays so while Redis is away, and while the database is, until what was read last is too old to be told.
+    """
+    causes = why_not_ready(service)
+    shared = service.cache.shared
+    content = {
+        "ready": not causes,
+        "causes": causes,
+        "models": _models(service),
+        "slate": _slate(service),
+        "redis": None if shared is None else shared.breaker.state,
+        "workers": {str(number): models for number, models in enumerate(service.workers.alive().values(), start=1)},
+        "agreed": service.workers.agreed(),
+    }
+    return as_json(content, 503 if causes else 200)
+
+
+@router.get("/metrics", response_class=Response, summary="Prometheus metrics")
+async def metrics(service: ServiceDep) -> Response:
+    """Counters of all workers and gauges of this one, in Prometheus's text format; of champions the worst worker's."""
+    board, shared = service.metrics, service.cache.shared
+    service.champion_follower.show()
+    board.slate_age.set(service.slate_follower.age())
+    board.slate_games.set(len(service.slate.table.rows))
+    board.log_depth.set(service.log.depth)
+    board.spool_depth.set(await to_thread.run_sync(service.log.spooled))
+    board.load.set(service.load.level)
+    board.database_breaker.set(BREAKER_LEVELS[service.database_breaker.state])
+    for source, age in service.slate_follower.data_age.ages(service.clock.now()):
+        board.data_age.labels(source.league, source.name).set(age)
+    board.limits_breaker.set(BREAKER_LEVELS[service.gate.limits_breaker])
+    board.breaker.set(0 if shared is None else BREAKER_LEVELS[shared.breaker.state])
+    return Response(board.exposition(), media_type=CONTENT_TYPE_LATEST)
+
+
+def _models(service: Service) -> dict[str, dict[str, Any]]:
+    """Generation and version that answer, and the error of a champion that should answer but does not."""
+    refusals = service.champion_follower.refusals
+    loaded = {
+        model: {"version": champion.version.version, "generation": champion.generation, "error": None}
+        for model, champion in service.champions.loaded.items()
+    }
+    missing = {model: {"version": None, "generation": None} for model in refusals if model not in loaded}
+    return {
+        model: {**about, "error": _error(refusals[model]) if model in refusals else None}
+        for model, about in (loaded | missing).items()
+    }
+
+
+def _error(refusal: Refusal) -> dict[str, Any]:
+    """Without the reason, which may name places on our machines."""
+    return {name: value for name, value in error_document(refusal).items() if name != "reason"}
+
+
+def _slate(service: Service) -> dict[str, Any]:
+    age = service.slate_follower.age()
+    away = service.slate_follower.away
+    return {
+        "games": len(service.slate.table.rows),
+        "age_s": None if math.isinf(age) else round(age, 3),
+        "leagues": service.slate.table.checked,
+        "database": "answers" if away is None else away.code,
+    }

@@ -1,0 +1,74 @@
+"""The games of a day, the surest forecast first."""
+
+import asyncio
+from datetime import date, datetime
+from typing import Annotated
+
+import orjson
+from fastapi import Query, Response
+
+from core.errors import DbsbmError
+from feature_store.rows.online import OnlineRow
+from serving.api.readiness import must_know_games
+from serving.api.replies import record
+from serving.api.responses import REVALIDATED, LeagueQuery, guarded_router, joined, problems
+from serving.api.schemas import Ranking
+from serving.games.slate import key_of
+from serving.predictions.answer import Served
+from serving.service import Service, ServiceDep, TraceDep
+
+MOST_RANKED = 25
+
+router = guarded_router("predictions")
+
+
+@router.get(
+    "/v1/ranking", response_model=Ranking, responses=problems(404, 422, 503), summary="A day's games by confidence"
+)
+async def ranking(
+    service: ServiceDep,
+    trace: TraceDep,
+    league: LeagueQuery = None,
+    date: Annotated[date | None, Query(examples=["2024-05-04"], description="UTC day; today if left out.")] = None,
+    limit: Annotated[int, Query(ge=1, le=MOST_RANKED)] = MOST_RANKED,
+) -> Response:
+    """Games that have not begun, by the chance of their likeliest outcome.
+
+    What has no forecast is left out, unless nothing has one: then the answer says why.
+    """
+    service.load.must_bear("batch")
+    now = service.clock.now()
+    wanted = None if league is None else service.leagues.get(league)
+    must_know_games(service, wanted, now)
+    day = now.date() if date is None else date
+    rows = [
+        row
+        for row in service.slate.upcoming(now)
+        if row.game.start_at.date() == day and (wanted is None or row.league == wanted.key)
+    ]
+    answers = await asyncio.gather(*(_answer(service, row, now) for row in rows))
+    refused = [answer for answer in answers if isinstance(answer, DbsbmError)]
+    if refused and len(refused) == len(answers):
+        raise refused[0]
+    found = (answer for answer in answers if not isinstance(answer, DbsbmError))
+    ranked = sorted(found, key=lambda pair: -pair[0])[:limit]
+    for _, served in ranked:
+        trace.note(served.level, served.generation)
+        record(service, trace, served, now)
+    items = [
+        b'{"confidence":%s,"prediction":%s}' % (repr(chance).encode(), one.complete(now)) for chance, one in ranked
+    ]
+    return Response(b'{"items":' + joined(items) + b"}", headers=REVALIDATED, media_type="application/json")
+
+
+async def _answer(service: Service, row: OnlineRow, now: datetime) -> tuple[float, Served] | DbsbmError:
+    """The forecast and the chance of its likeliest outcome, or why there is none."""
+    sport, league, game_id = key_of(row)
+    try:
+        served = service.predictor.ready(sport, league, game_id, now)
+        if served is None:
+            served = await service.predictor.predict(sport, league, game_id, now)
+    except DbsbmError as error:
+        return error
+    chances = orjson.loads(served.body)["probabilities"]
+    return max(chances[side] or 0.0 for side in ("home", "draw", "away")), served

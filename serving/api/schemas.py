@@ -1,0 +1,285 @@
+"""The shapes of requests and answers, for the documentation and for callers' type checkers.
+
+Answers are written as bytes without passing through these; a test holds every answer against its shape.
+"""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from serving.api.examples import PREDICTION, PROBLEM
+from serving.telemetry.cache_level import Level
+
+BATCH_LIMIT = 100
+
+
+class Shape(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class GameRef(Shape):
+    """Natural key of a game."""
+
+    model_config = ConfigDict(extra="forbid", coerce_numbers_to_str=True)
+
+    sport: Annotated[str, Field(max_length=32, examples=["soccer"])]
+    league: Annotated[str, Field(max_length=120, examples=["EPL"])]
+    game_id: Annotated[str, Field(max_length=120, examples=["1035037"])]
+
+
+class Batch(Shape):
+    """Games to predict in one request."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"games": [{"sport": "soccer", "league": "EPL", "game_id": "1035037"}]}]},
+    )
+
+    games: Annotated[list[GameRef], Field(min_length=1, max_length=BATCH_LIMIT)]
+
+
+class Game(Shape):
+    """A game and its state: *begun* once its start has passed; its forecast is frozen from then on."""
+
+    sport: str
+    league: str
+    game_id: str
+    home_team: str
+    away_team: str
+    start_at: datetime
+    date_only: bool
+    """The source gave a date without a time; ``start_at`` is then 16:00 UTC of that day."""
+    neutral: bool
+    status: Literal["scheduled", "begun", "unknown", "live", "final", "void"]
+
+
+class Probabilities(Shape):
+    """They sum to 1. ``draw`` is null where one cannot bet on it; ``push`` then is the chance of a level score."""
+
+    home: float
+    draw: float | None
+    away: float
+    push: float | None = None
+
+
+class ChanceInterval(Shape):
+    """How often games forecast like this one went the favourite's way, as a range; ``method`` says what it means."""
+
+    selection: Literal["home", "draw", "away"]
+    low: float
+    high: float
+    method: str
+
+
+class Reason(Shape):
+    """What moves this forecast away from the average game's."""
+
+    text: str
+    favours: Literal["home", "away"]
+    effect: float
+    """Added to the logarithm of P(home) / P(away); at an even chance .04 is one percentage point."""
+
+
+class Odds(Shape):
+    """Odds without any margin; null where there are none."""
+
+    decimal: float | None
+    american: int | None
+
+
+class FairOdds(Shape):
+    home: Odds
+    draw: Odds | None
+    away: Odds
+
+
+class Expected(Shape):
+    """Mean scores; ``margin`` is home minus away."""
+
+    margin: float
+    total: float
+    home_score: float
+    away_score: float
+
+
+class Market(Shape):
+    """The books' latest prices without their margin; ``spread_line`` is the home margin they expect.
+
+    ``over`` is the probability that more than ``total_line`` is scored.
+    """
+
+    home: float | None
+    draw: float | None
+    away: float | None
+    spread_line: float | None
+    total_line: float | None
+    over: float | None
+    overround: float | None
+    """The books' margin on who wins, which was taken out; .05 is 5 %."""
+
+
+class Model(Shape):
+    """Which model answered; ``features`` is the fingerprint of its feature set."""
+
+    name: str
+    version: int
+    variant: str
+    features: str
+    trained_until: datetime
+    data_sha256: str
+
+
+class Prediction(Shape):
+    """One game's forecast, from one joint distribution of both scores."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [PREDICTION]})
+
+    game: Game
+    probabilities: Probabilities
+    interval: ChanceInterval | None
+    """Of the most likely outcome's chance; null when the model was proved on too few games to say."""
+    fair_odds: FairOdds
+    expected: Expected
+    market: Market | None
+    model: Model
+    data_quality: Literal["good", "thin", "unknown"]
+    """*thin*: one of the teams has fewer than ten games in the archive; *unknown*: one has none."""
+    reasons: list[Reason] | None
+    """The strongest first, five at most; null for a moment after a forecast was made while its caller waited."""
+    as_of: datetime
+    """When what the forecast is made from last changed."""
+    checked_at: datetime
+    """When the league's data was last brought up to date."""
+    age_s: float
+    stale: bool
+    """The data was last checked more than a day ago, or a newer answer is due (``cache`` is then *stale*)."""
+    cache: Level
+
+
+class Problem(BaseModel):
+    """What went wrong and what to do about it (RFC 9457), with a stable ``code``."""
+
+    model_config = ConfigDict(extra="allow", json_schema_extra={"examples": [PROBLEM]})
+
+    type: str
+    title: str
+    status: int
+    code: str
+    detail: str
+    request_id: str
+    hint: str | None = None
+    field: str | None = None
+    nearest: list[str] | None = None
+    error: str | None = None
+    """Under `/v2` the detail once more, where clients of that protocol look for it."""
+
+
+class BatchItem(Shape):
+    """One game of a batch: a prediction or a problem, in the order asked."""
+
+    prediction: Prediction | None = None
+    problem: Problem | None = None
+
+
+class BatchAnswer(Shape):
+    items: list[BatchItem]
+
+
+class Ranked(Shape):
+    """A prediction and the chance of its likeliest outcome."""
+
+    confidence: float
+    prediction: Prediction
+
+
+class Ranking(Shape):
+    """The surest first."""
+
+    items: list[Ranked]
+
+
+class Games(Shape):
+    games: list[Game]
+
+
+class ModelRef(Shape):
+    name: str
+    version: int
+
+
+class ModelVersion(Shape):
+    version: int
+    sport: str
+    league: str
+    variant: str
+    role: Literal["champion", "challenger", "previous"] | None
+    features: str
+    bundle_sha256: str
+    trained_until: datetime
+    registered_at: datetime
+    scores: dict[str, Any]
+
+
+class ModelError(Shape):
+    """Why the champion that should answer is not loaded."""
+
+    version: int
+    code: str
+    reason: str
+    since: datetime
+    attempts: int
+
+
+class ModelState(Shape):
+    """One model: what the deployment record says and what this process has loaded."""
+
+    model: str
+    generation: int
+    champion: int | None
+    challenger: int | None
+    previous: int | None
+    loaded_version: int | None
+    loaded_generation: int | None
+    error: ModelError | None
+    versions: list[ModelVersion]
+
+
+class Models(Shape):
+    models: list[ModelState]
+
+
+class Health(Shape):
+    status: Literal["alive"] = "alive"
+
+
+class Readiness(Shape):
+    """Whether the service can answer, why not, and which generation of each model it answers with."""
+
+    ready: bool
+    causes: list[str]
+    models: dict[str, dict[str, Any]]
+    slate: dict[str, Any]
+    redis: str | None
+    """State of the breaker before Redis: closed, half_open, open; null without Redis."""
+    workers: dict[str, dict[str, dict[str, int]]]
+    """Version and generation of each model, by worker, on all machines; `/v1/system/health` names the workers."""
+    agreed: bool
+    """Whether all workers answer with the same generations."""
+
+
+class HealthPart(Shape):
+    name: str
+    status: Literal["ok", "degraded", "down"]
+    cause: str | None
+    age_s: float | None
+
+
+class SystemHealth(Shape):
+    """The worst part's status is the service's."""
+
+    status: Literal["ok", "degraded", "down"]
+    causes: list[str]
+    parts: list[HealthPart]
+    workers: dict[str, dict[str, dict[str, int]]]
+    """Version and generation of each model, by worker (machine, process), on all machines."""

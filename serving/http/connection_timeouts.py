@@ -1,0 +1,145 @@
+"""Slow clients are dropped by the server itself: uvicorn waits for ever for the rest of a head, a body or a reader.
+
+One timer per connection looks once a second, so that a request costs a few assignments. Head, body and the reading of
+answers have a limit each; so has the size of a head, which llhttp does not bound.
+"""
+
+from asyncio import TimerHandle, Transport
+from http import HTTPStatus
+from typing import ClassVar, Final
+
+import orjson
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from serving.http.headers import ON_EVERY_ANSWER
+from serving.http.problems import OF_STATUS, PROBLEM_JSON, problem
+from serving.telemetry.trace import new_id
+
+LARGEST_HEAD: Final = 32 * 1024
+"""Bytes of target and headers together."""
+
+
+class HeadTooLargeError(ValueError):
+    """Ends the parsing of a head; the parser reports it as an error of its own."""
+
+
+class PatientProtocol(HttpToolsProtocol):
+    """uvicorn's protocol with an end to its patience; the times are in seconds."""
+
+    look_every: ClassVar[float] = 1.0
+    head_seconds: ClassVar[float] = 5.0
+    """For a head, from its first byte; a connection on which nothing was asked yet may be silent for as long."""
+
+    body_seconds: ClassVar[float] = 8.0
+    """For a body, from the end of its head."""
+
+    reading_seconds: ClassVar[float] = 8.0
+    """For taking what was answered; a part may stay in our buffer for that long."""
+
+    _head_since: float | None = None
+    _body_since: float | None = None
+    _unread_since: float | None = None
+    _received: int = 0
+    """Bytes read since a head is waited for; the last of them may belong to a body."""
+
+    _too_large: bool = False
+    _look: TimerHandle | None = None
+
+    def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._head_since = self.loop.time()
+        self._look = self.loop.call_later(self.look_every, self._drop_if_slow)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._look is not None:
+            self._look.cancel()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self._head_since is not None:
+            if self._received > LARGEST_HEAD:  # all of it head: otherwise the parser had seen its end
+                self._too_large = True
+                self.send_400_response("")
+                return
+            self._received += len(data)
+        super().data_received(data)
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._head_since = self.loop.time()
+
+    def on_headers_complete(self) -> None:
+        if self._head_is_too_large():
+            self._too_large = True
+            raise HeadTooLargeError
+        self._head_since, self._body_since, self._received = None, self.loop.time(), 0
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        self._body_since = None
+        super().on_message_complete()
+        if self.cycle.response_complete:
+            self._head_since = self.loop.time()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self._body_since is None:
+            self._head_since = self.loop.time()
+
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's signature
+        """What cannot be parsed ends the connection: nobody knows where a next request would begin."""
+        self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE if self._too_large else HTTPStatus.BAD_REQUEST)
+
+    def _head_is_too_large(self) -> bool:
+        if self._received <= LARGEST_HEAD:
+            return False
+        parts = [self.url, *(part for header in self.headers or () for part in header)]
+        return sum(map(len, parts)) > LARGEST_HEAD
+
+    def _drop_if_slow(self) -> None:
+        now = self.loop.time()
+        self._look = self.loop.call_later(self.look_every, self._drop_if_slow)
+        if not self.transport.get_write_buffer_size():
+            self._unread_since = None
+        elif self._unread_since is None:
+            self._unread_since = now
+        if _longer(self._unread_since, self.reading_seconds, now):
+            self.transport.abort()
+        elif self.transport.is_closing():
+            return
+        elif _longer(self._head_since, self.head_seconds, now) and self._answers_nothing():
+            self._end_silence()
+        elif _longer(self._body_since, self.body_seconds, now):
+            self.transport.close()
+
+    def _end_silence(self) -> None:
+        if self._received:
+            self._refuse(HTTPStatus.REQUEST_TIMEOUT)
+        else:
+            self.transport.close()
+
+    def _answers_nothing(self) -> bool:
+        return self.cycle is None or self.cycle.response_complete
+
+    def _refuse(self, status: HTTPStatus) -> None:
+        code, title = OF_STATUS[status]
+        request_id = new_id()
+        body = orjson.dumps(problem(status, code, title, f"{title}.", request_id))
+        headers = [
+            (b"content-type", PROBLEM_JSON.encode()),
+            (b"content-length", b"%d" % len(body)),
+            (b"connection", b"close"),
+            (b"x-request-id", request_id.encode()),
+            *ON_EVERY_ANSWER,
+        ]
+        lines = [b"HTTP/1.1 %d %s" % (status, status.phrase.encode()), *(b": ".join(header) for header in headers)]
+        self.transport.write(b"\r\n".join((*lines, b"", body)))
+        self.transport.close()
+        self.refused(request_id, status)
+
+    def refused(self, request_id: str, status: int) -> None:
+        """Called after a request was refused that no app will see."""
+
+
+def _longer(since: float | None, seconds: float, now: float) -> bool:
+    return since is not None and now - since > seconds

@@ -1,0 +1,107 @@
+"""Forecasts of some days' games by the league's champion, without a server."""
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import NamedTuple
+
+from sqlalchemy.engine import Engine
+
+from core.betting.leagues import League
+from core.errors import ServiceError
+from core.registry import deployment
+from core.registry.bundles.contents import Bundle, read_bundle
+from core.registry.bundles.fetch import fetch_bundle
+from core.registry.deployment import Version, model_name
+from core.settings import Settings
+from core.signing import signer
+from feature_store.archive import store as archive
+from feature_store.features.sets import demanded_by
+from feature_store.rows.replay import coming_rows, past_rows
+from feature_store.rows.row import Row
+
+
+class Line(NamedTuple):
+    """One game's forecast; ``p_draw`` is None in two-way leagues, whose probabilities are of a decided game."""
+
+    game_id: str
+    start_at: datetime
+    home_team: str
+    away_team: str
+    p_home: float
+    p_draw: float | None
+    p_away: float
+    margin: float
+    total: float
+
+
+@dataclass(frozen=True)
+class DaysForecast:
+    """The forecasts, who made them, and how many games were left out because the model had learnt from them."""
+
+    champion: str
+    lines: Sequence[Line]
+    left_out: int
+
+
+def forecast_days(
+    engine: Engine, settings: Settings, league: League, *, start: datetime, end: datetime, now: datetime
+) -> DaysForecast:
+    """Forecast every game that starts in [start, end): past ones as of their start, coming ones as of now.
+
+    Raises ServiceError when the league has no champion.
+    """
+    version, bundle = _champion(engine, settings, league)
+    features = demanded_by(bundle.manifest.features, bundle.manifest.fingerprint, league.sport)
+    facts = archive.load(engine, league, now)
+    coming, _ = coming_rows(league, facts, features, now)
+    rows = [row for row in (*past_rows(league, facts, features), *coming) if start <= row.game.start_at < end]
+    unseen = [row for row in rows if row.game.start_at >= version.trained_until]
+    lines = _lines(bundle, unseen) if unseen else []
+    return DaysForecast(f"{version.model} version {version.version}", lines, len(rows) - len(unseen))
+
+
+def _champion(engine: Engine, settings: Settings, league: League) -> tuple[Version, Bundle]:
+    model = model_name(league.key, "results")
+    record = deployment.deployments(engine).get(model)
+    if record is None or record.champion is None:
+        msg = f"{league.key} has no champion yet."
+        raise ServiceError(msg, hint=f"`dbsbm train --league {league.key}`, then `dbsbm promote {model}`.")
+    version = deployment.version(engine, model, record.champion)
+    ours = signer(settings, "bundle")
+    folder = fetch_bundle(version, settings.bundle_dir, settings.mlflow_tracking_uri, ours)
+    return version, read_bundle(folder, version.bundle_sha256, ours)
+
+
+def _lines(bundle: Bundle, rows: Sequence[Row]) -> list[Line]:
+    three_way = "draw" in bundle.forecaster.spec.classes
+    lines = []
+    for row, answer in zip(rows, bundle.forecaster.predict([row.values for row in rows]), strict=True):
+        outcome = answer.outcome
+        home = outcome.home if three_way else outcome.decided_home
+        lines.append(
+            Line(
+                row.game.game_id,
+                row.game.start_at,
+                row.game.home_team,
+                row.game.away_team,
+                home,
+                outcome.draw if three_way else None,
+                outcome.away if three_way else 1 - home,
+                answer.margin,
+                answer.total,
+            )
+        )
+    return lines
+
+
+def write_forecasts(found: DaysForecast, path: Path) -> Path:
+    """One line per game, an empty cell where there is no draw."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(Line._fields)
+        for line in found.lines:
+            writer.writerow([value.isoformat() if isinstance(value, datetime) else value for value in line])
+    return path

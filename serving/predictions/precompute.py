@@ -1,0 +1,97 @@
+"""Forecasts of every coming game, computed ahead and put where the servers look for them."""
+
+import time
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy.engine import Engine
+
+from core.betting.leagues import load_leagues
+from core.clock import Clock
+from core.database import open_database
+from core.errors import DbsbmError, DependencyError
+from core.registry.deployment import deployments, versions
+from core.settings import Settings
+from core.signing import signer
+from feature_store.rows.online import OnlineRow, load_rows
+from serving.champions.champion import Champions, load_champion
+from serving.predictions.answer import cache_key, has_begun
+from serving.predictions.predictor import computed
+from serving.predictions.redis_cache import PURPOSE, write_all
+
+
+@dataclass(frozen=True)
+class WarmReport:
+    """What one run did. ``written`` is 0 without Redis: then it only checked that every game can be forecast."""
+
+    games: int
+    scored: int
+    written: int
+    champions: tuple[str, ...]
+    refused: dict[str, str]
+    """Why a champion could not be loaded, by model name."""
+    unscored: dict[str, str]
+    """Why a game has no forecast, by ``league/game_id``."""
+    seconds: float
+
+
+def score_upcoming(settings: Settings, clock: Clock, leagues: list[str] | None = None) -> WarmReport:
+    """Forecast every game that has not begun, of the leagues named or all, and store the bodies in Redis.
+
+    The keys are those the server reads, so its first request for a game finds the answer. Without Redis it only
+    checks that every game can be forecast. Raises
+    ResourceNotFoundError for an unknown league, DatabaseError or CacheError when either is away.
+    """
+    began = time.monotonic()
+    known = load_leagues(settings.leagues_file)
+    wanted = None if leagues is None else [known.get(name).key for name in leagues]
+    engine = open_database(settings.database)
+    try:
+        champions, refused = _load(engine, settings, wanted)
+        now = clock.now()
+        rows = [row for row in load_rows(engine, wanted) if not has_begun(row, now)]
+    finally:
+        engine.dispose()
+    bodies, unscored = _score(champions, rows, now)
+    if settings.redis is not None:
+        write_all(settings.redis, signer(settings, PURPOSE), bodies)
+    return WarmReport(
+        games=len(rows),
+        scored=len(bodies),
+        written=0 if settings.redis is None else len(bodies),
+        champions=tuple(f"{item.model} {item.version.version}" for item in champions.loaded.values()),
+        refused=refused,
+        unscored=unscored,
+        seconds=time.monotonic() - began,
+    )
+
+
+def _load(engine: Engine, settings: Settings, leagues: list[str] | None) -> tuple[Champions, dict[str, str]]:
+    """Every deployed champion that can be loaded, and why the others cannot."""
+    champions, refused = Champions(), {}
+    league_of = {version.model: version.league for version in versions(engine)}
+    for record in deployments(engine).values():
+        if leagues is not None and league_of.get(record.model) not in leagues:
+            continue
+        try:
+            champion = load_champion(engine, settings, record)
+        except DependencyError:
+            raise
+        except DbsbmError as error:
+            refused[record.model] = str(error)
+        else:
+            if champion is not None:
+                champions.put(champion)
+    return champions, refused
+
+
+def _score(champions: Champions, rows: list[OnlineRow], now: datetime) -> tuple[dict[str, bytes], dict[str, str]]:
+    bodies, unscored = {}, {}
+    for row in rows:
+        try:
+            champion = champions.of_row(row)
+            begun = has_begun(row, now)
+            bodies[cache_key(champion, row, begun=begun)] = computed(champion, row, begun=begun)
+        except DbsbmError as error:
+            unscored[f"{row.league}/{row.game.game_id}"] = error.message
+    return bodies, unscored

@@ -1,0 +1,96 @@
+"""The service in several processes behind one port: spawned, watched and replaced by uvicorn's own supervisor."""
+
+import os
+import socket
+import tempfile
+from collections.abc import Callable
+from functools import partial
+from typing import Final
+
+import uvicorn
+from fastapi import FastAPI
+from prometheus_client.multiprocess import mark_process_dead
+from uvicorn.supervisors import Multiprocess
+
+from core.clock import Clock
+from core.logs import configure_logs
+from core.settings import Settings
+from serving.app import create_app
+from serving.runtime.lean_imports import import_alone
+from serving.server import config_of, not_started, url_of
+
+SILENT_SECONDS: Final = 30
+"""A worker that says nothing for so long is replaced; importing everything takes seconds on a busy machine."""
+
+COUNTS: Final = "PROMETHEUS_MULTIPROC_DIR"
+
+
+def serve_with_workers(
+    settings: Settings,
+    clock: Clock,
+    *,
+    host: str,
+    port: int,
+    workers: int,
+    on_ready: Callable[[str], None] | None = None,
+) -> None:
+    """Serve from several processes until told to stop; ``on_ready`` is called once every one of them answers.
+
+    A worker that dies is replaced. Raises NetworkError if the port cannot be had.
+    """
+    shared = settings.model_copy(update={"rate_limit_sharers": max(settings.rate_limit_sharers, workers)})
+    config = config_of(
+        partial(_app_of_a_worker, shared, clock),
+        host,
+        port,
+        factory=True,
+        workers=workers,
+        timeout_worker_healthcheck=SILENT_SECONDS,
+    )
+    with _bound(host, port) as listening, tempfile.TemporaryDirectory(prefix="dbsbm-metrics-") as counts:
+        os.environ[COUNTS] = counts  # read by the workers when they import the metrics; new, so empty
+        supervisor = _Supervisor(config, [listening], on_ready)
+        try:
+            supervisor.run()
+        finally:
+            del os.environ[COUNTS]
+
+
+class _Supervisor(Multiprocess):
+    """Says the address once every worker has begun to serve; forgets what workers had loaded that are gone."""
+
+    def __init__(
+        self, config: uvicorn.Config, sockets: list[socket.socket], on_ready: Callable[[str], None] | None
+    ) -> None:
+        super().__init__(config, sockets)
+        self._on_ready = on_ready
+        self._alive: set[int] = set()
+
+    def keep_subprocess_alive(self) -> None:
+        super().keep_subprocess_alive()
+        alive = {process.pid for process in self.processes if process.pid is not None}
+        for gone in self._alive - alive:
+            mark_process_dead(gone)  # type: ignore[no-untyped-call]
+        self._alive = alive
+        if self._on_ready is not None and all(process.is_ready(1) for process in self.processes):
+            self._on_ready(url_of(*self.sockets[0].getsockname()[:2]))
+            self._on_ready = None
+
+
+def _app_of_a_worker(settings: Settings, clock: Clock) -> FastAPI:
+    configure_logs(settings)
+    import_alone()
+    return create_app(settings, clock)
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+    except OSError as error:
+        listening.close()
+        raise not_started(host, port) from error
+    listening.set_inheritable(True)
+    return listening

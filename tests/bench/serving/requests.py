@@ -1,0 +1,219 @@
+"""Requests to the service with everything on, beside bare yardsticks on the same uvicorn, interleaved (needs ``wrk``).
+
+Everything on: keys, limits through Redis, request log as JSON, metrics, prediction log, security headers. Between two
+runs the prediction log is brought from the disk into its tables; that is part of what a request costs the server.
+"""
+
+import re
+import shutil
+import subprocess
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, fields
+from pathlib import Path
+from statistics import median
+
+import httpx
+from sqlalchemy.engine import make_url
+
+from core.database import open_database
+from tests.bench.serving import open_loop, stage
+from tests.bench.serving.stage import GAMES, Server, Stage
+from tests.services import mariadb_server, redis_server
+
+ROUNDS, SECONDS, CONNECTIONS, BATCH = 5, 3, 16, 25
+RATE, OPEN_SECONDS, AFTER_PROMOTION = 100, 60, 10
+LONGEST_WRITING = 120.0
+TICKS_PER_SECOND = 100
+
+MANY = """
+wrk.method = "POST"
+wrk.headers["Content-Type"] = "application/json"
+wrk.body = [[{body}]]
+"""
+
+
+@dataclass(frozen=True)
+class Target:
+    """Something that ``wrk`` asks."""
+
+    name: str
+    server: Server
+    path: str
+    options: tuple[str, ...] = ()
+    logs: bool = False
+    """Whether it writes a prediction log, part of which may wait on the disk for a quiet moment."""
+
+
+@dataclass(frozen=True)
+class Shot:
+    """One run of ``wrk``."""
+
+    rate: float
+    p50: float
+    """[ms], like ``p99``."""
+    p99: float
+    cpu: float
+    """Processor time of the server per request [us], until all of it was logged."""
+    written: float
+    """Until the log of it was in the tables [s]."""
+
+
+def run() -> None:
+    """Print a table of every target, then the open loop's figures."""
+    if shutil.which("wrk") is None:
+        print("requests: skipped, wrk is not installed (apt-get install wrk)")
+        return
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        redis = stack.enter_context(redis_server())
+        address = stack.enter_context(mariadb_server()).recreate("bench").render_as_string(hide_password=False)
+        place = stage.make_stage(folder, address, redis.url)
+        ours = stack.enter_context(stage.served(place))
+        asgi, fastapi = (stack.enter_context(stage.hello(kind, folder)) for kind in ("asgi", "fastapi"))
+        print(f"start to ready {ours.ready_seconds:.1f} s, {ours.rss():.0f} MiB resident")
+        wait_for_whole_bodies(ours, place)
+        _open_loop(place, ours)
+        print(f"{ours.rss():.0f} MiB resident after the open loops")
+        closed_loop(list(targets_of(place, ours, asgi, fastapi)))
+        print(f"{ours.rss():.0f} MiB resident after the closed ones")
+
+
+def targets_of(place: Stage, ours: Server, asgi: Server, fastapi: Server) -> Iterator[Target]:
+    """The bare yardsticks and our own ways to ask, the bare ASGI hello first."""
+    key = ("-H", f"X-API-Key: {place.key}")
+    one = f"/v1/predictions/{place.game(7)}"
+    games = [{"sport": "soccer", "league": "EPL", "game_id": f"G{number}"} for number in range(BATCH)]
+    script = place.folder / "batch.lua"
+    script.write_text(MANY.format(body=str({"games": games}).replace("'", '"')))
+    yield Target("bare ASGI hello", asgi, "/")
+    yield Target("bare FastAPI hello", fastapi, "/")
+    yield Target("cached prediction", ours, one, key, logs=True)
+    yield Target("uncached prediction", ours, one, (*key, "-H", "Cache-Control: no-cache"), logs=True)
+    yield Target(f"batch of {BATCH}", ours, "/v1/predictions/batch", (*key, "-s", str(script)), logs=True)
+
+
+def closed_loop(targets: list[Target], rounds: int = ROUNDS) -> dict[str, Shot]:
+    """Ask all targets in turn, several times over; print a table and give each one's medians."""
+    shots = defaultdict(list)
+    for _ in range(rounds):
+        for target in targets:
+            shots[target.name].append(shoot(target))
+    medians = {
+        name: Shot(*(median(getattr(shot, part.name) for shot in found) for part in fields(Shot)))
+        for name, found in shots.items()
+    }
+    yardstick = medians[targets[0].name].rate
+    heads = ("requests/s", "of the bare ASGI hello", "p50", "p99", "CPU", f"logged, after {SECONDS} s")
+    print(f"| {CONNECTIONS} connections, medians of {rounds} | {' | '.join(heads)} |")
+    print("| --- | --- | --- | --- | --- | --- | --- |")
+    for name, shot in medians.items():
+        speed = f"{shot.rate:,.0f} | {shot.rate / yardstick:.1%}"
+        print(
+            f"| {name} | {speed} | {shot.p50:.2f} ms | {shot.p99:.1f} ms | {shot.cpu:.0f} us | {shot.written:.1f} s |"
+        )
+    return medians
+
+
+def shoot(target: Target) -> Shot:
+    """One run of ``wrk``; RuntimeError if anything but answers with 2xx came."""
+    command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{SECONDS}s", "--latency", *target.options]
+    before = cpu_seconds(target.server)
+    said = subprocess.run(
+        [*command, target.server.url + target.path], capture_output=True, text=True, check=True
+    ).stdout
+    written = _wait_for_the_log(target.server) if target.logs else 0.0
+    spent = cpu_seconds(target.server) - before
+    if "Non-2xx" in said:
+        raise RuntimeError(said)
+    rate, count = (_figure(said, pattern) for pattern in (r"Requests/sec:\s+([\d.]+)", r"(\d+) requests in"))
+    return Shot(rate, _quantile(said, 50), _quantile(said, 99), spent / count * 1e6, written)
+
+
+def _wait_for_the_log(server: Server) -> float:
+    """Until every prediction served is in its table [s]."""
+    began = time.monotonic()
+    while waiting := _waiting(server):
+        if time.monotonic() - began > LONGEST_WRITING:
+            raise TimeoutError(f"{waiting:.0f} served predictions are still not in the table")
+        time.sleep(0.1)
+    return time.monotonic() - began
+
+
+def _waiting(server: Server) -> float:
+    said = httpx.get(f"{server.url}/metrics").text
+    return sum(_figure(said, rf"\ndbsbm_prediction_{place}_depth (\S+)") for place in ("log", "spool"))
+
+
+def _figure(said: str, pattern: str) -> float:
+    found = re.search(pattern, said)
+    if found is None:
+        raise RuntimeError(said)
+    return float(found[1])
+
+
+def _quantile(said: str, percent: int) -> float:
+    amount, unit = re.search(rf"{percent}%\s+([\d.]+)(us|ms|s)", said).groups()  # type: ignore[union-attr]
+    return float(amount) * {"us": 0.001, "ms": 1.0, "s": 1000.0}[unit]
+
+
+def cpu_seconds(server: Server) -> float:
+    """Processor time of the server's process and those it started."""
+    return sum(_cpu_ticks(pid) for pid in server.family()) / TICKS_PER_SECOND
+
+
+def _cpu_ticks(pid: int) -> int:
+    said = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return int(said[11]) + int(said[12])
+
+
+def _open_loop(place: Stage, ours: Server) -> None:
+    engine = open_database(make_url(place.database))
+    paths = [f"/v1/predictions/{place.game(number)}" for number in range(GAMES)]
+    port = int(ours.url.rpartition(":")[2])
+    key = {"X-API-Key": place.key}
+    before = open_loop.run(port, paths, key, rate=RATE, seconds=OPEN_SECONDS)
+    print(_said("steady", before, before.hit_rate(0, OPEN_SECONDS)))
+    afresh = open_loop.run(port, paths, {**key, "Cache-Control": "no-cache"}, rate=RATE, seconds=OPEN_SECONDS)
+    print(_said("each computed", afresh, afresh.hit_rate(0, OPEN_SECONDS)))
+    promoted: list[float] = []
+
+    def promote(_due: float) -> None:
+        began = time.monotonic()
+        stage.deploy(engine, place.folder / "bundles", 2)
+        written = time.monotonic()
+        while _version(ours, place) != 2:
+            time.sleep(0.02)
+        promoted.extend((written - began, time.monotonic() - written))
+
+    after = open_loop.run(port, paths, key, rate=RATE, seconds=4 * AFTER_PROMOTION, at=promote)
+    since = 2 * AFTER_PROMOTION + promoted[0]
+    print(_said("a promotion within", after, after.hit_rate(since, since + AFTER_PROMOTION)))
+    print(f"from the deployment record to the first answer of the new version: {promoted[1]:.2f} s")
+    engine.dispose()
+
+
+def _said(name: str, record: open_loop.Record, rate: float) -> str:
+    return (
+        f"open loop, {RATE} requests/s over {GAMES} games by Zipf, {name}: {len(record.due)} answers,"
+        f" {record.errors} errors, p99 {record.p99() * 1000:.1f} ms, hit rate {rate:.1%}"
+    )
+
+
+def _prediction(ours: Server, place: Stage, number: int) -> dict[str, dict[str, int]]:
+    answer = httpx.get(f"{ours.url}/v1/predictions/{place.game(number)}", headers={"X-API-Key": place.key})
+    content: dict[str, dict[str, int]] = answer.json()
+    return content
+
+
+def _version(ours: Server, place: Stage) -> int:
+    return _prediction(ours, place, 0)["model"]["version"]
+
+
+def wait_for_whole_bodies(ours: Server, place: Stage) -> None:
+    """Until everything that the service makes ahead is made."""
+    while _prediction(ours, place, GAMES - 1)["reasons"] is None:
+        time.sleep(0.2)

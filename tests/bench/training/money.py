@@ -1,0 +1,93 @@
+"""Value bets at the closing price, and what the look-ahead trap would "earn" at opening prices, league by league.
+
+All as tables to be pasted; the share of value bets at the close, last column of the second, is to stay below 5 %.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+from core.betting.leagues import BUILT_IN, Leagues
+from core.errors import DataIntegrityError
+from feature_store.sources.csv.reader import read_csv
+from tests.conftest import DEVELOPMENT_DATA
+from training.datasets.assembly import Dataset, dataset_of
+from training.datasets.betting_prices import as_of_offers, offers_of, refuse_look_ahead
+from training.evaluation.betting_backtest import Betting, Money, bet_on
+from training.fitting.recipe import RECIPES
+
+LEAGUES = Leagues(BUILT_IN)
+SEASONS = {
+    "NFL": [2018, 2019, 2020],
+    "NBA": [2017, 2018],
+    "MLB": [2016, 2017],
+    "NHL": [2016, 2017],
+    "EPL": [2020, 2021],
+    "LALIGA": [2020, 2021],
+    "BUNDESLIGA": [2020, 2021],
+}
+"""The test seasons of the anchors."""
+
+
+WAYS: Final = "| league | bets at | bets | of 100 games | counted on | earned | CLV |\n|" + " --- |" * 7
+SHARES: Final = (
+    "| league | games | de-vig | belief in the model | model alone | shrunk | value bets |\n|" + " --- |" * 7
+)
+
+
+def run() -> None:
+    if not DEVELOPMENT_DATA.is_dir():
+        print(f"no development data at {DEVELOPMENT_DATA}")
+        return
+    print(WAYS)
+    at_close = {name: _league(name, seasons) for name, seasons in SEASONS.items()}
+    print(f"\nBets at the close in 100 games, by way to bet:\n\n{SHARES}")
+    for name, money in at_close.items():
+        last = money.seasons[-1]
+        _print_shares(name, last.devig, f"{last.shrinkage.weight:.2f} ± {last.shrinkage.error:.2f}", [money])
+    _print_shares("all", "", "", list(at_close.values()))
+
+
+def _print_shares(name: str, method: str, belief: str, found: Sequence[Money]) -> None:
+    games = sum(money.ways[0].games for money in found)
+    shares = [100 * sum(money.ways[way].bets for money in found) / games for way in range(3)]
+    print(
+        f"| {name} | {games:,} | {method} | {belief} | {' | '.join(f'{share:.1f}' for share in shares)} |", flush=True
+    )
+
+
+def _print_way(league: str, title: str, way: Betting) -> None:
+    earned = (
+        f"{100 * way.expected:+.1f} % | {100 * way.roi:+.1f} ± {100 * way.roi_error:.1f} % |"
+        f" {100 * way.clv:+.1f} ± {100 * way.clv_error:.1f} %"
+    )
+    shown = earned if way.bets else "- | - | -"
+    print(f"| {league} | {title} | {way.bets:,} | {100 * way.share:.1f} | {shown} |", flush=True)
+
+
+def _league(name: str, seasons: list[int]) -> Money:
+    league = LEAGUES.get(name)
+    dataset = dataset_of(league, read_csv(DEVELOPMENT_DATA / f"{name}.csv.gz", LEAGUES).batches[league])
+    money = bet_on(RECIPES["results"], dataset, seasons, offers_of(dataset, "close"))
+    for way in money.ways:
+        _print_way(name, f"the close, {way.name}", way)
+    if offers_of(dataset, "open").there.any():
+        _trap(dataset, seasons)
+    return money
+
+
+def _trap(dataset: Dataset, seasons: list[int]) -> None:
+    """The same recipe at the same opening prices, with features that saw the close and with those that could not."""
+    offers = offers_of(dataset, "open")
+    try:
+        refuse_look_ahead(dataset, RECIPES["prices"].features, offers)
+    except DataIntegrityError as refusal:
+        refused = f"refused: {refusal.facts['feature']} knows more in {refusal.facts['games']:,} games"
+        print(f"| {dataset.league.key} | the open, saw the close | {refused} | - | - | - | - |", flush=True)
+    priced = [season for season in seasons if offers.there[dataset.seasons == season].any()]
+    for title, rows in (
+        ("saw the close (refused)", dataset),
+        ("as of the opening price", as_of_offers(dataset, offers)),
+    ):
+        money = bet_on(RECIPES["prices"], rows, priced, offers)
+        for way in (money.ways[0], money.ways[2]):
+            _print_way(dataset.league.key, f"the open, {title}, {way.name}", way)

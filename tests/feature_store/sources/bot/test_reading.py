@@ -1,0 +1,247 @@
+"""One row of the bot's feed becomes facts, and what is wrong with it costs only the fact it would have been."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.betting.leagues import BUILT_IN, Leagues
+from feature_store.sources.bot.moments import Zones
+from feature_store.sources.bot.reading import Reading, read_row
+from feature_store.sources.bot.status import status_of
+from tests.bot_database import football, hockey, odds_record, soccer, soccer_record, totals_record, wall
+
+NOW = datetime(2024, 5, 1, 12, tzinfo=UTC)
+START = datetime(2024, 4, 30, 19, tzinfo=UTC)
+AFTER = wall("2024-04-30 23:00")
+ZONES = Zones.named("UTC", "America/New_York")
+LEAGUES = Leagues(BUILT_IN)
+
+
+def read(row: dict[str, Any], *, zones: Zones = ZONES) -> Reading:
+    league = LEAGUES.of_feed(row["sport"], row["league_id"], row["league_name"])
+    assert league is not None
+    return read_row({"id": 7, **row}, league, now=NOW, zones=zones)
+
+
+def reasons(reading: Reading) -> str:
+    return "; ".join(f"{item.fact}: {item.reason}" for item in reading.rejected)
+
+
+@pytest.mark.parametrize(
+    ("status", "texts"),
+    [
+        ("scheduled", "NS|TBD|Not Started|Scheduled|scheduled|upcoming|Time To Be Defined"),
+        ("live", "1H|HT|2H|ET|BT|P|LIVE|live|Second Half|First Half|Halftime|Q1|Q4|OT|P1|P3|PT|IN1|IN9|In Progress"),
+        (
+            "final",
+            "FT|AET|PEN|AOT|AP|Match Finished|Finished|finished|Game Finished|Fight Finished|Final|Ended|COMPLETED",
+        ),
+        ("final", "After Over Time|After Extra Time|After Penalties"),
+        ("void", "PST|POST|CANC|ABD|AWD|AW|WO|SUSP|INT|INTR|Match Cancelled|Match Postponed|Match Suspended"),
+        ("void", "Match Interrupted|Cancelled|Canceled|Postponed|Suspended|Interrupted|Abandoned|match abandoned"),
+        ("unknown", "Manual|won|"),
+    ],
+)
+def test_a_status_is_read_in_its_long_and_its_short_form_in_any_case(status: str, texts: str) -> None:
+    for text in texts.split("|"):
+        assert status_of(text) == status, text
+        assert status_of(f" {text.upper()} ") == status, text
+
+
+def test_a_status_that_the_column_does_not_tell_is_taken_from_the_upstream_record() -> None:
+    row = football("1", status=None, raw_json={"game": {"status": {"short": "FT", "long": "Finished"}}})
+    assert read(row).game is not None
+    assert read(row).game.status == "final"  # type: ignore[union-attr]
+
+
+def test_a_start_without_a_zone_is_wall_time_of_the_writers_zone() -> None:
+    """The live fetcher writes UTC beside upstream's record, the comprehensive one US Eastern and no record."""
+    assert read(soccer("1")).game.start_at == START  # type: ignore[union-attr]
+    assert read(soccer("1", raw_json="{'goals': ")).game.start_at == START  # type: ignore[union-attr]
+    for nothing in ("", "{}", {}, None):
+        assert read(soccer("1", raw_json=nothing)).game.start_at == START + timedelta(hours=4)  # type: ignore[union-attr]
+    other = Zones.named("Europe/Athens", "UTC")
+    assert read(soccer("1"), zones=other).game.start_at == START - timedelta(hours=3)  # type: ignore[union-attr]
+    assert read(soccer("1", raw_json=""), zones=other).game.start_at == START  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        {"fixture": {"date": "2024-04-30T21:00:00+02:00"}},
+        {"date": "2024-04-30T19:00:00+00:00"},
+        {"timestamp": 1714503600},
+        {"game": {"date": {"timezone": "UTC", "date": "2024-04-30", "time": "19:00", "timestamp": 1714503600}}},
+    ],
+)
+def test_upstreams_own_start_wins_when_it_tells_its_zone(raw: dict[str, Any]) -> None:
+    assert read(soccer("1", start_time=wall("2024-04-30 15:00"), raw_json=raw)).game.start_at == START  # type: ignore[union-attr]
+
+
+def test_upstreams_start_without_a_zone_does_not_count() -> None:
+    assert read(soccer("1", raw_json={"date": "2024-04-30T08:00:00"})).game.start_at == START  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("columns", "reason"),
+    [
+        ({"start_time": None}, "start_time is empty"),
+        ({"start_time": "0000-00-00 00:00:00"}, "start_time is not a moment"),
+        ({"home_team_name": None}, "home_team_name is empty"),
+        ({"away_team_name": " "}, "away_team_name is empty"),
+        ({"away_team_name": "ARSENAL"}, "home_team_name and away_team_name are the same"),
+        ({"api_game_id": ""}, "api_game_id is empty"),
+    ],
+)
+def test_a_row_without_teams_start_or_id_is_lost_with_its_reason(columns: dict[str, Any], reason: str) -> None:
+    reading = read(soccer("1", **columns))
+    assert reading.game is None
+    assert f"row: {reason}" in reasons(reading)
+    assert reading.rejected[0].place == "api_games id=7"
+
+
+def test_an_end_before_the_start_costs_the_result_and_both_are_named() -> None:
+    row = soccer("1", status="FT", raw_json=soccer_record((1, 0)), end_time=wall("2024-04-30 18:00"), fetched_at=AFTER)
+    reading = read(row)
+    assert reading.game is not None
+    assert reading.result is None
+    assert "end_time 2024-04-30T18:00:00+00:00 lies before start_time 2024-04-30T19:00:00+00:00" in reasons(reading)
+
+
+def test_a_finish_is_the_end_told_else_the_usual_length_but_not_after_the_fetch() -> None:
+    final = soccer("1", status="FT", raw_json=soccer_record((1, 0)), fetched_at=AFTER)
+    told, usual, early = (
+        read({**final, **columns}).result
+        for columns in ({"end_time": wall("2024-04-30 20:50")}, {}, {"fetched_at": wall("2024-04-30 20:55")})
+    )
+    assert told is not None
+    assert usual is not None
+    assert early is not None
+    assert told.finished_at == START + timedelta(minutes=110)
+    assert usual.finished_at == START + timedelta(hours=2)
+    assert early.finished_at == START + timedelta(minutes=115)
+
+
+def test_a_final_fetched_before_its_start_is_no_result() -> None:
+    reading = read(soccer("1", status="FT", raw_json=soccer_record((1, 0))))
+    assert reading.result is None
+    assert "fetched before its start" in reasons(reading)
+
+
+def test_facts_are_known_from_the_look_on_however_long_the_bot_had_them() -> None:
+    odds = odds_record("Bet365", "Match Winner", home="2.10", draw="3.40", away="3.60")
+    reading = read(soccer("1", odds=odds, status="FT", raw_json=soccer_record((1, 0)), fetched_at=AFTER))
+    assert reading.game is not None
+    assert reading.result is not None
+    assert {reading.game.known_at, reading.result.known_at, reading.quotes[0].known_at} == {NOW}
+    assert reading.quotes[0].quoted_at == reading.fetched_at == AFTER.replace(tzinfo=UTC)
+
+
+def test_no_fetch_lies_in_the_future() -> None:
+    assert read(soccer("1", fetched_at=wall("2024-05-02 00:00"))).fetched_at == NOW
+    assert read(soccer("1", fetched_at=None)).fetched_at == NOW
+
+
+@pytest.mark.parametrize(
+    ("columns", "season"),
+    [
+        ({"season": "2022"}, 2022),
+        ({"raw_json": {"league": {"season": 2023}}}, 2023),
+        ({"season": "spring", "raw_json": {"league": {"season": "2023-2024"}}}, 2023),
+        ({}, 2023),
+        ({"start_time": wall("2024-08-01 00:00")}, 2024),
+        ({"sport": "Baseball", "league_id": "1", "league_name": "MLB"}, 2024),
+    ],
+)
+def test_a_season_is_told_by_the_column_else_upstream_else_the_start(columns: dict[str, Any], season: int) -> None:
+    assert read(soccer("1", **columns)).game.season == season  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    "stage",
+    ["Semi-finals", "Quarter-finals", "Quarterfinal", "Final", "1/8-finals", "Round of 16", "Post Season", "Playoffs",
+     "Knockout Round Play-offs", "Wild Card", "Wildcard", "Divisional Round", "Conference Championships", "Super Bowl",
+     "World Series", "Division Series", "Championship Series", "NBA - Finals"],
+)  # fmt: skip
+def test_a_playoff_game_is_told_by_its_stage(stage: str) -> None:
+    for raw in (soccer_record((0, 0), stage=stage), {"game": {"week": stage}}, {"game": {"stage": stage}}):
+        assert read(soccer("1", raw_json=raw)).game.playoff  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    "stage", ["Regular Season - 35", "Quarterly Meeting", "Week 7", "Group Stage", "Semipro", "16"]
+)
+def test_other_stages_are_no_playoff(stage: str) -> None:
+    for raw in (soccer_record((0, 0), stage=stage), {"game": {"week": stage}}):
+        assert not read(soccer("1", raw_json=raw)).game.playoff  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("stage", ["Pre Season", "Preseason", "pre-season - 2", "Spring Training"])
+def test_nothing_of_a_preseason_game_is_kept(stage: str) -> None:
+    raw = {**totals_record(20, 17), "game": {"stage": stage, "week": "Week 1"}}
+    reading = read(football("1", status="FT", raw_json=raw, fetched_at=AFTER))
+    assert reading.preseason
+    assert (reading.game, reading.result, reading.quotes, reading.rejected) == (None, None, [], [])
+    assert not read(football("1")).preseason
+
+
+def test_odds_become_a_quote_per_book() -> None:
+    odds = odds_record("Bet365", "Match Winner", home="2.10", draw="3.40", away="3.60")
+    (quote,) = read(soccer("1", odds=odds)).quotes
+    assert (quote.book, quote.moment, quote.quoted_at) == ("Bet365", "last", datetime(2024, 4, 30, 12, tzinfo=UTC))
+    assert (quote.odds_home, quote.odds_draw, quote.odds_away) == (2.10, 3.40, 3.60)
+    (quote,) = read(football("1", odds=odds_record("Bwin", "Home/Away", home="1.5", away="2.6")["response"][0])).quotes
+    assert (quote.odds_home, quote.odds_draw, quote.odds_away) == (1.5, None, 2.6)
+
+
+def test_a_price_on_regulation_time_is_none_on_a_two_way_game() -> None:
+    odds = odds_record("Bet365", "Match Winner", home="2.10", draw="3.40", away="3.60")
+    assert read(hockey("1", odds=odds)).quotes == []
+
+
+@pytest.mark.parametrize("odd", ["1.00", "-110", "evens", "inf"])
+def test_odds_that_are_no_decimal_price_are_rejected(odd: str) -> None:
+    reading = read(football("1", odds=odds_record("Bwin", "Home/Away", home=odd, away="2.6")))
+    assert reading.quotes == []
+    assert reasons(reading) == "quote: odds of Bwin are not a decimal number above 1"
+
+
+def test_a_mistyped_price_of_one_book_is_rejected_and_the_other_books_stay() -> None:
+    books = [
+        odds_record(book, "Home/Away", home=home, away="2.6")["response"][0]["bookmakers"][0]
+        for book, home in (("Bwin", "1.5"), ("Typo", "15"))
+    ]
+    reading = read(football("1", odds={"bookmakers": books}))
+    assert [quote.book for quote in reading.quotes] == ["Bwin"]
+    assert reasons(reading).startswith("quote: Typo: last moneyline 15, 2.6: the overround -54.9%")
+
+
+_KEYS = (
+    *("home", "away", "total", "score", "scores", "goals", "fulltime"),
+    *("periods", "first", "second", "third", "date", "timestamp", "fixture"),
+    *("game", "league", "season", "round", "status", "long", "short"),
+    *("response", "bookmakers", "bets", "name", "values", "value", "odd"),
+)
+_ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.sampled_from(["3", "2-1", "FT"]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(_KEYS),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=12,
+)
+
+
+@given(raw=_ANYTHING, stored=_ANYTHING, odds=_ANYTHING, season=_ANYTHING, start=st.none() | st.datetimes() | st.text())
+def test_no_content_of_a_row_raises(raw: object, stored: object, odds: object, season: object, start: object) -> None:
+    for make in (soccer, hockey, football):
+        columns = {"raw_json": raw, "score": stored, "odds": odds, "season": season, "start_time": start}
+        reading = read(make("1", status="FT", fetched_at=AFTER, **columns))
+        assert reading.game is not None or reading.rejected

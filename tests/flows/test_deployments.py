@@ -1,0 +1,57 @@
+"""Prefect for real: a flow without a server, and schedules that fire on one."""
+
+import sys
+import time
+from collections.abc import Callable
+
+import httpx
+
+from core.settings import load_settings
+from flows.deployments import FLOWS, schedules
+from tests.flows.conftest import Project, running
+from tests.services import free_port
+
+
+def test_every_flow_has_a_schedule() -> None:
+    assert set(schedules(load_settings())) == set(FLOWS) == {"snapshot", "build-features", "train", "score-upcoming"}
+
+
+def test_a_flow_runs_with_no_prefect_server(new_project: Callable[..., Project]) -> None:
+    project = new_project()
+    project.run("db", "upgrade")
+    assert project.json("flows", "run", "build-features") == {}
+
+
+def wait_for(what: str, found: Callable[[], bool], seconds: float = 150) -> None:
+    deadline = time.monotonic() + seconds
+    while not found():
+        assert time.monotonic() < deadline, f"no {what} within {seconds:.0f} s"
+        time.sleep(0.5)
+
+
+def test_schedules_fire_on_a_prefect_server(new_project: Callable[..., Project]) -> None:
+    """An unlucky pair of versions stops the scheduler without a word (DECISIONS.md 0002): see a run come and end."""
+    project = new_project(SNAPSHOT_SECONDS="15")
+    project.run("db", "upgrade")
+    port = free_port()
+    api = f"http://127.0.0.1:{port}/api"
+    server = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
+
+    def answers() -> bool:
+        try:
+            return httpx.get(f"{api}/health", timeout=2).status_code == 200
+        except httpx.HTTPError:
+            return False
+
+    def runs(*states: str) -> bool:
+        asked = {
+            "flows": {"name": {"any_": ["build-features"]}},
+            "flow_runs": {"state": {"type": {"any_": list(states)}}},
+        }
+        return bool(httpx.post(f"{api}/flow_runs/filter", json=asked, timeout=10).json())
+
+    with running(server, project, "server.log"):
+        wait_for("Prefect server", answers)
+        with running([*project.command, "flows", "serve"], project, "serve.log", PREFECT_API_URL=api):
+            wait_for("scheduled run", lambda: runs("SCHEDULED"))
+            wait_for("completed run", lambda: runs("COMPLETED"))

@@ -1,0 +1,201 @@
+"""Served predictions while the database is away: on disk, bounded, in order, and in the table once each afterwards."""
+
+import fcntl
+import resource
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.engine import Engine
+
+import serving.predictions.log as module
+from core.database import reading
+from core.errors import DatabaseError
+from serving.backends.spool import Spool
+from serving.predictions.log import PredictionLog
+from serving.tables import predictions
+from tests.serving.dying_log import POINTS, batch_of, log_over, row
+
+LIMIT = 10_000
+
+
+def logged(engine: Engine) -> list[str]:
+    with reading(engine) as connection:
+        return list(connection.execute(sa.select(predictions.c.served_id).order_by(predictions.c.id)).scalars())
+
+
+def drain(spool: Spool) -> list[bytes]:
+    spool.seal()
+    lines: list[bytes] = []
+    while spool.size():
+        with spool.oldest() as file:
+            assert file is not None
+            lines += file.lines
+            file.delete()
+    return lines
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_a_worker_killed_at_any_step_loses_nothing_it_had_put_away_and_doubles_nothing(
+    point: str, sqlite_database: Engine, tmp_path: Path
+) -> None:
+    folder = tmp_path / "spool"
+    address = sqlite_database.url.render_as_string(hide_password=False)
+    child = subprocess.run(
+        [sys.executable, "-m", "tests.serving.dying_log", point, address, str(folder)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert child.returncode == -signal.SIGKILL, child.stderr
+    safe = child.stdout.split()
+    heir = log_over(sqlite_database, folder)
+    while heir.step():
+        pass
+    assert heir.spooled() == 0
+    found = logged(sqlite_database)
+    assert len(found) == len(set(found))
+    possible = [*safe, f"id-{len(safe)}"] if point == "written, not said" else safe
+    assert found == possible
+    assert len(safe) == (15 if point in POINTS[:2] else 30)
+
+
+def test_lines_come_back_in_the_order_they_were_written_over_many_files(tmp_path: Path) -> None:
+    spool = Spool(tmp_path, 10**6, file_bytes=100)
+    lines = [b"line %d" % number for number in range(200)]
+    for line in lines:
+        assert spool.append([line])
+    assert len(list(tmp_path.iterdir())) > 5
+    assert spool.depth() == 200
+    assert drain(spool) == lines
+
+
+def test_a_full_spool_takes_no_more_and_serving_counts_what_is_lost(sqlite_database: Engine, tmp_path: Path) -> None:
+    log = log_over(sqlite_database, tmp_path, limit=2_000, capacity=5)
+    with pytest.MonkeyPatch.context() as patch:
+
+        def away(*_given: object) -> None:
+            raise DatabaseError("away")
+
+        patch.setattr(PredictionLog, "_insert", away)
+        for number in range(20):
+            log.put_row(row(number))
+            log.step()
+        kept = log.spooled() + log.depth
+        assert 0 < log.spooled() < 10
+        dropped = log._metrics.registry.get_sample_value("dbsbm_prediction_log_dropped_total")
+        assert dropped == 20 - kept
+    while log.step():
+        pass
+    assert set(logged(sqlite_database)) == {f"id-{number}" for number in range(kept)}
+
+
+def test_a_flood_goes_to_the_disk_and_from_there_to_the_table_when_nobody_asks(
+    sqlite_database: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "BATCH", 500)
+    log = log_over(sqlite_database, tmp_path, capacity=4_000)
+    given_back: list[int] = []
+    monkeypatch.setattr(module, "give_back", lambda: given_back.append(log.spooled()))
+
+    def served(start: int, count: int) -> None:
+        for number in range(start, start + count):
+            log.put_row(row(number))
+
+    served(0, 3_000)
+    assert not log.step(), "the next files are for the next step"
+    assert (log.spooled(), log.depth, logged(sqlite_database)) == (3_000, 0, [])
+    served(3_000, 500)
+    honest = log._drain
+    monkeypatch.setattr(log, "_drain", lambda: honest() and not served(3_500, 1))
+    assert not log.step(), "somebody was served meanwhile"
+    assert log.spooled() == 0, "one append is one file, however long"
+    assert log.depth == 1
+    assert given_back == [0], "the peak's memory, when it is over"
+    monkeypatch.undo()
+    while log.step():
+        pass
+    assert log.spooled() == log.depth == 0
+    assert sorted(logged(sqlite_database)) == sorted(f"id-{number}" for number in range(3_501))
+    assert log._metrics.registry.get_sample_value("dbsbm_prediction_log_dropped_total") == 0
+
+
+def test_a_flood_that_the_disk_refuses_goes_to_the_table(
+    sqlite_database: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "BATCH", 10)
+    log = log_over(sqlite_database, tmp_path, limit=100)
+    for number in range(45):
+        log.put_row(row(number))
+    assert not log.step()
+    assert (log.spooled(), log.depth) == (0, 0)
+    assert sorted(logged(sqlite_database)) == sorted(f"id-{number}" for number in range(45))
+
+
+def test_a_disk_that_is_full_leaves_whole_lines_only(tmp_path: Path) -> None:
+    """A limit on the size of files stands for the disk: the same error at the same place."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    spool = Spool(tmp_path, 10**6)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1_000, before[1]))
+        taken = [line for line in (b"%03d" % n + b"x" * 96 for n in range(25)) if spool.append([line] * 3)]
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, ignored)
+    assert 0 < len(taken) < 25 or len(list(tmp_path.iterdir())) > 1
+    assert drain(spool) == [line for line in taken for _ in range(3)]
+
+
+def test_a_file_that_a_living_worker_holds_is_left_to_it(tmp_path: Path) -> None:
+    living, heir = Spool(tmp_path, LIMIT), Spool(tmp_path, LIMIT)
+    living.append([b"mine"])
+    with heir.oldest() as file:
+        assert file is None
+    living.seal()
+    with heir.oldest() as file:
+        assert file is not None
+        assert file.lines == (b"mine",)
+        with living.oldest() as other:
+            assert other is None
+
+
+def test_what_is_no_prediction_is_counted_and_does_not_stop_the_others(sqlite_database: Engine, tmp_path: Path) -> None:
+    log = log_over(sqlite_database, tmp_path)
+    log._put_aside(batch_of(row(0)))
+    log._spool._file.write(b'{"half": 1}\nnot json\n[1]\n')  # type: ignore[union-attr]
+    log._put_aside(batch_of(row(1)))
+    while log.step():
+        pass
+    assert logged(sqlite_database) == ["id-0", "id-1"]
+    assert log._metrics.registry.get_sample_value("dbsbm_prediction_log_dropped_total") == 3
+
+
+def test_a_row_that_the_database_never_takes_does_not_block_the_spool(mariadb_database: Engine, tmp_path: Path) -> None:
+    log = log_over(mariadb_database, tmp_path)
+    log._put_aside(batch_of(row(0), {**row(1), "league": "x" * 500}, row(2)))
+    while log.step():
+        pass
+    assert logged(mariadb_database) == ["id-0", "id-2"]
+    assert log.spooled() == 0
+
+
+def test_a_file_taken_between_its_making_and_its_lock_is_not_written_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    honest = fcntl.flock
+    taken: list[Path] = []
+
+    def lost_race(file: object, how: int) -> None:
+        if not taken:
+            taken.extend(tmp_path.iterdir())
+            taken[0].unlink()
+        honest(file, how)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(fcntl, "flock", lost_race)
+    spool = Spool(tmp_path, LIMIT)
+    assert spool.append([b"kept"])
+    assert drain(spool) == [b"kept"]

@@ -1,0 +1,376 @@
+"""The nginx configuration of deploy/ with the real nginx and two real instances: one dies or hangs, nobody notices."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from core.signing import KEY_FILE
+from serving.api.guarded_route import DEMANDED
+from tests.services import free_port
+from tests.serving.conftest import World, filled_world
+from tests.serving.guarded import make_key
+
+CONFIGURATION = Path(__file__).parents[3] / "deploy" / "nginx.conf"
+GAME = "/v1/predictions/soccer/EPL/EPL-102"
+SLASHED = "/v1/predictions/soccer/EPL/EPL%2F104"
+BATCH = "/v1/predictions/batch"
+GAMES = {"games": [{"sport": "soccer", "league": "EPL", "game_id": "EPL-102"}]}
+NO_CHAMPION = "/v1/matchups/american_football/NFL?home=Bears&away=Packers"
+"""A question that a healthy service answers with 503, because nobody trained a model for that league."""
+
+PROBLEM = "application/problem+json"
+BOT_SECONDS = 2.5
+"""What the bot waits for an answer."""
+
+NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
+
+Process = subprocess.Popen[bytes]
+
+pytestmark = pytest.mark.skipif(NGINX is None, reason="nginx is not installed; `make test` installs it")
+
+
+@pytest.fixture(scope="module")
+def behind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    with filled_world(tmp_path_factory.mktemp("nginx")) as world:
+        yield world
+
+
+def start_instance(
+    world: World, port: int, folder: Path, *, readiness: int = 200, overrides: Mapping[str, str] | None = None
+) -> Process:
+    """A whole service in a process of its own, once it says that it is ready, or that it is not."""
+    environment = {
+        **os.environ,
+        "DATABASE_URL": world.engine.url.render_as_string(hide_password=False),
+        "BUNDLE_DIR": str(world.store),
+        "TRUSTED_PROXIES": "127.0.0.1",
+        "ALLOWED_HOSTS": "localhost,127.0.0.1",
+        "DBSBM_ENV": "development",
+        **(overrides or {}),
+    }
+    command = [sys.executable, "-m", "flows.cli", "serve", "--port", str(port), "--as-of", "2024-05-01T12:00"]
+    with (folder / f"{port}.log").open("ab") as log:
+        process = subprocess.Popen(command, cwd=Path(__file__).parents[3], env=environment, stdout=log, stderr=log)
+    wait_for(lambda: httpx.get(f"http://127.0.0.1:{port}/readyz").status_code == readiness, process)
+    return process
+
+
+def without_database(folder: Path) -> dict[str, str]:
+    """What makes an instance start with nothing: no database, and nothing kept of an earlier run."""
+    address = f"mysql+pymysql://root@127.0.0.1:{free_port()}/ours"
+    return {"DATABASE_URL": address, "SERVING_DIR": str(folder / "nothing")}
+
+
+def wait_for(check: Callable[[], bool], process: Process, seconds: float = 90) -> None:
+    until = time.monotonic() + seconds
+    while True:
+        try:
+            if check():
+                return
+        except httpx.TransportError:
+            pass
+        assert process.poll() is None, "ended before it was ready"
+        assert time.monotonic() < until, "was not ready in time"
+        time.sleep(0.1)
+
+
+@contextmanager
+def stopped_in_the_end(process: Process) -> Iterator[Process]:
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGCONT)
+            process.terminate()
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+@contextmanager
+def nginx(folder: Path, ports: tuple[int, int], *, rate: int = 100_000, healthz: int = 200) -> Iterator[str]:
+    """The real program with the configuration as it stands in deploy/, but for its ports and the ``rate`` per address.
+
+    The guard as it stands would count this test's one address. ``healthz`` is what the instances answer once nginx runs.
+    """
+    port = free_port()
+    text = CONFIGURATION.read_text(encoding="utf-8")
+    for name, ours in {"127.0.0.1:8001": ports[0], "127.0.0.1:8002": ports[1]}.items():
+        assert text.count(f"server {name} ") == 2
+        text = text.replace(f"server {name} ", f"server 127.0.0.1:{ours} ")
+    text, changed = re.subn(r"listen 8080;", f"listen 127.0.0.1:{port};", text)
+    assert changed == 1
+    assert text.count("rate=200r/s") == 1
+    text = text.replace("rate=200r/s", f"rate={rate}r/s")
+    places = "".join(
+        f"{kind}_temp_path {folder}/{kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    )
+    whole = f"daemon off; pid {folder}/pid; events {{}} http {{ access_log off; error_log {folder}/errors; {places} {text} }}"
+    (folder / "nginx.conf").write_text(whole)
+    command = [str(NGINX), "-e", f"{folder}/errors", "-p", str(folder), "-c", f"{folder}/nginx.conf"]
+    subprocess.run([*command, "-t"], check=True, capture_output=True)
+    with stopped_in_the_end(subprocess.Popen(command)) as process:
+        url = f"http://127.0.0.1:{port}"
+        wait_for(lambda: httpx.get(f"{url}/healthz").status_code == healthz, process)
+        yield url
+
+
+class Asking:
+    """Clients that ask on and on, and write down every answer that is not a good one."""
+
+    def __init__(self, url: str, clients: int = 4, headers: Mapping[str, str] | None = None) -> None:
+        self._stop = threading.Event()
+        self._url = url
+        self._headers = headers
+        self.asked = 0
+        self.failures: list[str] = []
+        self._threads = [threading.Thread(target=self._ask) for _ in range(clients)]
+
+    def __enter__(self) -> "Asking":
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _ask(self) -> None:
+        with httpx.Client(base_url=self._url, timeout=10, headers=self._headers) as client:
+            while not self._stop.is_set():
+                try:
+                    answer = client.get(GAME)
+                    if answer.status_code != 200:
+                        self.failures.append(f"{answer.status_code} {answer.text[:200]}")
+                except httpx.HTTPError as error:
+                    self.failures.append(repr(error))
+                self.asked += 1
+
+    def wait_for_more(self, answers: int) -> None:
+        until = self.asked + answers
+        while self.asked < until:
+            time.sleep(0.01)
+
+
+class Timed:
+    """One caller that asks one question after the other, as a bot does: statuses, kinds and seconds of the answers."""
+
+    def __init__(self, client: httpx.Client) -> None:
+        self._client = client
+        self.seconds: list[float] = []
+        self.answers: list[httpx.Response] = []
+
+    def get(self, path: str = GAME) -> httpx.Response:
+        return self._noted(lambda: self._client.get(path))
+
+    def post(self, path: str = BATCH) -> httpx.Response:
+        return self._noted(lambda: self._client.post(path, json=GAMES))
+
+    def _noted(self, ask: Callable[[], httpx.Response]) -> httpx.Response:
+        began = time.monotonic()
+        self.answers.append(ask())
+        self.seconds.append(time.monotonic() - began)
+        return self.answers[-1]
+
+    def seen(self) -> set[tuple[int, str]]:
+        return {(answer.status_code, answer.headers["content-type"]) for answer in self.answers}
+
+    def slow(self) -> int:
+        return sum(seconds > 0.5 for seconds in self.seconds)
+
+
+def asked_of(port: int) -> int:
+    """How many questions the instance was asked below /v1, by its own count."""
+    lines = httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=10).text.splitlines()
+    counts = [line for line in lines if line.startswith("dbsbm_requests_total{") and 'route="/v1/' in line]
+    return round(sum(float(line.rpartition(" ")[2]) for line in counts))
+
+
+def test_two_instances_behind_nginx_die_and_are_replaced_and_no_reader_notices(behind: World, tmp_path: Path) -> None:
+    ports = free_port(), free_port()
+    with ExitStack() as stack:
+        first, second = (stack.enter_context(stopped_in_the_end(start_instance(behind, p, tmp_path))) for p in ports)
+        url = stack.enter_context(nginx(tmp_path, ports))
+        with Asking(url) as asking:
+            asking.wait_for_more(100)
+            first.kill()
+            asking.wait_for_more(300)
+            first = stack.enter_context(stopped_in_the_end(start_instance(behind, ports[0], tmp_path)))
+            # A rolling restart: one after the other is told to end, and replaced.
+            second.send_signal(signal.SIGTERM)
+            assert second.wait(20) in (0, -signal.SIGTERM)
+            asking.wait_for_more(200)
+            stack.enter_context(stopped_in_the_end(start_instance(behind, ports[1], tmp_path)))
+            asking.wait_for_more(200)
+        assert asking.failures == []
+        assert asking.asked > 800
+        assert httpx.get(f"{url}/metrics").status_code == 404
+        assert httpx.post(f"{url}/v1/predictions/batch", content=b" " * 1_100_000).status_code == 413
+        assert httpx.get(url, headers={"X": "a" * 65_536}).status_code in (400, 431)
+        answer = httpx.get(f"{url}{GAME}", headers={"X-Request-ID": "mine"})
+        assert len(answer.headers["x-request-id"]) == 32
+        assert "nginx/" not in answer.headers.get("server", "")
+
+
+def test_honest_503s_take_no_instance_out_and_one_that_is_not_ready_costs_no_reader_anything(
+    behind: World, tmp_path: Path
+) -> None:
+    ports = free_port(), free_port()
+    with ExitStack() as stack:
+        stack.enter_context(stopped_in_the_end(start_instance(behind, ports[0], tmp_path)))
+        unready = start_instance(behind, ports[1], tmp_path, readiness=503, overrides=without_database(tmp_path))
+        stack.enter_context(stopped_in_the_end(unready))
+        url = stack.enter_context(nginx(tmp_path, ports))
+        with Asking(url) as asking:
+            refused = [httpx.get(f"{url}{NO_CHAMPION}") for _ in range(60)]
+            asking.wait_for_more(100)
+        assert asking.failures == []
+        assert {(answer.status_code, answer.headers["content-type"]) for answer in refused} == {(503, PROBLEM)}
+        assert {answer.json()["code"] for answer in refused} == {"SERVICE_ERROR"}
+        assert asked_of(ports[1]) > 60  # so it was never taken out
+
+
+def test_an_instance_that_hangs_costs_two_questions_a_second_and_comes_back_by_itself(
+    behind: World, tmp_path: Path
+) -> None:
+    """Sequential questions, as a bot asks them, POSTs among them; eight seconds are less than an instance is out."""
+    ports = free_port(), free_port()
+    with ExitStack() as stack:
+        first, _ = (stack.enter_context(stopped_in_the_end(start_instance(behind, p, tmp_path))) for p in ports)
+        url = stack.enter_context(nginx(tmp_path, ports))
+        client = stack.enter_context(httpx.Client(base_url=url, timeout=30))
+        calm, hanging, back = Timed(client), Timed(client), Timed(client)
+        for _ in range(50):
+            calm.get(), calm.post()
+        assert calm.seen() == {(200, "application/json")}
+        assert all(asked_of(port) > 20 for port in ports)
+        before = asked_of(ports[0])
+
+        first.send_signal(signal.SIGSTOP)
+        until = time.monotonic() + 8
+        while time.monotonic() < until:
+            hanging.get(), hanging.post(), hanging.get(SLASHED)
+        assert hanging.seen() == {(200, "application/json")}
+        assert len(hanging.seconds) > 100
+        # Two, and what a busy machine adds; every third one would be, were it not taken out.
+        assert 2 <= hanging.slow() <= 6
+        assert max(hanging.seconds) < BOT_SECONDS
+
+        first.send_signal(signal.SIGCONT)
+        wait_for(lambda: back.get().status_code != 200 or asked_of(ports[0]) > before + 20, first)
+        assert back.seen() == {(200, "application/json")}
+
+
+def test_while_both_instances_hang_callers_learn_within_their_patience_that_they_may_ask_again(
+    behind: World, tmp_path: Path
+) -> None:
+    ports = free_port(), free_port()
+    with ExitStack() as stack:
+        both = [stack.enter_context(stopped_in_the_end(start_instance(behind, p, tmp_path))) for p in ports]
+        url = stack.enter_context(nginx(tmp_path, ports))
+        client = stack.enter_context(httpx.Client(base_url=url, timeout=30))
+        caller, after = Timed(client), Timed(client)
+        for process in both:
+            process.send_signal(signal.SIGSTOP)
+        for _ in range(3):
+            caller.get(), caller.post()
+        assert caller.seen() == {(503, PROBLEM)}
+        assert {answer.headers["retry-after"] for answer in caller.answers} == {"5"}
+        assert max(caller.seconds) < BOT_SECONDS
+        for process in both:
+            process.send_signal(signal.SIGCONT)
+        # They know how late they are, and refuse batches until they have caught up.
+        wait_for(lambda: caller.post().status_code == 200, both[0])
+        for _ in range(20):
+            after.get(), after.post()
+        assert after.seen() == {(200, "application/json")}
+
+
+def test_two_instances_that_demand_keys_answer_the_bot_also_while_one_has_not_read_them(
+    behind: World, tmp_path: Path
+) -> None:
+    ports = free_port(), free_port()
+    key = {"X-API-Key": make_key(behind.engine, "predict")}
+    production = {
+        "DBSBM_ENV": "production",
+        "SIGNING_KEY": (behind.store.parent / KEY_FILE).read_text(),  # development has signed its bundles
+        "KEY_RATE_LIMIT": "10000000",
+    }
+    with ExitStack() as stack:
+        first, second = (
+            stack.enter_context(stopped_in_the_end(start_instance(behind, p, tmp_path, overrides=production)))
+            for p in ports
+        )
+        url = stack.enter_context(nginx(tmp_path, ports))
+        strangers = [httpx.get(f"{url}{GAME}") for _ in range(6)]
+        strangers += [httpx.get(f"{url}{GAME}", headers={"X-API-Key": f"{n:012x}.guess"}) for n in range(6)]
+        assert {(answer.status_code, answer.headers["content-type"]) for answer in strangers} == {(401, PROBLEM)}
+        with Asking(url, headers=key) as asking:
+            asking.wait_for_more(200)
+            assert all(asked_of(port) > 50 for port in ports)
+            second.terminate()
+            second.wait(20)
+            asking.wait_for_more(100)
+            keyless = production | without_database(tmp_path)
+            second = start_instance(behind, ports[1], tmp_path, readiness=503, overrides=keyless)
+            stack.enter_context(stopped_in_the_end(second))
+            assert httpx.get(f"http://127.0.0.1:{ports[1]}{GAME}", headers=key).status_code == 503
+            wait_for(lambda: bool(asking.failures) or asked_of(ports[1]) > 50, second)
+        assert asking.failures == []
+        own = Timed(stack.enter_context(httpx.Client(base_url=url, headers=key)))
+        for _ in range(20):
+            own.get(), own.post()
+        assert own.seen() == {(200, "application/json")}
+        assert first.poll() is None
+
+
+def test_what_nginx_itself_refuses_is_a_problem_of_ours_with_the_time_to_wait(tmp_path: Path) -> None:
+    """Nobody listens behind it, so that every word is nginx's own."""
+    with nginx(tmp_path, (free_port(), free_port()), rate=1, healthz=503) as url, httpx.Client(base_url=url) as client:
+        large = b" " * 1_100_000
+        admin = "/v1/admin/models/EPL-results/reload"
+        answers = [
+            *(client.get(path) for path in (GAME, "/docs.css", "/v2/models/EPL-results", "/v1/games?q=a%2Fb")),
+            *(client.post(path, json=GAMES) for path in (BATCH, "/v1/parlays", "/invocations", admin)),
+            *(client.post(path, content=large) for path in (BATCH, "/v2/models/EPL-results/infer", admin)),
+            client.get("/metrics"),
+        ]
+        assert [answer.status_code for answer in answers] == [503] * 8 + [413] * 3 + [404]
+        too_often = [answer for answer in (client.get(GAME) for _ in range(500)) if answer.status_code != 503]
+        assert {answer.status_code for answer in too_often} == {429}
+        for answer in (*answers, too_often[0], too_often[-1]):
+            said = answer.json()
+            assert answer.headers["content-type"] == PROBLEM
+            assert said["status"] == answer.status_code
+            assert said.keys() >= {"type", "title", "code", "detail", "request_id"}
+            assert said["type"] == f"urn:dbsbm:problem:{said['code']}"
+            assert (said.get("error") == said["detail"]) is answer.request.url.path.startswith("/v2/")
+            assert ("retry-after" in answer.headers) is (answer.status_code in (429, 503))
+        codes = {answer.status_code: answer.json()["code"] for answer in (*answers, too_often[0])}
+        assert codes == {
+            503: "SERVICE_ERROR",
+            413: "VALIDATION_ERROR",
+            404: "NOT_FOUND_ERROR",
+            429: "RATE_LIMIT_ERROR",
+        }
+
+
+def test_every_route_that_changes_something_lies_where_nginx_asks_only_once() -> None:
+    changing = {path for path, scope in DEMANDED.items() if scope in ("train", "admin")}
+    assert changing
+    assert all(path.startswith("/v1/admin/") for path in changing)
+    assert "location /v1/admin/ {" in CONFIGURATION.read_text(encoding="utf-8")

@@ -1,0 +1,42 @@
+"""The age of the newest fact of every source stands in the metrics, and a scrape asks the database nothing."""
+
+from datetime import timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Engine
+
+from core.betting.leagues import BUILT_IN, Leagues
+from feature_store.archive import store as archive
+from feature_store.archive.facts import Batch, Game
+from serving.games.source_age import DataAge
+from tests.conftest import NOW
+from tests.serving.conftest import World
+from tests.serving.service import MovingClock, settings_for, started
+
+NAME = "dbsbm_data_newest_fact_age_seconds"
+HOUR = timedelta(hours=1)
+EPL = Leagues(BUILT_IN).get("EPL")
+GAME = Game("g1", NOW, 2023, NOW + HOUR, False, "Arsenal", "Chelsea", False, False, "scheduled")
+
+
+def test_the_metric_grows_with_the_clock_alone(world: World) -> None:
+    archive.record(world.engine, EPL, Batch([GAME]), source="bot", recorded_at=NOW - HOUR)
+    clock = MovingClock()
+    with started(settings_for(world.engine, world.store), clock) as running:
+        assert running.metric(NAME, league="EPL", source="bot") == 3600
+        clock.moment += HOUR
+        assert running.metric(NAME, league="EPL", source="bot") == 7200
+
+
+def test_asking_for_ages_asks_the_database_nothing(sqlite_database: Engine) -> None:
+    archive.record(sqlite_database, EPL, Batch([GAME]), source="bot", recorded_at=NOW - HOUR)
+    statements: list[str] = []
+    sa.event.listen(sqlite_database, "before_cursor_execute", lambda *told: statements.append(told[2]))
+    age = DataAge()
+    assert list(age.ages(NOW)) == []
+    age.follow(sqlite_database)
+    asked = len(statements)
+    assert asked > 0
+    age.follow(sqlite_database)
+    assert [seconds for _, seconds in age.ages(NOW)] == [3600]
+    assert len(statements) == asked

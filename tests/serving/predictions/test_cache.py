@@ -1,0 +1,320 @@
+"""The cache's two levels and its single flight, with Redis there, gone, silent and poisoned."""
+
+import asyncio
+import signal
+import time
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import pytest
+import redis
+from pydantic import SecretStr
+
+from core.signing import Signer
+from serving.backends.circuit_breaker import Breaker
+from serving.predictions.cache import LocalCache, PredictionCache
+from serving.predictions.redis_cache import PATIENCE, SharedCache, sealed
+from serving.telemetry.metrics import Metrics
+from tests.services import RedisServer, free_port, redis_server
+
+OURS, FOREIGN = Signer(b"our secret, long enough", "cache"), Signer(b"another's secret of that length", "cache")
+
+Work = Callable[[PredictionCache, Metrics], Coroutine[Any, Any, None]]
+
+
+def with_cache(url: str | None, work: Work, patience: float = 5.0) -> None:
+    """Run the work with a cache of its own; on a busy machine a Redis that is there may take its time."""
+
+    async def run() -> None:
+        metrics = Metrics()
+        cache = PredictionCache(None if url is None else SharedCache(SecretStr(url), OURS, metrics, patience))
+        try:
+            await work(cache, metrics)
+        finally:
+            await cache.close()
+
+    asyncio.run(run())
+
+
+def body(text: str) -> Callable[[], bytes]:
+    return lambda: text.encode()
+
+
+class Hands:
+    """A clock turned by hand."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class TestBreaker:
+    def test_opens_after_failures_in_a_row_only(self) -> None:
+        breaker = Breaker(failures=3, timer=Hands())
+        for outcome in ("failed", "failed", "succeeded", "failed", "failed"):
+            getattr(breaker, outcome)()
+        assert breaker.state == "closed"
+        assert breaker.failed()
+        assert breaker.state == "open"
+        assert not breaker.admits()
+
+    def test_lets_one_probe_through_and_closes_on_its_success(self) -> None:
+        hands = Hands()
+        breaker = Breaker(failures=1, rest=1.0, timer=hands)
+        breaker.failed()
+        hands.now = 1.0
+        assert [breaker.admits() for _ in range(3)] == [True, False, False]
+        assert breaker.state == "half_open"
+        assert breaker.succeeded()
+        assert breaker.admits()
+
+    def test_failed_probe_keeps_it_open_and_a_lost_one_is_given_up(self) -> None:
+        hands = Hands()
+        breaker = Breaker(failures=1, rest=1.0, timer=hands)
+        breaker.failed()
+        hands.now = 1.0
+        assert breaker.admits()
+        breaker.failed()
+        assert not breaker.admits()
+        hands.now = 2.0
+        assert breaker.admits()
+        hands.now = 3.0
+        assert breaker.admits()
+
+
+def test_local_entries_end_spread_over_time() -> None:
+    hands = Hands()
+    cache = LocalCache(timer=hands)
+    for number in range(200):
+        cache.put(str(number), b"x")
+    left = []
+    for hands.now in (800.0, 900.0, 1000.0):
+        left.append(sum(cache.get(str(number)) is not None for number in range(200)))
+    assert left[0] == 200
+    assert 0 < left[1] < 200
+    assert left[2] == 0
+
+
+def test_local_entries_are_made_again_before_they_end() -> None:
+    hands = Hands()
+    cache = LocalCache(timer=hands)
+    for number in range(200):
+        cache.put(str(number), b"x")
+    for hands.now in range(0, 1000, 60):
+        missing = [str(number) for number in range(200) if cache.get(str(number)) is None]
+        assert missing == []
+        for number in range(200):
+            if cache.wants(str(number)):
+                cache.put(str(number), b"x")
+
+
+def test_local_entries_are_bounded_in_number_and_in_bytes() -> None:
+    few = LocalCache(bodies=10)
+    for number in range(100):
+        few.put(str(number), b"x")
+    assert [number for number in range(100) if few.get(str(number))] == list(range(90, 100))
+    small = LocalCache(size=100_000)
+    for number in range(100):
+        small.put(str(number), b"x" * 9_400)
+    assert sum(small.get(str(number)) is not None for number in range(100)) == 10
+    small.put("huge", b"x" * 200_000)
+    assert small.get("huge") is None
+    assert small.get("99") is not None
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_one_key_is_computed_once_however_many_ask(
+    redis_process: RedisServer, shared_redis: object, *, shared: bool
+) -> None:
+    calls = []
+
+    def compute() -> bytes:
+        calls.append(1)
+        return b"answer"
+
+    async def work(cache: PredictionCache, _: Metrics) -> None:
+        found = await asyncio.gather(*(cache.get("dbsbm:key", compute) for _ in range(50)))
+        assert {answer.body for answer in found if answer} == {b"answer"}
+
+    with_cache(redis_process.url if shared else None, work)
+    assert len(calls) == 1
+
+
+def test_cancelled_callers_disturb_nobody(redis_process: RedisServer, shared_redis: object) -> None:
+    async def work(cache: PredictionCache, _: Metrics) -> None:
+        first = asyncio.create_task(cache.get("dbsbm:key", body("answer")))
+        second = asyncio.create_task(cache.get("dbsbm:key", body("answer")))
+        await asyncio.sleep(0)
+        first.cancel()
+        assert await second == (b"answer", "computed", False)
+        assert await cache.get("dbsbm:key", body("other")) == (b"answer", "local", False)
+
+    with_cache(redis_process.url, work)
+
+
+def test_nobody_gets_anothers_answer_though_many_go_away(
+    redis_process: RedisServer, shared_redis: "redis.Redis[bytes]"
+) -> None:
+    keys = [f"dbsbm:{number}" for number in range(500)]
+    for key in keys:
+        shared_redis.set(key, sealed(OURS, key, key.encode()))
+
+    async def work(cache: PredictionCache, _: Metrics) -> None:
+        assert cache.shared is not None
+        asked = [(key, asyncio.create_task(cache.shared.read(key))) for key in keys * 4]
+        for number, (_, task) in enumerate(asked):
+            if number % 3 == 0:
+                task.cancel()
+            if number % 100 == 0:
+                await asyncio.sleep(0)
+                task.cancel()
+        answers = await asyncio.gather(*(task for _, task in asked), return_exceptions=True)
+        stayed = [(key, answer) for (key, _), answer in zip(asked, answers, strict=True) if isinstance(answer, bytes)]
+        assert len(stayed) > 1000
+        assert all(answer == key.encode() for key, answer in stayed)
+
+    with_cache(redis_process.url, work)
+
+
+def test_who_has_patience_waits_and_who_has_not_is_told() -> None:
+    async def work(cache: PredictionCache, _: Metrics) -> None:
+        assert await cache.get("key", body("x"), patience=0.01) is None
+        assert await cache.get("key", body("x")) == (b"x", "computed", False)
+
+    with redis_server() as server:
+        server.process.send_signal(signal.SIGSTOP)
+        try:
+            with_cache(server.url, work, 0.3)
+        finally:
+            server.process.send_signal(signal.SIGCONT)
+
+
+def test_error_of_the_computation_reaches_every_caller_and_is_not_kept() -> None:
+    def broken() -> bytes:
+        raise ValueError("no")
+
+    async def work(cache: PredictionCache, _: Metrics) -> None:
+        answers = await asyncio.gather(*(cache.get("key", broken) for _ in range(3)), return_exceptions=True)
+        assert [type(answer) for answer in answers] == [ValueError] * 3
+        assert await cache.get("key", body("good")) == (b"good", "computed", False)
+
+    with_cache(None, work)
+
+
+def test_second_process_finds_what_the_first_made_whole(redis_process: RedisServer, shared_redis: object) -> None:
+    async def make(cache: PredictionCache, _: Metrics) -> None:
+        assert await cache.get("dbsbm:k", body("draft")) == (b"draft", "computed", False)
+        assert await cache.get("dbsbm:k", body("never")) == (b"draft", "local", False)
+        assert cache.local.drafted
+        assert cache.local.wants("dbsbm:k")
+        await asyncio.to_thread(cache.keep, "dbsbm:k", b"whole", whole=True)
+        assert await cache.get("dbsbm:k", body("never")) == (b"whole", "local", True)
+        cache.drafted("dbsbm:k", b"draft again")
+        assert await cache.get("dbsbm:k", body("never")) == (b"whole", "local", True)
+        assert not cache.local.wants("dbsbm:k")
+        assert cache.shared is not None
+        assert await cache.shared.read("dbsbm:k") == b"whole"
+
+    async def find(cache: PredictionCache, _: Metrics) -> None:
+        assert await cache.get("dbsbm:k", body("never")) == (b"whole", "redis", True)
+        assert await cache.get("dbsbm:k", body("never")) == (b"whole", "local", True)
+
+    with_cache(redis_process.url, make)
+    with_cache(redis_process.url, find)
+
+
+@pytest.mark.parametrize(
+    "poison",
+    [
+        b"",
+        b"garbage",
+        b"\x80\x04\x95pickle",
+        b"\n" * 70,
+        sealed(OURS, "dbsbm:other", b"another's answer"),
+        sealed(FOREIGN, "dbsbm:k", b"an answer"),
+        sealed(Signer(b"our secret, long enough", "bundle"), "dbsbm:k", b"an answer"),
+        sealed(OURS, "dbsbm:k", b"an answer")[:-1],
+        sealed(OURS, "dbsbm:k", b"an answer") + b"x",
+        sealed(OURS, "dbsbm:k", b"an answer").replace(b"an", b"no"),
+        sealed(OURS, "dbsbm:k", b"an answer").replace(b"\n", b" "),
+        b"x" * 5_000_000,
+    ],
+)
+def test_a_poisoned_value_is_counted_and_never_served(
+    redis_process: RedisServer, shared_redis: "redis.Redis[bytes]", poison: bytes
+) -> None:
+    shared_redis.set("dbsbm:k", poison)
+
+    async def work(cache: PredictionCache, metrics: Metrics) -> None:
+        assert await cache.get("dbsbm:k", body("good")) == (b"good", "computed", False)
+        assert metrics.registry.get_sample_value("dbsbm_cache_poisoned_total") == bool(poison)
+        assert cache.shared is not None
+        cache.keep("dbsbm:k", b"good", whole=True)
+        await asyncio.sleep(0)
+        assert await cache.shared.read("dbsbm:k") == b"good"
+        assert cache.shared is not None
+        assert cache.shared.breaker.state == "closed"
+
+    with_cache(redis_process.url, work)
+
+
+def test_a_value_of_another_type_is_poison_too(redis_process: RedisServer, shared_redis: "redis.Redis[bytes]") -> None:
+    shared_redis.lpush("dbsbm:k", "x")
+
+    async def work(cache: PredictionCache, metrics: Metrics) -> None:
+        assert await cache.get("dbsbm:k", body("good")) == (b"good", "computed", False)
+        assert metrics.registry.get_sample_value("dbsbm_cache_poisoned_total") == 1
+
+    with_cache(redis_process.url, work)
+
+
+def test_redis_killed_in_the_middle_fails_nobody_and_is_joined_again() -> None:
+    port = free_port()
+
+    async def work(cache: PredictionCache, _: Metrics) -> None:
+        assert cache.shared is not None
+        with redis_server(port) as server:
+            assert await cache.get("before", body("x")) == (b"x", "computed", False)
+            server.process.kill()
+            server.process.wait()
+            began = time.monotonic()
+            answers = await asyncio.gather(*(cache.get(f"away-{number}", body("x")) for number in range(500)))
+            assert {answer.body for answer in answers if answer} == {b"x"}
+            assert cache.shared.breaker.state == "open"
+            assert time.monotonic() - began < 10
+        with redis_server(port):
+            for _ in range(20):
+                await asyncio.sleep(0.5)
+                await cache.shared.read("probe")
+                if cache.shared.breaker.state == "closed":
+                    break
+            assert cache.shared.breaker.state == "closed"
+            assert await cache.get("after", body("y")) == (b"y", "computed", False)
+            cache.keep("after", b"y", whole=True)
+            await asyncio.sleep(0)
+            assert await cache.shared.read("after") == b"y"
+
+    with_cache(f"redis://127.0.0.1:{port}/0", work, PATIENCE)
+
+
+def test_silent_redis_is_given_up_in_a_fraction_of_its_librarys_own_patience() -> None:
+    async def work(cache: PredictionCache, _: Metrics) -> None:
+        assert cache.shared is not None
+        waits = []
+        for number in range(10):
+            began = time.monotonic()
+            found = await cache.get(f"key-{number}", body("x"))
+            assert found is not None
+            assert found.body == b"x"
+            waits.append(time.monotonic() - began)
+        assert max(waits) < 2
+        assert cache.shared.breaker.state == "open"
+
+    with redis_server() as server:
+        server.process.send_signal(signal.SIGSTOP)
+        try:
+            with_cache(server.url, work, PATIENCE)
+        finally:
+            server.process.send_signal(signal.SIGCONT)

@@ -1,0 +1,103 @@
+"""Planted models through the whole path: trained, registered and judged by ``promote`` on a league with a true order.
+
+The worse one learns from rows that were shuffled among the games, so it knows how often sides win and nothing of which
+side plays; as a refresh it has the champion's recipe and features, and later data.
+"""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from sqlalchemy.engine import Engine, make_url
+
+from core.betting.leagues import BUILT_IN, Leagues
+from core.database import open_database
+from core.registry import deployment
+from core.registry.bundles.store import Shelf
+from core.signing import Signer
+from feature_store.archive import store as archive
+from feature_store.archive.facts import Batch, Game, Result
+from migrations import schema
+from training.datasets.assembly import Dataset, load_dataset
+from training.fitting.recipe import RECIPES
+from training.promotion.promote import promote
+from training.runs.train import train
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow, loading the input example, warns of its own use of pandas
+LEAGUES = Leagues(BUILT_IN)
+NFL = LEAGUES.get("NFL")
+TEAMS, SEASONS, ROUNDS = 12, 6, 15
+BEST = 7.0
+"""Points by which the strongest side is better than the mean, and the weakest worse."""
+KNOWN_BY = datetime(2023, 11, 20, tzinfo=UTC)
+LATER = KNOWN_BY + timedelta(days=30)
+QUICK = replace(RECIPES["results"], rounds=5)
+
+
+def ordered_league(seed: int) -> Batch:
+    """Six seasons of twelve sides, each a steady distance better than the next."""
+    random = np.random.default_rng(seed)
+    strengths = np.linspace(BEST, -BEST, TEAMS)
+    batch = Batch()
+    for season in range(2024 - SEASONS, 2024):
+        for round_ in range(ROUNDS):
+            start = datetime(season, 9, 1, 18, tzinfo=UTC) + timedelta(days=7 * round_)
+            order = random.permutation(TEAMS).tolist()
+            for home, away in zip(order[::2], order[1::2], strict=True):
+                key = f"{season}-{round_}-{home}"
+                margin = round(strengths[home] - strengths[away] + random.normal(2, 12)) or 1
+                teams = f"T{home}", f"T{away}"
+                known = start - timedelta(days=14)
+                batch.games.append(Game(key, known, season, start, False, *teams, False, False, "final"))
+                ended = start + timedelta(hours=4)
+                batch.results.append(Result(key, ended, ended, 24 + max(margin, 0), 24 + max(-margin, 0)))
+    return batch
+
+
+class House:
+    def __init__(self, folder: Path, seed: int) -> None:
+        self.engine: Engine = open_database(make_url(f"sqlite:///{folder}/ours.db"))
+        schema.upgrade(self.engine)
+        self.shelf = Shelf(folder / "bundles", f"sqlite:///{folder}/mlflow/mlflow.db", Signer(b"tests", "bundle"))
+        archive.record(self.engine, NFL, ordered_league(seed), source="test", recorded_at=KNOWN_BY)
+
+    def train(self, known_by: datetime, rounds: int = QUICK.rounds) -> int:
+        return train(
+            self.engine, NFL, replace(QUICK, rounds=rounds), bundles=self.shelf.bundles, signer=self.shelf.signer,
+            tracking_uri=self.shelf.tracking_uri, known_by=known_by, now=LATER,
+        ).version  # fmt: skip
+
+    def promote(self) -> tuple[list[str], deployment.Deployment]:
+        verdict, record, _ = promote(self.engine, LEAGUES, self.shelf, "NFL-results", None, LATER)
+        return [check.name for check in verdict.checks if not check.passed], record
+
+
+def shuffled(*given: Any) -> Dataset:
+    dataset = load_dataset(*given)
+    return replace(dataset, values=np.random.default_rng(5).permutation(dataset.values, axis=0))
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_worse_refresh_and_a_worse_rival_are_refused_and_a_better_rival_takes_over(
+    seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house = House(tmp_path, seed)
+    good = house.train(KNOWN_BY)
+    assert house.promote()[1].champion == good
+    with monkeypatch.context() as planted:
+        planted.setattr("training.runs.train.load_dataset", shuffled)
+        house.train(LATER)
+        failed, record = house.promote()
+        assert f"not worse than version {good}" in failed
+        assert record.champion == good
+        worse = house.train(LATER, rounds=6)
+    failed, record = house.promote()
+    assert f"not worse than version {good}" in failed
+    assert record.champion == good
+    deployment.install_champion(house.engine, record, worse, LATER)
+    better = house.train(LATER, rounds=7)
+    failed, record = house.promote()
+    assert (failed, record.champion) == ([], better)

@@ -1,0 +1,303 @@
+"""What cannot be learned from is refused by name; what can be borne is borne and said."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from mlflow import MlflowClient
+from mlflow.entities import Run
+from sqlalchemy.engine import Engine
+
+from core.betting.leagues import BUILT_IN, League, Leagues
+from core.errors import ServiceError
+from core.registry import deployment
+from core.registry.deployment import Version
+from core.signing import Signer
+from feature_store.archive import store as archive
+from feature_store.archive.facts import Batch, Quote, Rejected
+from feature_store.archive.quote_checks import checked as believed
+from feature_store.archive.store import load as load_facts
+from feature_store.features.sets import EVERYTHING
+from feature_store.quality.checks import examine_facts
+from feature_store.sources.csv.reader import read_csv
+from tests.conftest import NOW
+from tests.generated import invented_facts
+from tests.training.refused import GAMES_OF_300, REFUSED, of_seasons, rescored
+from training.datasets.assembly import FEWEST_GAMES, Dataset, checked, dataset_of, load_dataset
+from training.datasets.splits import proving_blocks
+from training.evaluation.walk_forward import walk_forward
+from training.fitting.recipe import RECIPES, Recipe
+from training.runs.train import fit, train
+from training.runs.warnings import constants, overlaps, quarantined
+
+LEAGUES = Leagues(BUILT_IN)
+NFL, EPL, LALIGA = (LEAGUES.get(key) for key in ("NFL", "EPL", "LALIGA"))
+LATER = NOW + timedelta(days=400)
+RESULTS = replace(RECIPES["results"], rounds=5)
+
+
+def invented(league: League, games: int, seed: int = 7) -> Dataset:
+    return dataset_of(league, invented_facts(seed, games=games, quirks=False))
+
+
+def test_no_games_are_refused(sqlite_database: Engine) -> None:
+    with pytest.raises(ServiceError, match=f"NFL has 0 finished games by .*; {FEWEST_GAMES} are needed"):
+        load_dataset(sqlite_database, NFL, NOW)
+
+
+def test_games_that_all_ended_the_same_way_are_refused() -> None:
+    dataset = invented(NFL, 300)
+    one = replace(dataset, home_scores=dataset.away_scores + 3)
+    with pytest.raises(ServiceError, match="all 300 finished games ended with home"):
+        fit(RESULTS, one)
+    level = replace(dataset, home_scores=dataset.away_scores)
+    with pytest.raises(ServiceError, match="ended level"):
+        fit(RESULTS, level)
+
+
+def test_a_score_that_is_no_number_is_refused_with_its_game() -> None:
+    dataset = invented(NFL, 60)
+    dataset.home_scores[17] = np.nan
+    with pytest.raises(ServiceError, match=f"score of game {dataset.game_ids[17]} is no number"):
+        checked(dataset, NOW)
+
+
+def test_games_of_one_evening_cannot_prove_anything() -> None:
+    dataset = invented(NFL, 60)
+    evening = replace(dataset, starts=np.full(60, dataset.starts[0]), seasons=np.full(60, 2022))
+    with pytest.raises(ServiceError, match="too close together"):
+        fit(RESULTS, evening)
+
+
+def test_a_constant_feature_is_named_and_does_no_harm() -> None:
+    dataset = invented(NFL, 400)
+    still = replace(dataset, values=dataset.values.copy())
+    still.values[:, EVERYTHING.names.index("form_gap")] = 0.25
+    still.values[:, EVERYTHING.names.index("rest_gap")] = np.nan
+    assert {"form_gap", "rest_gap"} <= set(constants(RESULTS.of(still), still))
+    assert "form_gap" not in constants(RESULTS.of(dataset), dataset)
+    probabilities = fit(RESULTS, still).blocks[-1].probabilities
+    assert np.isfinite(probabilities).all()
+
+
+def test_overlapping_seasons_are_named_and_nothing_is_learnt_from_a_later_game() -> None:
+    dataset = invented(NFL, 600)
+    seasons = 2016 + np.arange(600) * 6 // 600
+    seasons[80:100] = 2017  # the last games of 2016 and the first of 2017 change places
+    seasons[100:120] = 2016
+    overlapping = replace(dataset, seasons=seasons)
+    assert list(overlaps(replace(dataset, seasons=2016 + np.arange(600) * 6 // 600))) == []
+    (told,) = overlaps(overlapping)
+    assert "season 2017 begins before an earlier one has ended: 20 games" in told
+    blocks = proving_blocks(overlapping, 5)
+    for block in blocks:
+        assert overlapping.starts[block.before].max() < overlapping.starts[block.games].min()
+    later = overlapping.starts > overlapping.starts[overlapping.seasons == 2019].min()
+    turned = replace(
+        overlapping,
+        home_scores=np.where(later, overlapping.away_scores, overlapping.home_scores),
+        away_scores=np.where(later, overlapping.home_scores, overlapping.away_scores),
+    )
+    own, other = (walk_forward(RESULTS, data, blocks)[0] for data in (overlapping, turned))
+    place = [block.block for block in own].index("2019")
+    assert np.array_equal(own[place].probabilities, other[place].probabilities)
+
+
+def test_a_part_whose_games_all_ended_level_has_no_scores_of_its_own() -> None:
+    dataset = invented(NFL, 300)
+    level = (np.arange(300) >= 150) & (np.arange(300) < 200)
+    trained = fit(RESULTS, replace(dataset, home_scores=np.where(level, dataset.away_scores, dataset.home_scores)))
+    lone = fit(RESULTS, dataset).evaluation
+    assert [len(part.scores) > 0 for part in lone.by_season] == [True] * 3
+    scores = {part.name: part.scores for part in trained.evaluation.by_season}
+    assert scores["part 4"] == ()
+    assert scores["part 5"][0].games > 0
+
+
+def test_a_proof_counts_only_with_games_before_the_forecast() -> None:
+    dataset = invented(NFL, 400)
+    _, proofs = walk_forward(RESULTS, dataset, proving_blocks(dataset, 4))
+    moment = float(np.median(proofs[0].starts))
+    cut = proofs[0].before(moment)
+    assert 0 < len(cut.outcomes) < len(proofs[0].outcomes)
+    assert (cut.starts < moment).all()
+    assert cut.said.shape[1] == cut.means["margin"][0].shape[1] == len(cut.outcomes)
+
+
+def test_odds_that_contradict_each_other_are_set_aside_by_name_and_their_games_learnt_from() -> None:
+    facts = invented_facts(9, games=300, quirks=False)
+    quotes = [Quote(game.game_id, "book", "close", game.start_at, game.start_at, 1.9, 3.5, 4.1) for game in facts.games]
+    wrong = {game.game_id for game in facts.games[::10]}
+    said = [
+        believed(quote._replace(odds_home=1.05, odds_away=1.05) if quote.game_id in wrong else quote, EPL)
+        for quote in quotes
+    ]
+    reasons = [reason for one in said for reason in one.reasons]
+    assert len(reasons) == len(wrong)
+    assert all("overround" in reason for reason in reasons)
+    kept = [one.quote for one in said if one.quote is not None]
+    dataset = dataset_of(EPL, Batch(facts.games, facts.results, kept))
+    assert len(dataset) == 300
+    assert np.isnan(dataset.closing).any(axis=1).sum() == len(wrong)
+    trained = fit(replace(RECIPES["prices"], rounds=5), dataset)
+    assert all(np.isfinite(block.probabilities).all() for block in trained.blocks)
+
+
+ARCHIVE = """league,season,game_id,game_date,home_team,away_team,home_score,away_score,odds_home,odds_draw,odds_away,total_line
+EPL,2023,e1,2023-09-01,Alder,Birch,1,0,1.05,1.05,1.05,2.5
+Premier League,2023,e2,2023-09-02,Cedar,Birch,2,0,1.05,3.5,1.05,2.5
+EPL,2023,e3,2023-09-03,Elm,Fir,2,0,1.9,3.5,4.1,-110
+EPL,2023,e4,2023-09-04,Elm,Alder,2,0,1.9,3.5,1.0,2.5
+EPL,2023,e5,2023-09-05,Fir,Alder,2,0,1.9,three,4.1,2.5
+EPL,2023,e6,2023-09-06,Fir,Birch,2,,1.9,3.5,4.1,2.5
+EPL,2023,e7,2023-09-07,Fir,Cedar,2,1,1.9,3.5,4.1,2.5
+NFL,2023,n1,2023-09-01,Alder,Birch,20,17,1.9,3.5,4.1,40.5
+"""
+
+
+def test_quotes_in_quarantine_are_told_by_reason_and_only_the_leagues_own(
+    sqlite_database: Engine, tmp_path: Path
+) -> None:
+    assert list(quarantined(sqlite_database, EPL)) == []
+    (tmp_path / "games.csv").write_text(ARCHIVE)
+    reading = read_csv(tmp_path / "games.csv", LEAGUES)
+    archive.quarantine(sqlite_database, reading.rejected, NOW)
+    assert list(quarantined(sqlite_database, EPL)) == [
+        "2 quotes in quarantine: overround outside -3 % to +20 %",
+        "1 quote in quarantine: a line that no game can have",
+        "1 quote in quarantine: a price or line that is no number",
+        "1 quote in quarantine: odds of 1 or less",
+    ]
+    assert list(quarantined(sqlite_database, NFL)) == [
+        "1 quote in quarantine: a three-way price where there are two outcomes"
+    ]
+
+
+def test_a_thousand_quotes_of_one_reason_are_one_line(sqlite_database: Engine) -> None:
+    rejected = [
+        Rejected(
+            "a.csv", f"a.csv:{line}", "quote", f"close spread +{line} has the opposite sign", "league=NFL,season=2020"
+        )
+        for line in range(1_234)
+    ]
+    unnamed = Rejected("bot", "api_games id=7", "quote", "odds of Bet365 are not a decimal number above 1", "[0.9]")
+    archive.quarantine(sqlite_database, [*rejected, unnamed], NOW)
+    assert list(quarantined(sqlite_database, NFL)) == ["1,234 quotes in quarantine: a spread that contradicts the odds"]
+
+
+def a_score_lost(dataset: Dataset) -> Dataset:
+    dataset.home_scores[17] = np.nan
+    return dataset
+
+
+AWAY = "http://127.0.0.1:9"
+"""No tracking server: nothing listens there."""
+
+
+def store(folder: Path) -> str:
+    return f"sqlite:///{folder}/mlflow.db"
+
+
+def runs(folder: Path) -> tuple[list[Run], MlflowClient]:
+    """The runs of the NFL's experiment, and the client that found them."""
+    client = MlflowClient(store(folder), store(folder))
+    experiment = client.get_experiment_by_name("NFL")
+    assert experiment is not None
+    return list(client.search_runs([experiment.experiment_id])), client
+
+
+class TestTraining:
+    """The same through ``train``, as a person gives it: a named refusal, or a version that says what was borne."""
+
+    @pytest.fixture
+    def training(self, sqlite_database: Engine, tmp_path: Path) -> Callable[..., Version]:
+        def attempt(
+            league: League, facts: Batch, recipe: Recipe = RESULTS, uri: str = store(tmp_path), **given: Any
+        ) -> Version:
+            archive.record(sqlite_database, league, facts, source="test", recorded_at=NOW)
+            flagged = [flag.name for flag in examine_facts(league, load_facts(sqlite_database, league, LATER))]
+            accept = [*flagged, *(f"{league.key}-{season}-season_day" for season in range(2015, 2025))]
+            wanted = {"accept": accept, **given}
+            return train(
+                sqlite_database, league, recipe, bundles=tmp_path / "bundles", signer=Signer(b"test key", "bundle"),
+                tracking_uri=uri, known_by=LATER, now=LATER, **wanted,
+            )  # fmt: skip
+
+        return attempt
+
+    @pytest.mark.parametrize("name", REFUSED)
+    def test_it_is_refused_by_name_on_the_screen_and_in_the_run(
+        self, name: str, training: Callable[..., Version], sqlite_database: Engine, tmp_path: Path
+    ) -> None:
+        facts, said, reason = REFUSED[name]
+        with pytest.raises(ServiceError, match=said) as refused:
+            training(NFL, facts)
+        (run,), client = runs(tmp_path)
+        assert run.info.status == "FAILED"
+        assert (run.data.tags["refusal"], run.data.tags["refusal_code"]) == (reason, "SERVICE_ERROR")
+        assert run.data.tags["refusal_message"] == refused.value.message
+        read = reason not in ("too_few_games", "score_no_number")
+        assert run.data.tags.get("snapshot_sha256") == (facts.sha256() if read else None)
+        assert client.search_registered_models() == []
+        assert deployment.versions(sqlite_database) == []
+        assert deployment.deployments(sqlite_database) == {}
+
+    def test_what_the_quality_gate_refuses_stands_in_the_run_with_its_names(
+        self, training: Callable[..., Version], tmp_path: Path
+    ) -> None:
+        with pytest.raises(ServiceError, match="The data was refused"):
+            training(NFL, rescored(GAMES_OF_300, lambda _: (20, 17)), accept=[])
+        (run,), _ = runs(tmp_path)
+        assert run.data.tags["refusal"] == "quality"
+        assert "NFL-2022-home_wins" in run.data.tags["quality"]
+
+    def test_a_tracking_server_that_is_away_does_not_hide_the_refusal(self, training: Callable[..., Version]) -> None:
+        with pytest.raises(ServiceError, match="NFL has 19 finished games"):
+            training(NFL, REFUSED["too few games"][0], uri=AWAY)
+
+    def test_a_score_that_is_no_number_is_refused_with_its_game(
+        self, training: Callable[..., Version], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """No score of the archive can be one: it holds whole numbers."""
+        monkeypatch.setattr("training.datasets.assembly.dataset_of", lambda *given: a_score_lost(dataset_of(*given)))
+        with pytest.raises(ServiceError, match=r"score of game g\d+ is no number \(1 such games\)"):
+            training(NFL, GAMES_OF_300)
+
+    @pytest.mark.filterwarnings("ignore")
+    def test_constant_features_and_seasons_that_overlap_a_little_are_borne_and_said(
+        self, training: Callable[..., Version]
+    ) -> None:
+        plain = [game._replace(neutral=False, playoff=False) for game in GAMES_OF_300.games]
+        facts = of_seasons(
+            Batch(plain, GAMES_OF_300.results, []), lambda number: 2016 + max(number - 30 * (number % 7 == 0), 0) // 60
+        )
+        told: dict[str, str] = {}
+        assert training(NFL, facts, on_stage=told.__setitem__).version == 1
+        assert "the same in every game: " in told["features"]
+        assert "neutral" in told["features"]
+        assert "begins before an earlier one has ended" in told["quality"]
+
+    @pytest.mark.filterwarnings("ignore")
+    @pytest.mark.parametrize(
+        ("price", "reason"),
+        [
+            (1.05, "close moneyline 1.05, 1.05, 1.05: the overround +185.7% lies outside [-3 %, +20 %]"),
+            (1.0, "close odds_home: decimal odds are above 1, got 1"),
+        ],
+    )
+    def test_odds_that_contradict_each_other_are_set_aside_or_borne(
+        self, price: float, reason: str, training: Callable[..., Version]
+    ) -> None:
+        """Back-fill sets them aside by name; an archive that got them in another way is still learnt from."""
+        quotes = [
+            Quote(game.game_id, "book", "close", game.start_at, game.start_at, price, price, price)
+            for game in GAMES_OF_300.games
+        ]
+        assert {believed(quote, EPL) for quote in quotes} == {(None, (reason,))}
+        facts = Batch(GAMES_OF_300.games, GAMES_OF_300.results, quotes)
+        version = training(EPL, facts, replace(RECIPES["prices"], rounds=5))
+        assert version.scores["scores"][0]["games"] >= 100

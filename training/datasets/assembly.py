@@ -1,0 +1,238 @@
+"""What a model learns from: every finished game of a league, its features as of its start, and how it ended."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy.engine import Engine
+
+from core.betting.leagues import League
+from core.betting.odds import FloatArray, devig
+from core.errors import ServiceError
+from feature_store.archive import store as archive
+from feature_store.archive.facts import Batch, Result
+from feature_store.features.sets import EVERYTHING, FeatureSet
+from feature_store.history.fact_columns import columns_of
+from feature_store.rows.replay import past_table
+from training.datasets.consensus_prices import offered
+
+FEWEST_GAMES: Final = 20
+"""Below this nothing can be said of how good a forecast is."""
+LEARNING_GAMES: Final = 240
+"""Below this nothing is fitted to a league's own games alone: ratings must do."""
+OWN_GAMES: Final = 2_000
+"""Below this a league learns together with the others of its sport, where there are any."""
+
+Basis = Literal["own", "pooled", "elo"]
+"""What a forecaster rests on: its league's games, those of the sport's other leagues too, or ratings alone."""
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Games in order of their start; every array has one entry (or row) per game."""
+
+    league: League
+    facts: Batch
+    """What it was made of."""
+    snapshot_sha256: str
+    game_ids: tuple[str, ...]
+    seasons: NDArray[np.int64]
+    starts: NDArray[np.float64]
+    """Seconds since 1970."""
+    values: FloatArray
+    """All features, in the order of ``EVERYTHING``; NaN means not known."""
+    home_scores: FloatArray
+    away_scores: FloatArray
+    level_after_regulation: FloatArray
+    """1 where the score was level then, 0 where not; NaN where nobody said."""
+    closing: FloatArray
+    """Probabilities by the consensus of the closing prices, shape (games, outcomes); NaN where nobody quoted.
+
+    Opening prices are none, though the features fall back on them.
+    """
+    closing_margin: FloatArray
+    """Expected home margin by the same books' spreads [points]; NaN where nobody showed one."""
+    closing_total: FloatArray
+    """Expected sum of both scores by their totals [points]; NaN where nobody showed one."""
+    opening: FloatArray
+    """The same three of what the books showed first."""
+    opening_margin: FloatArray
+    opening_total: FloatArray
+    lenders: tuple["Dataset", ...] = ()
+    """Leagues of the same sport and outcomes, from which a league with few games learns too."""
+
+    def __len__(self) -> int:
+        return len(self.game_ids)
+
+    @property
+    def known_until(self) -> datetime:
+        """When the newest of all facts became known, the lenders' too: what is made of them knows nothing later."""
+        return max(part.facts.known_until for part in (self, *self.lenders))
+
+    @property
+    def learnt_until(self) -> datetime:
+        """When the newest of its games' results became known: with none newer there is nothing new to learn."""
+        return max(result.known_at for result in self.facts.results)
+
+    @property
+    def margins(self) -> FloatArray:
+        return self.home_scores - self.away_scores
+
+    @property
+    def totals(self) -> FloatArray:
+        return self.home_scores + self.away_scores
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return ("home", "draw", "away") if self.league.outcomes == 3 else ("home", "away")
+
+    @property
+    def outcomes(self) -> NDArray[np.int64]:
+        """Index into ``classes``; -1 where the game ended level and that is no outcome."""
+        level = 1 if self.league.outcomes == 3 else -1
+        last = self.league.outcomes - 1
+        return np.where(self.margins > 0, 0, np.where(self.margins < 0, last, level)).astype(np.int64)
+
+    @property
+    def basis(self) -> Basis:
+        """What a forecaster made of these games rests on, by how many there are."""
+        if len(self) < OWN_GAMES and self.lenders and _joined((self, *self.lenders)).learnable:
+            return "pooled"
+        return "own" if self.learnable else "elo"
+
+    @property
+    def learnable(self) -> bool:
+        """Whether there is enough to fit a model to: games, and every outcome among them."""
+        return len(self) >= LEARNING_GAMES and self._shows_every_outcome()
+
+    @property
+    def rests_on(self) -> str:
+        """The basis in words."""
+        if self.basis == "pooled":
+            lent = ", ".join(f"{other.league.key} ({len(other):,} games)" for other in self.lenders)
+            return f"learns from {lent} too, having fewer than {OWN_GAMES} games of its own"
+        if self.basis == "elo":
+            few = f"having fewer than {LEARNING_GAMES} games of every outcome"
+            return f"Elo ratings with standard parameters (with prices: the market as it is), {few}"
+        return "learns from its own games"
+
+    def lessons(self, until: float) -> tuple[Basis, "Dataset"]:
+        """The basis, and the games to learn from: these, and if pooled those the lenders had before the moment."""
+        lent = tuple(other.select(other.starts < until) for other in self.lenders)
+        known = replace(self, lenders=tuple(other for other in lent if len(other)))
+        games = _joined((known, *known.lenders)) if known.basis == "pooled" else replace(known, lenders=())
+        return known.basis, games
+
+    def _shows_every_outcome(self) -> bool:
+        return set(range(len(self.classes))) <= set(self.outcomes.tolist())
+
+    def columns(self, features: FeatureSet) -> FloatArray:
+        """The values of one feature set, in its order."""
+        return self.values[:, [EVERYTHING.names.index(name) for name in features.names]]
+
+    def select(self, chosen: NDArray[np.bool_]) -> "Dataset":
+        """Only the chosen games."""
+        return replace(
+            self,
+            game_ids=tuple(game_id for game_id, kept in zip(self.game_ids, chosen, strict=True) if kept),
+            **{name: getattr(self, name)[chosen] for name in _ARRAYS},
+        )
+
+
+_ARRAYS = (
+    *("seasons", "starts", "values", "home_scores", "away_scores", "level_after_regulation"),
+    *("closing", "closing_margin", "closing_total", "opening", "opening_margin", "opening_total"),
+)
+
+
+def _joined(parts: Sequence[Dataset]) -> Dataset:
+    """The games of several datasets as one, in order of start; the rest is the first one's."""
+    order = np.argsort(np.concatenate([part.starts for part in parts]), kind="stable")
+    ids = [game_id for part in parts for game_id in part.game_ids]
+    columns: dict[str, Any] = {name: np.concatenate([getattr(part, name) for part in parts])[order] for name in _ARRAYS}
+    return replace(parts[0], game_ids=tuple(ids[place] for place in order), lenders=(), **columns)
+
+
+def load_dataset(engine: Engine, league: League, known_by: datetime, others: Iterable[League] = ()) -> Dataset:
+    """The league's dataset from what was known by the moment.
+
+    Where its own games are few, those ``others`` that play the same sport with the same outcomes become lenders.
+    Raises ServiceError, naming what was found, when there are too few games to judge anything by or when a score is no
+    number.
+    """
+    dataset = checked(dataset_of(league, archive.load(engine, league, known_by)), known_by)
+    if len(dataset) >= OWN_GAMES:
+        return dataset
+    alike = [
+        other
+        for other in sorted(others, key=lambda other: other.key)
+        if other.key != league.key
+        and (other.sport, other.outcomes, other.ties) == (league.sport, league.outcomes, league.ties)
+    ]
+    lent = [dataset_of(other, archive.load(engine, other, known_by)) for other in alike]
+    return replace(dataset, lenders=tuple(other for other in lent if len(other)))
+
+
+def checked(dataset: Dataset, known_by: datetime) -> Dataset:
+    """The dataset, if something can be learned and judged from it. Raises ServiceError saying what is wrong."""
+    league, games = dataset.league, len(dataset)
+    if games < FEWEST_GAMES:
+        msg = f"{league.key} has {games} finished games by {known_by:%Y-%m-%d}; {FEWEST_GAMES} are needed."
+        raise ServiceError(msg, hint="Back-fill more seasons with `dbsbm backfill`.", reason="too_few_games")
+    wrong = np.flatnonzero(~np.isfinite(dataset.margins))
+    if len(wrong):
+        first = dataset.game_ids[wrong[0]]
+        msg = f"{league.key}: the score of game {first} is no number ({len(wrong)} such games)."
+        raise ServiceError(msg, hint="Correct the result in the archive.", reason="score_no_number")
+    return dataset
+
+
+def refuse_one_ending(dataset: Dataset) -> None:
+    """Raises ServiceError when all games ended the same way."""
+    ended = set(dataset.outcomes[dataset.outcomes >= 0].tolist())
+    if len(ended) < 2:
+        said = f"with {dataset.classes[ended.pop()]}" if ended else "level"
+        msg = f"{dataset.league.key}: all {len(dataset)} finished games ended {said}; there is nothing to tell apart."
+        raise ServiceError(msg, hint="Look at the scores: a side may be missing or swapped.", reason="one_outcome_only")
+
+
+def dataset_of(league: League, facts: Batch) -> Dataset:
+    """The dataset of the facts handed in."""
+    table = past_table(league, columns_of(facts), EVERYTHING)
+    scores = {
+        result.game_id: (result.home_score, result.away_score, _level(result))
+        for result in sorted(facts.results, key=lambda result: result.known_at)
+    }
+    games = [table.facts.versions[version] for version in table.version]
+    ids = [game.game_id for game in games]
+    close, first = (offered(league, facts.quotes, ids, table.at, moment) for moment in ("close", "open"))
+    return Dataset(
+        league=league,
+        facts=facts,
+        snapshot_sha256=facts.sha256(),
+        game_ids=tuple(ids),
+        seasons=np.array([game.season for game in games], dtype=np.int64),
+        starts=table.at,
+        values=table.values,
+        home_scores=np.array([scores[game_id][0] for game_id in ids], dtype=np.float64),
+        away_scores=np.array([scores[game_id][1] for game_id in ids], dtype=np.float64),
+        level_after_regulation=np.array([scores[game_id][2] for game_id in ids], dtype=np.float64),
+        closing=_without_margin(close.odds),
+        closing_margin=close.margin,
+        closing_total=close.total,
+        opening=_without_margin(first.odds),
+        opening_margin=first.margin,
+        opening_total=first.total,
+    )
+
+
+def _without_margin(odds: FloatArray) -> FloatArray:
+    return devig(odds, "power") if len(odds) else odds
+
+
+def _level(result: Result) -> float:
+    home, away = result.home_score_regulation, result.away_score_regulation
+    return float("nan") if home is None or away is None else float(home == away)

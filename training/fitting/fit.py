@@ -1,0 +1,212 @@
+"""Fit a whole forecaster: learn the three questions, then blend and calibrate on forecasts of unseen games."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import lightgbm
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import log_softmax
+
+from core.betting.odds import FloatArray
+from core.registry.forecaster import SMALLEST_PROBABILITY, Band, Calibration, Forecaster, ForecasterSpec, Head, Shape
+from feature_store.history.ratings import rules_of
+from training.datasets.assembly import Basis, Dataset
+from training.fitting.blending import mean_shares, outcome_shares, prior_shares
+from training.fitting.calibration import chosen_calibration, identity
+from training.fitting.intervals import favourites_band
+from training.fitting.learners import (
+    Learnt,
+    elo_margin,
+    elo_outcome,
+    elo_total,
+    learn_mean,
+    learn_outcome,
+    priced_outcome,
+)
+from training.fitting.margin_profile import profiled
+from training.fitting.recipe import Recipe
+
+FEWEST_PROOFS: Final = 100
+"""Unseen games needed before a blend or a calibration is believed."""
+
+
+@dataclass(frozen=True, eq=False)
+class Proof:
+    """What the learners said of games they had not seen, and how those ended: the ground for blend and calibration."""
+
+    outcomes: NDArray[np.int64]
+    starts: FloatArray
+    said: FloatArray
+    """Log-probabilities, shape (learners, games, classes)."""
+    means: Mapping[str, tuple[FloatArray, FloatArray]]
+    """By question: what the learners said, shape (learners, games), and the truth."""
+
+    def before(self, moment: float) -> "Proof":
+        """Only the games that began before the moment."""
+        kept = self.starts < moment
+        means = {name: (said[:, kept], truth[kept]) for name, (said, truth) in self.means.items()}
+        return Proof(self.outcomes[kept], self.starts[kept], self.said[:, kept], means)
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A forecaster and the texts of its trees, by question."""
+
+    spec: ForecasterSpec
+    trees: Mapping[str, str]
+
+    def forecaster(self) -> Forecaster:
+        used = {name: text for name, text in self.trees.items() if getattr(self.spec, name).trees_weight}
+        return Forecaster(self.spec, {name: lightgbm.Booster(model_str=text) for name, text in used.items()})
+
+
+def learn(recipe: Recipe, dataset: Dataset, basis: Basis) -> dict[str, Learnt]:
+    """Learn all three questions from the games of the dataset."""
+    if basis == "elo":
+        return {
+            "outcome": priced_outcome(recipe, dataset) or elo_outcome(recipe, dataset),
+            "margin": elo_margin(recipe, dataset),
+            "total": elo_total(recipe, dataset),
+        }
+    return {
+        "outcome": learn_outcome(recipe, dataset),
+        "margin": learn_mean(recipe, dataset, dataset.margins),
+        "total": learn_mean(recipe, dataset, dataset.totals),
+    }
+
+
+def prove(recipe: Recipe, learnt: Mapping[str, Learnt], unseen: Dataset) -> Proof:
+    """What the learners say of games they have not seen."""
+    rows = unseen.columns(recipe.features)
+    means = {
+        name: np.stack([answer[:, 0] for answer in (*_linears(item, rows), *_trees(item, rows))])
+        for name, item in learnt.items()
+        if name != "outcome"
+    }
+    return Proof(
+        outcomes=unseen.outcomes,
+        starts=unseen.starts,
+        said=learners_said(learnt["outcome"], rows),
+        means={"margin": (means["margin"], unseen.margins), "total": (means["total"], unseen.totals)},
+    )
+
+
+def learners_said(learnt: Learnt, rows: FloatArray) -> FloatArray:
+    """Each learner's log-probabilities of the rows' outcomes, shape (learners, games, classes)."""
+    linear = [log_softmax(answer, axis=1) for answer in _linears(learnt, rows)]
+    trees = [np.log(np.clip(_both_sides(answer), SMALLEST_PROBABILITY, 1)) for answer in _trees(learnt, rows)]
+    return np.stack([*linear, *trees])
+
+
+def _linears(learnt: Learnt, rows: FloatArray) -> list[FloatArray]:
+    return [model(rows) for model in learnt.linears]
+
+
+def _trees(learnt: Learnt, rows: FloatArray) -> list[FloatArray]:
+    """What the trees say, if there are any."""
+    if learnt.trees is None:
+        return []
+    return [lightgbm.Booster(model_str=learnt.trees).predict(rows, num_threads=1).reshape(len(rows), -1)]
+
+
+def _both_sides(answer: FloatArray) -> FloatArray:
+    return answer if answer.shape[1] > 1 else np.hstack((answer, 1 - answer))
+
+
+def assemble(
+    recipe: Recipe, dataset: Dataset, learnt: Mapping[str, Learnt], proofs: Sequence[Proof], basis: Basis
+) -> Fitted:
+    """Put a forecaster together from what was learnt and what earlier learners proved on unseen games.
+
+    ``dataset`` holds the games it was learnt from. Proofs of learners on another basis say nothing of these.
+    """
+    alike = [proof for proof in proofs if len(proof.outcomes) and len(proof.said) == _learners(learnt["outcome"])]
+    shares = _shares(recipe, alike, learnt["outcome"])
+    calibration = _calibration(alike, shares, len(dataset.classes))
+    spec = ForecasterSpec(
+        classes=dataset.classes,
+        features=recipe.features.labels,
+        outcome=_head(learnt["outcome"], shares),
+        calibration=calibration,
+        margin=_head(learnt["margin"], _mean_shares(alike, "margin", learnt["margin"])),
+        total=_head(learnt["total"], _mean_shares(alike, "total", learnt["total"])),
+        shape=_shape(dataset, learnt, recipe, basis),
+        band=_band(alike, shares, calibration),
+    )
+    trees = {name: item.trees for name, item in learnt.items() if item.trees and getattr(spec, name).trees_weight}
+    return Fitted(spec, trees)
+
+
+def _learners(learnt: Learnt) -> int:
+    return len(learnt.linears) + (learnt.trees is not None)
+
+
+def _head(learnt: Learnt, shares: FloatArray) -> Head:
+    linear, trees = shares[: len(learnt.linears)], shares[len(learnt.linears) :]
+    return Head(linears=learnt.linears, weights=tuple(map(float, linear)), trees_weight=float(trees.sum()))
+
+
+def _shares(recipe: Recipe, proofs: Sequence[Proof], learnt: Learnt) -> FloatArray:
+    """The learners' shares in the outcome's blend."""
+    outcomes, said = _decided(proofs)
+    if len(outcomes) < FEWEST_PROOFS:
+        return _unproved(prior_shares(recipe.anchor_share, len(learnt.linears)), learnt)
+    return outcome_shares(said, outcomes, prior_shares(recipe.anchor_share, len(said)), recipe.prior_games)
+
+
+def _mean_shares(proofs: Sequence[Proof], question: str, learnt: Learnt) -> FloatArray:
+    """The learners' shares in a mean's blend."""
+    if sum(len(proof.outcomes) for proof in proofs) < FEWEST_PROOFS:
+        return _unproved(np.full(len(learnt.linears), 1 / len(learnt.linears)), learnt)
+    said = np.concatenate([proof.means[question][0] for proof in proofs], axis=1)
+    return mean_shares(said, np.concatenate([proof.means[question][1] for proof in proofs]))
+
+
+def _unproved(shares: FloatArray, learnt: Learnt) -> FloatArray:
+    """Trees have no share before there is anything to judge by."""
+    return np.append(shares, [0.0] * (learnt.trees is not None))
+
+
+def _calibration(proofs: Sequence[Proof], shares: FloatArray, classes: int) -> Calibration:
+    """What the blend's past forecasts call for."""
+    blocks = [_decided([proof]) for proof in proofs]
+    if sum(len(outcomes) for outcomes, _ in blocks) < FEWEST_PROOFS:
+        return identity(classes)
+    return chosen_calibration([(np.tensordot(shares, said, 1), outcomes) for outcomes, said in blocks], classes)
+
+
+def _band(proofs: Sequence[Proof], shares: FloatArray, calibration: Calibration) -> Band | None:
+    """What became of the favourites of unseen games."""
+    outcomes, said = _decided(proofs)
+    if len(outcomes) < FEWEST_PROOFS:
+        return None
+    probabilities = calibration(np.tensordot(shares, said, 1))
+    return favourites_band(probabilities.max(axis=1), probabilities.argmax(axis=1) == outcomes)
+
+
+def _decided(proofs: Sequence[Proof]) -> tuple[NDArray[np.int64], FloatArray]:
+    """Outcomes of the games that somebody won (or drew, where that counts), and what was said of them."""
+    if not proofs:
+        return np.empty(0, dtype=np.int64), np.empty((0, 0, 0))
+    outcomes = np.concatenate([proof.outcomes for proof in proofs])
+    said = np.concatenate([proof.said for proof in proofs], axis=1)
+    return outcomes[outcomes >= 0], said[:, outcomes >= 0]
+
+
+def _shape(dataset: Dataset, learnt: Mapping[str, Learnt], recipe: Recipe, basis: Basis) -> Shape:
+    """Spread of the scores around the linear means, over the games learnt from; by ratings alone, the sport's usual."""
+    rows = dataset.columns(recipe.features)
+    margin, total = (learnt[name].linears[-1](rows)[:, 0] for name in ("margin", "total"))
+    expected = np.maximum(np.concatenate((total + margin, total - margin)) / 2, 0.05)
+    scored = np.concatenate((dataset.home_scores, dataset.away_scores))
+    usual = rules_of(dataset.league.sport)
+    shape = Shape(
+        scores=dataset.league.scores,
+        margin_deviation=usual.margin_deviation if basis == "elo" else float(np.std(dataset.margins - margin)),
+        total_deviation=usual.total_deviation if basis == "elo" else float(np.std(dataset.totals - total)),
+        dispersion=float(max(((scored - expected) ** 2).mean() / expected.mean(), 1.0)),
+        tie_rate=0.0 if dataset.league.outcomes == 3 else float((dataset.margins == 0).mean()),
+    )
+    return profiled(shape, dataset, margin, total)

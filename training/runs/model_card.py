@@ -1,0 +1,178 @@
+"""The model card: one HTML page that says what a model is, how well it forecast, and what it does not know.
+
+Self-contained: pictures are inside, nothing is requested from anywhere, and it prints on A4.
+"""
+
+from base64 import b64encode
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from training.datasets.assembly import Dataset
+from training.evaluation.scores import Comparison, Evaluation, Score
+from training.fitting.recipe import Recipe
+
+YARDSTICKS: Final = {
+    "model": "model",
+    "model_where_priced": "model, priced games only",
+    "base_rate": "base rate",
+    "elo": "Elo",
+    "opening": "opening price",
+    "market": "closing price",
+}
+MEASURES: Final = {
+    "log_loss": "log loss",
+    "brier": "Brier",
+    "ranked_probability": "RPS",
+    "accuracy": "accuracy",
+    "calibration_error": "ECE",
+}
+CAPTIONS: Final = {
+    "reliability": "What was said against what happened, with 95 % Wilson intervals, ten points of equally many games.",
+    "log-loss-over-time": "Log loss by month, and the sum of log loss saved against the base rate.",
+    "calibration-by-odds": "Selections by odds: how often they won minus how often that was said.",
+    "feature-importance": "Share of each feature in the size of the outcome's log-odds, and in the trees' gain.",
+}
+SMALL_SAMPLE: Final = 500
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """What the card is of."""
+
+    name: str
+    recipe: Recipe
+    dataset: Dataset
+    evaluation: Evaluation
+    known_by: datetime
+    fingerprint: str
+    code_version: str
+    bundle_sha256: str | None
+    """None for an experiment, which has no bundle."""
+    warnings: Sequence[str]
+
+
+def card_html(subject: Subject, pictures: Iterable[Path]) -> str:
+    """The page as text."""
+    evaluation = subject.evaluation
+    environment = Environment(
+        loader=PackageLoader("training"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
+    ranked = subject.dataset.league.outcomes == 3
+    return environment.get_template("card.html").render(
+        subject=subject,
+        league=subject.dataset.league,
+        facts=_facts(subject),
+        made_of=_made_of(subject),
+        parameters=subject.recipe.parameters(),
+        measures={key: name for key, name in MEASURES.items() if ranked or key != "ranked_probability"},
+        scores=[(YARDSTICKS[score.name], score) for score in evaluation.scores],
+        differences=_differences(evaluation),
+        expectations=[
+            (question, [one for one in evaluation.comparisons if one.measure == f"{question}_error"])
+            for question in ("margin", "total")
+        ],
+        yardsticks=YARDSTICKS,
+        seasons=[(season, _losses(season.scores)) for season in evaluation.by_season],
+        pictures=[(CAPTIONS[path.stem], b64encode(path.read_bytes()).decode()) for path in pictures],
+        limits=limits(subject),
+    )
+
+
+def limits(subject: Subject) -> list[str]:
+    """What the model does not know, in sentences with their numbers."""
+    league, evaluation = subject.dataset.league, subject.evaluation
+    model = evaluation.scores[0]
+    said = [
+        (
+            f"It sees the {len(subject.recipe.features.names)} features listed below and nothing else: no line-ups, "
+            "injuries, suspensions, transfers, weather or news, unless a price it sees tells of them."
+        ),
+        _of_prices(subject, _against(evaluation, "market")),
+        (
+            f"It learnt from what was known by {subject.known_by:%Y-%m-%d}; what changed in the league since, it "
+            "learns of only through results."
+        ),
+        (
+            "A team it has never met starts from the league's mean for new teams and is forecast with more certainty "
+            "than is due."
+        ),
+    ]
+    if league.outcomes == 2:
+        said.append(
+            "Its two probabilities are of games that somebody wins, overtime included. Games that end level: "
+            f"{league.ties}."
+        )
+    if model.games < SMALL_SAMPLE:
+        said.append(f"The evidence is {model.games} games; differences of a few hundredths are noise at that size.")
+    if not evaluation.seasons[0].isdecimal():
+        said.append("Too few seasons to hold out whole ones: it was proved on stretches of the calendar instead.")
+    beyond = evaluation.calibration_floor + 2 * evaluation.calibration_deviation
+    if model.calibration_error > beyond:
+        said.append(
+            f"Its calibration error of {model.calibration_error:.3f} is more than chance explains ({beyond:.3f})."
+        )
+    return said
+
+
+def _of_prices(subject: Subject, market: Comparison | None) -> str:
+    own = (
+        "It sees the latest price of the game it forecasts, so it cannot tell whether that price is wrong"
+        if subject.recipe.variant == "prices"
+        else "It does not see the price of the game it forecasts"
+    )
+    if market is None:
+        return f"{own}. No closing prices were known to compare it with."
+    verdict = "was no better than" if market.difference > 0 else "was better than"
+    return (
+        f"{own}. On {market.games:,} held-out games it {verdict} the closing price: log loss {market.difference:+.4f} "
+        f"± {market.error:.4f} (one standard error)."
+    )
+
+
+def _against(evaluation: Evaluation, yardstick: str) -> Comparison | None:
+    found = (one for one in evaluation.comparisons if (one.measure, one.yardstick) == ("log_loss", yardstick))
+    return next(found, None)
+
+
+def _made_of(subject: Subject) -> str:
+    """What gives the outcome's probabilities."""
+    if subject.dataset.basis != "elo":
+        return "a blend of linear models and LightGBM trees, calibrated on games they had not seen"
+    if subject.recipe.variant == "prices":
+        return (
+            "the market's own where a game has a price, with one slope and no model fitted: games are too few for one"
+        )
+    return "those of Elo ratings with standard parameters: games are too few to fit a model to"
+
+
+def _facts(subject: Subject) -> dict[str, Any]:
+    dataset = subject.dataset
+    return {
+        "Bundle SHA-256": subject.bundle_sha256 or "none: an experiment",
+        "Data SHA-256": dataset.snapshot_sha256,
+        "Feature fingerprint": subject.fingerprint,
+        "Recipe": subject.recipe.label,
+        "Rests on": f"{dataset.basis}: {dataset.rests_on}",
+        "Code": subject.code_version,
+        "Known by": f"{subject.known_by:%Y-%m-%d %H:%M} UTC",
+        "Learnt from": f"{len(dataset):,} games, seasons {dataset.seasons.min()} to {dataset.seasons.max()}",
+        "Held out": f"{subject.evaluation.scores[0].games:,} games of {', '.join(subject.evaluation.seasons)}",
+    }
+
+
+def _differences(evaluation: Evaluation) -> dict[str, Mapping[str, Comparison]]:
+    """By yardstick and measure."""
+    found: dict[str, dict[str, Comparison]] = {}
+    for one in evaluation.comparisons:
+        if one.measure in MEASURES:
+            found.setdefault(one.yardstick, {})[one.measure] = one
+    return dict(found)
+
+
+def _losses(scores: Sequence[Score]) -> dict[str, float]:
+    return {score.name: score.log_loss for score in scores}

@@ -1,0 +1,29 @@
+"""Which code made a run."""
+
+import subprocess
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Final
+
+PACKAGE: Final = "dbsbm-predictions"
+GIT_SECONDS: Final = 10.0
+
+
+@cache
+def code_version() -> str:
+    """The package's version, and the git commit where the code lies in a repository of its own.
+
+    ``0.1.0+1a2b3c4d5e6f`` is that commit, ``0.1.0+1a2b3c4d5e6f-dirty`` one with changes on top, ``0.1.0`` an
+    installed package.
+    """
+    root = Path(__file__).resolve().parents[2]
+    released = version(PACKAGE)
+    if not (root / ".git").exists():
+        return released
+    command = ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
+    try:
+        asked = subprocess.run(command, capture_output=True, text=True, timeout=GIT_SECONDS, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return released
+    return f"{released}+{asked.stdout.strip()}" if asked.returncode == 0 else released

@@ -1,0 +1,117 @@
+"""What a run leaves in MLflow: numbers, pictures, the card, the held-out losses and where its data came from."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final, get_args, get_type_hints
+
+from core.registry.tracking.runs import Lineage, Run
+from feature_store.archive.facts import Game, Quote, Result
+from training.evaluation.importance import Importance
+from training.evaluation.scores import held_out
+from training.evaluation.walk_forward import Forecasts
+from training.runs.model_card import Subject, card_html
+from training.runs.pictures import draw_all
+from training.runs.warnings import constants
+
+CARD: Final = "card.html"
+HELD_OUT: Final = "held_out.json"
+LONGEST_TAG: Final = 1_000
+KINDS: Final = {int: "long", float: "double", bool: "boolean", datetime: "datetime"}
+
+
+def _fact_columns() -> dict[str, str]:
+    """What a snapshot consists of: the fields of its facts and their types in MLflow's words."""
+    return {
+        f"{fact.__name__.lower()}.{name}": next(
+            (KINDS[kind] for kind in _alternatives(hint) if kind in KINDS), "string"
+        )
+        for fact in (Game, Result, Quote)
+        for name, hint in get_type_hints(fact).items()
+    }
+
+
+def _alternatives(hint: Any) -> tuple[Any, ...]:
+    return get_args(hint) or (hint,)
+
+
+FACT_COLUMNS: Final = _fact_columns()
+
+
+def run_of(
+    subject: Subject,
+    blocks: Sequence[Forecasts],
+    importance: Importance,
+    *,
+    experiment: str,
+    command: str,
+    folder: Path,
+    documents: Mapping[str, str],
+    tags: Mapping[str, str],
+) -> Run:
+    """Everything of one run, pictures drawn into the folder. ``command`` is what a person typed to get it."""
+    pictures = draw_all(blocks, importance, subject.name, folder)
+    evaluation = subject.evaluation
+    return Run(
+        experiment=experiment,
+        name=f"{subject.name} until {subject.known_by:%Y-%m-%d}",
+        description=_description(subject),
+        parameters=subject.recipe.parameters(),
+        metrics=evaluation.metrics(),
+        curves=evaluation.season_metrics(),
+        tags={**_tags(subject, command), **tags},
+        lineage=_lineage(subject),
+        pictures=pictures,
+        documents={CARD: card_html(subject, pictures), HELD_OUT: held_out(blocks).to_json(), **documents},
+    )
+
+
+def _description(subject: Subject) -> str:
+    lines = [f"**{subject.name}**, known by {subject.known_by:%Y-%m-%d}", ""]
+    lines += ["| forecast | games | log loss | model minus this |", "| --- | --- | --- | --- |"]
+    for score in subject.evaluation.scores:
+        beside = "" if score.name.startswith("model") else f"{score.difference:+.4f} ± {score.difference_error:.4f}"
+        lines.append(f"| {score.name} | {score.games} | {score.log_loss:.4f} | {beside} |")
+    return "\n".join(lines)
+
+
+def _tags(subject: Subject, command: str) -> dict[str, str]:
+    dataset, commit = subject.dataset, subject.code_version.partition("+")[2]
+    tags = {
+        "league": dataset.league.key,
+        "sport": dataset.league.sport,
+        "variant": subject.recipe.variant,
+        "recipe": subject.recipe.label,
+        "features": subject.fingerprint,
+        "snapshot_sha256": dataset.snapshot_sha256,
+        "trained_until": dataset.known_until.isoformat(),
+        "games": str(len(dataset)),
+        "code_version": subject.code_version,
+        "mlflow.source.name": command,
+        "mlflow.source.type": "LOCAL",
+        "basis": dataset.basis,
+        "constant_features": " ".join(constants(subject.recipe, dataset)) or "none",
+        "quality_warnings": str(len(subject.warnings)),
+        "quality": "; ".join(subject.warnings)[:LONGEST_TAG] or "nothing to flag",
+    }
+    return tags | ({"mlflow.source.git.commit": commit} if commit else {})
+
+
+def _lineage(subject: Subject) -> Lineage:
+    dataset = subject.dataset
+    return Lineage(
+        name=f"{dataset.league.key} archive known by {subject.known_by:%Y-%m-%d %H:%M}",
+        sha256=dataset.snapshot_sha256,
+        source={
+            "sport": dataset.league.sport,
+            "league": dataset.league.key,
+            "known_by": subject.known_by.isoformat(),
+        },
+        columns=FACT_COLUMNS,
+        profile={
+            "games": len(dataset),
+            "seasons": f"{dataset.seasons.min()} to {dataset.seasons.max()}",
+            "results": len(dataset.facts.results),
+            "quotes": len(dataset.facts.quotes),
+        },
+    )
