@@ -93,6 +93,9 @@ class Settings(BaseSettings):
     """Signs bundles and cached answers; at least 16 characters, the same on every machine of one installation.
     Development makes its own beside BUNDLE_DIR; staging and production demand it."""
 
+    fast_path: bool = True
+    """Whether cache hits are answered below the framework. Responses are the same without it, only slower."""
+
     leagues_file: Path | None = None
     """TOML file with further leagues, one table per league."""
 

@@ -3,8 +3,10 @@
 from core.database import METADATA
 from core.registry import tables as _registry
 from feature_store import tables as _feature_store
-from serving import tables as _serving
+from serving.access import tables as _access
+from serving.champions import tables as _champions
+from serving.predictions import tables as _predictions
 
 __all__ = ["METADATA", "OWNERS"]
 
-OWNERS = (_registry, _feature_store, _serving)
+OWNERS = (_registry, _feature_store, _access, _champions, _predictions)

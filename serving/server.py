@@ -11,7 +11,10 @@ from core.clock import Clock
 from core.errors import NetworkError, OperationTimeoutError
 from core.settings import Settings
 from serving.app import create_app
-from serving.fastpath.protocol import LaneProtocol
+from serving.fastpath.protocol import FastPathProtocol
+from serving.http.connection_timeouts import TimeoutProtocol
+from serving.runtime.heap import freeze
+from serving.runtime.tuning import tune_process
 
 START_SECONDS: Final = 60.0
 DRAIN_SECONDS: Final = 10
@@ -43,7 +46,9 @@ def serve(
 
     Raises NetworkError if the port cannot be had.
     """
-    server = _Server(config_of(create_app(settings, clock), host, port), on_ready)
+    tune_process()
+    app = create_app(settings, clock, when_warm=freeze)
+    server = _Server(config_of(app, settings, host, port), on_ready)
     try:
         server.run()
     except SystemExit as error:
@@ -67,7 +72,7 @@ def running_server(settings: Settings, clock: Clock, *, host: str = "127.0.0.1",
         address.append(url)
         listening.set()
 
-    server = _Server(config_of(create_app(settings, clock), host, port), ready)
+    server = _Server(config_of(create_app(settings, clock), settings, host, port), ready)
     thread = threading.Thread(target=_run, args=(server, listening), name="server")
     thread.start()
     try:
@@ -90,7 +95,7 @@ def _run(server: _Server, listening: threading.Event) -> None:
         listening.set()
 
 
-def config_of(app: Any, host: str, port: int, **more: Any) -> uvicorn.Config:
+def config_of(app: Any, settings: Settings, host: str, port: int, **more: Any) -> uvicorn.Config:
     """How uvicorn runs the app, or what a factory makes."""
     return uvicorn.Config(
         app,
@@ -100,7 +105,7 @@ def config_of(app: Any, host: str, port: int, **more: Any) -> uvicorn.Config:
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        http=LaneProtocol,
+        http=FastPathProtocol if settings.fast_path else TimeoutProtocol,
         ws="none",
         timeout_graceful_shutdown=DRAIN_SECONDS,
         **more,

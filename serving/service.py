@@ -10,20 +10,23 @@ from sqlalchemy.engine import Engine
 from core.betting.leagues import Leagues
 from core.clock import Clock
 from core.settings import Settings
-from serving.access.admission import Gate
-from serving.access.api_keys import KeyRing
-from serving.backends.circuit_breaker import Breaker
+from serving.access.admission import AdmissionControl
+from serving.access.api_keys import ApiKeys
+from serving.backends.circuit_breaker import CircuitBreaker
 from serving.champions.champion import Champions
 from serving.champions.follower import ChampionFollower
-from serving.champions.rollout_status import WorkerBoard
+from serving.champions.rollout_status import RolloutStatus
 from serving.games.slate import Slate
 from serving.games.slate_follower import SlateFollower
-from serving.games.staleness import Freshness
+from serving.games.staleness import Staleness
+from serving.predictions.body_source import BodySource
 from serving.predictions.cache import PredictionCache
 from serving.predictions.log import PredictionLog
+from serving.predictions.plan import ForecastPlan
 from serving.predictions.predictor import Predictor
+from serving.predictions.prewarming import Prewarming
 from serving.predictions.shadow import Shadow
-from serving.runtime.load_shedding import Load
+from serving.runtime.load_shedding import LoadShedding
 from serving.telemetry.metrics import Metrics
 from serving.telemetry.trace import Trace, trace_of
 
@@ -35,35 +38,37 @@ class Service:
     settings: Settings
     clock: Clock
     engine: Engine
-    database_breaker: Breaker
+    database_breaker: CircuitBreaker
     database_threads: CapacityLimiter
     """As many requests may ask the database at once as there are connections; the others wait outside of threads."""
     leagues: Leagues
     metrics: Metrics
     cache: PredictionCache
+    bodies: BodySource[ForecastPlan]
     champions: Champions
-    freshness: Freshness
+    staleness: Staleness
     champion_follower: ChampionFollower
     slate: Slate
     slate_follower: SlateFollower
-    keys: KeyRing
-    gate: Gate
+    prewarming: Prewarming
+    keys: ApiKeys
+    admission: AdmissionControl
     log: PredictionLog
     shadow: Shadow | None
-    """None where no challenger shall run."""
-    load: Load
-    workers: WorkerBoard
+    """None where challengers do not run."""
+    load: LoadShedding
+    workers: RolloutStatus
     predictor: Predictor
 
 
-class State(TypedDict):
+class LifespanState(TypedDict):
     """What the lifespan hands to every request."""
 
     service: Service
 
 
 def service_of(request: Request) -> Service:
-    """The service that the request reached."""
+    """Return the service that the request reached."""
     service: Service = request.state.service
     return service
 

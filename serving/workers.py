@@ -16,7 +16,9 @@ from core.clock import Clock
 from core.logs import configure_logs
 from core.settings import Settings
 from serving.app import create_app
+from serving.runtime.heap import freeze
 from serving.runtime.lean_imports import import_alone
+from serving.runtime.tuning import tune_process
 from serving.server import config_of, not_started, url_of
 
 SILENT_SECONDS: Final = 30
@@ -40,7 +42,8 @@ def serve_with_workers(
     """
     shared = settings.model_copy(update={"rate_limit_sharers": max(settings.rate_limit_sharers, workers)})
     config = config_of(
-        partial(_app_of_a_worker, shared, clock),
+        partial(_worker_app, shared, clock),
+        shared,
         host,
         port,
         factory=True,
@@ -77,10 +80,11 @@ class _Supervisor(Multiprocess):
             self._on_ready = None
 
 
-def _app_of_a_worker(settings: Settings, clock: Clock) -> FastAPI:
+def _worker_app(settings: Settings, clock: Clock) -> FastAPI:
     configure_logs(settings)
     import_alone()
-    return create_app(settings, clock)
+    tune_process()
+    return create_app(settings, clock, when_warm=freeze)
 
 
 def _bound(host: str, port: int) -> socket.socket:

@@ -11,11 +11,12 @@ from core.clock import Clock
 from core.errors import AuthenticationError, DatabaseError, DbsbmError, RateLimitError, ServiceError, ValidationError
 from core.settings import Settings
 from feature_store.sources.bot.guild_settings import api_rate_limits
-from serving.access.api_keys import LARGEST_GUILD, Key, KeyRing, Scope, WrongKeyError
-from serving.access.client_address import Proxies
-from serving.access.rate_limiter import Limiter
+from serving.access.api_keys import LARGEST_GUILD, ApiKeys, Key, Scope, UnknownKeyError
+from serving.access.client_address import TrustedProxies
+from serving.access.rate_limiter import RateLimiter
 from serving.backends.circuit_breaker import BreakerState
-from serving.telemetry.trace import Admission, Caller, trace_of
+from serving.telemetry.caller import AdmissionResult, Caller
+from serving.telemetry.trace import trace_of
 
 KEY_NAME: Final = "X-API-Key"
 GUILD_NAME: Final = "X-Guild-ID"
@@ -33,14 +34,14 @@ MOST_SEEN: Final = 5_000
 NOBODY: Final = Caller(None)
 
 
-class Shown(NamedTuple):
+class Credentials(NamedTuple):
     """The key and the guild that a request names."""
 
     key: str | None
     guild: bytes | None
 
 
-class _Good(NamedTuple):
+class _CheckedKey(NamedTuple):
     """What was shown was good, by these keys."""
 
     ring: Mapping[str, Key]
@@ -48,7 +49,7 @@ class _Good(NamedTuple):
     guild_id: int | None
 
 
-class GuildLimits:
+class GuildRateLimits:
     """What each guild allows itself, read again every half minute; what was read last holds while MySQL is away."""
 
     def __init__(self, engine: Engine, usual: int) -> None:
@@ -72,21 +73,23 @@ class GuildLimits:
         return self._limits.get(guild_id, self._usual)
 
 
-class Gate:
+class AdmissionControl:
     """Looks at the caller's key and at its limits. Where no keys are demanded, everybody is let in and nobody counted.
 
     Plain ASGI and in memory: a request costs microseconds, but for the few that fetch a further portion of their limit
     from Redis (serving/access/rate_limiter.py).
     """
 
-    def __init__(self, settings: Settings, clock: Clock, keys: KeyRing, guilds: GuildLimits, limiter: Limiter) -> None:
+    def __init__(
+        self, settings: Settings, clock: Clock, keys: ApiKeys, guilds: GuildRateLimits, limiter: RateLimiter
+    ) -> None:
         self._settings = settings
         self._clock = clock
         self._keys = keys
         self._guilds = guilds
         self._limiter = limiter
-        self._proxies = Proxies(settings.trusted_proxies)
-        self._seen: dict[tuple[Shown, Scope], _Good] = {}
+        self._proxies = TrustedProxies(settings.trusted_proxies)
+        self._seen: dict[tuple[Credentials, Scope], _CheckedKey] = {}
 
     async def admit(self, request: AsgiScope, demanded: Scope) -> Caller:
         """The caller, or the refusal as an error. Asking again about the same request gives the same answer.
@@ -101,14 +104,14 @@ class Gate:
             raise trace.admission
         return trace.admission
 
-    def admit_at_once(self, shown: Shown, demanded: Scope) -> Caller | None:
+    def admit_at_once(self, shown: Credentials, demanded: Scope) -> Caller | None:
         """The caller, counted, if nobody has to be waited for and there is nothing to refuse; else nothing happened."""
         if not self._settings.demands_keys:
             return NOBODY
         good = self._good(shown, demanded)
         if good is None:
             return None
-        standing = self._limiter.take_in_hand(self._names(good.key, good.guild_id))
+        standing = self._limiter.take_granted(self._names(good.key, good.guild_id))
         return None if standing is None else Caller(good.key.key_id, good.guild_id, standing)
 
     def step(self) -> bool:
@@ -129,7 +132,7 @@ class Gate:
         """Give the connections back."""
         await self._limiter.close()
 
-    def _good(self, shown: Shown, demanded: Scope) -> _Good | None:
+    def _good(self, shown: Credentials, demanded: Scope) -> _CheckedKey | None:
         """What is shown, if it is good for the scope; looked at again whenever the keys have changed."""
         now = self._clock.now()
         good = self._seen.get((shown, demanded))
@@ -138,7 +141,7 @@ class Gate:
         try:
             key = self._keys.known(shown.key, now)
             key.must_have(demanded)
-            good = _Good(self._keys.ring, key, _spoken_for(key, shown.guild))
+            good = _CheckedKey(self._keys.ring, key, _spoken_for(key, shown.guild))
         except DbsbmError:
             return None
         if len(self._seen) >= MOST_SEEN:
@@ -146,13 +149,13 @@ class Gate:
         self._seen[shown, demanded] = good
         return good
 
-    async def _judge(self, request: AsgiScope, demanded: Scope) -> Admission:
+    async def _judge(self, request: AsgiScope, demanded: Scope) -> AdmissionResult:
         if not self._settings.demands_keys:
             return NOBODY
-        sent, named = shown_by(request)
+        sent, named = credentials_of(request)
         try:
             key = self._keys.known(sent, self._clock.now())
-        except WrongKeyError as refusal:
+        except UnknownKeyError as refusal:
             return await self._failed(request, refusal)
         except (AuthenticationError, ServiceError) as refusal:
             return refusal
@@ -181,7 +184,7 @@ class Gate:
     def _name_of_guild(self, guild_id: int) -> tuple[str, int]:
         return f"guild/{guild_id}", self._guilds.of(guild_id)
 
-    async def _failed(self, request: AsgiScope, refusal: WrongKeyError) -> DbsbmError:
+    async def _failed(self, request: AsgiScope, refusal: UnknownKeyError) -> DbsbmError:
         try:
             await self._limiter.take(f"failed/{self._proxies.client(request)}", FAILURES_PER_MINUTE)
         except RateLimitError as too_often:
@@ -189,7 +192,7 @@ class Gate:
         return refusal
 
 
-def shown_by(request: AsgiScope) -> Shown:
+def credentials_of(request: AsgiScope) -> Credentials:
     """What a request shows at the gate."""
     sent = named = None
     for name, value in request["headers"]:
@@ -197,7 +200,7 @@ def shown_by(request: AsgiScope) -> Shown:
             sent = value.decode("latin-1")
         elif name == GUILD_IN_HEAD:
             named = value
-    return Shown(sent, named)
+    return Credentials(sent, named)
 
 
 def _spoken_for(key: Key, named: bytes | None) -> int | None:

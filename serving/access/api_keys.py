@@ -18,8 +18,8 @@ from sqlalchemy.engine import Engine, RowMapping
 from core.betting.leagues import nearest
 from core.database import reading, writing
 from core.errors import AuthenticationError, DatabaseError, ResourceNotFoundError, ServiceError, ValidationError
-from serving.backends.last_known_good import LastGood
-from serving.tables import api_keys
+from serving.access.tables import api_keys
+from serving.backends.last_known_good import LastKnownGood
 
 Scope = Literal["predict", "insights", "train", "admin"]
 """*predict*: forecasts, games, prices and models; *insights*: what is said of users and guilds; *train*: have models
@@ -32,7 +32,7 @@ DOCUMENT: Final = "keys"
 NO_HASH: Final = sha256(b"nobody").hexdigest()
 
 
-class WrongKeyError(AuthenticationError):
+class UnknownKeyError(AuthenticationError):
     """A key that was never ours: perhaps a guess."""
 
 
@@ -71,14 +71,14 @@ class Key:
             )
 
 
-class StoredKeys(BaseModel):
+class StoredApiKeys(BaseModel):
     """The keys as they lie on disk."""
 
     keys: tuple[Key, ...]
 
 
 @dataclass(frozen=True)
-class NewKey:
+class NewApiKey:
     """A key as its owner gets it: ``text`` is shown this once and cannot be had again."""
 
     key_id: str
@@ -93,7 +93,7 @@ def create_key(
     expires_at: datetime | None,
     now: datetime,
     guild_id: int | None = None,
-) -> NewKey:
+) -> NewApiKey:
     """Make a key, for one guild or for all.
 
     Raises ValidationError for an unknown scope or none, for an expiry that is not ahead, and for a guild id that
@@ -120,7 +120,7 @@ def create_key(
     }
     with writing(engine) as connection:
         connection.execute(sa.insert(api_keys), [row])
-    return NewKey(key_id, f"{key_id}.{secret}")
+    return NewApiKey(key_id, f"{key_id}.{secret}")
 
 
 def list_keys(engine: Engine) -> list[Key]:
@@ -141,13 +141,13 @@ def revoke_key(engine: Engine, key_id: str, now: datetime) -> Key:
     return next(key for key in list_keys(engine) if key.key_id == key_id)
 
 
-class KeyRing:
+class ApiKeys:
     """The keys in memory, read again every second; those read last hold while the database is away.
 
     They also lie on disk (hashes, no secrets), for a start without the database.
     """
 
-    def __init__(self, engine: Engine, last_good: LastGood) -> None:
+    def __init__(self, engine: Engine, last_good: LastKnownGood) -> None:
         self._engine = engine
         self._last_good = last_good
         self._keys: Mapping[str, Key] = {}
@@ -161,14 +161,14 @@ class KeyRing:
         try:
             keys = {key.key_id: key for key in list_keys(self._engine)}
         except DatabaseError:
-            if not self.known_yet and (stored := self._last_good.load(DOCUMENT, StoredKeys)) is not None:
+            if not self.known_yet and (stored := self._last_good.load(DOCUMENT, StoredApiKeys)) is not None:
                 self._keys, self.known_yet = {key.key_id: key for key in stored.keys}, True
             return False
         if keys != self._keys:
             self._keys = keys
         self.known_yet = True
         # Until the disk has taken it: one that did not would bring a revoked key back with the next start.
-        if keys != self._kept and self._last_good.keep(DOCUMENT, StoredKeys(keys=tuple(keys.values()))):
+        if keys != self._kept and self._last_good.keep(DOCUMENT, StoredApiKeys(keys=tuple(keys.values()))):
             self._kept = keys
         return False
 
@@ -180,8 +180,8 @@ class KeyRing:
     def known(self, text: str | None, now: datetime) -> Key:
         """The key, if it is one of ours and good at this moment.
 
-        Raises AuthenticationError, WrongKeyError for one that was never ours, ServiceError while nobody can know which
-        are. An unknown id and a wrong secret cost the same time and read the same.
+        Raises AuthenticationError, UnknownKeyError for one that was never issued, ServiceError while no keys were read
+        yet. An unknown id and a wrong secret cost the same time and read the same.
         """
         if not text:
             raise AuthenticationError("This route demands a key.", hint="Send it as the header X-API-Key.")
@@ -191,7 +191,7 @@ class KeyRing:
         key = self._keys.get(key_id)
         matches = hmac.compare_digest(_digest(secret), NO_HASH if key is None else key.secret_sha256)
         if key is None or not matches:
-            raise WrongKeyError(REFUSED, hint="Ask for a new one.")
+            raise UnknownKeyError(REFUSED, hint="Ask for a new one.")
         if not key.usable(now):
             raise AuthenticationError(REFUSED, hint="Ask for a new one.")
         return key

@@ -16,7 +16,7 @@ IPV6_PREFIX: Final = 64
 """What one subscriber of IPv6 gets; single addresses in it are free to choose."""
 
 
-class Proxies:
+class TrustedProxies:
     """Our own proxies. What anybody else says of where a request comes from is not believed."""
 
     def __init__(self, listed: Iterable[str]) -> None:

@@ -20,11 +20,12 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Final
 
 from core.errors import RateLimitError
-from serving.access.redis_counters import WINDOW_SECONDS, SharedCounts
+from serving.access.redis_counters import WINDOW_SECONDS, RedisCounters
 from serving.backends.circuit_breaker import BreakerState
+from serving.telemetry.caller import RateLimitStatus
 from serving.telemetry.metrics import Metrics
 
 MOST_NAMES: Final = 50_000
@@ -36,15 +37,6 @@ PORTIONS: Final = 8
 
 OUTAGE_SHARE: Final = 4
 """In the minute in which Redis goes, a process lets this part of its share pass."""
-
-
-class Standing(NamedTuple):
-    """Where a name stands in the minute under way, as far as this process knows."""
-
-    limit: int
-    remaining: int
-    seconds: int
-    """Until the minute ends."""
 
 
 @dataclass(slots=True)
@@ -71,7 +63,7 @@ class Budget:
         return max(0, self.limit - self.counted - self.owed) + self.in_hand
 
 
-class Limiter:
+class RateLimiter:
     """Lets names pass until their limit is used up. Belongs to one event loop.
 
     ``sharers`` is how many processes serve the same callers. ``timer`` is the machine's time [seconds]: minutes must
@@ -80,7 +72,7 @@ class Limiter:
 
     def __init__(
         self,
-        shared: SharedCounts | None,
+        shared: RedisCounters | None,
         metrics: Metrics,
         *,
         sharers: int = 1,
@@ -107,7 +99,7 @@ class Limiter:
         if self._shared is not None:
             await self._shared.add("opened", self._turned(self._timer()), 0)
 
-    async def take(self, name: str, limit: int) -> Standing:
+    async def take(self, name: str, limit: int) -> RateLimitStatus:
         """Let one request of the name pass. Raises RateLimitError, saying when its next minute begins.
 
         Waits for nobody while there is something in hand or nothing left.
@@ -127,9 +119,9 @@ class Limiter:
                     limit=limit,
                 )
         budget.in_hand -= 1
-        return Standing(limit, budget.remaining, _seconds_left(now))
+        return RateLimitStatus(limit, budget.remaining, _seconds_left(now))
 
-    def take_in_hand(self, names: Sequence[tuple[str, int]]) -> Standing | None:
+    def take_granted(self, names: Sequence[tuple[str, int]]) -> RateLimitStatus | None:
         """Let one request of all these names, each with its limit, pass: the tightest standing.
 
         None, and nothing taken, unless each has something in hand.
@@ -149,7 +141,7 @@ class Limiter:
         for budget in budgets:
             budget.in_hand -= 1
         tightest = budgets[0] if len(budgets) == 1 else min(budgets, key=lambda budget: budget.remaining)
-        return Standing(tightest.limit, tightest.remaining, _seconds_left(now))
+        return RateLimitStatus(tightest.limit, tightest.remaining, _seconds_left(now))
 
     def _turned(self, now: float) -> int:
         """The minute under way; with a new one everything begins anew."""
@@ -179,14 +171,14 @@ class Limiter:
         finally:
             budget.waiting -= 1
 
-    async def _asked(self, shared: SharedCounts, name: str, budget: Budget, window: int) -> bool:
+    async def _asked(self, shared: RedisCounters, name: str, budget: Budget, window: int) -> bool:
         try:
             return await self._refill(shared, name, budget, window)
         finally:
             # Here, not in a callback that runs later: waiting for what is done already gives nobody else a turn.
             budget.asking = None
 
-    async def _refill(self, shared: SharedCounts, name: str, budget: Budget, window: int) -> bool:
+    async def _refill(self, shared: RedisCounters, name: str, budget: Budget, window: int) -> bool:
         owed, before = budget.owed, budget.counted
         portion = max(1, budget.waiting, (budget.limit - before) // (PORTIONS * self._sharers))
         wanted = 0 if budget.forgotten else portion
@@ -206,7 +198,7 @@ class Limiter:
         budget.in_hand += max(0, wanted - max(0, count - budget.limit))
         return budget.in_hand > 0
 
-    def _lost(self, shared: SharedCounts, window: int) -> bool:
+    def _lost(self, shared: RedisCounters, window: int) -> bool:
         """Whether the counts of this minute went with an earlier process of Redis."""
         if shared.successions > self._successions:
             self._successions, self._lost_in = shared.successions, window

@@ -3,16 +3,14 @@
 import asyncio
 from typing import Final
 
-import redis.asyncio
 from limits.aio.storage import RedisStorage
 from pydantic import SecretStr
 from redis.asyncio.connection import Connection
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from core.logs import get_logger
-from serving.backends.circuit_breaker import Breaker
+from serving.backends.circuit_breaker import CircuitBreaker
+from serving.backends.redis_clients import shared_connection_pool
 
 WINDOW_SECONDS: Final = 60
 SOCKET_SECONDS: Final = 0.05
@@ -24,27 +22,20 @@ NOBODY: Final = "nobody"
 log = get_logger(__name__)
 
 
-class SharedCounts:
+class RedisCounters:
     """The counts in Redis. Gives None while Redis is away; after a few failures that costs nothing.
 
     ``patience`` is how long one answer of Redis may take [seconds].
     """
 
     def __init__(self, address: SecretStr, patience: float = SOCKET_SECONDS) -> None:
-        self.breaker = Breaker()
+        self.breaker = CircuitBreaker()
         self.successions = 0
         """How often another Redis process answered than before, which may know nothing of what was counted."""
         self._answering: str | None = None
         self._deadline = 2 * patience
-        self._pool = redis.asyncio.BlockingConnectionPool.from_url(
-            address.get_secret_value(),
-            socket_timeout=patience,
-            socket_connect_timeout=patience,
-            retry=Retry(NoBackoff(), 0),
-            max_connections=CONNECTIONS,
-            timeout=patience,
-            client_name="dbsbm-limits",
-            redis_connect_func=self._connected,
+        self._pool = shared_connection_pool(
+            address, name="dbsbm-limits", seconds=patience, connections=CONNECTIONS, on_connect=self._connected
         )
         self._storage = RedisStorage(
             "async+redis://",

@@ -11,7 +11,7 @@ from serving.access.admission import KEY_NAME
 from serving.access.api_keys import Scope, ScopeError
 from serving.service import service_of
 
-DEMANDED: Final[Mapping[str, Scope]] = {
+REQUIRED_SCOPES: Final[Mapping[str, Scope]] = {
     "/v1/predictions/{sport}/{league}/{game_id}": "predict",
     "/v1/predictions/batch": "predict",
     "/v1/ranking": "predict",
@@ -52,10 +52,10 @@ class GuardedRoute(APIRoute):
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         answer = super().get_route_handler()
-        scope = DEMANDED[self.path_format]
+        scope = REQUIRED_SCOPES[self.path_format]
 
         async def guarded(request: Request) -> Response:
-            caller = await service_of(request).gate.admit(request.scope, scope)
+            caller = await service_of(request).admission.admit(request.scope, scope)
             named = request.path_params.get("guild_id")
             if named is not None and caller.guild_id is not None and named != str(caller.guild_id):
                 raise ScopeError("The key may not speak for that guild.", hint="Ask for a key of that guild.")

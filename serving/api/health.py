@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Final, Literal, NamedTuple
 
-from serving.predictions.answer import STALE_AFTER
+from serving.games.staleness import STALE_AFTER
 from serving.service import Service
 
 Status = Literal["ok", "degraded", "down"]
@@ -47,14 +47,14 @@ def _redis(service: Service) -> Iterator[Part]:
         yield Part("redis")
     else:
         yield Part("redis", "degraded", "It is away; each worker caches for itself.")
-    if service.gate.limits_breaker == "closed":
+    if service.admission.limits_breaker == "closed":
         yield Part("limits")
     else:
         yield Part("limits", "degraded", "Redis did not answer when last asked; each worker limits its own share.")
 
 
 def _models(service: Service, now: datetime) -> Iterator[Part]:
-    loaded, refusals = service.champions.loaded, service.champion_follower.refusals
+    loaded, refusals = service.champions.loaded, service.champion_follower.failures
     if not loaded and not refusals:
         yield Part("models", "down", "No champion is loaded.")
     for model in sorted({*loaded, *refusals}):
@@ -73,7 +73,7 @@ def _data(service: Service, now: datetime) -> Iterator[Part]:
         yield Part("games", "down", "They were not read yet.")
     for league, checked_at in sorted(service.slate.table.checked.items()):
         age = (now - checked_at).total_seconds()
-        if not service.freshness.allows(checked_at, now):
+        if not service.staleness.allows(checked_at, now):
             yield Part(f"data {league}", "down", "data_too_old: the database is away for too long.", age)
         elif now - checked_at > STALE_AFTER:
             yield Part(f"data {league}", "degraded", "No feature build for more than a day.", age)
@@ -94,5 +94,5 @@ def _inside(service: Service) -> Iterator[Part]:
     else:
         yield Part("workers")
     level = service.load.level
-    refuses = service.load.gives_up("batch")
+    refuses = service.load.sheds("batch")
     yield Part("load", "degraded", f"Level {level} of 3: some work is refused.") if refuses else Part("load")

@@ -17,7 +17,7 @@ def why_not_ready(service: Service) -> list[str]:
         causes.append("No champion is loaded.")
         causes.extend(
             f"{model} {refusal.version} was refused ({refusal.code})."
-            for model, refusal in service.champion_follower.refusals.items()
+            for model, refusal in service.champion_follower.failures.items()
         )
     if service.settings.demands_keys and not service.keys.known_yet:
         causes.append("The keys were not read yet.")
@@ -38,4 +38,4 @@ def _must_be_current(service: Service, league: League | None, now: datetime) -> 
     checked = service.slate.table.checked
     newest = max((moment for key, moment in checked.items() if league is None or key == league.key), default=None)
     if newest is not None:
-        service.freshness.must_allow(newest, now)
+        service.staleness.check(newest, now)

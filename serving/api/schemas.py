@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from serving.api.examples import PREDICTION, PROBLEM
-from serving.telemetry.cache_level import Level
+from serving.telemetry.cache_level import CacheLevel
 
 BATCH_LIMIT = 100
 
@@ -154,7 +154,7 @@ class Prediction(Shape):
     age_s: float
     stale: bool
     """The data was last checked more than a day ago, or a newer answer is due (``cache`` is then *stale*)."""
-    cache: Level
+    cache: CacheLevel
 
 
 class Problem(BaseModel):

@@ -15,7 +15,7 @@ FAILURES: Final = 3
 REST_SECONDS: Final = 1.0
 
 
-class Breaker:
+class CircuitBreaker:
     """Asked before each attempt, told of its outcome.
 
     *closed*: every attempt is admitted. *open*: none is, for ``rest`` seconds. *half_open*: one probe is

@@ -1,6 +1,5 @@
 """Our database as serving asks it: with short time-outs, and not at all for a while after it has failed."""
 
-from contextlib import ExitStack
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -9,23 +8,23 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import PoolProxiedConnection, QueuePool
 
 from core.database import open_database
-from serving.backends.circuit_breaker import Breaker
+from serving.backends.circuit_breaker import CircuitBreaker
 
 CONNECTING_SECONDS: Final = 2.0
 ANSWERING_SECONDS: Final = 3.0
 """A server that is frozen holds a thread for so long, three times; then nobody asks it but for one probe a second."""
 
 
-class LeftAloneError(SQLAlchemyError):
+class CircuitOpenError(SQLAlchemyError):
     """The breaker is open: the database failed a moment ago and was not asked."""
 
 
-def open_patient_database(address: URL, *, pool_size: int) -> tuple[Engine, Breaker]:
+def open_database_with_breaker(address: URL, *, pool_size: int) -> tuple[Engine, CircuitBreaker]:
     """An engine that asks the breaker before it hands out a connection, and the breaker.
 
     An SQLite file has no breaker that could open: it is not away.
     """
-    breaker = Breaker()
+    breaker = CircuitBreaker()
     engine = open_database(
         address,
         pool_size=pool_size,
@@ -42,7 +41,7 @@ def open_patient_database(address: URL, *, pool_size: int) -> tuple[Engine, Brea
     return engine, breaker
 
 
-def _guarded_by(breaker: Breaker) -> type[QueuePool]:
+def _guarded_by(breaker: CircuitBreaker) -> type[QueuePool]:
     """A pool whose connections were pinged before they are handed out, so that each one handed out is a success."""
 
     class Guarded(QueuePool):
@@ -51,11 +50,12 @@ def _guarded_by(breaker: Breaker) -> type[QueuePool]:
 
         def connect(self) -> PoolProxiedConnection:
             if not breaker.admits():
-                raise LeftAloneError("left alone after it failed")
-            with ExitStack() as unless_connected:
-                unless_connected.callback(breaker.failed)
+                raise CircuitOpenError("left alone after it failed")
+            try:
                 connection = super().connect()
-                unless_connected.pop_all()
+            except Exception:  # whatever the reason, the caller gets the error, and the attempt counts as failed
+                breaker.failed()
+                raise
             breaker.succeeded()
             return connection
 

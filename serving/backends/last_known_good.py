@@ -8,23 +8,21 @@ import os
 import secrets
 from contextlib import suppress
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final
 from urllib.parse import quote, unquote
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from core.logs import get_logger
 from core.signing import Signer
-from serving.predictions.redis_cache import sealed, unsealed
+from serving.backends.sealed_values import Document, seal_document, unseal_document
 
 PURPOSE: Final = "last-good"
-
-Document = TypeVar("Document", bound=BaseModel)
 
 log = get_logger(__name__)
 
 
-class LastGood:
+class LastKnownGood:
     """A folder of signed documents by name; for any thread and any number of workers."""
 
     def __init__(self, folder: Path, signer: Signer) -> None:
@@ -35,7 +33,7 @@ class LastGood:
 
     def keep(self, name: str, document: BaseModel) -> bool:
         """Replace the document of that name; False if the disk did not take it: it is for the caller to try again."""
-        content = sealed(self._signer, name, document.model_dump_json().encode())
+        content = seal_document(self._signer, name, document)
         target = self._path(name)
         draft = target.with_name(f".{os.getpid()}-{secrets.token_hex(4)}")
         try:
@@ -63,7 +61,7 @@ class LastGood:
     def load(self, name: str, kind: type[Document]) -> Document | None:
         """The document, or None if there is none that we wrote."""
         try:
-            return believed(self._signer, name, self._path(name).read_bytes(), kind)
+            return unseal_document(self._signer, name, self._path(name).read_bytes(), kind)
         except OSError:
             return None
 
@@ -78,16 +76,3 @@ class LastGood:
 
     def _path(self, name: str) -> Path:
         return self._folder / quote(name, safe="")
-
-
-def believed(signer: Signer, name: str, content: bytes, kind: type[Document]) -> Document | None:
-    """The document that was sealed under this very name; None for anything else."""
-    body = unsealed(signer, name, content)
-    if body is None:
-        log.warning("a stored document is not what we wrote", document=name)
-        return None
-    try:
-        return kind.model_validate_json(body)
-    except ValidationError:
-        log.info("a stored document is of another version of the code", document=name)
-        return None

@@ -10,14 +10,13 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any, Final
 
-import redis.asyncio
 from pydantic import SecretStr
 from redis.asyncio.connection import AbstractConnection
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from serving.backends.redis_clients import single_connection_pool
 
 Command = Sequence[str | bytes | int]
 Answer = asyncio.Future[Any]
@@ -26,7 +25,7 @@ GRACE: Final = 0.2
 """Part of the patience that an answer gets on top: it may lie in the socket while the loop was busy elsewhere."""
 
 
-class RedisLine:
+class RedisPipeline:
     """Sends commands and matches answers to them. Belongs to one event loop; connects when first asked.
 
     ``patience`` is how long one answer may take [seconds]; connecting may take twice that. Whoever breaks it takes
@@ -35,15 +34,7 @@ class RedisLine:
 
     def __init__(self, address: SecretStr, patience: float, client_name: str) -> None:
         self._patience = patience
-        self._pool = redis.asyncio.ConnectionPool.from_url(
-            address.get_secret_value(),
-            # Limits of our own: with redis-py's, a line that breaks while it is written to ends in an AttributeError.
-            socket_timeout=None,
-            socket_connect_timeout=patience,
-            retry=Retry(NoBackoff(), 0),
-            client_name=client_name,
-            protocol=2,
-        )
+        self._pool = single_connection_pool(address, name=client_name, seconds=patience)
         self._connection: AbstractConnection | None = None
         self._unsent: list[tuple[Command, Answer]] = []
         self._under_way: deque[Answer] = deque()
@@ -62,6 +53,14 @@ class RedisLine:
         if self._sender is None:
             self._sender = asyncio.create_task(self._send())
         return answer
+
+    async def read(self, keys: Sequence[str], most: int) -> list[bytes | None]:
+        """Return the first ``most`` bytes under each key: empty where there are none, None for another type of value.
+
+        Not GET: whatever is stored under a key, no more than this comes over the wire. Raises one of ``REDIS_ERRORS``.
+        """
+        asked = [self.ask("GETRANGE", key, 0, most) for key in keys]
+        return [_text(answer) for answer in await asyncio.gather(*asked, return_exceptions=True)]
 
     async def close(self) -> None:
         """Fail what is under way and give the connection back."""
@@ -136,3 +135,11 @@ class RedisLine:
                 answer.set_exception(error)
         if connection is not None:
             await connection.disconnect(nowait=True)
+
+
+def _text(answer: bytes | BaseException) -> bytes | None:
+    if not isinstance(answer, BaseException):
+        return answer
+    if isinstance(answer, ResponseError) and str(answer).startswith("WRONGTYPE"):
+        return None
+    raise answer

@@ -25,7 +25,7 @@ log = get_logger(__name__)
 
 
 @dataclass(frozen=True)
-class Sealed:
+class SpoolFile:
     """A file that nobody writes any more, held by whoever reads it."""
 
     path: Path
@@ -76,13 +76,13 @@ class Spool:
                 file.close()
 
     @contextmanager
-    def oldest(self) -> Iterator[Sealed | None]:
+    def oldest(self) -> Iterator[SpoolFile | None]:
         """The oldest file that nobody holds, held during the block; None if there is none."""
         for path in self._paths():
             with suppress(FileNotFoundError), path.open("rb") as file:
                 if _held(file) and os.fstat(file.fileno()).st_nlink:
                     *lines, _torn = file.read().split(b"\n")
-                    yield Sealed(path, tuple(lines))
+                    yield SpoolFile(path, tuple(lines))
                     return
         yield None
 

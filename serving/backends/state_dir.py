@@ -6,7 +6,7 @@ from pathlib import Path
 from core.settings import Settings
 
 
-def home(settings: Settings) -> Path:
+def state_dir(settings: Settings) -> Path:
     """A folder of its own for each database, so that what belongs to one never reaches another."""
     address = settings.database.set(password=None).render_as_string(hide_password=True)
     return settings.serving_dir / sha256(address.encode()).hexdigest()[:12]

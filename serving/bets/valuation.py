@@ -13,8 +13,8 @@ from core.betting.value import Value
 from core.errors import ValidationError
 from core.registry.belief import Belief
 from feature_store.rows.online import OnlineRow
-from serving.predictions.answer import has_begun
-from serving.predictions.predictor import Forecasted
+from serving.predictions.body import has_begun
+from serving.predictions.predictor import GameForecast
 
 OddsFormat = Literal["decimal", "american"]
 SMALLEST_AMERICAN: Final = 100
@@ -37,7 +37,7 @@ class Judge:
     stale: bool
 
     @classmethod
-    def of(cls, made: Forecasted, now: datetime) -> "Judge":
+    def of(cls, made: GameForecast, now: datetime) -> "Judge":
         """Of a forecast and the prices known beside it."""
         belief = made.champion.bundle.forecaster.spec.belief
         market = _market(belief, made.row)

@@ -4,19 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from sqlalchemy.engine import Engine
-
 from core.betting.leagues import League
-from core.errors import DataIntegrityError, ServiceError
-from core.registry.bundles.contents import Bundle, Manifest, read_bundle
-from core.registry.bundles.fetch import fetch_bundle
-from core.registry.deployment import Deployment, Version, model_name, version
+from core.errors import ServiceError
+from core.registry.bundles.contents import Bundle, Manifest
+from core.registry.deployment import Version, model_name
 from core.registry.forecaster import Forecast
-from core.settings import Settings
-from core.signing import signer
-from feature_store.features.sets import FeatureSet, demanded_by
+from feature_store.features.sets import FeatureSet
 from feature_store.rows.online import OnlineRow
-from serving.champions.trial import try_once
 
 Variant = Literal["results", "prices"]
 
@@ -103,33 +97,3 @@ class Champions:
                 return champion
         hint = f"Run `dbsbm train --league {league}`, then `dbsbm promote {model_name(league, 'results')}`."
         raise ServiceError(f"There is no champion for {league} yet.", hint=hint, league=league)
-
-
-def load_champion(engine: Engine, settings: Settings, record: Deployment) -> Champion | None:
-    """The champion that the record names, verified and tried; None if it names none.
-
-    Raises SecurityError or ServiceError for a bundle that is damaged or does not run, DataIntegrityError for
-    one made for other features or another model, DependencyError when it cannot be fetched.
-    """
-    if record.champion is None:
-        return None
-    return load_version(settings, version(engine, record.model, record.champion), record.generation)
-
-
-def load_version(settings: Settings, registered: Version, generation: int) -> Champion:
-    """The version, verified and tried. Raises as ``load_champion`` does; asks MLflow only for what is not on disk."""
-    ours = signer(settings, "bundle")
-    folder = fetch_bundle(registered, settings.bundle_dir, settings.mlflow_tracking_uri, ours)
-    try_once(folder, registered.bundle_sha256, ours)
-    bundle = read_bundle(folder, registered.bundle_sha256, ours)
-    _must_belong(bundle.manifest, registered)
-    features = demanded_by(bundle.manifest.features, bundle.manifest.fingerprint, registered.sport)
-    return Champion(registered, generation, bundle, features)
-
-
-def _must_belong(manifest: Manifest, registered: Version) -> None:
-    claimed = (manifest.model, manifest.sport, manifest.league, manifest.variant)
-    expected = (registered.model, registered.sport, registered.league, registered.variant)
-    if claimed != expected:
-        msg = f"The bundle of {registered.model} {registered.version} says it is {' '.join(claimed)}."
-        raise DataIntegrityError(msg, hint="Register the right bundle.", claimed=claimed)

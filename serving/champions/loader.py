@@ -1,33 +1,215 @@
-"""A model version being loaded in a thread of its own: one that hangs must not keep the others waiting."""
+"""Loads registered versions: fetched, verified, tried once in a throw-away process, and read, in a thread of their own.
 
+This is the only place in serving that opens a bundle.
+"""
+
+import platform
 import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from importlib.metadata import version as installed_version
+from pathlib import Path
+from typing import Final
 
-from core.errors import DbsbmError, ServiceError
-from core.registry.deployment import Version
+from sqlalchemy.engine import Engine
+
+from core.clock import Clock
+from core.errors import DataIntegrityError, DbsbmError, ServiceError
+from core.logs import get_logger
+from core.registry.bundles.contents import Manifest, read_bundle
+from core.registry.bundles.fetch import fetch_bundle
+from core.registry.bundles.trial import try_bundle
+from core.registry.deployment import Deployment, Version, version
 from core.settings import Settings
-from serving.champions.champion import Champion, load_version
+from core.signing import Signer, signer
+from feature_store.features.sets import demanded_by
+from serving.champions.champion import Champion
+
+TRIAL_FOLDER: Final = ".tried"
+TRIAL_SECONDS: Final = 20.0
+"""The time limit of a trial; a sound bundle takes about a second."""
+
+LoadVersion = Callable[[Version, int], Champion]
+"""Loads a version for a generation of its deployment record; raises as ``load_version`` does."""
+
+VersionKey = tuple[str, int]
+"""Model name and version number."""
+
+log = get_logger(__name__)
+
+
+def load_champion(engine: Engine, settings: Settings, record: Deployment) -> Champion | None:
+    """Return the champion that the record names, verified and tried; None if it names none.
+
+    Raises as ``load_version`` does, and ResourceNotFoundError for a version that is not registered.
+    """
+    if record.champion is None:
+        return None
+    return load_version(settings, version(engine, record.model, record.champion), record.generation)
+
+
+def load_version(
+    settings: Settings, registered: Version, generation: int, trial_seconds: float = TRIAL_SECONDS
+) -> Champion:
+    """Return the version, verified and tried. Asks MLflow only for what is not on disk.
+
+    Raises SecurityError or ServiceError for a bundle that is damaged or does not run, DataIntegrityError for one made
+    for other features or another model, DependencyError when it cannot be fetched.
+    """
+    bundle_signer = signer(settings, "bundle")
+    folder = fetch_bundle(registered, settings.bundle_dir, settings.mlflow_tracking_uri, bundle_signer)
+    _try_once(folder, registered.bundle_sha256, bundle_signer, trial_seconds)
+    bundle = read_bundle(folder, registered.bundle_sha256, bundle_signer)
+    _check_identity(bundle.manifest, registered)
+    features = demanded_by(bundle.manifest.features, bundle.manifest.fingerprint, registered.sport)
+    return Champion(registered, generation, bundle, features)
+
+
+def _try_once(folder: Path, sha256: str, bundle_signer: Signer, seconds: float) -> None:
+    """Try the bundle, unless these very bytes passed before under this Python and this LightGBM.
+
+    The note in the store only saves the trial, which costs a second: whoever reads the bundle verifies every byte.
+    """
+    runtime = f"py{platform.python_version()}-lightgbm{installed_version('lightgbm')}"
+    note = folder.parent / TRIAL_FOLDER / f"{sha256}-{runtime}"
+    if note.exists():
+        return
+    try_bundle(folder, sha256, bundle_signer, seconds=seconds)
+    with suppress(OSError):  # in a store that cannot be written, the bundle is tried again next time
+        note.parent.mkdir(exist_ok=True)
+        note.touch()
+
+
+def _check_identity(manifest: Manifest, registered: Version) -> None:
+    claimed = (manifest.model, manifest.sport, manifest.league, manifest.variant)
+    expected = (registered.model, registered.sport, registered.league, registered.variant)
+    if claimed != expected:
+        msg = f"The bundle registered as {registered.model} {registered.version} is one of {' '.join(claimed)}."
+        raise DataIntegrityError(msg, hint="Register the right bundle.", claimed=claimed)
+
+
+@dataclass(frozen=True)
+class Backoff:
+    """How long to wait before a version that failed to load is tried again [seconds]; doubles with each attempt."""
+
+    first: float = 5.0
+    last: float = 300.0
+
+    def pause_after(self, attempts: int) -> float:
+        """Return the pause after this many failed attempts."""
+        return min(self.first * 2.0 ** (attempts - 1), self.last)
+
+
+@dataclass(frozen=True)
+class LoadFailure:
+    """Why a version is not loaded, and since when."""
+
+    version: int
+    generation: int
+    code: str
+    reason: str
+    since: datetime
+    attempts: int
+    retry_at: float
+    """On the monotonic clock."""
 
 
 class Loading(threading.Thread):
-    """Begun when made. Once it is no longer alive, there is a ``champion`` or, but for a bug, an ``error``."""
+    """One version being loaded; one that hangs keeps no other waiting.
 
-    def __init__(self, settings: Settings, registered: Version, generation: int) -> None:
+    Once the thread has ended, ``champion`` or, but for a bug, ``error`` is set.
+    """
+
+    def __init__(self, load: LoadVersion, registered: Version, generation: int) -> None:
         super().__init__(name=f"loading-{registered.model}", daemon=True)
+        self.registered = registered
+        self.generation = generation
         self.champion: Champion | None = None
-        self.error: DbsbmError | None = None
-        self.number = registered.version
-        self._generation = generation
-        self._settings = settings
-        self._registered = registered
-        self.start()
+        self.error: DbsbmError = ServiceError(f"{registered.model} {registered.version} could not be loaded.")
+        self._load = load
+
+    @property
+    def key(self) -> VersionKey:
+        return self.registered.model, self.registered.version
 
     def run(self) -> None:
-        """Fetch, verify, try and read it."""
+        """Load the version."""
         try:
-            self.champion = load_version(self._settings, self._registered, self._generation)
+            self.champion = self._load(self.registered, self.generation)
         except DbsbmError as error:
             self.error = error
         except OSError as error:
-            # The store cannot be written, or no process can be had: no fault of the bundle's, and it may pass.
-            version = f"{self._registered.model} {self._registered.version}"
-            self.error = ServiceError(f"{version} could not be loaded here: {error.strerror}.")
+            # The store cannot be written, or no process can be started: not the bundle's fault, and it may pass.
+            registered = f"{self.registered.model} {self.registered.version}"
+            self.error = ServiceError(f"{registered} could not be loaded here: {error.strerror}.")
+
+
+class VersionLoader:
+    """Loads versions beside the answers, and tries those that failed again later and later. Belongs to one thread."""
+
+    def __init__(self, load: LoadVersion, clock: Clock, backoff: Backoff) -> None:
+        self._load = load
+        self._clock = clock
+        self._backoff = backoff
+        self._loading: dict[VersionKey, Loading] = {}
+        self._failures: dict[VersionKey, LoadFailure] = {}
+
+    def failure(self, key: VersionKey) -> LoadFailure | None:
+        """Return why the version is not loaded, if it was tried and failed."""
+        return self._failures.get(key)
+
+    def is_loading(self, key: VersionKey | None = None) -> bool:
+        """Whether this version, or any, is being loaded."""
+        return key in self._loading if key is not None else bool(self._loading)
+
+    def is_due(self, key: VersionKey, generation: int) -> bool:
+        """Whether to try the version now: it is not being loaded, and did not fail a moment ago.
+
+        A new generation of the deployment record makes every version due at once.
+        """
+        if key in self._loading:
+            return False
+        failure = self._failures.get(key)
+        return failure is None or failure.generation != generation or time.monotonic() >= failure.retry_at
+
+    def start(self, registered: Version, generation: int) -> None:
+        """Begin to load the version in a thread."""
+        loading = Loading(self._load, registered, generation)
+        self._loading[loading.key] = loading
+        loading.start()
+
+    def wait(self, keys: list[VersionKey], seconds: float) -> None:
+        """Wait for these versions, for so many seconds in all at most."""
+        for key in keys:
+            self._loading[key].join(seconds / len(keys))
+
+    def take_finished(self) -> list[Loading]:
+        """Return the loads that have ended since the last call."""
+        finished = [loading for loading in self._loading.values() if not loading.is_alive()]
+        for loading in finished:
+            del self._loading[loading.key]
+            if loading.champion is not None:
+                self._failures.pop(loading.key, None)
+        return finished
+
+    def record_failure(self, key: VersionKey, generation: int, error: DbsbmError) -> bool:
+        """Remember why the version could not be loaded; True if that is another reason than last time."""
+        before = self._failures.get(key)
+        attempts = 1 if before is None else before.attempts + 1
+        self._failures[key] = LoadFailure(
+            version=key[1],
+            generation=generation,
+            code=error.code,
+            reason=str(error),
+            since=self._clock.now() if before is None else before.since,
+            attempts=attempts,
+            retry_at=time.monotonic() + self._backoff.pause_after(attempts),
+        )
+        return before is None or before.reason != str(error)
+
+    def forget_failures(self, wanted: set[VersionKey]) -> None:
+        """Forget the failures of versions that have no role any more."""
+        self._failures = {key: failure for key, failure in self._failures.items() if key in wanted}

@@ -20,7 +20,7 @@ from sqlalchemy.engine import Engine
 from core.database import reading, upsert, writing
 from core.errors import DatabaseError
 from serving.champions.champion import Champions
-from serving.tables import workers
+from serving.champions.tables import workers
 
 ALIVE_SECONDS: Final = 10.0
 """A worker whose count stood still for longer is not shown."""
@@ -38,7 +38,7 @@ class _Seen:
     models: Generations
 
 
-class WorkerBoard:
+class RolloutStatus:
     """``step`` belongs to a thread of its own; everything else reads memory."""
 
     def __init__(self, engine: Engine, champions: Champions, timer: Callable[[], float] = time.monotonic) -> None:

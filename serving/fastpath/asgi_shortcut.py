@@ -1,7 +1,7 @@
-"""Questions for predictions, answered before routing and validation cost anything.
+"""Requests for predictions that are all ready, answered before routing and validation cost anything.
 
-Whatever does not look like a plain, good question is left to the routes, which know how to refuse it. Both make their
-replies in ``serving.api.replies``, and both ask the same gate, so that they cannot differ.
+Whatever is not a plain, valid request for hits is left to the routes, which compute, validate and refuse. Both use
+``serving.api.prediction_responses`` and the same admission control, so that their responses cannot differ.
 """
 
 import json
@@ -10,15 +10,22 @@ from typing import Final
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from core.errors import DbsbmError
-from serving.api.guarded_route import DEMANDED
-from serving.api.replies import Question, Reply, reply_to_many, reply_to_one
+from serving.api.guarded_route import REQUIRED_SCOPES
+from serving.api.prediction_responses import (
+    PredictionRequest,
+    RawResponse,
+    find_hits,
+    respond_with,
+    respond_with_hits,
+)
 from serving.api.schemas import Batch
 from serving.http.middleware import LARGEST_QUESTION
+from serving.service import Service
 from serving.telemetry.trace import trace_of
 
 ONE_ROUTE: Final = "/v1/predictions/{sport}/{league}/{game_id}"
 MANY_ROUTE: Final = "/v1/predictions/batch"
-UNDER: Final = "/v1/predictions/"
+PREFIX: Final = "/v1/predictions/"
 
 LONGEST_SPORT: Final = 32
 LONGEST_NAME: Final = 120
@@ -26,49 +33,51 @@ LONGEST_TAG: Final = 1_000
 NO_CACHE: Final = b"no-cache"
 
 
-class Front:
-    """Answers what it can and passes the rest on. With ``cors`` a browser's requests are not for it."""
+class AsgiShortcut:
+    """Answers hits and passes the rest on. With ``cors``, requests of browsers are left to the framework."""
 
     def __init__(self, app: ASGIApp, *, cors: bool) -> None:
         self._app = app
         self._cors = cors
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        reply = None
-        if scope["type"] == "http" and scope["path"].startswith(UNDER):
+        response = None
+        if scope["type"] == "http" and scope["path"].startswith(PREFIX):
             method = scope["method"]
             if method == "GET":
-                reply = await self._one(scope)
+                response = await self._respond_to_one(scope)
             elif method == "POST" and scope["path"] == MANY_ROUTE:
-                reply, receive = await self._many(scope, receive)
-        if reply is None:
+                response, receive = await self._respond_to_many(scope, receive)
+        if response is None:
             await self._app(scope, receive, send)
             return
-        await send({"type": "http.response.start", "status": reply.status, "headers": reply.headers})
-        await send({"type": "http.response.body", "body": reply.body})
+        await send({"type": "http.response.start", "status": response.status, "headers": response.headers})
+        await send({"type": "http.response.body", "body": response.body})
 
-    async def _one(self, scope: Scope) -> Reply | None:
-        question = question_of(scope, cors=self._cors)
-        if question is None:
+    async def _respond_to_one(self, scope: Scope) -> RawResponse | None:
+        request = plain_request(scope, cors=self._cors)
+        if request is None or request.afresh:
             return None
         trace = trace_of(scope)
-        service = scope["state"]["service"]
+        service: Service = scope["state"]["service"]
+        now = service.clock.now()
+        answer = service.predictor.hit(request.sport, request.league, request.game_id, now)
+        if answer is None:
+            return None
         try:
-            await service.gate.admit(scope, DEMANDED[ONE_ROUTE])
-            reply = await reply_to_one(service, trace, question)
-        except DbsbmError as error:
-            trace.failure = error
-            return None
+            await service.admission.admit(scope, REQUIRED_SCOPES[ONE_ROUTE])
+        except DbsbmError:
+            return None  # the route refuses it, with the same result of admission
         trace.route = ONE_ROUTE
-        return reply
+        return respond_with(service, trace, answer, request.if_none_match, now)
 
-    async def _many(self, scope: Scope, receive: Receive) -> tuple[Reply | None, Receive]:
+    async def _respond_to_many(self, scope: Scope, receive: Receive) -> tuple[RawResponse | None, Receive]:
         trace = trace_of(scope)
-        service = scope["state"]["service"]
-        if not self._plain_body(scope) or service.load.gives_up("batch"):
+        service: Service = scope["state"]["service"]
+        if not self._has_plain_body(scope):
             return None, receive
         try:
-            await service.gate.admit(scope, DEMANDED[MANY_ROUTE])
+            await service.admission.admit(scope, REQUIRED_SCOPES[MANY_ROUTE])
         except DbsbmError:
             return None, receive
         read = [await receive()]
@@ -78,16 +87,16 @@ class Front:
             # The parser that the framework uses: others read NaN or huge numbers in another way.
             batch = Batch.model_validate(json.loads(b"".join(message.get("body", b"") for message in read)))
         except (ValueError, RecursionError):
-            return None, _again(read, receive)
-        try:
-            reply = await reply_to_many(service, trace, batch.games)
-        except DbsbmError as error:
-            trace.failure = error
-            return None, _again(read, receive)
+            return None, _replay(read, receive)
+        now = service.clock.now()
+        hits = find_hits(service, batch.games, now)
+        answers = [hit for hit in hits if hit is not None]
+        if len(answers) < len(hits) or service.load.sheds("batch"):
+            return None, _replay(read, receive)
         trace.route = MANY_ROUTE
-        return reply, receive
+        return respond_with_hits(service, trace, answers, now), receive
 
-    def _plain_body(self, scope: Scope) -> bool:
+    def _has_plain_body(self, scope: Scope) -> bool:
         length = kind = b""
         for name, value in scope["headers"]:
             if name == b"content-length":
@@ -99,28 +108,28 @@ class Front:
         return kind == b"application/json" and length.isdigit() and int(length) <= LARGEST_QUESTION
 
 
-def question_of(scope: Scope, *, cors: bool) -> Question | None:
-    """What a GET under ``UNDER`` asks; None for what is the routes', as with ``cors`` a browser's request."""
-    parts = scope["path"][len(UNDER) :].split("/", 2)
+def plain_request(scope: Scope, *, cors: bool) -> PredictionRequest | None:
+    """Return what a GET below ``PREFIX`` asks for; None for what is left to the routes."""
+    parts = scope["path"][len(PREFIX) :].split("/", 2)
     if len(parts) != 3 or scope["query_string"]:
         return None
     sport, league, game_id = parts
     if not (0 < len(sport) <= LONGEST_SPORT and 0 < len(league) <= LONGEST_NAME and len(game_id) <= LONGEST_NAME):
         return None
-    known, afresh = None, False
+    if_none_match, afresh = None, False
     for name, value in scope["headers"]:
         if name == b"if-none-match":
-            if known is not None or len(value) > LONGEST_TAG:
+            if if_none_match is not None or len(value) > LONGEST_TAG:
                 return None
-            known = value.decode("latin-1")
+            if_none_match = value.decode("latin-1")
         elif name == b"cache-control":
             afresh = afresh or NO_CACHE in value
         elif name == b"origin" and cors:
             return None
-    return Question(sport, league, game_id, known, afresh)
+    return PredictionRequest(sport, league, game_id, if_none_match, afresh)
 
 
-def _again(read: list[Message], receive: Receive) -> Receive:
+def _replay(read: list[Message], receive: Receive) -> Receive:
     """Gives the messages that were read already, then the others."""
 
     async def receiving() -> Message:

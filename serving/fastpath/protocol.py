@@ -1,47 +1,43 @@
-"""A connection that asks the lane first, and leaves to uvicorn what is not plain."""
+"""A connection that asks the hit path first, and leaves to uvicorn what is not plain.
+
+It relies on private parts of uvicorn's httptools protocol; pyproject.toml pins the range of uvicorn, and
+tests/serving/fastpath/test_uvicorn_range.py checks that those parts are what this file takes them for.
+"""
 
 from typing import Any, Final, cast
 
-from serving.fastpath.asgi_shortcut import UNDER
-from serving.fastpath.hit_path import Asked, Lane
-from serving.http.connection_timeouts import PatientProtocol
-from serving.http.headers import Header
+from serving.fastpath.asgi_shortcut import PREFIX
+from serving.fastpath.hits import HitPath, PlainHead
+from serving.http.connection_timeouts import TimeoutProtocol
 
-PATH: Final = UNDER.encode()
+PATH: Final = PREFIX.encode()
 NOT_PLAIN: Final = b"%?#"
 ANNOUNCE_MORE: Final = frozenset((b"content-length", b"transfer-encoding", b"expect", b"upgrade"))
 
 
-class LaneProtocol(PatientProtocol):
-    """Asks the app's lane first; needs an ``Application`` of ours."""
+class FastPathProtocol(TimeoutProtocol):
+    """Asks the app's hit path first; needs an ``Application``."""
 
-    _answered: Asked | None = None
-    """What was asked by the request that is being read, if it was answered already."""
+    _answered: PlainHead | None = None
+    """The request that is being read, if it was answered already."""
     _between = True
-    """Whether nothing of a next request was read yet."""
+    """Whether no byte of a next request was read yet."""
     _heads = 0
     """Requests begun."""
-    _awaiting: bytes | None = None
-    """The head whose answer is computed with others."""
-    _held = b""
-    """What came after it."""
-    _is_usual = False
-    """Whether what is read now is the app's to answer."""
 
     def data_received(self, data: bytes) -> None:
-        if self._awaiting is not None:
-            self._held += data
-            return
         if not self._between:
             super().data_received(data)
             return
-        asked = self._lane.known(data)
-        if asked is not None and self._may_answer() and self._take_on(asked, data):
+        head = self._hit_path.recall(data)
+        if head is not None and self._may_answer() and self._answer(head):
+            self._head_since = self.loop.time()
+            self._unset_keepalive_if_required()
             return
         before, self._answered = self._heads, None
         super().data_received(data)
         if self._answered is not None and self._between and self._heads == before + 1:
-            self._lane.remember(data, self._answered)
+            self._hit_path.remember(data, self._answered)
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -49,11 +45,11 @@ class LaneProtocol(PatientProtocol):
         self._heads += 1
 
     def on_headers_complete(self) -> None:
-        asked = self._read() if self._may_be_plain() else None
-        if asked is None or not self._answer(asked):
+        head = self._read() if self._may_be_plain() else None
+        if head is None or not self._answer(head):
             super().on_headers_complete()
             return
-        self._head_since, self._received, self._answered = None, 0, asked
+        self._head_since, self._received, self._answered = None, 0, head
 
     def on_message_complete(self) -> None:
         self._between = True
@@ -62,69 +58,17 @@ class LaneProtocol(PatientProtocol):
         else:
             self._head_since = self.loop.time()
 
-    def _take_on(self, asked: Asked, head: bytes) -> bool:
-        """Answer a head that came before, now or at the end of this turn of the loop."""
-        if not asked.question.afresh:
-            if not self._answer(asked):
-                return False
-            self._head_since = self.loop.time()
-        else:
-            since, self._head_since, self._awaiting = self._head_since, None, head
-            if not self._lane.later(self.app_state["service"], asked, self):
-                self._head_since, self._awaiting = since, None
-                return False
-        self._unset_keepalive_if_required()
-        return True
-
-    def take(self, answer: bytes | None) -> None:
-        """Send what was waited for; without an answer, let the head go the usual way."""
-        head, self._awaiting = self._awaiting, None
-        held, self._held = self._held, b""
-        if self.is_gone or head is None:
-            return
-        self._head_since = self.loop.time()
-        if answer is None:
-            self._is_usual = True
-            super().data_received(head)
-            self._is_usual = False
-        else:
-            self._send(answer)
-        if held:
-            self.data_received(held)
-
     @property
-    def is_gone(self) -> bool:
-        """Whether nobody takes an answer any more."""
-        return self.transport.is_closing()
-
-    @property
-    def first_headers(self) -> list[Header]:
-        """The server's own."""
-        return self.server_state.default_headers
-
-    def shutdown(self) -> None:
-        if self._awaiting is not None:
-            self._lane.compute(self.app_state["service"])
-        super().shutdown()
-
-    def _answers_nothing(self) -> bool:
-        return self._awaiting is None and super()._answers_nothing()
-
-    @property
-    def _lane(self) -> Lane:
-        return cast("Any", self.app).lane  # type: ignore[no-any-return]
+    def _hit_path(self) -> HitPath:
+        return cast("Any", self.app).hit_path  # type: ignore[no-any-return]
 
     def _may_answer(self) -> bool:
-        return self._answers_nothing() and not self.flow.write_paused and not self.transport.is_closing()
-
-    def refused(self, request_id: str, status: int) -> None:
-        self._lane.refused(request_id, status)
+        return self._has_no_request() and not self.flow.write_paused and not self.transport.is_closing()
 
     def _may_be_plain(self) -> bool:
         url = self.url
         return (
-            not self._is_usual
-            and url.startswith(PATH)
+            url.startswith(PATH)
             and url.isascii()
             and self._may_answer()
             and self.parser.get_method() == b"GET"
@@ -135,18 +79,15 @@ class LaneProtocol(PatientProtocol):
             and not self._head_is_too_large()
         )
 
-    def _read(self) -> Asked | None:
+    def _read(self) -> PlainHead | None:
         scope = cast("dict[str, Any]", self.scope)
         scope["method"], scope["path"], scope["query_string"] = "GET", self.url.decode(), b""
-        return self._lane.read(scope)
+        return self._hit_path.read(scope)
 
-    def _answer(self, asked: Asked) -> bool:
-        answer = self._lane.answer(self.app_state["service"], asked, self.first_headers)
-        if answer is None:
+    def _answer(self, head: PlainHead) -> bool:
+        response = self._hit_path.respond(self.app_state["service"], head, self.server_state.default_headers)
+        if response is None:
             return False
-        self._send(answer)
-        return True
-
-    def _send(self, answer: bytes) -> None:
         self.server_state.total_requests += 1
-        self.transport.write(answer)
+        self.transport.write(response)
+        return True

@@ -2,11 +2,7 @@
 
 from datetime import datetime
 
-import redis
 from pydantic import BaseModel, ConfigDict, SecretStr
-from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
-from redis.retry import Retry
 from sqlalchemy.engine import Engine
 
 from core.errors import CacheError
@@ -14,9 +10,10 @@ from core.logs import get_logger
 from core.settings import Settings
 from core.signing import Signer, signer
 from feature_store.rows.online import OnlineRow, StoredState, load_rows, load_states
-from serving.backends.circuit_breaker import Breaker
-from serving.backends.last_known_good import PURPOSE, believed
-from serving.predictions.redis_cache import check_address, sealed
+from serving.backends.circuit_breaker import CircuitBreaker
+from serving.backends.last_known_good import PURPOSE
+from serving.backends.redis_clients import REDIS_ERRORS, blocking_client
+from serving.backends.sealed_values import seal_document, unseal_document
 
 IN_REDIS = "dbsbm:slate"
 """A hash with one signed value per league."""
@@ -26,6 +23,8 @@ STAMPS_IN_REDIS = "dbsbm:slate:stamps"
 
 MOST_LEAGUES = 500
 """So many leagues' values are fetched in one look at most; the rest follow in the next ones."""
+
+CLIENT_NAME = "dbsbm-slate"
 
 SOCKET_SECONDS = 0.5
 """A thread of its own waits, never a request."""
@@ -59,7 +58,6 @@ def publish(settings: Settings, engine: Engine, leagues: list[str]) -> None:
     """
     if settings.redis is None:
         return
-    check_address(settings.redis)
     ours, states, rows = signer(settings, PURPOSE), load_states(engine, leagues), load_rows(engine, leagues)
     slates = {
         league: LeagueSlate(league=league, checked_at=state.as_of, rows=_of(rows, league), state=state)
@@ -68,26 +66,32 @@ def publish(settings: Settings, engine: Engine, leagues: list[str]) -> None:
     if not slates:
         return
     try:
-        with _client(settings.redis, 4 * SOCKET_SECONDS) as client, client.pipeline() as together:
-            together.hset(IN_REDIS, mapping={league: _sealed(ours, slate) for league, slate in slates.items()})
+        with (
+            blocking_client(settings.redis, name=CLIENT_NAME, seconds=4 * SOCKET_SECONDS) as client,
+            client.pipeline() as together,
+        ):
+            together.hset(
+                IN_REDIS,
+                mapping={league: seal_document(ours, document_name(league), slate) for league, slate in slates.items()},
+            )
             together.hset(
                 STAMPS_IN_REDIS, mapping={league: slate.checked_at.isoformat() for league, slate in slates.items()}
             )
             for name in (IN_REDIS, STAMPS_IN_REDIS):
                 together.expire(name, int(settings.data_limit_hours * 3600))
             together.execute()
-    except (RedisError, OSError) as error:
+    except REDIS_ERRORS as error:
         msg = f"Redis did not take the games: {type(error).__name__}."
         raise CacheError(msg, hint="Check REDIS_URL; the servers read the database.") from error
 
 
-class PublishedSlates:
+class PublishedSlateReader:
     """Reads what ``publish`` wrote. A Redis that is away has nothing. Belongs to one thread."""
 
     def __init__(self, address: SecretStr, ours: Signer) -> None:
-        self._client = _client(address, SOCKET_SECONDS)
+        self._client = blocking_client(address, name=CLIENT_NAME, seconds=SOCKET_SECONDS)
         self._signer = ours
-        self._breaker = Breaker(failures=1, rest=5.0)
+        self._breaker = CircuitBreaker(failures=1, rest=5.0)
         self._seen: dict[bytes, bytes] = {}
 
     def read(self) -> list[LeagueSlate]:
@@ -98,14 +102,14 @@ class PublishedSlates:
             stamps: dict[bytes, bytes] = self._client.hgetall(STAMPS_IN_REDIS)  # type: ignore[assignment]  # as set up
             changed = [league for league, stamp in stamps.items() if self._seen.get(league) != stamp][:MOST_LEAGUES]
             values: list[bytes | None] = self._client.hmget(IN_REDIS, changed) if changed else []  # type: ignore[assignment]
-        except (RedisError, OSError):
+        except REDIS_ERRORS:
             self._breaker.failed()
             return []
         self._breaker.succeeded()
         self._seen = {league: stamp for league, stamp in self._seen.items() if league in stamps}
         self._seen.update((league, stamps[league]) for league in changed)
         found = (
-            believed(self._signer, document_name(league.decode(errors="replace")), value, LeagueSlate)
+            unseal_document(self._signer, document_name(league.decode(errors="replace")), value, LeagueSlate)
             for league, value in zip(changed, values, strict=True)
             if value is not None
         )
@@ -114,20 +118,6 @@ class PublishedSlates:
     def close(self) -> None:
         """Give the connection back."""
         self._client.close()
-
-
-def _client(address: SecretStr, seconds: float) -> redis.Redis:
-    return redis.Redis.from_url(
-        address.get_secret_value(),
-        socket_timeout=seconds,
-        socket_connect_timeout=seconds,
-        retry=Retry(NoBackoff(), 0),
-        client_name="dbsbm-slate",
-    )
-
-
-def _sealed(ours: Signer, slate: LeagueSlate) -> bytes:
-    return sealed(ours, document_name(slate.league), slate.model_dump_json().encode())
 
 
 def _of(rows: list[OnlineRow], league: str) -> tuple[OnlineRow, ...]:

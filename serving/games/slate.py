@@ -13,7 +13,7 @@ from core.betting.leagues import League
 from core.errors import ResourceNotFoundError, ServiceError
 from feature_store.rows.online import OnlineRow, StoredState, load_rows
 from serving.games.published_slate import LeagueSlate
-from serving.games.team_search import NameIndex
+from serving.games.team_search import TeamSearch
 
 GameKey = tuple[str, str, str]
 """Sport, league, game id."""
@@ -23,7 +23,7 @@ ALIKE: Final = 55.0
 
 
 @dataclass(frozen=True)
-class Table:
+class SlateTable:
     """One state of the slate; never changed, only replaced."""
 
     rows: Mapping[GameKey, OnlineRow] = field(default_factory=dict)
@@ -37,25 +37,27 @@ class Table:
         return sorted(self.rows.values(), key=lambda row: (row.game.start_at, row.game.game_id))
 
     @cached_property
-    def by_name(self) -> NameIndex:
+    def by_name(self) -> TeamSearch:
         """Of the same games in the same order."""
-        return NameIndex([(row.game.home_team, row.game.away_team) for row in self.by_start])
+        return TeamSearch([(row.game.home_team, row.game.away_team) for row in self.by_start])
 
-    def with_leagues(self, rows: Iterable[OnlineRow], checked: Mapping[str, datetime], changed: set[str]) -> "Table":
+    def with_leagues(
+        self, rows: Iterable[OnlineRow], checked: Mapping[str, datetime], changed: set[str]
+    ) -> "SlateTable":
         """The table with the changed leagues' rows replaced."""
         kept = {key: row for key, row in self.rows.items() if row.league not in changed and row.league in checked}
-        return Table({**kept, **{key_of(row): row for row in rows}}, dict(checked), self.states)
+        return SlateTable({**kept, **{key_of(row): row for row in rows}}, dict(checked), self.states)
 
 
 class Slate:
     """The current table. It stays as it is while the database is away."""
 
     def __init__(self) -> None:
-        self._table = Table()
+        self._table = SlateTable()
         self.loaded = False
 
     @property
-    def table(self) -> Table:
+    def table(self) -> SlateTable:
         return self._table
 
     def follow(self, engine: Engine, watermarks: Mapping[str, datetime]) -> set[str]:

@@ -8,12 +8,11 @@ from sqlalchemy.engine import Engine
 from core.errors import DatabaseError
 from core.logs import get_logger
 from feature_store.rows.online import watermarks
-from serving.backends.last_known_good import LastGood
-from serving.games.published_slate import LeagueSlate, PublishedSlates, document_name
+from serving.backends.last_known_good import LastKnownGood
+from serving.games.published_slate import LeagueSlate, PublishedSlateReader, document_name
 from serving.games.slate import Slate
-from serving.games.source_age import DataAge
-from serving.games.staleness import Freshness
-from serving.predictions.prewarming import Warming
+from serving.games.source_age import SourceAges
+from serving.games.staleness import Staleness
 
 log = get_logger(__name__)
 
@@ -29,28 +28,26 @@ class SlateFollower:
         self,
         engine: Engine,
         slate: Slate,
-        warming: Warming,
-        freshness: Freshness,
-        last_good: LastGood,
-        published: PublishedSlates | None,
+        staleness: Staleness,
+        last_good: LastKnownGood,
+        published: PublishedSlateReader | None,
     ) -> None:
         self._engine = engine
         self._slate = slate
-        self._warming = warming
-        self._freshness = freshness
+        self._staleness = staleness
         self._last_good = last_good
         self._published = published
         self._unkept: set[str] = set()
         """Leagues whose newest state the disk has not taken yet."""
-        self.data_age = DataAge()
+        self.data_age = SourceAges()
         self.away: DatabaseError | None = None
         self.looked_at: float | None = None
         """On the monotonic clock, when the database last answered."""
 
     def step(self) -> bool:
-        """One look and a little warming; True while there is more to warm."""
+        """Look once; there is never more to do at once."""
         self._look()
-        return self._warming.step()
+        return False
 
     def close(self) -> None:
         """Give the connection to Redis back."""
@@ -68,13 +65,13 @@ class SlateFollower:
             if self.away is None:
                 log.warning("the database is away; answers go on from memory", reason=error.message)
             self.away = error
-            self._freshness.away = True
+            self._staleness.database_unavailable = True
             self._fall_back()
             return
         if self.away is not None:
             log.info("the database is back")
         self.away = None
-        self._freshness.away = False
+        self._staleness.database_unavailable = False
         self.looked_at = time.monotonic()
         self._unkept = {league for league in self._unkept if not self._kept(league)}
         # Last, and by itself: a statistic that fails says nothing of the games.

@@ -13,7 +13,7 @@ LOOK_EVERY: Final = 60.0
 """Seconds between two readings of the database; in between an age only grows."""
 
 
-class DataAge:
+class SourceAges:
     """Read by the slate's follower now and then; asked for at every scrape, from memory."""
 
     def __init__(self) -> None:

@@ -1,47 +1,43 @@
-"""Whether answers can still be compared with the database, and how old they may be while they cannot."""
+"""How old data may be that cannot be compared with the database, and when it is called stale."""
 
 from datetime import datetime, timedelta
 from typing import Final
 
 from core.errors import ServiceError
-from serving.predictions.answer import STALE_AFTER, Served
+
+STALE_AFTER: Final = timedelta(hours=24)
+"""Data that was last checked longer ago than this is called stale."""
 
 RETRY_SECONDS: Final = 30
 """What a caller is told to wait: a database that was away for hours is not back in five seconds."""
 
 
 class DataTooOldError(ServiceError):
-    """The database is away, and what is in memory was last checked too long ago to be told."""
+    """The database is unavailable, and the data in memory was last checked longer ago than the limit allows."""
 
     code = "data_too_old"
     retryable = True
 
 
-class Freshness:
-    """``away`` is set by whoever asks the database; answers made meanwhile are marked, or refused beyond the limit."""
+class Staleness:
+    """Whether data may be served while the database is unavailable; whoever asks the database sets that."""
 
     def __init__(self, limit: timedelta) -> None:
         self.limit = limit
-        self.away = False
+        """The greatest age of data that is served without a database."""
+        self.database_unavailable = False
 
     def allows(self, checked_at: datetime, now: datetime) -> bool:
-        """Whether data last checked then may still be told."""
-        return not self.away or now - checked_at <= self.limit
+        """Whether data last checked then may still be served."""
+        return not self.database_unavailable or now - checked_at <= self.limit
 
     def is_stale(self, checked_at: datetime, now: datetime) -> bool:
-        """Whether data last checked then must be told with a warning."""
-        return self.away or now - checked_at > STALE_AFTER
+        """Whether data last checked then must be marked as stale."""
+        return self.database_unavailable or now - checked_at > STALE_AFTER
 
-    def judged(self, served: Served, now: datetime) -> Served:
-        """The answer, marked as stale while the database is away. Raises DataTooOldError."""
-        if not self.away:
-            return served
-        self.must_allow(served.checked_at, now)
-        return served.unconfirmed()
-
-    def must_allow(self, checked_at: datetime, now: datetime) -> None:
-        """Raises DataTooOldError for data that may not be told any more."""
+    def check(self, checked_at: datetime, now: datetime) -> None:
+        """Raise DataTooOldError for data that may not be served any more."""
         if not self.allows(checked_at, now):
             hours = (now - checked_at).total_seconds() / 3600
-            msg = f"data_too_old: the database is away and the data was last checked {hours:.1f} hours ago."
-            raise DataTooOldError(msg, hint="Ask again later.", checked_at=checked_at)
+            msg = f"data_too_old: database unavailable, and the data was last checked {hours:.1f} hours ago."
+            raise DataTooOldError(msg, hint="Try again later.", checked_at=checked_at)

@@ -39,7 +39,7 @@ Likeness = Mapping[str, float]
 """How alike a typed word is to words of names, where it is at all."""
 
 
-class NameIndex:
+class TeamSearch:
     """Made once for a list of pairings (home, away); ``find`` reads it from any thread."""
 
     def __init__(self, pairings: Sequence[tuple[str, str]]) -> None:

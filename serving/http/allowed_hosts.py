@@ -6,7 +6,7 @@ from serving.http.problems import refusal
 from serving.telemetry.trace import trace_of
 
 
-class Door:
+class AllowedHosts:
     """Refuses requests that are addressed to somebody else, with 400: another name, none or two names.
 
     ``hosts`` are the names that are ours, ``*.example.com`` with all below it; without any, every name is.
@@ -18,12 +18,12 @@ class Door:
         self._endings = tuple(host[1:].lower().encode() for host in hosts if host.startswith("*."))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or self.is_for_us(scope):
+        if scope["type"] != "http" or self.allow(scope):
             await self._app(scope, receive, send)
         else:
             await refusal(400, trace_of(scope).request_id)(scope, receive, send)
 
-    def is_for_us(self, scope: Scope) -> bool:
+    def allow(self, scope: Scope) -> bool:
         """Whether the request names one host, and that is ours."""
         hosts = [value for name, value in scope["headers"] if name == b"host"]
         if len(hosts) != 1:

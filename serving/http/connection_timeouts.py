@@ -6,12 +6,12 @@ answers have a limit each; so has the size of a head, which llhttp does not boun
 
 from asyncio import TimerHandle, Transport
 from http import HTTPStatus
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final, cast
 
 import orjson
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from serving.http.headers import ON_EVERY_ANSWER
+from serving.http.headers import ON_EVERY_RESPONSE
 from serving.http.problems import OF_STATUS, PROBLEM_JSON, problem
 from serving.telemetry.trace import new_id
 
@@ -23,8 +23,8 @@ class HeadTooLargeError(ValueError):
     """Ends the parsing of a head; the parser reports it as an error of its own."""
 
 
-class PatientProtocol(HttpToolsProtocol):
-    """uvicorn's protocol with an end to its patience; the times are in seconds."""
+class TimeoutProtocol(HttpToolsProtocol):
+    """uvicorn's protocol with time limits; needs an app with a ``recorder``."""
 
     look_every: ClassVar[float] = 1.0
     head_seconds: ClassVar[float] = 5.0
@@ -107,7 +107,7 @@ class PatientProtocol(HttpToolsProtocol):
             self.transport.abort()
         elif self.transport.is_closing():
             return
-        elif _longer(self._head_since, self.head_seconds, now) and self._answers_nothing():
+        elif _longer(self._head_since, self.head_seconds, now) and self._has_no_request():
             self._end_silence()
         elif _longer(self._body_since, self.body_seconds, now):
             self.transport.close()
@@ -118,7 +118,7 @@ class PatientProtocol(HttpToolsProtocol):
         else:
             self.transport.close()
 
-    def _answers_nothing(self) -> bool:
+    def _has_no_request(self) -> bool:
         return self.cycle is None or self.cycle.response_complete
 
     def _refuse(self, status: HTTPStatus) -> None:
@@ -130,15 +130,13 @@ class PatientProtocol(HttpToolsProtocol):
             (b"content-length", b"%d" % len(body)),
             (b"connection", b"close"),
             (b"x-request-id", request_id.encode()),
-            *ON_EVERY_ANSWER,
+            *ON_EVERY_RESPONSE,
         ]
         lines = [b"HTTP/1.1 %d %s" % (status, status.phrase.encode()), *(b": ".join(header) for header in headers)]
         self.transport.write(b"\r\n".join((*lines, b"", body)))
         self.transport.close()
-        self.refused(request_id, status)
-
-    def refused(self, request_id: str, status: int) -> None:
-        """Called after a request was refused that no app will see."""
+        # No app sees this request.
+        cast("Any", self.app).recorder.record_unread(request_id, status)
 
 
 def _longer(since: float | None, seconds: float, now: float) -> bool:

@@ -6,6 +6,8 @@ from typing import Final
 TAGS: Final = re.compile(r'(?:W/)?("[^"]*")')
 
 
-def names(known: str, etag: str) -> bool:
+def matches(if_none_match: str, etag: str) -> bool:
     """Whether a header If-None-Match names the tag: it is one of its list, weak or strong, or the header is ``*``."""
-    return known == etag or known.strip() == "*" or etag.removeprefix("W/") in TAGS.findall(known)
+    return (
+        if_none_match == etag or if_none_match.strip() == "*" or etag.removeprefix("W/") in TAGS.findall(if_none_match)
+    )

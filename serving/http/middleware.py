@@ -10,8 +10,8 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from core.logs import bound
-from serving.http.headers import on_this_answer
-from serving.telemetry.access_log import Line, RequestLog
+from serving.http.headers import headers_for
+from serving.telemetry.access_log import AccessLog, AccessLogEntry
 from serving.telemetry.metrics import Metrics
 from serving.telemetry.trace import Trace, begin_trace, trace_of
 
@@ -27,13 +27,13 @@ NO_ROUTE: Final = "(none)"
 OTHER: Final = "OTHER"
 
 
-class Requests:
+class RequestRecorder:
     """Gives each request an id, counts and times it, and writes one line about it. Never a header or a query."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self._app = app
         self._metrics = metrics
-        self._log = RequestLog(metrics.settle)
+        self._log = AccessLog(metrics.settle)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -46,7 +46,7 @@ class Requests:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message.get("headers", ()), *on_this_answer(trace)]
+                message["headers"] = [*message.get("headers", ()), *headers_for(trace)]
             await send(message)
 
         try:
@@ -60,7 +60,7 @@ class Requests:
         """Count, time and log a request that was answered."""
         seconds = time.perf_counter() - trace.began
         self._metrics.count_request(route, method, status, seconds)
-        line: Line = {
+        entry: AccessLogEntry = {
             "route": route,
             "method": method,
             "status": status,
@@ -70,14 +70,14 @@ class Requests:
             "key_id": trace.key_id,
             "request_id": trace.request_id,
         }
-        self._log.add(line)
+        self._log.add(entry)
 
     def record_unread(self, request_id: str, status: int) -> None:
         """Count and log a request that the server refused before it was one: no more of it is known."""
         self.record(Trace(request_id), OTHER, NO_ROUTE, status)
 
 
-class RequestContext:
+class LogContext:
     """Puts the request's id on every line that is logged below."""
 
     def __init__(self, app: ASGIApp) -> None:

@@ -118,7 +118,7 @@ async def infer(
 
     null is a value that is not known.
     """
-    service.load.must_bear("batch")
+    service.load.check("batch")
     champion = _champion(service, model, version)
     content = read_json(await request.body())
     request_id, wanted = content.get("id"), _wanted(content.get("outputs"))
@@ -144,7 +144,7 @@ async def infer(
 )
 async def invocations(request: Request, service: ServiceDep, model: ModelQuery = None) -> Response:
     """Any of `dataframe_split`, `dataframe_records`, `instances`, `inputs`, or CSV; up to a thousand rows."""
-    service.load.must_bear("batch")
+    service.load.check("batch")
     champion = _champion(service, model or _only(service), None)
     kind, body = request.headers.get("content-type", "").partition(";")[0].strip().lower(), await request.body()
     columns = of_csv(body) if kind == CSV else of_mlflow(read_json(body))

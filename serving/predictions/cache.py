@@ -1,4 +1,4 @@
-"""Bodies of predictions: first in this process, then in Redis, else computed, once per key however many ask.
+"""Bodies of predictions in this process and in Redis.
 
 What is computed while a caller waits is a *draft*: all of the forecast, but not its reasons, which cost fifty times
 as much. Whole bodies are made ahead (``prewarming``, ``precompute``); only those are shared.
@@ -12,8 +12,8 @@ from typing import Final, NamedTuple
 
 from cachetools import TLRUCache
 
-from serving.predictions.redis_cache import SharedCache, jittered_life
-from serving.telemetry.cache_level import Level
+from serving.predictions.redis_cache import RedisCache, jittered_life
+from serving.telemetry.cache_level import CacheLevel
 
 MOST_BODIES: Final = 20_000
 MOST_BYTES: Final = 48 * 1024 * 1024
@@ -31,11 +31,11 @@ class _Entry(NamedTuple):
     ends_at: float
 
 
-class Found(NamedTuple):
+class CachedBody(NamedTuple):
     """A body and where it came from; a draft is not ``whole`` and is soon replaced."""
 
     body: bytes
-    level: Level
+    level: CacheLevel
     whole: bool = True
 
 
@@ -57,10 +57,11 @@ class LocalCache:
         self.drafted = False
         """Whether a draft came in since somebody last set this back."""
 
-    def get(self, key: str) -> Found | None:
+    def get(self, key: str) -> CachedBody | None:
+        """Return the body under the key, if it has not expired."""
         with self._lock:
             entry: _Entry | None = self._entries.get(key)
-            return None if entry is None else Found(entry.body, "local", entry.whole)
+            return None if entry is None else CachedBody(entry.body, "local", entry.whole)
 
     def put(self, key: str, body: bytes, *, whole: bool = True) -> None:
         """Keep the body for about a quarter of an hour; one too large for the cache is not kept.
@@ -82,13 +83,12 @@ class LocalCache:
 
 
 class PredictionCache:
-    """Both levels and the single flight. Belongs to the event loop that runs when it is made."""
+    """Both levels. Belongs to the event loop that runs when it is made."""
 
-    def __init__(self, shared: SharedCache | None) -> None:
+    def __init__(self, shared: RedisCache | None) -> None:
         self.local = LocalCache()
-        self._loop = asyncio.get_running_loop()
         self.shared = shared
-        self._flights: dict[str, asyncio.Task[Found]] = {}
+        self._loop = asyncio.get_running_loop()
 
     def keep(self, key: str, body: bytes, *, whole: bool) -> None:
         """Put a body in place, from any thread; a whole one is shared."""
@@ -96,49 +96,13 @@ class PredictionCache:
         if whole and self.shared is not None:
             self._loop.call_soon_threadsafe(self.shared.write, key, body)
 
-    async def get(self, key: str, compute: Callable[[], bytes], patience: float | None = None) -> Found | None:
-        """The body under the key; None if it is not there within ``patience`` [seconds], though it will be.
-
-        Whoever asks while a key is being fetched waits for that one; a caller that goes away disturbs nobody.
-        ``compute`` makes a draft, at once and in the loop: a hop through a thread costs as much as a forecast. Its
-        error is the caller's.
-        """
-        found = self.local.get(key)
-        if found is not None:
-            return found
-        if self.shared is None:
-            return self.drafted(key, compute())
-        flight = self._flights.get(key)
-        if flight is None:
-            flight = asyncio.create_task(self._fetch(self.shared, key, compute))
-            self._flights[key] = flight
-            flight.add_done_callback(lambda done: self._landed(key, done))
-        # Not awaited itself: a caller that is cancelled must not take the flight along.
-        await asyncio.wait((flight,), timeout=patience)
-        return flight.result() if flight.done() else None
-
-    def drafted(self, key: str, body: bytes) -> Found:
-        """A draft that was computed whatever is there already, kept where there is nothing better."""
+    def keep_draft(self, key: str, body: bytes) -> CachedBody:
+        """Keep a draft that was just computed, unless there is something better, and return it with its level."""
         self.local.put(key, body, whole=False)
-        away = self.shared is not None and self.shared.breaker.state != "closed"
-        return Found(body, "bypass" if away else "computed", whole=False)
-
-    async def _fetch(self, shared: SharedCache, key: str, compute: Callable[[], bytes]) -> Found:
-        body = await shared.read(key)
-        if body is None:
-            return self.drafted(key, compute())
-        self.local.put(key, body)
-        return Found(body, "redis")
-
-    def _landed(self, key: str, flight: "asyncio.Task[Found]") -> None:
-        del self._flights[key]
-        if not flight.cancelled():
-            # Asked for, so that an error whose callers all went away is not reported as forgotten.
-            flight.exception()
+        is_bypassed = self.shared is not None and self.shared.breaker.state != "closed"
+        return CachedBody(body, "bypass" if is_bypassed else "computed", whole=False)
 
     async def close(self) -> None:
-        """End what is under way and give the connection back."""
-        for flight in list(self._flights.values()):
-            flight.cancel()
+        """Close the connection to Redis."""
         if self.shared is not None:
             await self.shared.close()

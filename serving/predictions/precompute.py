@@ -3,6 +3,7 @@
 import time
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from sqlalchemy.engine import Engine
 
@@ -14,14 +15,17 @@ from core.registry.deployment import deployments, versions
 from core.settings import Settings
 from core.signing import signer
 from feature_store.rows.online import OnlineRow, load_rows
-from serving.champions.champion import Champions, load_champion
-from serving.predictions.answer import cache_key, has_begun
-from serving.predictions.predictor import computed
+from serving.champions.champion import Champions
+from serving.champions.loader import load_champion
+from serving.predictions.body import has_begun
+from serving.predictions.plan import ForecastPlan, make_bodies
 from serving.predictions.redis_cache import PURPOSE, write_all
+
+BODIES_AT_ONCE: Final = 256
 
 
 @dataclass(frozen=True)
-class WarmReport:
+class PrecomputeReport:
     """What one run did. ``written`` is 0 without Redis: then it only checked that every game can be forecast."""
 
     games: int
@@ -35,7 +39,7 @@ class WarmReport:
     seconds: float
 
 
-def score_upcoming(settings: Settings, clock: Clock, leagues: list[str] | None = None) -> WarmReport:
+def score_upcoming(settings: Settings, clock: Clock, leagues: list[str] | None = None) -> PrecomputeReport:
     """Forecast every game that has not begun, of the leagues named or all, and store the bodies in Redis.
 
     The keys are those the server reads, so its first request for a game finds the answer. Without Redis it only
@@ -52,10 +56,10 @@ def score_upcoming(settings: Settings, clock: Clock, leagues: list[str] | None =
         rows = [row for row in load_rows(engine, wanted) if not has_begun(row, now)]
     finally:
         engine.dispose()
-    bodies, unscored = _score(champions, rows, now)
+    bodies, unscored = _forecast(champions, rows, now)
     if settings.redis is not None:
         write_all(settings.redis, signer(settings, PURPOSE), bodies)
-    return WarmReport(
+    return PrecomputeReport(
         games=len(rows),
         scored=len(bodies),
         written=0 if settings.redis is None else len(bodies),
@@ -85,13 +89,24 @@ def _load(engine: Engine, settings: Settings, leagues: list[str] | None) -> tupl
     return champions, refused
 
 
-def _score(champions: Champions, rows: list[OnlineRow], now: datetime) -> tuple[dict[str, bytes], dict[str, str]]:
-    bodies, unscored = {}, {}
+def _forecast(champions: Champions, rows: list[OnlineRow], now: datetime) -> tuple[dict[str, bytes], dict[str, str]]:
+    """Bodies by cache key, and why a game has none."""
+    plans, refused = [], {}
     for row in rows:
         try:
-            champion = champions.of_row(row)
-            begun = has_begun(row, now)
-            bodies[cache_key(champion, row, begun=begun)] = computed(champion, row, begun=begun)
+            plans.append(ForecastPlan.of(champions.of_row(row), row, now))
         except DbsbmError as error:
-            unscored[f"{row.league}/{row.game.game_id}"] = error.message
-    return bodies, unscored
+            refused[_name(row)] = error.message
+    bodies = {}
+    for start in range(0, len(plans), BODIES_AT_ONCE):
+        batch = plans[start : start + BODIES_AT_ONCE]
+        for plan, body in zip(batch, make_bodies(batch, explained=True), strict=True):
+            if isinstance(body, DbsbmError):
+                refused[_name(plan.row)] = body.message
+            else:
+                bodies[plan.key] = body
+    return bodies, refused
+
+
+def _name(row: OnlineRow) -> str:
+    return f"{row.league}/{row.game.game_id}"

@@ -1,7 +1,7 @@
-"""Predictions computed before anybody asks: of every coming game, and with a new champion before it answers."""
+"""Predictions computed before they are asked for: of every coming game, and by a new champion before it answers."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, islice
 from typing import Final
 
@@ -10,25 +10,28 @@ from core.errors import DbsbmError
 from feature_store.rows.online import OnlineRow
 from serving.champions.champion import Champion, Champions
 from serving.games.slate import GameKey, Slate
-from serving.predictions.answer import cache_key, has_begun
 from serving.predictions.cache import MOST_BODIES, PredictionCache
-from serving.predictions.predictor import computed
-from serving.runtime import heap
+from serving.predictions.plan import ForecastPlan, make_bodies
 
 SLICE_SECONDS: Final = 0.2
-"""Longest time spent computing before somebody looks at the database again."""
+"""Longest time spent computing in one step."""
 
 PREPARE_SECONDS: Final = 0.5
 """Longest time that a new champion waits for its first predictions."""
 
 AGAIN_SECONDS: Final = 60.0
-"""How often entries that ran out are looked for."""
+"""How often expired entries are looked for."""
+
+DRAFTS_AT_ONCE: Final = 16
+BODIES_AT_ONCE: Final = 4
+"""Made between two looks at the time: a draft takes a twentieth of a millisecond, a body with its reasons five."""
 
 
-class Warming:
-    """Fills the cache, a slice of time at a time: the games asked for lately, then the next ones; drafts, then all.
+class Prewarming:
+    """Fills the cache, a slice of time at a time: the games asked for lately, then the next ones; drafts, then bodies.
 
-    ``asked_lately`` gives the keys of the former, the last one first.
+    ``asked_lately`` gives the keys of the former, the last one first. ``when_warm`` is called once, when the first
+    champions have forecast all games. Belongs to one thread, except for ``prepare``.
     """
 
     def __init__(
@@ -38,36 +41,37 @@ class Warming:
         champions: Champions,
         cache: PredictionCache,
         asked_lately: Callable[[], list[GameKey]],
+        when_warm: Callable[[], None],
     ) -> None:
         self._clock = clock
         self._slate = slate
         self._champions = champions
         self._cache = cache
         self._asked_lately = asked_lately
+        self._when_warm: Callable[[], None] | None = when_warm
         self._made_for: tuple[object, object] = (None, None)
         self._made_at = 0.0
         self._drafts: Iterator[OnlineRow] = iter(())
         self._bodies: Iterator[OnlineRow] = iter(())
-        self._settled = False
 
     def step(self) -> bool:
         """Compute for a fifth of a second at most; True if there are drafts left to make.
 
-        Whole bodies take their time, a slice per step, so that they never have more than a fifth of a core.
+        Bodies with reasons get one slice per step, so that they never use more than a fifth of a core.
         """
         self._plan_again_if_needed()
-        if self._compute(self._drafts, self._champions, SLICE_SECONDS, whole=False):
+        if self._fill(self._drafts, self._champions, SLICE_SECONDS, whole=False):
             return True
-        self._compute(self._bodies, self._champions, SLICE_SECONDS, whole=True)
-        if self._champions.loaded and self._slate.loaded and not self._settled:
-            heap.settle()
-            self._settled = True
+        self._fill(self._bodies, self._champions, SLICE_SECONDS, whole=True)
+        if self._when_warm is not None and self._champions.loaded and self._slate.loaded:
+            self._when_warm()
+            self._when_warm = None
         return False
 
     def prepare(self, champion: Champion) -> None:
-        """Compute what this champion will be asked first, before it is let in; half a second at most."""
+        """Compute what this champion will be asked first, before it answers; for half a second at most."""
         after = self._champions.with_champion(champion)
-        self._compute(self._wanted(), after, PREPARE_SECONDS, whole=False, only=champion)
+        self._fill(self._wanted(), after, PREPARE_SECONDS, whole=False, only=champion)
 
     def _plan_again_if_needed(self) -> None:
         made_for = (self._slate.table, self._champions.loaded)
@@ -82,7 +86,7 @@ class Warming:
         asked = (rows[key] for key in self._asked_lately() if key in rows)
         return islice(chain(asked, self._slate.upcoming(self._clock.now())), MOST_BODIES // 2)
 
-    def _compute(
+    def _fill(
         self,
         rows: Iterator[OnlineRow],
         champions: Champions,
@@ -91,17 +95,27 @@ class Warming:
         whole: bool,
         only: Champion | None = None,
     ) -> bool:
-        """Compute what is missing, as a draft or whole; True if time ran out before the rows did."""
-        until, now = time.monotonic() + seconds, self._clock.now()
-        for row in rows:
-            try:
-                champion = champions.of_row(row)
-                begun = has_begun(row, now)
-                key = cache_key(champion, row, begun=begun)
-                if (only is None or champion is only) and self._cache.local.wants(key, whole=whole):
-                    self._cache.keep(key, computed(champion, row, begun=begun, explained=whole), whole=whole)
-            except DbsbmError:
-                continue  # whoever asks for this game is told why
+        """Make what is missing, as drafts or whole; True if time ran out before the rows did."""
+        until = time.monotonic() + seconds
+        missing = self._missing(rows, champions, whole=whole, only=only)
+        while batch := list(islice(missing, BODIES_AT_ONCE if whole else DRAFTS_AT_ONCE)):
+            for plan, body in zip(batch, make_bodies(batch, explained=whole), strict=True):
+                if not isinstance(body, DbsbmError):  # whoever asks for this game gets the error
+                    self._cache.keep(plan.key, body, whole=whole)
             if time.monotonic() >= until:
                 return True
         return False
+
+    def _missing(
+        self, rows: Iterable[OnlineRow], champions: Champions, *, whole: bool, only: Champion | None
+    ) -> Iterator[ForecastPlan]:
+        """What is not cached yet. A game of a league without champion is left out."""
+        now = self._clock.now()
+        for row in rows:
+            try:
+                champion = champions.of_row(row)
+            except DbsbmError:
+                continue
+            plan = ForecastPlan.of(champion, row, now)
+            if (only is None or champion is only) and self._cache.local.wants(plan.key, whole=whole):
+                yield plan

@@ -1,11 +1,10 @@
-"""Challengers in the shadow of champions: asked what is served, logged beside it, never answered with.
+"""Challengers in the shadow of champions: they forecast what is served, are logged beside it and never served.
 
 All of it happens in a thread of its own, behind a bounded queue that is the first to be dropped under load.
 """
 
-import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Final, NamedTuple
 
@@ -13,14 +12,11 @@ from cachetools import LRUCache
 
 from core.errors import DbsbmError
 from core.logs import get_logger
-from core.registry.deployment import Deployment, Version
-from core.settings import Settings
-from serving.champions.champion import Champion, load_version
-from serving.champions.follower import ChampionFollower, pause_after
-from serving.predictions.answer import Served, cache_key, has_begun
+from serving.champions.champion import Champion
+from serving.predictions.answer import Answer
 from serving.predictions.log import PredictionLog
-from serving.predictions.predictor import computed
-from serving.runtime.load_shedding import Load
+from serving.predictions.plan import ForecastPlan, make_bodies
+from serving.runtime.load_shedding import LoadShedding
 from serving.telemetry.metrics import Metrics
 
 CAPACITY: Final = 2_000
@@ -31,22 +27,12 @@ REMEMBERED: Final = 2_000
 log = get_logger(__name__)
 
 
-class Seen(NamedTuple):
+class ServedAnswer(NamedTuple):
     """A prediction that was served."""
 
-    served: Served
+    answer: Answer
     request_id: str
     served_at: datetime
-
-
-class Refusal(NamedTuple):
-    """Why a challenger does not run, and when it is tried again."""
-
-    record: Deployment
-    reason: str
-    attempts: int
-    retry_at: float
-    """On the monotonic clock."""
 
 
 class Shadow:
@@ -54,93 +40,55 @@ class Shadow:
 
     def __init__(
         self,
-        settings: Settings,
-        follower: ChampionFollower,
+        challengers: Callable[[], Mapping[str, Champion]],
         predictions: PredictionLog,
-        load: Load,
+        load: LoadShedding,
         metrics: Metrics,
         capacity: int = CAPACITY,
     ) -> None:
-        self._settings = settings
-        self._follower = follower
+        self._challengers = challengers
         self._predictions = predictions
         self._load = load
         self._metrics = metrics
         self._capacity = capacity
-        self._queue: deque[Seen] = deque()
-        self._refusals: Mapping[str, Refusal] = {}
-        self._forecasts: LRUCache[str, Served] = LRUCache(REMEMBERED)
-        self.challengers: Mapping[str, Champion] = {}
-        """Those that run, by model name."""
+        self._queue: deque[ServedAnswer] = deque()
+        self._forecasts: LRUCache[str, Answer] = LRUCache(REMEMBERED)
 
-    def put(self, served: Served, request_id: str, now: datetime) -> None:
+    def put(self, answer: Answer, request_id: str, now: datetime) -> None:
         """Have the model's challenger, if one runs, forecast the same; dropped under load or if too many wait."""
-        if served.model not in self.challengers:
+        if answer.model not in self._challengers():
             return
-        if self._load.gives_up("shadow") or len(self._queue) >= self._capacity:
+        if self._load.sheds("shadow") or len(self._queue) >= self._capacity:
             self._metrics.shadows.labels("dropped").inc()
         else:
-            self._queue.append(Seen(served, request_id, now))
+            self._queue.append(ServedAnswer(answer, request_id, now))
 
     def step(self) -> bool:
-        """Follow the deployment records, then forecast some of what waits; True if there is more."""
-        self._follow()
-        for _ in range(AT_ONCE):
-            if not self._queue:
-                return False
-            self._forecast(self._queue.popleft())
-        return True
+        """Forecast some of what waits; True if there is more."""
+        batch = [self._queue.popleft() for _ in range(min(len(self._queue), AT_ONCE))]
+        challengers = self._challengers()
+        asked = [
+            (served, ForecastPlan.of(challengers[served.answer.model], served.answer.row, served.served_at))
+            for served in batch
+            if served.answer.model in challengers
+        ]
+        self._forecast({plan.key: (served, plan) for served, plan in asked if plan.key not in self._forecasts})
+        for served, plan in asked:
+            self._log(served, self._forecasts.get(plan.key))
+        return bool(self._queue)
 
-    def _follow(self) -> None:
-        records = self._follower.records
-        wanted = {record.model: record for record in records.values() if record.challenger is not None}
-        for model, challenger in list(self.challengers.items()):
-            if model not in wanted or wanted[model].challenger != challenger.version.version:
-                self.challengers = {name: kept for name, kept in self.challengers.items() if name != model}
-        for record in wanted.values():
-            if record.model not in self.challengers:
-                self._load_challenger(record)
+    def _forecast(self, missing: Mapping[str, tuple[ServedAnswer, ForecastPlan]]) -> None:
+        bodies = make_bodies([plan for _, plan in missing.values()])
+        for (key, (served, plan)), body in zip(missing.items(), bodies, strict=True):
+            if isinstance(body, DbsbmError):
+                log.warning("challenger failed", model=served.answer.model, reason=str(body))
+            else:
+                checked_at = served.answer.checked_at
+                self._forecasts[key] = Answer(body, plan.champion, plan.row, checked_at, "computed")
 
-    def _load_challenger(self, record: Deployment) -> None:
-        registered, before = self._registered(record), self._refusals.get(record.model)
-        again = before if before is not None and before.record == record else None
-        if registered is None or (again is not None and time.monotonic() < again.retry_at):
-            return
-        try:
-            challenger = load_version(self._settings, registered, record.generation)
-        except DbsbmError as error:
-            self._refuse(record, str(error), again)
-            return
-        self.challengers = {**self.challengers, record.model: challenger}
-        log.info("challenger runs in shadow", model=record.model, version=record.challenger)
-
-    def _refuse(self, record: Deployment, reason: str, before: Refusal | None) -> None:
-        """Try again later and later; MLflow may have been away for a moment, a bundle be mended."""
-        attempts = 1 if before is None else before.attempts + 1
-        if before is None or before.reason != reason:
-            log.warning("challenger refused", model=record.model, version=record.challenger, reason=reason)
-        refusal = Refusal(record, reason, attempts, time.monotonic() + pause_after(attempts))
-        self._refusals = {**self._refusals, record.model: refusal}
-
-    def _registered(self, record: Deployment) -> Version | None:
-        versions = self._follower.versions
-        return next((one for one in versions if (one.model, one.version) == (record.model, record.challenger)), None)
-
-    def _forecast(self, seen: Seen) -> None:
-        challenger = self.challengers.get(seen.served.model)
-        if challenger is None:
-            return
-        row, begun = seen.served.row, has_begun(seen.served.row, seen.served_at)
-        key = cache_key(challenger, row, begun=begun)
-        try:
-            shadow = self._forecasts.get(key)
-            if shadow is None:
-                body = computed(challenger, row, begun=begun, explained=False)
-                shadow = Served(body, challenger, row, seen.served.checked_at, "computed")
-                self._forecasts[key] = shadow
-        except DbsbmError as error:
+    def _log(self, served: ServedAnswer, shadow: Answer | None) -> None:
+        if shadow is None:
             self._metrics.shadows.labels("failed").inc()
-            log.warning("challenger failed", model=seen.served.model, reason=str(error))
             return
-        self._predictions.put(shadow, seen.request_id, seen.served_at, None, shadow=True)
+        self._predictions.put(shadow, served.request_id, served.served_at, None, shadow=True)
         self._metrics.shadows.labels("logged").inc()

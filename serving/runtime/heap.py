@@ -1,4 +1,4 @@
-"""The process's memory: one heap for all threads, and what starting took given back (glibc; elsewhere nothing)."""
+"""The process's heap: one for all threads, and memory given back (glibc; elsewhere nothing happens)."""
 
 import ctypes
 import gc
@@ -8,15 +8,16 @@ M_ARENA_MAX: Final = -8
 
 
 def share_one_heap() -> None:
-    """Before threads begin: by default each gets a heap of its own, though only one at a time runs Python."""
+    """Call before threads begin: by default each gets a heap of its own, though only one at a time runs Python."""
     libc = ctypes.CDLL(None)
     if hasattr(libc, "mallopt"):
         libc.mallopt(M_ARENA_MAX, 1)
 
 
-def settle() -> None:
-    """What is here now stays: full collections over what libraries leave on the heap cost 80 ms each
-    (performance.md, section 4). And what was needed to make it goes back to the machine.
+def freeze() -> None:
+    """Exclude what is in memory now from garbage collection, and give back what making it took.
+
+    Full collections over what libraries leave on the heap take 80 ms each.
     """
     gc.collect()
     gc.freeze()
@@ -24,7 +25,7 @@ def settle() -> None:
 
 
 def give_back() -> None:
-    """What is not needed any more, after a peak, goes back to the machine; takes a few milliseconds."""
+    """Return free memory to the machine, after a peak; takes a few milliseconds."""
     libc = ctypes.CDLL(None)
     if hasattr(libc, "malloc_trim"):
         libc.malloc_trim(0)

@@ -20,7 +20,7 @@ LATENESS: Final = (0.05, 0.15, 0.5)
 """Seconds of lateness from which shadows, batches and single answers that are not at hand are given up."""
 
 Kind = Literal["shadow", "batch", "single"]
-GIVEN_UP_FROM: Final[dict[Kind, int]] = {"shadow": 1, "batch": 2, "single": 3}
+SHED_FROM: Final[dict[Kind, int]] = {"shadow": 1, "batch": 2, "single": 3}
 
 
 class OverloadedError(ServiceError):
@@ -29,7 +29,7 @@ class OverloadedError(ServiceError):
     retryable = True
 
 
-class Load:
+class LoadShedding:
     """Belongs to one event loop. ``level`` is 0 when calm, 3 when only answers at hand are given."""
 
     def __init__(self, metrics: Metrics) -> None:
@@ -52,12 +52,12 @@ class Load:
         self._lateness = remembered * self._lateness + (1 - remembered) * lateness
         self.level = sum(self._lateness > limit for limit in LATENESS)
 
-    def gives_up(self, kind: Kind) -> bool:
+    def sheds(self, kind: Kind) -> bool:
         """Whether this kind of work is not done now."""
-        return self.level >= GIVEN_UP_FROM[kind]
+        return self.level >= SHED_FROM[kind]
 
-    def must_bear(self, kind: Kind) -> None:
+    def check(self, kind: Kind) -> None:
         """Raises OverloadedError for a kind of work that is not done now."""
-        if self.gives_up(kind):
+        if self.sheds(kind):
             self._metrics.shed.labels(kind).inc()
             raise OverloadedError("The service has more to do than time.", hint="Ask again as Retry-After says.")

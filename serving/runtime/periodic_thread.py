@@ -1,8 +1,7 @@
-"""A thread that does one step again and again until it is stopped."""
+"""A thread that runs one step again and again until it is stopped."""
 
 import threading
 from collections.abc import Callable
-from types import TracebackType
 from typing import Final
 
 from prometheus_client import Counter
@@ -14,12 +13,11 @@ STOP_SECONDS: Final = 5.0
 log = get_logger(__name__)
 
 
-class Ticker:
-    """Does ``step`` at once and then every so many seconds, in a thread of its own.
+class PeriodicThread:
+    """Runs ``step`` at once and then every so many seconds, in a thread of its own.
 
-    A step that returns True has more to do and is done again without a pause. The thread is a boundary like
-    the process's: an error that nobody foresaw is logged with its trace and counted, and the next step is done
-    all the same.
+    A step that returns True has more to do and is run again without a pause. The thread is a boundary like the
+    process's: an unforeseen error is logged with its trace and counted, and the next step runs all the same.
     """
 
     def __init__(self, name: str, step: Callable[[], bool], *, seconds: float, errors: Counter) -> None:
@@ -47,27 +45,13 @@ class Ticker:
     def _run(self) -> None:
         while not self._stopping.is_set():
             more = False
-            with _Boundary(self._errors):
+            try:
                 more = self._step()
+            except (
+                Exception
+            ):  # a bug in one step must not end the thread: it is logged, counted, and the next step runs
+                self._errors.inc()
+                log.exception("unforeseen error in a background thread")
             if not more:
                 self._idle.set()
                 self._stopping.wait(self._seconds)
-
-
-class _Boundary:
-    """Where an unforeseen error ends up: in the log, not at the end of the thread."""
-
-    def __init__(self, errors: Counter) -> None:
-        self._errors = errors
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> bool:
-        if not isinstance(error, Exception):
-            return False
-        self._errors.inc()
-        log.error("unforeseen error in a background thread", exc_info=error)
-        return True

@@ -14,7 +14,7 @@ AT_ONCE: Final = 100
 NAME: Final = "serving.http.middleware"
 
 
-class Line(TypedDict):
+class AccessLogEntry(TypedDict):
     """What is said of a request: never a header, a query or an id of a game."""
 
     route: str
@@ -27,18 +27,18 @@ class Line(TypedDict):
     request_id: str
 
 
-class RequestLog:
+class AccessLog:
     """Keeps lines for a twentieth of a second at most. Belongs to one event loop."""
 
     def __init__(self, on_flush: Callable[[], None]) -> None:
         """``on_flush`` is called each time lines are written: for what else is better done for many at once."""
         self._on_flush = on_flush
-        self._waiting: list[tuple[float, Line]] = []
+        self._waiting: list[tuple[float, AccessLogEntry]] = []
         self._due: asyncio.TimerHandle | None = None
 
-    def add(self, line: Line) -> None:
+    def add(self, entry: AccessLogEntry) -> None:
         """Keep a line; written soon, whatever happens to the loop in an orderly way."""
-        self._waiting.append((time.monotonic(), line))
+        self._waiting.append((time.monotonic(), entry))
         if self._due is None:
             self._due = asyncio.get_running_loop().call_later(FLUSH_SECONDS, self.flush)
         elif len(self._waiting) >= AT_ONCE:

@@ -17,13 +17,11 @@ from prometheus_client import Gauge as AnyGauge
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from core.errors import DbsbmError
-from serving.backends.circuit_breaker import BreakerState
-from serving.telemetry.cache_level import LEVELS, Level
+from serving.telemetry.cache_level import LEVELS, CacheLevel
 
 LATENCY_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1.0, 2.5, 10.0)
 Gauge = partial(AnyGauge, multiprocess_mode="mostrecent")
 T = TypeVar("T")
-BREAKER_LEVELS: dict[BreakerState, int] = {"closed": 0, "half_open": 1, "open": 2}
 
 
 class Metrics:
@@ -52,7 +50,7 @@ class Metrics:
         self._durations: dict[str, Histogram] = {}
         self._of_level = {level: self.predictions.labels(level) for level in LEVELS}
         self._answered: deque[tuple[str, str, int, float]] = deque()
-        self._served: deque[Level] = deque()
+        self._served: deque[CacheLevel] = deque()
         self.poisoned = Counter(
             "dbsbm_cache_poisoned", "Values in Redis that were not what we wrote there.", registry=self.registry
         )
@@ -60,16 +58,16 @@ class Metrics:
             "dbsbm_cache_unwritten", "Values that Redis did not take, or not in time.", registry=self.registry
         )
         self.breaker = Gauge(
-            "dbsbm_redis_breaker", "Breaker before Redis: 0 closed, 1 half open, 2 open.", registry=self.registry
+            "dbsbm_redis_breaker", "CircuitBreaker before Redis: 0 closed, 1 half open, 2 open.", registry=self.registry
         )
         self.limits_breaker = Gauge(
             "dbsbm_limits_breaker",
-            "Breaker before Redis, of the limits' own connections: 0 closed, 1 half open, 2 open.",
+            "CircuitBreaker before Redis, of the limits' own connections: 0 closed, 1 half open, 2 open.",
             registry=self.registry,
         )
         self.database_breaker = Gauge(
             "dbsbm_database_breaker",
-            "Breaker before the database: 0 closed, 1 half open, 2 open.",
+            "CircuitBreaker before the database: 0 closed, 1 half open, 2 open.",
             registry=self.registry,
         )
         self._champion = AnyGauge(
@@ -153,7 +151,7 @@ class Metrics:
         """One request was answered."""
         self._answered.append((route, method, status, seconds))
 
-    def count_prediction(self, level: Level) -> None:
+    def count_prediction(self, level: CacheLevel) -> None:
         """One prediction was served."""
         self._served.append(level)
 

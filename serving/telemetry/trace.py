@@ -3,36 +3,23 @@
 import re
 import secrets
 import time
+from collections.abc import MutableMapping
 from dataclasses import dataclass, field
 from itertools import count
-from typing import Final, NamedTuple
+from typing import Any, Final
 
-from starlette.types import Scope
-
-from core.errors import DbsbmError
-from serving.access.rate_limiter import Standing
-from serving.telemetry.cache_level import LEVELS, Level
+from serving.telemetry.cache_level import LEVELS, CacheLevel
+from serving.telemetry.caller import AdmissionResult, Caller
 
 SCOPE_NAME: Final = "dbsbm.trace"
 PROCESS: Final = secrets.token_hex(10)
 """How all ids begin that this process gives: no two are the same, and none costs a call of the system."""
 
+AsgiScope = MutableMapping[str, Any]
+"""What the server knows of a request, as ASGI defines it."""
+
 _NUMBERS: Final = count()
 SANE_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-
-
-class Caller(NamedTuple):
-    """Who asks; without a key where none is demanded."""
-
-    key_id: str | None
-    guild_id: int | None = None
-    """The guild that is spoken for, if one was named or the key belongs to one."""
-    standing: Standing | None = None
-    """What is left of the tightest limit."""
-
-
-Admission = Caller | DbsbmError
-"""How the gate judged a request: by whom it is, or why not."""
 
 
 @dataclass(slots=True)
@@ -42,16 +29,14 @@ class Trace:
     request_id: str
     began: float = field(default_factory=time.perf_counter)
     """On the performance counter [seconds]."""
-    admission: Admission | None = None
-    level: Level | None = None
+    admission: AdmissionResult | None = None
+    level: CacheLevel | None = None
     generation: int | None = None
     """Of the deployment record whose champion answered."""
     route: str | None = None
     """Template of the route that answered; None where routing decides."""
-    failure: DbsbmError | None = None
-    """Why the front could not answer, so that the route need not find out again."""
 
-    def note(self, level: Level, generation: int) -> None:
+    def note(self, level: CacheLevel, generation: int) -> None:
         """One more prediction is in the answer: of several the worst level counts, and a generation that all share."""
         if self.level is None:
             self.level, self.generation = level, generation
@@ -71,7 +56,7 @@ def new_id() -> str:
     return f"{PROCESS}{next(_NUMBERS):012x}"
 
 
-def request_id_of(scope: Scope) -> str | None:
+def request_id_of(scope: AsgiScope) -> str | None:
     """The id that the caller gave the request, if that is a sane one."""
     for name, value in scope["headers"]:
         if name == b"x-request-id":
@@ -80,14 +65,14 @@ def request_id_of(scope: Scope) -> str | None:
     return None
 
 
-def begin_trace(scope: Scope) -> Trace:
+def begin_trace(scope: AsgiScope) -> Trace:
     """A trace for the request, under the caller's own id if that is a sane one."""
     trace = Trace(request_id_of(scope) or new_id())
     scope[SCOPE_NAME] = trace
     return trace
 
 
-def trace_of(scope: Scope) -> Trace:
+def trace_of(scope: AsgiScope) -> Trace:
     """The trace of the request under way."""
     trace: Trace = scope[SCOPE_NAME]
     return trace

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from core.database import reading
 from feature_store.rows.online import watermarks
-from serving.tables import predictions
+from serving.predictions.tables import predictions
 from tests.chaos.stage import Stage, until
 from tests.chaos.traffic import Answer
 

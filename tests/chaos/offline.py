@@ -9,8 +9,9 @@ from sqlalchemy.engine import Engine
 
 from core.registry.deployment import version
 from feature_store.rows.online import OnlineRow, load_rows
-from serving.champions.champion import Champion, load_version
-from serving.predictions.predictor import computed
+from serving.champions.champion import Champion
+from serving.champions.loader import load_version
+from serving.predictions.plan import ForecastPlan, make_body
 from tests.chaos.world import MODEL
 from tests.serving.service import settings_for
 
@@ -28,7 +29,8 @@ class Offline:
     def probabilities(self, game: str, number: int, *, begun: bool) -> Any:
         """As they stand in the answer for the game by that version."""
         if (game, number, begun) not in self._said:
-            body = computed(self.champion(number), self.row(game), begun=begun, explained=False)
+            plan = ForecastPlan(self.champion(number), self.row(game), begun, key="")
+            body = make_body(plan, explained=False)
             self._said[game, number, begun] = orjson.loads(body)["probabilities"]
         return self._said[game, number, begun]
 

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from core.database import open_database
-from serving.tables import SERVED
+from serving.predictions.tables import SERVED
 from tests.bot_database import create_bot_tables, insert, soccer
 from tests.flows.conftest import Project, running
 from tests.services import MariaDb, RedisServer, free_port

@@ -10,11 +10,10 @@ from typing import Any, NamedTuple
 import orjson
 from sqlalchemy.engine import make_url
 
-import serving.predictions.log as module
 from core.database import open_database
 from core.errors import DatabaseError
-from serving.backends.spool import Sealed, Spool
-from serving.predictions.log import OF_ANSWER, OF_SERVING, OPENING, Batch, Columns, PredictionLog
+from serving.backends.spool import Spool, SpoolFile
+from serving.predictions.log import OF_ANSWER, OF_SERVING, OPENING, AnswerColumns, LogBatch, PredictionLog
 from serving.telemetry.metrics import Metrics
 from tests.conftest import NOW
 
@@ -22,7 +21,7 @@ POINTS = ("line half written", "written, not said", "spooled", "half drained", "
 ROWS = 30
 
 
-def row(number: int) -> Columns:
+def row(number: int) -> AnswerColumns:
     """A prediction as the tables hold it."""
     said = {
         "answer_id": f"a{number % 7}",
@@ -37,13 +36,13 @@ def row(number: int) -> Columns:
     return {**said, **numbers, **who, "features": "f" * 64, "as_of": NOW, "served_at": NOW}
 
 
-def batch_of(*rows: Columns) -> Batch:
+def batch_of(*rows: AnswerColumns) -> LogBatch:
     """Rows with all columns of both tables."""
-    batch = Batch([], {})
+    batch = LogBatch([], {})
     for given in rows:
         serving = [given[name] for name in OF_SERVING]
         batch.servings.append(orjson.dumps(serving, option=orjson.OPT_UTC_Z))
-        batch.said[given["answer_id"]] = {name: given[name] for name in OF_ANSWER}
+        batch.answers[given["answer_id"]] = {name: given[name] for name in OF_ANSWER}
     return batch
 
 
@@ -54,17 +53,17 @@ class _Answered(NamedTuple):
 class RowLog(PredictionLog):
     """A log that is given rows."""
 
-    def put_row(self, given: Columns) -> None:
+    def put_row(self, given: AnswerColumns) -> None:
         (serving,), said = batch_of(given)
         if self.depth < self._capacity:
-            self._said.update(said)
+            self._columns.update(said)
             self._queue.append((serving, _Answered(given["answer_id"])))  # type: ignore[arg-type]
         else:
             self._metrics.log_dropped.inc()
 
 
-def log_over(engine: Any, folder: Path, *, limit: int = 10**6, capacity: int = 1_000) -> RowLog:
-    return RowLog(engine, Spool(folder, limit, file_bytes=2_000, counted=OPENING), Metrics(), capacity)
+def log_over(engine: Any, folder: Path, *, limit: int = 10**6, capacity: int = 1_000, **options: Any) -> RowLog:
+    return RowLog(engine, Spool(folder, limit, file_bytes=2_000, counted=OPENING), Metrics(), capacity, **options)
 
 
 def dies(owner: Any, name: str, *, before: bool = False) -> None:
@@ -104,12 +103,12 @@ def main(point: str, database: str, folder: Path) -> None:
     PredictionLog._insert = honest  # type: ignore[method-assign]
     match point:
         case "half drained":
-            module.BATCH = 2  # type: ignore[misc]
+            log._batch_size = 2
             dies(PredictionLog, "_insert")
         case "drained, not deleted":
-            dies(Sealed, "delete", before=True)
+            dies(SpoolFile, "delete", before=True)
         case "deleted":
-            dies(Sealed, "delete")
+            dies(SpoolFile, "delete")
     while log.step():
         pass
 

@@ -70,9 +70,9 @@ def settings_for(database: Engine | URL, store: Path, **overrides: object) -> Se
 
 
 @contextmanager
-def started(settings: Settings, clock: Clock | None = None) -> Iterator[Running]:
-    """The service, with its first games and champions loaded."""
-    app = create_app(settings, clock or MovingClock())
+def started(settings: Settings, clock: Clock | None = None, **options: Any) -> Iterator[Running]:
+    """The service, with its first games and champions loaded; ``options`` are those of ``create_app``."""
+    app = create_app(settings, clock or MovingClock(), **options)
     with (
         start_blocking_portal() as portal,
         portal.wrap_async_context_manager(_served(app)) as (client, service),

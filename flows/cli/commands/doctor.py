@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 import typer
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from core.settings import Settings
 
 SMALLEST_FREE_GIB = 1.0
+
+REDIS_SECONDS: Final = 1.0
 
 
 @dataclass(frozen=True)
@@ -76,12 +78,11 @@ def _database(settings: "Settings", _now: datetime) -> Finding:
 def _redis(settings: "Settings", _now: datetime) -> Finding:
     if settings.redis is None:
         return Finding("redis", "absent", "each process caches for itself")
-    import redis
+    from serving.backends.redis_clients import REDIS_ERRORS, ping
 
     try:
-        with redis.Redis.from_url(settings.redis.get_secret_value(), socket_timeout=1, retry=None) as client:
-            client.ping()
-    except redis.RedisError as error:
+        ping(settings.redis, name="dbsbm-doctor", seconds=REDIS_SECONDS)
+    except REDIS_ERRORS as error:
         return Finding("redis", "missing", type(error).__name__, "answers go on, only slower; start Redis")
     return Finding("redis", "ok", "answers")
 

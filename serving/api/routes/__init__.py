@@ -15,7 +15,6 @@ from serving.api.routes import (
     reference,
     system,
 )
-from serving.open_inference import routes
 
 ROUTERS: tuple[APIRouter, ...] = (
     predictions.router,
@@ -26,8 +25,6 @@ ROUTERS: tuple[APIRouter, ...] = (
     parlays.router,
     models.router,
     admin.router,
-    routes.router,
-    routes.probes,
     system.router,
     operations.router,
     reference.router,

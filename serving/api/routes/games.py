@@ -8,7 +8,7 @@ from fastapi import Query, Response
 from serving.api.readiness import must_know_games
 from serving.api.responses import LeagueQuery, as_json, guarded_router, problems
 from serving.api.schemas import Games
-from serving.predictions.answer import game_document
+from serving.predictions.body import game_document
 from serving.service import ServiceDep
 
 MOST_GAMES = 25
@@ -28,7 +28,7 @@ def games(
     limit: Annotated[int, Query(ge=1, le=MOST_GAMES)] = MOST_GAMES,
 ) -> Response:
     """Games to come and those of the last week: the best match first, without a text the soonest first."""
-    service.load.must_bear("single")
+    service.load.check("single")
     now = service.clock.now()
     wanted = None if league is None else service.leagues.get(league)
     must_know_games(service, wanted, now)

@@ -10,8 +10,8 @@ from core.errors import ValidationError
 from feature_store.rows.online import StoredState, load_state, matchup
 from serving.api.responses import REVALIDATED, LeaguePath, SportPath, guarded_router, problems
 from serving.api.schemas import Prediction
-from serving.predictions.answer import Served
-from serving.predictions.predictor import computed
+from serving.predictions.answer import Answer
+from serving.predictions.plan import ForecastPlan, make_body
 from serving.service import Service, ServiceDep, TraceDep
 
 router = guarded_router("predictions")
@@ -35,17 +35,20 @@ async def hypothetical(
     neutral: bool = False,  # noqa: FBT001, FBT002 - a query parameter
 ) -> Response:
     """What the model expects if these two met now. Nobody has priced such a game, so results alone speak."""
-    service.load.must_bear("single")
+    service.load.check("single")
     now = service.clock.now()
     place = service.leagues.at(sport, league)
 
-    def forecast() -> Served:
+    def forecast() -> Answer:
         champion = service.champions.of_league(place)
         row = matchup(_state(service, place), place, home, away, neutral=neutral, now=now)
         if row.game.home_team == row.game.away_team:
             raise ValidationError(f"away: {row.game.home_team} cannot play itself.", field="away")
-        answer = Served(computed(champion, row, begun=False), champion, row, row.as_of, "computed")
-        return service.freshness.judged(answer, now)
+        # Its row starts now, which does not mean that a game has begun; and it is kept under no key.
+        body = make_body(ForecastPlan(champion, row, begun=False, key=""), explained=True)
+        service.staleness.check(row.as_of, now)
+        answer = Answer(body, champion, row, row.as_of, "computed")
+        return answer.unconfirmed() if service.staleness.database_unavailable else answer
 
     served = await to_thread.run_sync(forecast, limiter=service.database_threads)
     trace.note(served.level, served.generation)  # and no more: what nobody plays can be neither logged nor graded
@@ -55,6 +58,6 @@ async def hypothetical(
 def _state(service: Service, league: League) -> StoredState | None:
     """The league's latest state; while the database is away, the one that was published. Raises DatabaseError."""
     published = service.slate.table.states.get(league.key)
-    if service.freshness.away and published is not None:
+    if service.staleness.database_unavailable and published is not None:
         return published
     return load_state(service.engine, league)

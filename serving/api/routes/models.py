@@ -7,7 +7,7 @@ from fastapi import Response
 from core.registry.deployment import Deployment, Version
 from serving.api.responses import as_json, guarded_router, problems
 from serving.api.schemas import Models
-from serving.champions.follower import Refusal
+from serving.champions.loader import LoadFailure
 from serving.service import Service, ServiceDep
 
 router = guarded_router("models")
@@ -22,7 +22,7 @@ async def models(service: ServiceDep) -> Response:
 
 def _state(service: Service, record: Deployment) -> dict[str, Any]:
     loaded = service.champions.loaded.get(record.model)
-    refusal = service.champion_follower.refusals.get(record.model)
+    refusal = service.champion_follower.failures.get(record.model)
     return {
         "model": record.model,
         "generation": record.generation,
@@ -38,14 +38,14 @@ def _state(service: Service, record: Deployment) -> dict[str, Any]:
     }
 
 
-def error_document(refusal: Refusal) -> dict[str, Any]:
+def error_document(failure: LoadFailure) -> dict[str, Any]:
     """Why a champion is not loaded."""
     return {
-        "version": refusal.version,
-        "code": refusal.code,
-        "reason": refusal.reason,
-        "since": refusal.since,
-        "attempts": refusal.attempts,
+        "version": failure.version,
+        "code": failure.code,
+        "reason": failure.reason,
+        "since": failure.since,
+        "attempts": failure.attempts,
     }
 
 

@@ -1,7 +1,8 @@
 """Probes and metrics, open to anybody who can reach the port."""
 
 import math
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Final
 
 from anyio import to_thread
 from fastapi import APIRouter, Response
@@ -11,11 +12,14 @@ from serving.api.readiness import why_not_ready
 from serving.api.responses import as_json
 from serving.api.routes.models import error_document
 from serving.api.schemas import Health, Readiness
-from serving.champions.follower import Refusal
+from serving.backends.circuit_breaker import BreakerState
+from serving.champions.loader import LoadFailure
 from serving.service import Service, ServiceDep
-from serving.telemetry.metrics import BREAKER_LEVELS
 
 router = APIRouter(tags=["operations"])
+
+BREAKER_LEVELS: Final[Mapping[BreakerState, int]] = {"closed": 0, "half_open": 1, "open": 2}
+"""The state of a circuit breaker as a gauge shows it."""
 
 
 @router.get("/healthz", summary="Alive")
@@ -62,14 +66,14 @@ async def metrics(service: ServiceDep) -> Response:
     board.database_breaker.set(BREAKER_LEVELS[service.database_breaker.state])
     for source, age in service.slate_follower.data_age.ages(service.clock.now()):
         board.data_age.labels(source.league, source.name).set(age)
-    board.limits_breaker.set(BREAKER_LEVELS[service.gate.limits_breaker])
+    board.limits_breaker.set(BREAKER_LEVELS[service.admission.limits_breaker])
     board.breaker.set(0 if shared is None else BREAKER_LEVELS[shared.breaker.state])
     return Response(board.exposition(), media_type=CONTENT_TYPE_LATEST)
 
 
 def _models(service: Service) -> dict[str, dict[str, Any]]:
     """Generation and version that answer, and the error of a champion that should answer but does not."""
-    refusals = service.champion_follower.refusals
+    refusals = service.champion_follower.failures
     loaded = {
         model: {"version": champion.version.version, "generation": champion.generation, "error": None}
         for model, champion in service.champions.loaded.items()
@@ -81,9 +85,9 @@ def _models(service: Service) -> dict[str, dict[str, Any]]:
     }
 
 
-def _error(refusal: Refusal) -> dict[str, Any]:
+def _error(failure: LoadFailure) -> dict[str, Any]:
     """Without the reason, which may name places on our machines."""
-    return {name: value for name, value in error_document(refusal).items() if name != "reason"}
+    return {name: value for name, value in error_document(failure).items() if name != "reason"}
 
 
 def _slate(service: Service) -> dict[str, Any]:

@@ -16,8 +16,8 @@ from serving.api.bet_schemas import Leg, ParlayAnswer, ParlayQuestion
 from serving.api.responses import as_json, guarded_router, problems
 from serving.bets.valuation import Judge, decimal_odds, offer_document
 from serving.games.slate import key_of
-from serving.predictions.answer import game_document, odds_document
-from serving.predictions.predictor import Forecasted
+from serving.predictions.body import game_document, odds_document
+from serving.predictions.predictor import GameForecast
 from serving.service import Service, ServiceDep
 
 router = guarded_router("prices")
@@ -28,7 +28,7 @@ class _Asked:
     """One leg with everything that is needed to price it."""
 
     leg: Leg
-    made: Forecasted
+    made: GameForecast
     judge: Judge
     odds: float
 
@@ -50,7 +50,7 @@ def price_parlay(asked: ParlayQuestion, service: ServiceDep) -> Response:
     Games are independent of each other; the bets of one game are taken from its one score distribution. Values and
     stakes follow the rule of ``/v1/prices``.
     """
-    service.load.must_bear("batch")
+    service.load.check("batch")
     now = service.clock.now()
     legs = [_found(service, leg, now) for leg in asked.legs]
     _must_differ(legs)

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import Header, Request, Response
 
-from serving.api.replies import Question, reply_to_many, reply_to_one
+from serving.api.prediction_responses import PredictionRequest, respond_to_many, respond_to_one
 from serving.api.responses import MEANINGS, GameIdPath, LeaguePath, SportPath, guarded_router, problems
 from serving.api.schemas import Batch, BatchAnswer, Prediction
 from serving.service import ServiceDep, TraceDep
@@ -32,11 +32,9 @@ async def prediction(
 
     A game that has begun keeps the forecast it had at its start.
     """
-    if trace.failure is not None:
-        raise trace.failure
     known = None if if_none_match is None else ", ".join(request.headers.getlist("if-none-match"))
-    question = Question(sport, league, game_id, known, "no-cache" in (cache_control or ""))
-    return (await reply_to_one(service, trace, question)).wrapped()
+    asked = PredictionRequest(sport, league, game_id, known, "no-cache" in (cache_control or ""))
+    return (await respond_to_one(service, trace, asked)).as_response()
 
 
 @router.post(
@@ -47,6 +45,4 @@ async def prediction(
 )
 async def predictions(batch: Batch, service: ServiceDep, trace: TraceDep) -> Response:
     """Up to a hundred games, answered in the order asked, each by a prediction or by a problem of its own."""
-    if trace.failure is not None:
-        raise trace.failure
-    return (await reply_to_many(service, trace, batch.games)).wrapped()
+    return (await respond_to_many(service, trace, batch.games)).as_response()

@@ -9,7 +9,7 @@ from core.betting.scores import ScoreDistribution
 from serving.api.bet_schemas import LARGEST_LINE, LARGEST_ODDS, Price
 from serving.api.responses import GameIdPath, LeaguePath, SportPath, as_json, guarded_router, problems
 from serving.bets.valuation import Judge, OddsFormat, decimal_odds, offer_document
-from serving.predictions.answer import game_document, odds_document
+from serving.predictions.body import game_document, odds_document
 from serving.service import ServiceDep
 
 LINE = Query(
@@ -50,7 +50,7 @@ def bet(
 
     The model counts only as far as its past earned beside the market's; without a sure edge the stake is 0.
     """
-    service.load.must_bear("single")
+    service.load.check("single")
     now = service.clock.now()
     made = service.predictor.forecast(sport, league, game_id, now)
 

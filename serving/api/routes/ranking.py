@@ -9,12 +9,12 @@ from fastapi import Query, Response
 
 from core.errors import DbsbmError
 from feature_store.rows.online import OnlineRow
+from serving.api.prediction_responses import record
 from serving.api.readiness import must_know_games
-from serving.api.replies import record
 from serving.api.responses import REVALIDATED, LeagueQuery, guarded_router, joined, problems
 from serving.api.schemas import Ranking
 from serving.games.slate import key_of
-from serving.predictions.answer import Served
+from serving.predictions.answer import Answer
 from serving.service import Service, ServiceDep, TraceDep
 
 MOST_RANKED = 25
@@ -36,7 +36,7 @@ async def ranking(
 
     What has no forecast is left out, unless nothing has one: then the answer says why.
     """
-    service.load.must_bear("batch")
+    service.load.check("batch")
     now = service.clock.now()
     wanted = None if league is None else service.leagues.get(league)
     must_know_games(service, wanted, now)
@@ -61,11 +61,11 @@ async def ranking(
     return Response(b'{"items":' + joined(items) + b"}", headers=REVALIDATED, media_type="application/json")
 
 
-async def _answer(service: Service, row: OnlineRow, now: datetime) -> tuple[float, Served] | DbsbmError:
+async def _answer(service: Service, row: OnlineRow, now: datetime) -> tuple[float, Answer] | DbsbmError:
     """The forecast and the chance of its likeliest outcome, or why there is none."""
     sport, league, game_id = key_of(row)
     try:
-        served = service.predictor.ready(sport, league, game_id, now)
+        served = service.predictor.hit(sport, league, game_id, now)
         if served is None:
             served = await service.predictor.predict(sport, league, game_id, now)
     except DbsbmError as error:

@@ -11,7 +11,7 @@ from typing import Final
 
 from feature_store.archive.facts import Game
 from feature_store.rows.online import OnlineRow
-from serving.games.slate import Slate, Table, key_of
+from serving.games.slate import Slate, SlateTable, key_of
 
 GAMES: Final = 5_000
 ROUNDS: Final = 20
@@ -36,7 +36,7 @@ def slate_of(games: int) -> Slate:
         game = Game(str(number), NOW, 2024, start, False, home, away, False, False, "scheduled")
         rows.append(OnlineRow("soccer", "EPL", game, NOW, "", (), None, ""))
     slate = Slate()
-    slate._table = Table({key_of(row): row for row in rows}, {"EPL": NOW})
+    slate._table = SlateTable({key_of(row): row for row in rows}, {"EPL": NOW})
     slate.loaded = True
     return slate
 

@@ -7,9 +7,10 @@ from collections import Counter
 import redis
 
 from core.signing import signer
-from serving.predictions.answer import BODY_FORMAT, cache_key
-from serving.predictions.predictor import computed
-from serving.predictions.redis_cache import PURPOSE, sealed
+from serving.backends.sealed_values import seal
+from serving.predictions.body import BODY_FORMAT, cache_key
+from serving.predictions.plan import ForecastPlan, make_body
+from serving.predictions.redis_cache import PURPOSE
 from tests.chaos.history import broken
 from tests.chaos.outcome import Outcome, row
 from tests.chaos.rows.redis import swapping
@@ -45,21 +46,21 @@ def _poison(client: "redis.Redis[bytes]", stage: Stage, game: str, kind: int) ->
     ours = signer(settings_for(stage.engine, stage.world.store, signing_key=stage.signing_key), PURPOSE)
     theirs = signer(settings_for(stage.engine, stage.world.store, signing_key="somebody else's key"), PURPOSE)
     key = cache_key(champion, offline.row(game), begun=True)
-    body = computed(champion, offline.row(game), begun=True, explained=True)
+    body = make_body(ForecastPlan(champion, offline.row(game), begun=True, key=key), explained=True)
     wrong = body.replace(b'"home":0.', b'"home":0.9', 1)
     match kind:
         case 0:
-            client.set(key, sealed(theirs, key, wrong))
+            client.set(key, seal(theirs, key, wrong))
         case 1:
-            client.set(key, sealed(ours, f"{key}x", wrong))
+            client.set(key, seal(ours, f"{key}x", wrong))
         case 2:
-            client.set(key, sealed(ours, key.replace(champion.bundle.sha256[:12], "0" * 12), wrong))
+            client.set(key, seal(ours, key.replace(champion.bundle.sha256[:12], "0" * 12), wrong))
         case 3:
             client.set(key, pickle.dumps({"body": wrong}))
         case 4:
-            client.set(key, sealed(ours, key, wrong + b" " * 2_000_000))
+            client.set(key, seal(ours, key, wrong + b" " * 2_000_000))
         case 5:
-            client.set(key, sealed(ours, key, wrong)[:-20])
+            client.set(key, seal(ours, key, wrong)[:-20])
         case _:
             client.rpush(key, body)
 

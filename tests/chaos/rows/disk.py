@@ -10,7 +10,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from core.database import reading
-from serving.tables import predictions
+from serving.predictions.tables import predictions
 from tests.chaos.history import broken
 from tests.chaos.outcome import Outcome, row
 from tests.chaos.rows.load import flood

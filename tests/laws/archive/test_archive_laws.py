@@ -237,7 +237,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import make_url
 from core.betting.leagues import BUILT_IN, Leagues
 from core.database import open_database
-from feature_store.backfill import backfill
+from feature_store.sources.csv.backfill import backfill
 
 engine, folder, last = open_database(make_url(sys.argv[1])), Path(sys.argv[2]), int(sys.argv[3])
 points = 0

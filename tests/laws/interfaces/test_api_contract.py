@@ -11,7 +11,7 @@ from fastapi.routing import APIRoute, iter_route_contexts
 from core.settings import load_settings
 from serving.access.api_keys import SCOPES
 from serving.api import bet_schemas, examples, schemas
-from serving.api.guarded_route import DEMANDED, OPEN, GuardedRoute
+from serving.api.guarded_route import OPEN, REQUIRED_SCOPES, GuardedRoute
 from serving.app import create_app
 
 APP = create_app(load_settings(_env_file=None))
@@ -25,9 +25,9 @@ def routes() -> list[Any]:
 def test_every_route_demands_a_scope_or_is_in_the_open_list() -> None:
     guarded = {route.path_format for route in routes() if isinstance(route, GuardedRoute)}
     others = {route.path_format for route in routes() if not isinstance(route, GuardedRoute)}
-    assert guarded == DEMANDED.keys()
+    assert guarded == REQUIRED_SCOPES.keys()
     assert others == OPEN
-    assert set(DEMANDED.values()) <= set(SCOPES)
+    assert set(REQUIRED_SCOPES.values()) <= set(SCOPES)
 
 
 def test_the_app_imports_nothing_of_training_and_no_mlflow() -> None:
@@ -65,7 +65,7 @@ def test_every_operation_has_tags_summary_examples_and_documented_problems() -> 
             assert operation["tags"], path
             assert operation["summary"], path
             assert operation["description"], path
-            if path not in DEMANDED:
+            if path not in REQUIRED_SCOPES:
                 continue
             assert operation["security"] == [{"APIKeyHeader": []}]
             assert {"400", "401", "403", "422", "429", "500"} <= operation["responses"].keys()

@@ -46,7 +46,7 @@ def test_production_demands_a_good_key_for_the_route(keyed: World, production: R
         make(keyed.engine, "insights"),
         make(keyed.engine, "predict", days=2),
     )
-    production.service.gate.step()
+    production.service.admission.step()
     assert status(production, GAME, good) == 200
     key_id, _, secret = good.partition(".")
     wrong = [None, "", "nonsense", f"{key_id}.", f"{key_id}.{secret}x", f"{key_id}.{reader.partition('.')[2]}", "é.é"]
@@ -66,7 +66,7 @@ def test_production_demands_a_good_key_for_the_route(keyed: World, production: R
 
 def test_revoked_key_is_refused_within_seconds(keyed: World, production: Running) -> None:
     key = make(keyed.engine, "predict")
-    production.service.gate.step()
+    production.service.admission.step()
     assert status(production, GAME, key) == 200
     revoke_key(keyed.engine, key.partition(".")[0], NOW)
     assert eventually(lambda: status(production, GAME, key) == 401) < 5
@@ -99,7 +99,7 @@ def test_no_secret_reaches_the_log(keyed: World, production: Running, capsys: py
     settings = production.service.settings
     configure_logs(settings)
     key = make(keyed.engine, "predict", "admin")
-    production.service.gate.step()
+    production.service.admission.step()
     canaries = {"Authorization": "Bearer canary-1", "Cookie": "canary-2", "X-Forwarded-For": "canary-3"}
     for sent in (key, key + "canary-4"):
         production.get(f"{GAME}?token=canary-5", headers={**canaries, "X-API-Key": sent, "X-Request-ID": "canary 6"})

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from core.errors import RateLimitError
-from serving.access.rate_limiter import Limiter
-from serving.access.redis_counters import WINDOW_SECONDS, SharedCounts
+from serving.access.rate_limiter import RateLimiter
+from serving.access.redis_counters import WINDOW_SECONDS, RedisCounters
 from serving.telemetry.metrics import Metrics
 from tests.services import RedisServer, free_port, redis_server
 
@@ -34,11 +34,11 @@ class Minute:
 
 
 @asynccontextmanager
-async def limiters(url: str | None, timer: Minute, count: int = SHARERS) -> AsyncIterator[list[Limiter]]:
+async def limiters(url: str | None, timer: Minute, count: int = SHARERS) -> AsyncIterator[list[RateLimiter]]:
     """As many limiters as there would be processes, each with connections and metrics of its own."""
     made = [
-        Limiter(
-            None if url is None else SharedCounts(SecretStr(url), patience=2.0), Metrics(), sharers=count, timer=timer
+        RateLimiter(
+            None if url is None else RedisCounters(SecretStr(url), patience=2.0), Metrics(), sharers=count, timer=timer
         )
         for _ in range(count)
     ]
@@ -51,7 +51,7 @@ async def limiters(url: str | None, timer: Minute, count: int = SHARERS) -> Asyn
             await limiter.close()
 
 
-async def passes(limiter: Limiter, name: str = "key/a", limit: int = LIMIT) -> bool:
+async def passes(limiter: RateLimiter, name: str = "key/a", limit: int = LIMIT) -> bool:
     try:
         standing = await limiter.take(name, limit)
     except RateLimitError:
@@ -59,7 +59,7 @@ async def passes(limiter: Limiter, name: str = "key/a", limit: int = LIMIT) -> b
     return standing.limit == limit
 
 
-async def let_pass(among: list[Limiter], requests: int, *, limit: int = LIMIT, threads: int = 50) -> int:
+async def let_pass(among: list[RateLimiter], requests: int, *, limit: int = LIMIT, threads: int = 50) -> int:
     """How many of so many requests pass, asked by that many callers at once of limiters drawn at random."""
     left = iter(range(requests))
 
@@ -164,7 +164,7 @@ def test_a_limit_of_nothing_lets_nobody_pass_with_redis_or_without(
 ) -> None:
     async def ask(url: str | None) -> list[bool]:
         async with limiters(url, Minute(), 2) as gates:
-            return [gates[0].take_in_hand([("guild/a", 0)]) is None, not await passes(gates[1], "guild/a", 0)]
+            return [gates[0].take_granted([("guild/a", 0)]) is None, not await passes(gates[1], "guild/a", 0)]
 
     assert asyncio.run(ask(None)) == asyncio.run(ask(redis_process.url)) == [True, True]
 
@@ -208,7 +208,7 @@ class FlakyRedis:
 
 @dataclass
 class FlakyCounts:
-    """A process's connection to it; what was answered before is remembered as SharedCounts does."""
+    """A process's connection to it; what was answered before is remembered as RedisCounters does."""
 
     to: FlakyRedis
     successions: int = 0
@@ -238,7 +238,7 @@ def test_whatever_redis_does_no_more_than_the_bound_passes(limit: int, spells: l
     async def play() -> int:
         store, passed = FlakyRedis(), 0
         gates = [
-            Limiter(FlakyCounts(store), Metrics(), sharers=3, timer=Minute())  # type: ignore[arg-type]
+            RateLimiter(FlakyCounts(store), Metrics(), sharers=3, timer=Minute())  # type: ignore[arg-type]
             for _ in range(3)
         ]
         for number, befallen, requests in spells:

@@ -74,12 +74,12 @@ def test_a_refused_champion_is_looked_at_again_when_told_to(world: World) -> Non
     key = make_key(world.engine, "admin")
     damage(world.store, second)
     with started(production_settings(world)) as running:
-        eventually(lambda: MODEL in running.service.champion_follower.refusals, seconds=60)
+        eventually(lambda: MODEL in running.service.champion_follower.failures, seconds=60)
         target.write_bytes(whole)
         status, record = act(running, key, "reload")
         assert (status, record["champion"]) == (200, 2)
         eventually(lambda: answers(running, 2, record["generation"]), seconds=60)
-        assert MODEL not in running.service.champion_follower.refusals
+        assert MODEL not in running.service.champion_follower.failures
 
 
 def test_two_admins_at_once_change_it_once(sqlite_database: Engine, world: World) -> None:

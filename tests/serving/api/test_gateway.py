@@ -12,9 +12,9 @@ from feature_store import tables
 from feature_store.sources.bot.guild_settings import api_rate_limits
 from serving.access.admission import FAILURES_PER_MINUTE
 from serving.access.api_keys import SCOPES
-from serving.access.client_address import Proxies
-from serving.api.guarded_route import DEMANDED, OPEN
-from serving.http.headers import ON_EVERY_ANSWER
+from serving.access.client_address import TrustedProxies
+from serving.api.guarded_route import OPEN, REQUIRED_SCOPES
+from serving.http.headers import ON_EVERY_RESPONSE
 from tests.conftest import NOW
 from tests.serving.conftest import World, filled_world
 from tests.serving.guarded import make_key, production_settings
@@ -56,7 +56,7 @@ def gate(guarded: World, keys: dict[str, str]) -> Iterator[Running]:
     limits = {"key_rate_limit": LIMIT, "guild_rate_limit": GUILD_LIMIT, "allowed_hosts": ("service", "*.ours.example")}
     settings = production_settings(guarded, trusted_proxies=("127.0.0.1",), **limits)
     with started(settings) as running:
-        running.service.gate._limiter._timer = lambda: 60_000.0
+        running.service.admission._limiter._timer = lambda: 60_000.0
         yield running
 
 
@@ -125,7 +125,7 @@ def test_an_address_that_a_client_writes_itself_does_not_help(gate: Running) -> 
 
 def address(trusted: tuple[str, ...], peer: str | None, *forwarded: str) -> str:
     headers = [(b"x-forwarded-for", value.encode()) for value in forwarded]
-    return Proxies(trusted).client({"client": None if peer is None else (peer, 1), "headers": headers})
+    return TrustedProxies(trusted).client({"client": None if peer is None else (peer, 1), "headers": headers})
 
 
 def test_only_hops_of_ours_are_believed() -> None:
@@ -143,7 +143,7 @@ def test_only_hops_of_ours_are_believed() -> None:
 
 def test_a_proxy_that_is_no_address_is_named_at_the_start(tmp_path) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(ConfigurationError, match="TRUSTED_PROXIES"):
-        Proxies(("nginx",))
+        TrustedProxies(("nginx",))
 
 
 @pytest.mark.parametrize(
@@ -165,7 +165,7 @@ def test_every_answer_tells_browsers_what_they_may_do(generous: Running, keys: d
     asked = [("/healthz", {}), ("/docs", {}), ("/nothing", {}), (GAMES, {}), (GAMES, good), (f"{GAMES}?limit=0", good)]
     for path, headers in [*asked, ("/v1/predictions/soccer/EPL/EPL-102", good)]:
         answer = generous.get(path, headers=headers)
-        for name, value in ON_EVERY_ANSWER:
+        for name, value in ON_EVERY_RESPONSE:
             assert answer.headers.get_list(name.decode()) == [value.decode()], path
 
 
@@ -181,7 +181,7 @@ def test_every_route_refuses_every_scope_but_its_own(generous: Running, keys: di
             continue
         for method in operations:
             refused = {scope for scope in SCOPES if status(method, path, keys[scope]) == 403}
-            assert refused == set(SCOPES) - {DEMANDED[path]}, path
+            assert refused == set(SCOPES) - {REQUIRED_SCOPES[path]}, path
             assert status(method, path, keys["all"]) not in (401, 403, 429), path
 
 
@@ -205,7 +205,7 @@ def test_a_guild_in_the_path_is_looked_at_too(generous: Running, keys: dict[str,
         return {"guild": guild_id}
 
     path = "/v1/test/{guild_id}"
-    DEMANDED[path] = "insights"  # type: ignore[index]
+    REQUIRED_SCOPES[path] = "insights"  # type: ignore[index]
     try:
         generous.app.router.routes.insert(0, GuardedRoute(path, of_guild, methods=["GET"]))
         asked = [
@@ -213,7 +213,7 @@ def test_a_guild_in_the_path_is_looked_at_too(generous: Running, keys: dict[str,
         ]
         assert [answer.status_code for answer in asked] == [403, 200]
     finally:
-        del DEMANDED[path]  # type: ignore[attr-defined]
+        del REQUIRED_SCOPES[path]  # type: ignore[attr-defined]
         generous.app.router.routes.pop(0)
 
 
@@ -240,7 +240,7 @@ def test_the_reference_page_loads_nothing_from_elsewhere(generous: Running) -> N
     assert "http://" not in page.text
     assert "https://" not in page.text
     assert "style=" not in page.text
-    for path in DEMANDED:
+    for path in REQUIRED_SCOPES:
         assert path in page.text
     assert generous.get("/docs.css").headers["content-type"].startswith("text/css")
     assert "unsafe-inline" not in page.headers["content-security-policy"]

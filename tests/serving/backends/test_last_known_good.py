@@ -16,10 +16,10 @@ from core.errors import AuthenticationError, DatabaseError
 from core.settings import Settings
 from core.signing import Signer, signer
 from migrations import schema
-from serving.access.api_keys import KeyRing, revoke_key
-from serving.backends.last_known_good import PURPOSE, LastGood
-from serving.backends.state_dir import home
-from serving.games.published_slate import PublishedSlates, publish
+from serving.access.api_keys import ApiKeys, revoke_key
+from serving.backends.last_known_good import PURPOSE, LastKnownGood
+from serving.backends.state_dir import state_dir
+from serving.games.published_slate import PublishedSlateReader, publish
 from tests.conftest import NOW
 from tests.proxy import Proxy, proxy
 from tests.services import MariaDb, RedisServer
@@ -107,7 +107,7 @@ def test_keys_are_known_without_the_database(reached: Reached) -> None:
     with started(settings) as running:
         assert running.get(GAME, headers=key).status_code == 200
         assert running.get(GAME).status_code == 401
-        assert all(path.stat().st_mode & 0o77 == 0 for path in (home(settings) / "last-good").iterdir())
+        assert all(path.stat().st_mode & 0o77 == 0 for path in (state_dir(settings) / "last-good").iterdir())
 
 
 def test_while_nobody_can_know_the_keys_a_good_one_is_neither_wrong_nor_counted_as_wrong(reached: Reached) -> None:
@@ -127,8 +127,8 @@ def test_a_revocation_that_the_disk_did_not_take_at_first_is_on_it_a_moment_late
     sqlite_database: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     key = make_key(sqlite_database, "predict")
-    disk = LastGood(tmp_path, Signer(b"tests", "last-good"))
-    ring = KeyRing(sqlite_database, disk)
+    disk = LastKnownGood(tmp_path, Signer(b"tests", "last-good"))
+    ring = ApiKeys(sqlite_database, disk)
     ring.step()
     revoke_key(sqlite_database, key.partition(".")[0], NOW)
 
@@ -139,7 +139,7 @@ def test_a_revocation_that_the_disk_did_not_take_at_first_is_on_it_a_moment_late
         patch.setattr(os, "fsync", full)
         ring.step()
     ring.step()
-    heir = KeyRing(open_database(make_url(f"sqlite:///{tmp_path}/nothing.db")), disk)
+    heir = ApiKeys(open_database(make_url(f"sqlite:///{tmp_path}/nothing.db")), disk)
     heir.step()
     with pytest.raises(AuthenticationError):
         heir.known(key, NOW)
@@ -265,7 +265,7 @@ def test_only_leagues_whose_stamp_has_changed_are_read_again_and_a_forged_state_
     settings = reached.settings(redis_url=redis_process.url)
     publish(settings, reached.world.engine, ["EPL"])
     assert settings.redis is not None
-    slates = PublishedSlates(settings.redis, signer(settings, PURPOSE))
+    slates = PublishedSlateReader(settings.redis, signer(settings, PURPOSE))
     (first,) = slates.read()
     assert first.state is not None
     assert slates.read() == []
@@ -281,7 +281,7 @@ def test_a_damaged_file_is_as_good_as_none(reached: Reached, damage: str) -> Non
     with started(reached.settings()) as running:
         assert running.get(GAME).status_code == 200
     reached.proxy.down()
-    folder = home(reached.settings()) / "last-good"
+    folder = state_dir(reached.settings()) / "last-good"
     slate, models = (next(folder.glob(pattern)) for pattern in ("slate*", "models"))
     content = bytearray(slate.read_bytes())
     match damage:

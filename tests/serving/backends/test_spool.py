@@ -11,12 +11,11 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
-import serving.predictions.log as module
 from core.database import reading
 from core.errors import DatabaseError
 from serving.backends.spool import Spool
 from serving.predictions.log import PredictionLog
-from serving.tables import predictions
+from serving.predictions.tables import predictions
 from tests.serving.dying_log import POINTS, batch_of, log_over, row
 
 LIMIT = 10_000
@@ -96,10 +95,10 @@ def test_a_full_spool_takes_no_more_and_serving_counts_what_is_lost(sqlite_datab
 def test_a_flood_goes_to_the_disk_and_from_there_to_the_table_when_nobody_asks(
     sqlite_database: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "BATCH", 500)
-    log = log_over(sqlite_database, tmp_path, capacity=4_000)
     given_back: list[int] = []
-    monkeypatch.setattr(module, "give_back", lambda: given_back.append(log.spooled()))
+    log = log_over(
+        sqlite_database, tmp_path, capacity=4_000, batch_size=500, when_drained=lambda: given_back.append(log.spooled())
+    )
 
     def served(start: int, count: int) -> None:
         for number in range(start, start + count):
@@ -109,8 +108,8 @@ def test_a_flood_goes_to_the_disk_and_from_there_to_the_table_when_nobody_asks(
     assert not log.step(), "the next files are for the next step"
     assert (log.spooled(), log.depth, logged(sqlite_database)) == (3_000, 0, [])
     served(3_000, 500)
-    honest = log._drain
-    monkeypatch.setattr(log, "_drain", lambda: honest() and not served(3_500, 1))
+    honest = log._drain_file
+    monkeypatch.setattr(log, "_drain_file", lambda: honest() and not served(3_500, 1))
     assert not log.step(), "somebody was served meanwhile"
     assert log.spooled() == 0, "one append is one file, however long"
     assert log.depth == 1
@@ -123,11 +122,8 @@ def test_a_flood_goes_to_the_disk_and_from_there_to_the_table_when_nobody_asks(
     assert log._metrics.registry.get_sample_value("dbsbm_prediction_log_dropped_total") == 0
 
 
-def test_a_flood_that_the_disk_refuses_goes_to_the_table(
-    sqlite_database: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, "BATCH", 10)
-    log = log_over(sqlite_database, tmp_path, limit=100)
+def test_a_flood_that_the_disk_refuses_goes_to_the_table(sqlite_database: Engine, tmp_path: Path) -> None:
+    log = log_over(sqlite_database, tmp_path, limit=100, batch_size=10)
     for number in range(45):
         log.put_row(row(number))
     assert not log.step()
@@ -165,9 +161,9 @@ def test_a_file_that_a_living_worker_holds_is_left_to_it(tmp_path: Path) -> None
 
 def test_what_is_no_prediction_is_counted_and_does_not_stop_the_others(sqlite_database: Engine, tmp_path: Path) -> None:
     log = log_over(sqlite_database, tmp_path)
-    log._put_aside(batch_of(row(0)))
+    log._spool_batch(batch_of(row(0)))
     log._spool._file.write(b'{"half": 1}\nnot json\n[1]\n')  # type: ignore[union-attr]
-    log._put_aside(batch_of(row(1)))
+    log._spool_batch(batch_of(row(1)))
     while log.step():
         pass
     assert logged(sqlite_database) == ["id-0", "id-1"]
@@ -176,7 +172,7 @@ def test_what_is_no_prediction_is_counted_and_does_not_stop_the_others(sqlite_da
 
 def test_a_row_that_the_database_never_takes_does_not_block_the_spool(mariadb_database: Engine, tmp_path: Path) -> None:
     log = log_over(mariadb_database, tmp_path)
-    log._put_aside(batch_of(row(0), {**row(1), "league": "x" * 500}, row(2)))
+    log._spool_batch(batch_of(row(0), {**row(1), "league": "x" * 500}, row(2)))
     while log.step():
         pass
     assert logged(mariadb_database) == ["id-0", "id-2"]

@@ -6,16 +6,14 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import pytest
 from sqlalchemy.engine import Engine
 
 from core.registry.deployment import Version, register, roll_back
-from core.settings import Settings
 from feature_store.features.sets import RESULTS
 from serving.api.schemas import Models
-from serving.champions import loader
 from serving.champions.champion import Champion
 from serving.champions.follower import ChampionFollower
+from serving.champions.loader import load_version
 from tests.conftest import NOW
 from tests.serving.conftest import World, make_world
 from tests.serving.models import EPL, NFL, deploy, record_price, written
@@ -55,33 +53,27 @@ def test_a_challenger_is_fetched_and_tried_before_anybody_promotes_it(world: Wor
         assert version_of(running) == 1
 
 
-def test_a_champion_that_hangs_while_it_is_loaded_keeps_no_other_waiting(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    freed = threading.Event()
-    honest = loader.load_version
+def test_a_champion_that_hangs_while_it_is_loaded_keeps_no_other_waiting(world: World) -> None:
+    freed, settings = threading.Event(), settings_for(world.engine, world.store)
 
-    def hanging(settings: Settings, registered: Version, generation: int) -> Champion:
+    def load(registered: Version, generation: int) -> Champion:
         if registered.league == "NFL":
             freed.wait(30)
-        return honest(settings, registered, generation)
+        if registered.version == 3:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return load_version(settings, registered, generation)
 
-    def full(_settings: Settings, _registered: Version, _generation: int) -> Champion:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    with started(settings_for(world.engine, world.store)) as running:
+    with started(settings, load=load) as running:
         eventually(lambda: "EPL-results" in running.service.champions.loaded)
-        monkeypatch.setattr(loader, "load_version", hanging)
         deploy(world.engine, world.store, NFL)
         deploy(world.engine, world.store, EPL, number=2, home_lean=2.0)
         eventually(lambda: version_of(running) == 2)
         assert "NFL-results" not in running.service.champions.loaded
         freed.set()
         eventually(lambda: "NFL-results" in running.service.champions.loaded)
-        monkeypatch.setattr(loader, "load_version", full)
         deploy(world.engine, world.store, EPL, number=3, home_lean=0.4)
         eventually(lambda: _refused(running.service.champion_follower) == 3)
-        assert "No space" in running.service.champion_follower.refusals["EPL-results"].reason
+        assert "No space" in running.service.champion_follower.failures["EPL-results"].reason
         assert version_of(running) == 2
 
 
@@ -120,7 +112,7 @@ def test_bad_champions_are_refused_by_name_and_the_old_one_goes_on(world: World)
 
 
 def _refused(follower: ChampionFollower) -> int | None:
-    refusal = follower.refusals.get("EPL-results")
+    refusal = follower.failures.get("EPL-results")
     return None if refusal is None else refusal.version
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from core.errors import ExternalServiceError
 from core.registry.deployment import Version
+from serving.assembly import Timings
 from tests.core.bundles import forged
 from tests.core.registry.test_bundle_safety import damaged
 from tests.serving.conftest import World
@@ -71,9 +72,8 @@ def test_a_hundred_damaged_bundles_change_no_answer(world: World, monkeypatch: p
         raise ExternalServiceError("MLflow does not answer.")
 
     monkeypatch.setattr("core.registry.bundles.fetch._download", registry_away)
-    monkeypatch.setattr("serving.champions.trial.SECONDS", 5.0)
-    monkeypatch.setattr("serving.app.LOOK_FOR_CHAMPIONS_SECONDS", 0.02)
-    with started(settings_for(world.engine, world.store)) as running:
+    timings = Timings(trial=5.0, look_for_champions=0.02)
+    with started(settings_for(world.engine, world.store), timings=timings) as running:
         with asked_meanwhile(running) as answers:
             for number in range(2, BUNDLES + 2):
                 lean = 0.3 + number / 1_000
@@ -91,9 +91,9 @@ def test_a_hundred_damaged_bundles_change_no_answer(world: World, monkeypatch: p
         }
         assert seen["SERVICE_ERROR"] >= BUNDLES // FORGED_EVERY
         assert sum(seen.values()) >= BUNDLES
-        assert running.service.champion_follower.refusals == {}
+        assert running.service.champion_follower.failures == {}
 
 
 def _refused(running: Running) -> int | None:
-    refusal = running.service.champion_follower.refusals.get("EPL-results")
+    refusal = running.service.champion_follower.failures.get("EPL-results")
     return None if refusal is None else refusal.version

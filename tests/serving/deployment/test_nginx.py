@@ -16,7 +16,7 @@ import httpx
 import pytest
 
 from core.signing import KEY_FILE
-from serving.api.guarded_route import DEMANDED
+from serving.api.guarded_route import REQUIRED_SCOPES
 from tests.services import free_port
 from tests.serving.conftest import World, filled_world
 from tests.serving.guarded import make_key
@@ -370,7 +370,7 @@ def test_what_nginx_itself_refuses_is_a_problem_of_ours_with_the_time_to_wait(tm
 
 
 def test_every_route_that_changes_something_lies_where_nginx_asks_only_once() -> None:
-    changing = {path for path, scope in DEMANDED.items() if scope in ("train", "admin")}
+    changing = {path for path, scope in REQUIRED_SCOPES.items() if scope in ("train", "admin")}
     assert changing
     assert all(path.startswith("/v1/admin/") for path in changing)
     assert "location /v1/admin/ {" in CONFIGURATION.read_text(encoding="utf-8")

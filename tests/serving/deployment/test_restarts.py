@@ -14,8 +14,8 @@ import sqlalchemy as sa
 
 from core.database import open_database, reading
 from migrations import schema
-from serving.predictions.answer import BODY_FORMAT
-from serving.tables import predictions
+from serving.predictions.body import BODY_FORMAT
+from serving.predictions.tables import predictions
 from serving.telemetry.cache_level import LEVELS
 from tests.services import RedisServer, mariadb_server
 from tests.serving.conftest import World, make_world

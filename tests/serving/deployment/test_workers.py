@@ -12,7 +12,7 @@ from platform import python_version
 import httpx
 
 from core.registry.deployment import Version, deployment, install_champion
-from serving.champions.trial import FOLDER
+from serving.champions.loader import TRIAL_FOLDER
 from tests.conftest import NOW
 from tests.serving.conftest import filled_world
 from tests.serving.models import EPL, promote, written
@@ -31,7 +31,7 @@ def generations(running: Served) -> list[int | None]:
 
 def let_pass(store: Path, version: Version) -> None:
     """As if the bundle had passed its trial on this machine before: a hundred trials would take minutes."""
-    note = store / FOLDER / f"{version.bundle_sha256}-py{python_version()}-lightgbm{release('lightgbm')}"
+    note = store / TRIAL_FOLDER / f"{version.bundle_sha256}-py{python_version()}-lightgbm{release('lightgbm')}"
     note.parent.mkdir(exist_ok=True)
     note.touch()
 

@@ -1,14 +1,15 @@
-"""The front and the routes behind it give the same answers, to the byte."""
+"""The ASGI shortcut and the routes behind it give the same responses, to the byte."""
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from itertools import product
+from typing import Any
 
 import httpx
 import pytest
 
 from serving.fastpath import asgi_shortcut
-from serving.fastpath.asgi_shortcut import Front
+from serving.fastpath.asgi_shortcut import AsgiShortcut
 from tests.conftest import NOW
 from tests.serving.service import Running, eventually
 
@@ -70,23 +71,23 @@ BODIES = (
 
 @pytest.fixture
 def routes_only(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """Within its context the front passes everything on."""
+    """Within its context the shortcut passes everything on."""
 
-    async def pass_on(self: Front, scope: object, receive: object, send: object) -> None:
+    async def pass_on(self: AsgiShortcut, scope: object, receive: object, send: object) -> None:
         await self._app(scope, receive, send)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(Front, "_passing", pass_on, raising=False)
+    monkeypatch.setattr(AsgiShortcut, "_passing", pass_on, raising=False)
     return monkeypatch
 
 
 def both(running: Running, patched: pytest.MonkeyPatch, method: str, path: str, **options: object) -> None:
-    """Ask the front, then the routes alone, with the same request id; hold every byte against each other."""
+    """Ask the shortcut, then the routes alone, with the same request id; compare every byte."""
     options["headers"] = {"X-Request-ID": "the-same", **options.get("headers", {})}  # type: ignore[dict-item]
-    by_front = running.request(method, path, **options)
+    by_shortcut = running.request(method, path, **options)
     with patched.context() as patch:
-        patch.setattr(Front, "__call__", Front._passing)  # type: ignore[attr-defined]
+        patch.setattr(AsgiShortcut, "__call__", AsgiShortcut._passing)  # type: ignore[attr-defined]
         by_route = running.request(method, path, **options)
-    assert shown(by_front) == shown(by_route)
+    assert shown(by_shortcut) == shown(by_route)
 
 
 def shown(answer: httpx.Response) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
@@ -143,28 +144,40 @@ def test_both_are_counted_and_logged_the_same(service: Running, routes_only: pyt
     service.get(GAME)
     between = counted()
     with routes_only.context() as patch:
-        patch.setattr(Front, "__call__", Front._passing)  # type: ignore[attr-defined]
+        patch.setattr(AsgiShortcut, "__call__", AsgiShortcut._passing)  # type: ignore[attr-defined]
         service.get(GAME)
     after = counted()
     assert [new - old for new, old in zip(between, before, strict=True)] == [1, 1, 1]
     assert [new - old for new, old in zip(after, between, strict=True)] == [1, 1, 1]
 
 
-def test_a_plain_question_never_reaches_the_framework(service: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_plain_request_for_hits_never_reaches_the_framework(
+    service: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Otherwise the tests above would compare the routes with themselves."""
     reached = []
 
-    async def routed(*_arguments: object) -> None:
-        reached.append(1)
+    async def framework(scope: Any, _receive: object, send: Any) -> None:
+        reached.append(scope["path"])
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
 
+    def all_whole() -> bool:
+        return all(b'"reasons":null' not in service.get(path).content for path in PATHS[:6])
+
+    eventually(all_whole)
     for path in PATHS[:6]:
         service.get(path)
-    monkeypatch.setattr("serving.api.routes.predictions.reply_to_one", routed)
-    monkeypatch.setattr("serving.api.routes.predictions.reply_to_many", routed)
+    monkeypatch.setattr(service.app.outermost._app._app, "_app", framework)  # type: ignore[attr-defined]
     for path in PATHS[:6]:
         assert service.get(path).status_code == 200
-    assert service.post(BATCH, content=BODIES[1], headers=JSON).status_code == 200
+    assert service.post(BATCH, content=BODIES[0], headers=JSON).status_code == 200
     assert reached == []
+    for path in PATHS[6:10]:
+        assert service.get(path).status_code == 204
+    assert service.get(GAME, headers={"Cache-Control": "no-cache"}).status_code == 204, "computed by the route"
+    assert service.post(BATCH, content=BODIES[1], headers=JSON).status_code == 204, "one of its games is no hit"
+    assert len(reached) == 6
 
 
 def test_load_that_rises_while_a_batch_arrives_is_a_problem_as_any_other(service: Running) -> None:

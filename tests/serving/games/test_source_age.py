@@ -8,7 +8,7 @@ from sqlalchemy.engine import Engine
 from core.betting.leagues import BUILT_IN, Leagues
 from feature_store.archive import store as archive
 from feature_store.archive.facts import Batch, Game
-from serving.games.source_age import DataAge
+from serving.games.source_age import SourceAges
 from tests.conftest import NOW
 from tests.serving.conftest import World
 from tests.serving.service import MovingClock, settings_for, started
@@ -32,7 +32,7 @@ def test_asking_for_ages_asks_the_database_nothing(sqlite_database: Engine) -> N
     archive.record(sqlite_database, EPL, Batch([GAME]), source="bot", recorded_at=NOW - HOUR)
     statements: list[str] = []
     sa.event.listen(sqlite_database, "before_cursor_execute", lambda *told: statements.append(told[2]))
-    age = DataAge()
+    age = SourceAges()
     assert list(age.ages(NOW)) == []
     age.follow(sqlite_database)
     asked = len(statements)

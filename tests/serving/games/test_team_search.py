@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serving.games.team_search import NameIndex
+from serving.games.team_search import TeamSearch
 
 PAIRINGS = (
     ("Manchester United", "Brighton & Hove Albion"),
@@ -20,7 +20,7 @@ PAIRINGS = (
     ("FC Richmond Chicago", "Arsenal"),
     ("Chelsea", "Arsenal"),
 )
-INDEX = NameIndex(PAIRINGS)
+INDEX = TeamSearch(PAIRINGS)
 
 
 def found(text: str) -> list[int]:

@@ -11,14 +11,14 @@ import httpx
 import pytest
 import uvicorn
 
-from serving.http.connection_timeouts import LARGEST_HEAD, PatientProtocol
-from serving.http.headers import ON_EVERY_ANSWER
+from serving.http.connection_timeouts import LARGEST_HEAD, TimeoutProtocol
+from serving.http.headers import ON_EVERY_RESPONSE
 from tests.services import free_port
 
 HEAD = b"GET / HTTP/1.1\r\nHost: us\r\n"
 
 
-class Hasty(PatientProtocol):
+class Hasty(TimeoutProtocol):
     """The same with shorter limits, so that the test need not be patient either."""
 
     look_every = 0.1
@@ -66,7 +66,7 @@ def hasty() -> Iterator[int]:
 
 @pytest.fixture(scope="module")
 def usual() -> Iterator[int]:
-    with serving(PatientProtocol) as port:
+    with serving(TimeoutProtocol) as port:
         yield port
 
 
@@ -224,5 +224,5 @@ def test_nonsense_is_answered_with_a_problem(usual: int) -> None:
     head, _, body = said.partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 400 Bad Request")
     assert b"application/problem+json" in head
-    assert all(b": ".join(header) in head for header in ON_EVERY_ANSWER)
+    assert all(b": ".join(header) in head for header in ON_EVERY_RESPONSE)
     assert b'"code":"VALIDATION_ERROR"' in body

@@ -2,7 +2,7 @@
 
 import pytest
 
-from serving.http.etags import names
+from serving.http.etags import matches
 from tests.serving.service import Running
 
 GAME = "/v1/predictions/soccer/EPL/EPL-102"
@@ -13,7 +13,7 @@ TAG = 'W/"0123-stale"'
     "known", [TAG, '"0123-stale"', "*", " * ", f'"a", {TAG}', f'{TAG},"b"', '"a" ,"0123-stale" , W/"c"']
 )
 def test_a_tag_is_known_weak_or_strong_alone_or_in_a_list(known: str) -> None:
-    assert names(known, TAG)
+    assert matches(known, TAG)
 
 
 @pytest.mark.parametrize(
@@ -24,7 +24,7 @@ def test_a_tag_is_known_weak_or_strong_alone_or_in_a_list(known: str) -> None:
     ],
 )
 def test_a_part_of_a_tag_is_another_tag(known: str) -> None:
-    assert not names(known, TAG)
+    assert not matches(known, TAG)
 
 
 def test_a_caller_who_knows_the_answer_is_told_so(service: Running) -> None:

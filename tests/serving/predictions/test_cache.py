@@ -1,25 +1,57 @@
-"""The cache's two levels and its single flight, with Redis there, gone, silent and poisoned."""
+"""The cache's two levels and the source of bodies over them, with Redis available, gone, silent and poisoned."""
 
 import asyncio
 import signal
 import time
-from collections.abc import Callable, Coroutine
-from typing import Any
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, NamedTuple
 
 import pytest
 import redis
 from pydantic import SecretStr
 
+from core.errors import DbsbmError, ServiceError
 from core.signing import Signer
-from serving.backends.circuit_breaker import Breaker
-from serving.predictions.cache import LocalCache, PredictionCache
-from serving.predictions.redis_cache import PATIENCE, SharedCache, sealed
+from serving.backends.circuit_breaker import CircuitBreaker
+from serving.backends.sealed_values import seal
+from serving.predictions.body_source import LARGEST_BATCH, BodySource
+from serving.predictions.cache import CachedBody, LocalCache, PredictionCache
+from serving.predictions.redis_cache import PATIENCE, RedisCache
 from serving.telemetry.metrics import Metrics
 from tests.services import RedisServer, free_port, redis_server
 
 OURS, FOREIGN = Signer(b"our secret, long enough", "cache"), Signer(b"another's secret of that length", "cache")
 
-Work = Callable[[PredictionCache, Metrics], Coroutine[Any, Any, None]]
+
+class Plan(NamedTuple):
+    """Something to compute under a key."""
+
+    key: str
+    compute: Callable[[], bytes]
+
+
+def make(plans: Sequence[Plan]) -> list[bytes | DbsbmError]:
+    bodies: list[bytes | DbsbmError] = []
+    for plan in plans:
+        try:
+            bodies.append(plan.compute())
+        except DbsbmError as error:
+            bodies.append(error)
+    return bodies
+
+
+class Bodies:
+    """A cache and the source of bodies over it."""
+
+    def __init__(self, cache: PredictionCache) -> None:
+        self.local, self.shared, self.keep, self.keep_draft = cache.local, cache.shared, cache.keep, cache.keep_draft
+        self.source = BodySource(cache, make)
+
+    async def get(self, key: str, compute: Callable[[], bytes], patience: float | None = None) -> CachedBody | None:
+        return await self.source.get(Plan(key, compute), patience)
+
+
+Work = Callable[[Bodies, Metrics], Coroutine[Any, Any, None]]
 
 
 def with_cache(url: str | None, work: Work, patience: float = 5.0) -> None:
@@ -27,10 +59,12 @@ def with_cache(url: str | None, work: Work, patience: float = 5.0) -> None:
 
     async def run() -> None:
         metrics = Metrics()
-        cache = PredictionCache(None if url is None else SharedCache(SecretStr(url), OURS, metrics, patience))
+        cache = PredictionCache(None if url is None else RedisCache(SecretStr(url), OURS, metrics, patience))
+        bodies = Bodies(cache)
         try:
-            await work(cache, metrics)
+            await work(bodies, metrics)
         finally:
+            await bodies.source.close()
             await cache.close()
 
     asyncio.run(run())
@@ -52,7 +86,7 @@ class Hands:
 
 class TestBreaker:
     def test_opens_after_failures_in_a_row_only(self) -> None:
-        breaker = Breaker(failures=3, timer=Hands())
+        breaker = CircuitBreaker(failures=3, timer=Hands())
         for outcome in ("failed", "failed", "succeeded", "failed", "failed"):
             getattr(breaker, outcome)()
         assert breaker.state == "closed"
@@ -62,7 +96,7 @@ class TestBreaker:
 
     def test_lets_one_probe_through_and_closes_on_its_success(self) -> None:
         hands = Hands()
-        breaker = Breaker(failures=1, rest=1.0, timer=hands)
+        breaker = CircuitBreaker(failures=1, rest=1.0, timer=hands)
         breaker.failed()
         hands.now = 1.0
         assert [breaker.admits() for _ in range(3)] == [True, False, False]
@@ -72,7 +106,7 @@ class TestBreaker:
 
     def test_failed_probe_keeps_it_open_and_a_lost_one_is_given_up(self) -> None:
         hands = Hands()
-        breaker = Breaker(failures=1, rest=1.0, timer=hands)
+        breaker = CircuitBreaker(failures=1, rest=1.0, timer=hands)
         breaker.failed()
         hands.now = 1.0
         assert breaker.admits()
@@ -134,7 +168,7 @@ def test_one_key_is_computed_once_however_many_ask(
         calls.append(1)
         return b"answer"
 
-    async def work(cache: PredictionCache, _: Metrics) -> None:
+    async def work(cache: Bodies, _: Metrics) -> None:
         found = await asyncio.gather(*(cache.get("dbsbm:key", compute) for _ in range(50)))
         assert {answer.body for answer in found if answer} == {b"answer"}
 
@@ -143,7 +177,7 @@ def test_one_key_is_computed_once_however_many_ask(
 
 
 def test_cancelled_callers_disturb_nobody(redis_process: RedisServer, shared_redis: object) -> None:
-    async def work(cache: PredictionCache, _: Metrics) -> None:
+    async def work(cache: Bodies, _: Metrics) -> None:
         first = asyncio.create_task(cache.get("dbsbm:key", body("answer")))
         second = asyncio.create_task(cache.get("dbsbm:key", body("answer")))
         await asyncio.sleep(0)
@@ -159,9 +193,9 @@ def test_nobody_gets_anothers_answer_though_many_go_away(
 ) -> None:
     keys = [f"dbsbm:{number}" for number in range(500)]
     for key in keys:
-        shared_redis.set(key, sealed(OURS, key, key.encode()))
+        shared_redis.set(key, seal(OURS, key, key.encode()))
 
-    async def work(cache: PredictionCache, _: Metrics) -> None:
+    async def work(cache: Bodies, _: Metrics) -> None:
         assert cache.shared is not None
         asked = [(key, asyncio.create_task(cache.shared.read(key))) for key in keys * 4]
         for number, (_, task) in enumerate(asked):
@@ -179,7 +213,7 @@ def test_nobody_gets_anothers_answer_though_many_go_away(
 
 
 def test_who_has_patience_waits_and_who_has_not_is_told() -> None:
-    async def work(cache: PredictionCache, _: Metrics) -> None:
+    async def work(cache: Bodies, _: Metrics) -> None:
         assert await cache.get("key", body("x"), patience=0.01) is None
         assert await cache.get("key", body("x")) == (b"x", "computed", False)
 
@@ -191,33 +225,75 @@ def test_who_has_patience_waits_and_who_has_not_is_told() -> None:
             server.process.send_signal(signal.SIGCONT)
 
 
-def test_error_of_the_computation_reaches_every_caller_and_is_not_kept() -> None:
+@pytest.mark.parametrize("error", [ServiceError("no"), ValueError("a bug")])
+def test_error_of_the_computation_reaches_every_caller_and_is_not_kept(error: Exception) -> None:
     def broken() -> bytes:
-        raise ValueError("no")
+        raise error
 
-    async def work(cache: PredictionCache, _: Metrics) -> None:
+    async def work(cache: Bodies, _: Metrics) -> None:
         answers = await asyncio.gather(*(cache.get("key", broken) for _ in range(3)), return_exceptions=True)
-        assert [type(answer) for answer in answers] == [ValueError] * 3
+        assert answers == [error] * 3
         assert await cache.get("key", body("good")) == (b"good", "computed", False)
 
     with_cache(None, work)
 
 
+def test_what_is_asked_in_one_turn_is_made_together_and_in_bounded_parts() -> None:
+    sizes = []
+
+    def counting(plans: Sequence[Plan]) -> list[bytes | DbsbmError]:
+        sizes.append(len(plans))
+        return make(plans)
+
+    async def run() -> None:
+        source = BodySource(PredictionCache(None), counting)
+        asked = [Plan(str(number), body(str(number))) for number in range(2 * LARGEST_BATCH + 5)]
+        answers = await asyncio.gather(*(source.get(plan, None) for plan in [*asked, *asked]))
+        assert [answer and answer.body for answer in answers] == [plan.key.encode() for plan in asked] * 2
+
+    asyncio.run(run())
+    assert sizes == [LARGEST_BATCH, LARGEST_BATCH, 5]
+
+
+def test_what_must_be_computed_is_computed_though_it_is_cached() -> None:
+    async def work(cache: Bodies, _: Metrics) -> None:
+        assert await cache.get("key", body("old")) == (b"old", "computed", False)
+        afresh = [cache.source.recompute(Plan("key", body("new"))) for _ in range(3)]
+        cached = cache.get("key", body("never"))
+        answers = await asyncio.gather(*afresh, cached)
+        assert answers == [(b"new", "computed", False)] * 3 + [(b"old", "local", False)]
+
+    with_cache(None, work)
+
+
+def test_an_error_costs_its_own_body_alone() -> None:
+    def broken() -> bytes:
+        raise ServiceError("no")
+
+    async def work(cache: Bodies, _: Metrics) -> None:
+        answers = await asyncio.gather(
+            cache.get("a", body("a")), cache.get("b", broken), cache.get("c", body("c")), return_exceptions=True
+        )
+        assert [type(answer) for answer in answers] == [CachedBody, ServiceError, CachedBody]
+
+    with_cache(None, work)
+
+
 def test_second_process_finds_what_the_first_made_whole(redis_process: RedisServer, shared_redis: object) -> None:
-    async def make(cache: PredictionCache, _: Metrics) -> None:
+    async def make(cache: Bodies, _: Metrics) -> None:
         assert await cache.get("dbsbm:k", body("draft")) == (b"draft", "computed", False)
         assert await cache.get("dbsbm:k", body("never")) == (b"draft", "local", False)
         assert cache.local.drafted
         assert cache.local.wants("dbsbm:k")
         await asyncio.to_thread(cache.keep, "dbsbm:k", b"whole", whole=True)
         assert await cache.get("dbsbm:k", body("never")) == (b"whole", "local", True)
-        cache.drafted("dbsbm:k", b"draft again")
+        cache.keep_draft("dbsbm:k", b"draft again")
         assert await cache.get("dbsbm:k", body("never")) == (b"whole", "local", True)
         assert not cache.local.wants("dbsbm:k")
         assert cache.shared is not None
         assert await cache.shared.read("dbsbm:k") == b"whole"
 
-    async def find(cache: PredictionCache, _: Metrics) -> None:
+    async def find(cache: Bodies, _: Metrics) -> None:
         assert await cache.get("dbsbm:k", body("never")) == (b"whole", "redis", True)
         assert await cache.get("dbsbm:k", body("never")) == (b"whole", "local", True)
 
@@ -232,13 +308,13 @@ def test_second_process_finds_what_the_first_made_whole(redis_process: RedisServ
         b"garbage",
         b"\x80\x04\x95pickle",
         b"\n" * 70,
-        sealed(OURS, "dbsbm:other", b"another's answer"),
-        sealed(FOREIGN, "dbsbm:k", b"an answer"),
-        sealed(Signer(b"our secret, long enough", "bundle"), "dbsbm:k", b"an answer"),
-        sealed(OURS, "dbsbm:k", b"an answer")[:-1],
-        sealed(OURS, "dbsbm:k", b"an answer") + b"x",
-        sealed(OURS, "dbsbm:k", b"an answer").replace(b"an", b"no"),
-        sealed(OURS, "dbsbm:k", b"an answer").replace(b"\n", b" "),
+        seal(OURS, "dbsbm:other", b"another's answer"),
+        seal(FOREIGN, "dbsbm:k", b"an answer"),
+        seal(Signer(b"our secret, long enough", "bundle"), "dbsbm:k", b"an answer"),
+        seal(OURS, "dbsbm:k", b"an answer")[:-1],
+        seal(OURS, "dbsbm:k", b"an answer") + b"x",
+        seal(OURS, "dbsbm:k", b"an answer").replace(b"an", b"no"),
+        seal(OURS, "dbsbm:k", b"an answer").replace(b"\n", b" "),
         b"x" * 5_000_000,
     ],
 )
@@ -247,7 +323,7 @@ def test_a_poisoned_value_is_counted_and_never_served(
 ) -> None:
     shared_redis.set("dbsbm:k", poison)
 
-    async def work(cache: PredictionCache, metrics: Metrics) -> None:
+    async def work(cache: Bodies, metrics: Metrics) -> None:
         assert await cache.get("dbsbm:k", body("good")) == (b"good", "computed", False)
         assert metrics.registry.get_sample_value("dbsbm_cache_poisoned_total") == bool(poison)
         assert cache.shared is not None
@@ -263,7 +339,7 @@ def test_a_poisoned_value_is_counted_and_never_served(
 def test_a_value_of_another_type_is_poison_too(redis_process: RedisServer, shared_redis: "redis.Redis[bytes]") -> None:
     shared_redis.lpush("dbsbm:k", "x")
 
-    async def work(cache: PredictionCache, metrics: Metrics) -> None:
+    async def work(cache: Bodies, metrics: Metrics) -> None:
         assert await cache.get("dbsbm:k", body("good")) == (b"good", "computed", False)
         assert metrics.registry.get_sample_value("dbsbm_cache_poisoned_total") == 1
 
@@ -273,15 +349,16 @@ def test_a_value_of_another_type_is_poison_too(redis_process: RedisServer, share
 def test_redis_killed_in_the_middle_fails_nobody_and_is_joined_again() -> None:
     port = free_port()
 
-    async def work(cache: PredictionCache, _: Metrics) -> None:
+    async def work(cache: Bodies, _: Metrics) -> None:
         assert cache.shared is not None
         with redis_server(port) as server:
             assert await cache.get("before", body("x")) == (b"x", "computed", False)
             server.process.kill()
             server.process.wait()
             began = time.monotonic()
-            answers = await asyncio.gather(*(cache.get(f"away-{number}", body("x")) for number in range(500)))
-            assert {answer.body for answer in answers if answer} == {b"x"}
+            for turn in range(3):
+                answers = await asyncio.gather(*(cache.get(f"gone-{turn}-{n}", body("x")) for n in range(500)))
+                assert {answer.body for answer in answers if answer} == {b"x"}
             assert cache.shared.breaker.state == "open"
             assert time.monotonic() - began < 10
         with redis_server(port):
@@ -300,7 +377,7 @@ def test_redis_killed_in_the_middle_fails_nobody_and_is_joined_again() -> None:
 
 
 def test_silent_redis_is_given_up_in_a_fraction_of_its_librarys_own_patience() -> None:
-    async def work(cache: PredictionCache, _: Metrics) -> None:
+    async def work(cache: Bodies, _: Metrics) -> None:
         assert cache.shared is not None
         waits = []
         for number in range(10):

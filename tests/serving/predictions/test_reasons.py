@@ -14,8 +14,9 @@ from feature_store.features.catalogue import CATALOGUE, Feature
 from feature_store.features.sets import EVERYTHING
 from feature_store.rows.online import OnlineRow, load_rows
 from serving.api.schemas import ChanceInterval, Reason
-from serving.champions.champion import Champion, load_champion
-from serving.predictions.answer import document
+from serving.champions.champion import Champion
+from serving.champions.loader import load_champion
+from serving.predictions.body import document
 from serving.predictions.reasons import MOST_REASONS, SMALLEST_EFFECT, reasons
 from tests.serving.models import EPL, NFL, deploy, fill
 

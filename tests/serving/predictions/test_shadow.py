@@ -10,11 +10,13 @@ from sqlalchemy.engine import Engine
 from core.database import reading
 from core.registry.deployment import deployment, register, versions
 from serving.api.schemas import SystemHealth
+from serving.assembly import Timings
 from serving.champions.champion import Champions
-from serving.champions.rollout_status import ALIVE_SECONDS, FORGOTTEN_SECONDS, WorkerBoard
-from serving.runtime.load_shedding import GIVEN_UP_FROM, LATENESS, Load
-from serving.tables import SERVED, predictions
-from serving.tables import workers as worker_table
+from serving.champions.loader import Backoff
+from serving.champions.rollout_status import ALIVE_SECONDS, FORGOTTEN_SECONDS, RolloutStatus
+from serving.champions.tables import workers as worker_table
+from serving.predictions.tables import SERVED, predictions
+from serving.runtime.load_shedding import LATENESS, SHED_FROM, LoadShedding
 from serving.telemetry.metrics import Metrics
 from tests.conftest import NOW
 from tests.serving.conftest import World
@@ -47,7 +49,7 @@ def test_a_challenger_in_shadow_is_logged_beside_the_champion_and_never_answered
     challenge(world)
     with started(settings_for(world.engine, world.store, shadow=True)) as running:
         assert running.service.shadow is not None
-        eventually(lambda: bool(running.service.shadow.challengers))  # type: ignore[union-attr]
+        eventually(lambda: bool(running.service.champion_follower.challengers))
         answers = [running.get(GAME, headers={"X-Request-ID": f"r{n}"}).json() for n in range(5)]
         assert {answer["model"]["version"] for answer in answers} == {1}
         eventually(lambda: len(logged(world.engine)) == 10)
@@ -69,25 +71,28 @@ def test_a_bad_challenger_and_no_wish_for_shadows_change_nothing(world: World) -
         with started(settings_for(world.engine, world.store, shadow=wish)) as running:
             assert running.get(GAME).json()["model"]["version"] == 1
             assert (running.service.shadow is not None) == wish
-            assert wish is False or running.service.shadow.challengers == {}  # type: ignore[union-attr]
+            assert running.service.champion_follower.challengers == {}
     assert {row["shadow"] for row in logged(world.engine)} == {False}
 
 
-def test_a_challenger_that_could_not_be_fetched_runs_once_it_can(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("serving.champions.follower.FIRST_RETRY_SECONDS", 0.2)
+def test_a_challenger_that_could_not_be_fetched_runs_once_it_can(world: World) -> None:
     challenge(world)
     registered = next(one for one in versions(world.engine) if one.version == 2)
     bundle = world.store / registered.bundle_sha256
     bundle.rename(world.store.parent / "elsewhere")
     settings = settings_for(world.engine, world.store, shadow=True, mlflow_tracking_uri="http://127.0.0.1:9")
-    with started(settings) as running:
-        shadow = running.service.shadow
-        assert shadow is not None
-        eventually(lambda: "EPL-results" in shadow._refusals)
-        assert shadow.challengers == {}
-        eventually(lambda: shadow._refusals["EPL-results"].attempts > 1)
+    with started(settings, timings=Timings(backoff=Backoff(first=0.2))) as running:
+        follower = running.service.champion_follower
+
+        def attempts() -> int:
+            failure = follower._loader.failure(("EPL-results", 2))
+            return 0 if failure is None else failure.attempts
+
+        eventually(lambda: attempts() > 1)
+        assert follower.challengers == {}
+        assert "EPL-results" not in follower.failures, "a challenger that is not loaded leaves the champion as it is"
         (world.store.parent / "elsewhere").rename(bundle)
-        eventually(lambda: "EPL-results" in shadow.challengers)
+        eventually(lambda: "EPL-results" in follower.challengers)
 
 
 @pytest.mark.parametrize(
@@ -97,12 +102,12 @@ def test_a_challenger_that_could_not_be_fetched_runs_once_it_can(world: World, m
 def test_load_gives_up_shadows_then_batches_then_what_is_not_at_hand(
     lateness: float, given_up: tuple[str, ...]
 ) -> None:
-    load = Load(Metrics())
+    load = LoadShedding(Metrics())
     load.observe(lateness)
     assert load.level < len(given_up) or not given_up  # one pause is forgiven
     for _ in range(30):
         load.observe(lateness)
-    assert tuple(kind for kind in ("shadow", "batch", "single") if load.gives_up(kind)) == given_up  # type: ignore[arg-type]
+    assert tuple(kind for kind in ("shadow", "batch", "single") if load.sheds(kind)) == given_up  # type: ignore[arg-type]
     for _ in range(30):
         load.observe(0.0)
     assert load.level == 0
@@ -111,9 +116,9 @@ def test_load_gives_up_shadows_then_batches_then_what_is_not_at_hand(
 def test_the_latest_loop_is_noticed_soonest() -> None:
     looks = {}
     for lateness in (0.6, 1.2):
-        load = Load(Metrics())
+        load = LoadShedding(Metrics())
         looks[lateness] = 0
-        while not load.gives_up("single"):
+        while not load.sheds("single"):
             load.observe(lateness)
             looks[lateness] += 1
     assert looks == {0.6: 2, 1.2: 2}
@@ -121,7 +126,7 @@ def test_the_latest_loop_is_noticed_soonest() -> None:
 
 def test_the_load_is_how_late_the_loop_wakes() -> None:
     async def busy() -> int:
-        load = Load(Metrics())
+        load = LoadShedding(Metrics())
         watching = asyncio.create_task(load.watch())
         for _ in range(12):
             await asyncio.sleep(0)
@@ -138,7 +143,7 @@ def test_the_load_is_how_late_the_loop_wakes() -> None:
 def test_under_load_batches_are_refused_and_what_is_at_hand_is_answered(world: World) -> None:
     with started(settings_for(world.engine, world.store)) as running:
         assert running.get(GAME).status_code == 200
-        ready = running.service.predictor.ready
+        ready = running.service.predictor.hit
         eventually(lambda: bool(running.get(GAME)) and ready("soccer", "EPL", "EPL-102", NOW) is not None)
         load = running.service.load
         load.observe = lambda _late: None  # type: ignore[method-assign]
@@ -175,7 +180,7 @@ HEAVY = (
 def test_under_load_every_heavy_question_is_refused_in_its_turn(
     service: Running, method: str, path: str, kind: Literal["batch", "single"]
 ) -> None:
-    load, borne = service.service.load, GIVEN_UP_FROM[kind] - 1
+    load, borne = service.service.load, SHED_FROM[kind] - 1
     try:
         load.level = borne
         assert service.request(method, path, json=PARLAY).status_code in (200, 422)
@@ -211,7 +216,7 @@ def test_readiness_shows_the_generation_of_each_model_in_each_worker(world: Worl
 
 def test_a_worker_that_died_is_shown_no_more_and_then_forgotten(sqlite_database: Engine) -> None:
     moment = 0.0
-    ours, dead = (WorkerBoard(sqlite_database, Champions(), timer=lambda: moment) for _ in range(2))
+    ours, dead = (RolloutStatus(sqlite_database, Champions(), timer=lambda: moment) for _ in range(2))
     dead.step()
     ours.step()
     assert set(ours.alive()) == {ours.name, dead.name}

@@ -5,7 +5,7 @@ import sys
 
 TRIED = """
 import sys
-from core.registry.alone import COMPANIONS, import_alone
+from serving.runtime.lean_imports import COMPANIONS, import_alone
 import_alone()
 assert "lightgbm" in sys.modules
 assert not set(COMPANIONS) & sys.modules.keys(), "companions were imported"

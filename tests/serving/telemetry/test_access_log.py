@@ -6,9 +6,9 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from serving.predictions.cache import PredictionCache
+from serving.predictions.body_source import BodySource
 from serving.server import running_server
-from serving.telemetry.access_log import Line, RequestLog
+from serving.telemetry.access_log import AccessLog, AccessLogEntry
 from tests.serving.conftest import World
 from tests.serving.models import EPL, deploy
 from tests.serving.service import MovingClock, Running, eventually, settings_for, started
@@ -22,19 +22,19 @@ REFUSED = (
 
 
 @pytest.fixture
-def lines(monkeypatch: pytest.MonkeyPatch) -> list[Line]:
+def lines(monkeypatch: pytest.MonkeyPatch) -> list[AccessLogEntry]:
     """What is written, as it is written."""
-    written: list[Line] = []
-    monkeypatch.setattr(RequestLog, "add", lambda _log, line: written.append(line))
+    written: list[AccessLogEntry] = []
+    monkeypatch.setattr(AccessLog, "add", lambda _log, line: written.append(line))
     return written
 
 
-def told(lines: list[Line]) -> tuple[str | None, int | None]:
+def told(lines: list[AccessLogEntry]) -> tuple[str | None, int | None]:
     return lines[-1]["cache"], lines[-1]["generation"]
 
 
 def test_the_generation_is_the_one_that_answered(
-    world: World, lines: list[Line], monkeypatch: pytest.MonkeyPatch
+    world: World, lines: list[AccessLogEntry], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def out_of_patience(*_arguments: object) -> None:
         return None
@@ -44,14 +44,16 @@ def test_the_generation_is_the_one_that_answered(
         deploy(world.engine, world.store, EPL, number=2, home_lean=0.9)
         eventually(lambda: running.service.champions.generation("EPL-results") == 4)
         with monkeypatch.context() as patch:
-            patch.setattr(PredictionCache, "get", out_of_patience)
+            patch.setattr(BodySource, "get", out_of_patience)
             assert running.get(GAME).json()["model"]["version"] == 1
         assert told(lines) == ("stale", 2)
         assert running.get(GAME).json()["model"]["version"] == 2
         assert told(lines)[1] == 4
 
 
-def test_of_many_answers_the_worst_level_and_the_generation_they_share(service: Running, lines: list[Line]) -> None:
+def test_of_many_answers_the_worst_level_and_the_generation_they_share(
+    service: Running, lines: list[AccessLogEntry]
+) -> None:
     def batch(*games: str) -> tuple[str | None, int | None]:
         asked = [{"sport": "soccer", "league": "EPL", "game_id": game} for game in games]
         assert service.post("/v1/predictions/batch", json={"games": asked}).status_code == 200
@@ -63,7 +65,7 @@ def test_of_many_answers_the_worst_level_and_the_generation_they_share(service: 
     assert told(lines) == ("local", 2)
 
 
-def test_a_mixture_of_generations_is_none(world: World, lines: list[Line]) -> None:
+def test_a_mixture_of_generations_is_none(world: World, lines: list[AccessLogEntry]) -> None:
     deploy(world.engine, world.store, EPL, "prices")
     deploy(world.engine, world.store, EPL, number=2, home_lean=0.9)
     games = [{"sport": "soccer", "league": "EPL", "game_id": game} for game in ("EPL-101", "EPL-102")]
@@ -74,7 +76,7 @@ def test_a_mixture_of_generations_is_none(world: World, lines: list[Line]) -> No
     assert lines[-1]["cache"] is not None
 
 
-def test_what_the_server_itself_refuses_is_counted_and_logged(world: World, lines: list[Line]) -> None:
+def test_what_the_server_itself_refuses_is_counted_and_logged(world: World, lines: list[AccessLogEntry]) -> None:
     with running_server(settings_for(world.engine, world.store), MovingClock()) as url:
         place = urlsplit(url)
         for sent, status in REFUSED:

@@ -9,7 +9,7 @@ from serving.telemetry.metrics import Metrics
 
 AS_WORKER = """
 import sys
-from serving.metrics import Metrics
+from serving.telemetry.metrics import Metrics
 metrics = Metrics()
 exec(sys.argv[1])
 """

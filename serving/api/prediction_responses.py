@@ -1,0 +1,133 @@
+"""Responses to requests for predictions, as status, headers and bytes; the routes and the fast path both send these."""
+
+import asyncio
+from datetime import datetime
+from typing import Final, NamedTuple
+
+import orjson
+from starlette.responses import Response
+
+from core.errors import DbsbmError
+from serving.api.schemas import GameRef
+from serving.http.etags import matches
+from serving.http.headers import AS_JSON, REVALIDATED, Header
+from serving.http.problems import problem_of
+from serving.predictions.answer import Answer
+from serving.service import Service
+from serving.telemetry.trace import Trace
+
+NOT_MODIFIED: Final = 304
+BATCH_HEADERS: Final = (REVALIDATED, AS_JSON)
+
+
+class RawResponse(NamedTuple):
+    """A whole response, except for the headers that every response gets."""
+
+    status: int
+    about: tuple[Header, ...]
+    """Headers of this response alone, without its length."""
+    body: bytes
+
+    @property
+    def headers(self) -> list[Header]:
+        """Headers of this response alone."""
+        if self.status == NOT_MODIFIED:
+            return [*self.about]
+        return [*self.about, (b"content-length", b"%d" % len(self.body))]
+
+    def as_response(self) -> Response:
+        """Return the same as the framework's type."""
+        response = Response(self.body, self.status)
+        response.raw_headers = self.headers
+        return response
+
+
+class PredictionRequest(NamedTuple):
+    """One game asked for, and what the caller has of it already."""
+
+    sport: str
+    league: str
+    game_id: str
+    if_none_match: str | None = None
+    """The header of that name."""
+    afresh: bool = False
+    """Whether the answer must not come from a cache (the request header Cache-Control: no-cache)."""
+
+
+async def respond_to_one(service: Service, trace: Trace, request: PredictionRequest) -> RawResponse:
+    """Return one game's prediction, or 304 if the caller has it.
+
+    Raises as ``Predictor.predict`` does, and OverloadedError for one that is not ready.
+    """
+    now = service.clock.now()
+    sport, league, game_id, if_none_match, afresh = request
+    answer = None if afresh else service.predictor.hit(sport, league, game_id, now)
+    if answer is None:
+        service.load.check("single")
+        answer = await service.predictor.predict(sport, league, game_id, now, afresh=afresh)
+    return respond_with(service, trace, answer, if_none_match, now)
+
+
+def respond_with(
+    service: Service, trace: Trace, answer: Answer, if_none_match: str | None, now: datetime
+) -> RawResponse:
+    """Return this prediction, counted and logged; or 304 if the caller has it."""
+    trace.level = answer.level
+    trace.generation = answer.generation
+    etag = etag_of(answer, now)
+    if if_none_match is not None and matches(if_none_match, etag):
+        return RawResponse(NOT_MODIFIED, ((b"etag", etag.encode()), REVALIDATED), b"")
+    record(service, trace, answer, now)
+    return RawResponse(200, ((b"etag", etag.encode()), REVALIDATED, AS_JSON), answer.complete(now))
+
+
+def etag_of(answer: Answer, now: datetime) -> str:
+    """Return a weak tag, because age and cache level may differ between answers that mean the same."""
+    return f'W/"{answer.tag}-stale"' if answer.stale(now) else f'W/"{answer.tag}"'
+
+
+async def respond_to_many(service: Service, trace: Trace, games: list[GameRef]) -> RawResponse:
+    """Return each game's prediction or problem, in the order asked. Raises OverloadedError."""
+    service.load.check("batch")
+    now = service.clock.now()
+    hits = find_hits(service, games, now)
+    # Together, so that what is missing is looked up and computed in one go.
+    missing = (_item(service, trace, game, now) for game, hit in zip(games, hits, strict=True) if hit is None)
+    computed = iter(await asyncio.gather(*missing) if None in hits else ())
+    return _batch([next(computed) if hit is None else _prediction(service, trace, hit, now) for hit in hits])
+
+
+def find_hits(service: Service, games: list[GameRef], now: datetime) -> list[Answer | None]:
+    """Return the answers that are ready, None for each game that has none."""
+    return [service.predictor.hit(game.sport, game.league, game.game_id, now) for game in games]
+
+
+def respond_with_hits(service: Service, trace: Trace, answers: list[Answer], now: datetime) -> RawResponse:
+    """Return a batch of predictions that were all ready."""
+    return _batch([_prediction(service, trace, answer, now) for answer in answers])
+
+
+def _batch(items: list[bytes]) -> RawResponse:
+    return RawResponse(200, BATCH_HEADERS, b'{"items":[' + b",".join(items) + b"]}")
+
+
+async def _item(service: Service, trace: Trace, game: GameRef, now: datetime) -> bytes:
+    try:
+        answer = await service.predictor.predict(game.sport, game.league, game.game_id, now)
+    except DbsbmError as error:
+        return b'{"problem":' + orjson.dumps(problem_of(error, trace.request_id)) + b"}"
+    return _prediction(service, trace, answer, now)
+
+
+def _prediction(service: Service, trace: Trace, answer: Answer, now: datetime) -> bytes:
+    trace.note(answer.level, answer.generation)
+    record(service, trace, answer, now)
+    return b'{"prediction":' + answer.complete(now) + b"}"
+
+
+def record(service: Service, trace: Trace, answer: Answer, now: datetime) -> None:
+    """Count and log a prediction that is about to be served."""
+    service.metrics.count_prediction(answer.level)
+    service.log.put(answer, trace.request_id, now, trace.key_id)
+    if service.shadow is not None:
+        service.shadow.put(answer, trace.request_id, now)

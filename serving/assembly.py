@@ -1,0 +1,175 @@
+"""Builds the parts of one running service, and the threads that keep them current."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import partial
+from typing import Final
+
+from anyio import CapacityLimiter
+from sqlalchemy.engine import Engine
+
+from core.betting.leagues import Leagues
+from core.clock import Clock
+from core.settings import Settings
+from core.signing import signer
+from serving.access.admission import AdmissionControl, GuildRateLimits
+from serving.access.api_keys import ApiKeys
+from serving.access.rate_limiter import RateLimiter
+from serving.access.redis_counters import RedisCounters
+from serving.backends.database import open_database_with_breaker
+from serving.backends.last_known_good import PURPOSE as LAST_GOOD
+from serving.backends.last_known_good import LastKnownGood
+from serving.backends.spool import Spool
+from serving.backends.state_dir import state_dir
+from serving.champions.champion import Champions
+from serving.champions.follower import ChampionFollower
+from serving.champions.loader import TRIAL_SECONDS, Backoff, LoadVersion, VersionLoader, load_version
+from serving.champions.rollout_status import RolloutStatus
+from serving.games.published_slate import PublishedSlateReader
+from serving.games.slate import Slate
+from serving.games.slate_follower import SlateFollower
+from serving.games.staleness import Staleness
+from serving.predictions.body_source import BodySource
+from serving.predictions.cache import PredictionCache
+from serving.predictions.log import OPENING, PredictionLog
+from serving.predictions.plan import make_bodies
+from serving.predictions.predictor import Predictor
+from serving.predictions.prewarming import Prewarming
+from serving.predictions.redis_cache import PURPOSE as CACHE
+from serving.predictions.redis_cache import RedisCache
+from serving.predictions.shadow import Shadow
+from serving.runtime.load_shedding import LoadShedding
+from serving.runtime.periodic_thread import PeriodicThread
+from serving.service import Service
+from serving.telemetry.metrics import Metrics
+
+MEGABYTE: Final = 1024 * 1024
+BACKGROUND_THREADS: Final = 5
+CONNECTIONS: Final = 9
+"""To the database: one per background thread, and the rest for requests."""
+
+
+@dataclass(frozen=True)
+class Timings:
+    """How often the parts look for changes, and how long they try [seconds]."""
+
+    look: float = 1.0
+    """Between two looks at games and keys."""
+    look_for_champions: float = 0.5
+    """Between two looks at the deployment records; a new champion answers within two seconds."""
+    log: float = 0.25
+    """Between two writes of served predictions; a worker that is killed loses what it served since."""
+    beat: float = 1.0
+    """Between two reports of the models that a worker has."""
+    backoff: Backoff = field(default_factory=Backoff)
+    trial: float = TRIAL_SECONDS
+    """For one trial of a bundle."""
+
+
+def build_service(
+    settings: Settings,
+    clock: Clock,
+    leagues: Leagues,
+    metrics: Metrics,
+    timings: Timings,
+    load: LoadVersion | None,
+    when_warm: Callable[[], None],
+) -> Service:
+    """Return the parts, of which none does anything yet. Call it in the event loop that will serve.
+
+    ``load`` loads model versions; by default ``load_version``.
+    """
+    engine, breaker = open_database_with_breaker(settings.database, pool_size=CONNECTIONS)
+    directory = state_dir(settings)
+    last_good = LastKnownGood(directory / "last-good", signer(settings, LAST_GOOD))
+    slate, champions, keys = Slate(), Champions(), ApiKeys(engine, last_good)
+    staleness = Staleness(timedelta(hours=settings.data_limit_hours))
+    cache = PredictionCache(_redis_cache(settings, metrics))
+    bodies = BodySource(cache, make_bodies)
+    predictor = Predictor(leagues, slate, champions, bodies, staleness)
+    prewarming = Prewarming(clock, slate, champions, cache, predictor.asked_lately, when_warm)
+    champion_follower = ChampionFollower(
+        engine,
+        champions,
+        VersionLoader(load or partial(load_version, settings, trial_seconds=timings.trial), clock, timings.backoff),
+        metrics,
+        last_good,
+        prewarming.prepare,
+        keep_challengers=settings.shadow,
+    )
+    spool = Spool(directory / "spool", settings.spool_megabytes * MEGABYTE, counted=OPENING)
+    log = PredictionLog(engine, spool, metrics)
+    load_shedding = LoadShedding(metrics)
+    return Service(
+        settings=settings,
+        clock=clock,
+        engine=engine,
+        database_breaker=breaker,
+        database_threads=CapacityLimiter(CONNECTIONS - BACKGROUND_THREADS),
+        leagues=leagues,
+        metrics=metrics,
+        cache=cache,
+        bodies=bodies,
+        champions=champions,
+        staleness=staleness,
+        champion_follower=champion_follower,
+        slate=slate,
+        slate_follower=SlateFollower(engine, slate, staleness, last_good, _published_slates(settings)),
+        prewarming=prewarming,
+        keys=keys,
+        admission=_admission(settings, clock, engine, keys, metrics),
+        log=log,
+        shadow=_shadow(champion_follower, log, load_shedding, metrics) if settings.shadow else None,
+        load=load_shedding,
+        workers=RolloutStatus(engine, champions),
+        predictor=predictor,
+    )
+
+
+@contextmanager
+def background_threads(service: Service, timings: Timings) -> Iterator[list[PeriodicThread]]:
+    """Run the threads that follow the database and write the log, until the block ends."""
+    errors = service.metrics.unforeseen
+    threads = [
+        PeriodicThread("slate", partial(_follow_games, service), seconds=timings.look, errors=errors),
+        PeriodicThread("champions", service.champion_follower.step, seconds=timings.look_for_champions, errors=errors),
+        PeriodicThread("workers", service.workers.step, seconds=timings.beat, errors=errors),
+        PeriodicThread("prediction-log", service.log.step, seconds=timings.log, errors=errors),
+    ]
+    if service.shadow is not None:
+        threads.append(PeriodicThread("shadow", service.shadow.step, seconds=timings.log, errors=errors))
+    if service.settings.demands_keys:
+        threads.append(PeriodicThread("keys", service.admission.step, seconds=timings.look, errors=errors))
+    for thread in threads:
+        thread.start()
+    try:
+        yield threads
+    finally:
+        for thread in threads:
+            thread.stop()
+
+
+def _follow_games(service: Service) -> bool:
+    """Look for changed games, then make some of their predictions ahead; True while there are drafts to make."""
+    service.slate_follower.step()
+    return service.prewarming.step()
+
+
+def _redis_cache(settings: Settings, metrics: Metrics) -> RedisCache | None:
+    return None if settings.redis is None else RedisCache(settings.redis, signer(settings, CACHE), metrics)
+
+
+def _published_slates(settings: Settings) -> PublishedSlateReader | None:
+    return None if settings.redis is None else PublishedSlateReader(settings.redis, signer(settings, LAST_GOOD))
+
+
+def _admission(settings: Settings, clock: Clock, engine: Engine, keys: ApiKeys, metrics: Metrics) -> AdmissionControl:
+    counters = None if settings.redis is None else RedisCounters(settings.redis)
+    limiter = RateLimiter(counters, metrics, sharers=settings.rate_limit_sharers)
+    return AdmissionControl(settings, clock, keys, GuildRateLimits(engine, settings.guild_rate_limit), limiter)
+
+
+def _shadow(follower: ChampionFollower, log: PredictionLog, load: LoadShedding, metrics: Metrics) -> Shadow:
+    return Shadow(lambda: follower.challengers, log, load, metrics)

@@ -1,0 +1,97 @@
+"""Hits answered where their head was read: no task, no messages, one write.
+
+What the server does for each request (a task, its context, two messages, a timer) costs more than finding an answer
+that is ready, so that a plain request for one is answered before. A head that came before, byte for byte, is not even
+parsed again. Whatever is not plain, not ready or cannot be admitted at once takes the usual way, and gets the same
+bytes there.
+"""
+
+from typing import Final, NamedTuple, cast
+
+from starlette.types import Scope
+
+from serving.access.admission import Credentials, credentials_of
+from serving.api.guarded_route import REQUIRED_SCOPES
+from serving.api.prediction_responses import PredictionRequest, respond_with
+from serving.fastpath.asgi_shortcut import ONE_ROUTE, plain_request
+from serving.http.allowed_hosts import AllowedHosts
+from serving.http.headers import ON_EVERY_RESPONSE, Header, header_lines, limit_lines
+from serving.http.middleware import RequestRecorder
+from serving.service import Service
+from serving.telemetry.caller import Caller
+from serving.telemetry.trace import Trace, new_id, request_id_of
+
+STATUS_LINES: Final = {200: b"HTTP/1.1 200 OK\r\n", 304: b"HTTP/1.1 304 Not Modified\r\n"}
+ALWAYS: Final = header_lines(ON_EVERY_RESPONSE)
+
+MOST_HEADS: Final = 2_000
+LONGEST_HEAD: Final = 1_000
+"""Heads that are remembered, and how long one may be [bytes]: two megabytes in all."""
+
+
+class PlainHead(NamedTuple):
+    """All that matters of a plain request's head."""
+
+    request: PredictionRequest
+    credentials: Credentials
+    request_id: str | None
+
+
+class HitPath:
+    """Whole responses to requests whose answer is ready."""
+
+    def __init__(self, recorder: RequestRecorder, allowed_hosts: AllowedHosts, *, cors: bool) -> None:
+        self._recorder = recorder
+        self._allowed_hosts = allowed_hosts
+        self._cors = cors
+        self._heads: dict[bytes, PlainHead] = {}
+        self._server_headers: list[Header] = []
+        self._server_lines = b""
+
+    def recall(self, head: bytes) -> PlainHead | None:
+        """Return what these very bytes asked for when they came before."""
+        return self._heads.get(head)
+
+    def remember(self, head: bytes, plain: PlainHead) -> None:
+        """Know these bytes, a whole head and nothing else, when they come again."""
+        if plain.request_id is None and len(head) <= LONGEST_HEAD:
+            if len(self._heads) >= MOST_HEADS:
+                self._heads.clear()
+            self._heads[head] = plain
+
+    def read(self, scope: Scope) -> PlainHead | None:
+        """Return what a request asks for, if it is plain and addressed to this service."""
+        request = plain_request(scope, cors=self._cors)
+        if request is None or request.afresh or not self._allowed_hosts.allow(scope):
+            return None
+        return PlainHead(request, credentials_of(scope), request_id_of(scope))
+
+    def respond(self, service: Service, head: PlainHead, server_headers: list[Header]) -> bytes | None:
+        """Return status line, headers and body; None, and nothing has happened, if no answer is ready."""
+        now = service.clock.now()
+        sport, league, game_id, if_none_match, _ = head.request
+        answer = service.predictor.hit(sport, league, game_id, now)
+        if answer is None:
+            return None
+        caller = service.admission.admit_at_once(head.credentials, REQUIRED_SCOPES[ONE_ROUTE])
+        if caller is None:
+            return None
+        trace = Trace(head.request_id or new_id(), admission=caller, route=ONE_ROUTE)
+        response = respond_with(service, trace, answer, if_none_match, now)
+        self._recorder.record(trace, "GET", ONE_ROUTE, response.status)
+        if server_headers is not self._server_headers:
+            self._server_headers, self._server_lines = server_headers, header_lines(server_headers)
+        identity = b"x-request-id: %b\r\n" % trace.request_id.encode()
+        limits = limit_lines(cast("Caller", trace.admission).limit_status)
+        return b"".join(
+            (
+                STATUS_LINES[response.status],
+                self._server_lines,
+                header_lines(response.headers),
+                identity,
+                ALWAYS,
+                limits,
+                b"\r\n",
+                response.body,
+            )
+        )
