@@ -2,7 +2,7 @@
 
 What was said and to whom are two tables: the same answer is given again and again. While the database is away, and
 while predictions come faster than a batch in a quarter of a second, they go to a spool on disk instead: a peak leaves
-the database to the bot, which needs it then, and the processors to the answers (DECISIONS.md, 0045).
+the database to the bot, which needs it then, and the processors to the answers (docs/decisions/0045).
 
 A prediction is in memory for a quarter of a second, then in the table or on the disk. Each has an id of its own, so
 that writing it twice changes nothing: a process may die between any two steps, and the next one does the step again.

@@ -26,7 +26,7 @@ BETWEEN_SECONDS = 1.0
 """Of traffic before each restart and after the last."""
 
 LOST_SECONDS = 0.25
-"""What a killed worker served since its last write is not logged (DECISIONS.md, 0028)."""
+"""What a killed worker served since its last write is not logged (docs/decisions/0028)."""
 
 
 @dataclass
