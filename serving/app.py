@@ -271,7 +271,7 @@ def _stopped(tickers: list[Ticker]) -> None:
 
 
 def _share_the_processor() -> None:
-    """LightGBM's default threads spin beside a busy neighbour: p99 of a row 16 ms, not 0.2 (performance.md, 1b).
+    """LightGBM's default threads spin beside a busy neighbour: p99 of a row 16 ms, not 0.2.
 
     And a background thread keeps the interpreter's lock for 5 ms by default, for which every request then waits.
     """

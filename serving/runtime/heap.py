@@ -15,8 +15,8 @@ def share_one_heap() -> None:
 
 
 def settle() -> None:
-    """What is here now stays: full collections over what libraries leave on the heap cost 80 ms each
-    (performance.md, section 4). And what was needed to make it goes back to the machine.
+    """What is here now stays: full collections over what libraries leave on the heap cost 80 ms each.
+    And what was needed to make it goes back to the machine.
     """
     gc.collect()
     gc.freeze()
