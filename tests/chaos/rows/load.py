@@ -66,7 +66,8 @@ end
 
 
 @row(
-    "F20", "wrk with 5 times the connections that exhaust the service, every answer computed afresh; ours ask beside it"
+    "F20",
+    "wrk with 5 times the connections that exhaust the service, every answer computed anew, beside the matrix's own clients",
 )
 def overload(stage: Stage, scale: float, outcome: Outcome) -> None:
     alive = set(stage.service.workers())
