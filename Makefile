@@ -1,4 +1,4 @@
-# The front door. Each target says in one line what it does; `make help` lists them.
+# The commands of development. `make help` lists the targets with one line each.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 VENV := .venv
@@ -10,7 +10,7 @@ export DO_NOT_TRACK := true
 export MLFLOW_DISABLE_TELEMETRY := true
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 
-# What a bare machine lacks comes from Debian's packages; without root, through sudo.
+# Packages that a bare machine lacks are installed by apt; without root, through sudo.
 define apt_install
 { sudo=$$(test $$(id -u) = 0 || echo sudo); echo "installing $(1)"; $$sudo apt-get update -qq \
 	&& DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -y -qq --no-install-recommends $(1) >/dev/null; }
@@ -19,7 +19,7 @@ endef
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */\1\t/' | expand -t 14
 
-setup: $(VENV)/.installed ## make the environment in .venv from the hashed requirements
+setup: $(VENV)/.installed ## create the environment in .venv from the hashed requirements
 
 $(VENV)/.installed: requirements/dev.txt requirements/uv.txt pyproject.toml
 	python3.11 -m pip install --quiet --disable-pip-version-check --require-hashes --upgrade --target .tools -r requirements/uv.txt
@@ -29,10 +29,10 @@ $(VENV)/.installed: requirements/dev.txt requirements/uv.txt pyproject.toml
 	@$(BIN)/python -c 'import ctypes; ctypes.CDLL("libgomp.so.1")' 2>/dev/null || $(call apt_install,libgomp1)
 	touch $@
 
-demo: setup ## from nothing to a served forecast on real games; EXIT=1 ends after the answer
+demo: setup ## from a bare machine to a served forecast on real games; EXIT=1 stops after the answer
 	$(BIN)/dbsbm demo $(if $(EXIT),--exit --port 0)
 
-services: # MariaDB, Redis and nginx for the tests, where they are missing
+services: # install MariaDB, Redis and nginx for the tests if they are missing
 	@command -v mariadbd >/dev/null || test -x /usr/sbin/mariadbd || $(call apt_install,mariadb-server)
 	@command -v redis-server >/dev/null || $(call apt_install,redis-server)
 	@command -v nginx >/dev/null || test -x /usr/sbin/nginx || $(call apt_install,nginx-light)
@@ -40,27 +40,27 @@ services: # MariaDB, Redis and nginx for the tests, where they are missing
 test: setup services ## run every test against private MariaDB and Redis processes
 	$(BIN)/pytest -n 2 --dist loadscope $(ARGS)
 
-check: setup ## format, lint, types and the doors between rooms; changes nothing
+check: setup ## check format, lint, types and import rules; changes nothing
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-fix: setup ## format, and mend what the linter can mend
+fix: setup ## format, and fix what the linter can fix
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: setup services ## timings beside yardsticks and other model servers; ARGS=online for a million archived games, ARGS=real_path for the whole line
+bench: setup services ## timings beside yardsticks and other model servers; ARGS=online for a million archived games, ARGS=real_path for the whole pipeline
 	@command -v wrk >/dev/null || $(call apt_install,wrk)
 	$(BIN)/python -m tests.bench $(ARGS)
 
-bench-models: setup ## forecasts of every league beside the anchors, into docs/results-models.md; ARGS="--tune 0" without tuning
+bench-models: setup ## forecast every league beside the reference figures, into docs/results-models.md; ARGS="--tune 0" without tuning
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.bench.training.models $(ARGS)
 
 chaos: setup services ## break things under load and write docs/results-faults.md; ARGS="--scale 0.1 F1 F9" for a part
 	$(BIN)/python -m tests.chaos $(ARGS)
 
-requirements: # compile the hashed requirements anew from pyproject.toml
+requirements: # compile the hashed requirements from pyproject.toml
 	.tools/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --all-extras pyproject.toml -o requirements/dev.txt
 	.tools/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes -c requirements/dev.txt pyproject.toml -o requirements/serving.txt
 	echo uv | .tools/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes - -o requirements/uv.txt

@@ -2,7 +2,7 @@
 
 MySQL and MariaDB are sent a batch as one parameter, a JSON array of rows that the server takes apart (``JSON_TABLE``,
 MySQL 8.0.4 and MariaDB 10.6). The driver would write each value into the statement in Python, which costs six times
-the processor time and keeps other threads of the process waiting (measured: DECISIONS.md, 0043).
+the processor time and keeps other threads of the process waiting (measured: docs/decisions/0043).
 """
 
 import math

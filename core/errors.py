@@ -153,7 +153,7 @@ EXIT_FAILED, EXIT_USAGE, EXIT_DEPENDENCY, EXIT_REFUSED = 1, 2, 3, 4
 
 
 def exit_code(error: DbsbmError) -> int:
-    """The command line's exit status for an error (DESIGN.md section 4)."""
+    """The command line's exit status for an error, as listed in docs/ops.md."""
     match error:
         case ValidationError() | ConfigurationError() | ResourceNotFoundError():
             return EXIT_USAGE

@@ -1,4 +1,4 @@
-"""The bot's real tables (reference: bot.md section 1) in a MariaDB database, and rows as its writers leave them."""
+"""The bot's real tables in a MariaDB database, and rows as its writers leave them."""
 
 import json
 from datetime import datetime

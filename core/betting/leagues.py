@@ -31,7 +31,7 @@ SPORT_SPELLINGS: Final[Mapping[str, str]] = {
     "formula 1": "formula_1",
     "racing": "formula_1",
 }
-"""Spellings of a sport in the bot's writers that are not just our name in another case (reference: bot.md 1.7)."""
+"""Spellings of a sport that the bot's writers use and that differ from our name by more than case."""
 
 
 @lru_cache(maxsize=1_000)
@@ -195,7 +195,7 @@ class Leagues:
         """The league a row of the bot's feed belongs to, or None if it is one that nobody configured.
 
         ``recorded_id`` is the league's id in upstream's own record of the game, and decides where there is one. The
-        bot's column ``league_id`` survives when another game overwrites its row (reference: bot.md 1.4), so a name
+        bot's column ``league_id`` survives when another game overwrites its row, so a name
         that only one league has is believed before it. A name that several countries share says nothing without an id.
         Raises DataIntegrityError where id and name mean two leagues and none of them can be believed.
         """

@@ -89,8 +89,8 @@ def record(
     A fact that stands there with its ``known_at`` is skipped. One that contradicts a fact of the same
     ``known_at`` is a correction that we learned now, so it is known from ``recorded_at`` on. With ``live`` a fact
     that only repeats the newest one known adds nothing; its source must be looked at in order of time. With
-    ``derived`` the source has no clock: each ``known_at`` was derived by a rule (DECISIONS.md 0001) and counts only for
-    the first thing ever said of an identity. Whatever says something new after that is a correction.
+    ``derived`` the source has no clock: each ``known_at`` was derived by a rule (docs/decisions/0001) and counts only
+    for the first thing ever said of an identity. Whatever says something new after that is a correction.
     """
     origin = Origin(league.sport, league.key, source, recorded_at)
     rule = as_told_without_a_clock if derived else partial(as_new, live=live)

@@ -1,7 +1,7 @@
 """One connection to Redis for a whole event loop: the commands of one tick leave in one write, answers come in order.
 
 redis-py connects, authenticates and parses; what is added is the sharing. A pool of connections costs several times
-as much per command (reference: performance.md, section 2).
+as much per command.
 """
 
 import asyncio

@@ -1,6 +1,6 @@
 """Around every request: its id, its log line, its metrics, and a limit on its body.
 
-Pure ASGI, because the ``http`` decorator of the framework halves throughput (reference: stack.md, section 5).
+Pure ASGI, because the ``http`` decorator of the framework halves throughput.
 """
 
 import time

@@ -10,7 +10,7 @@ COMPANIONS: Final = ("pandas", "sklearn", "charset_normalizer", "rich", "watchfi
 
 
 def import_alone() -> None:
-    """Import the libraries as if their companions were not installed: a second and 140 MiB less (performance.md, 4b).
+    """Import the libraries as if their companions were not installed: a second and 140 MiB less.
 
     For the start of a process that never trains and never reloads itself: LightGBM takes no data frames in it.
     Companions that are imported already, and those that are imported later, are not affected.

@@ -13,18 +13,27 @@ from tests.chaos.outcome import Outcome, Row
 PAGE = Path(__file__).parents[2] / "docs" / "results-faults.md"
 NAMES = (*(f"F{number}" for number in range(1, 24)), *(f"A{number}" for number in range(1, 16)))
 
-HEAD = """# Faults and abuse: what was broken, and what was seen
+HEAD = """# Faults and abuse: what was done and what was observed
 
-Written by `make chaos`; a run of some rows (`ARGS="--scale 0.1 F1 F9"`) replaces their lines alone. Scale 1 is the size of the fault
-matrix as far as two cores bear it: about 100 requests a second for a minute, Zipf traffic over 200 warm games, {workers} workers. The clients share
-the machine's cores with the service, and on the days below other work ran beside them: a bare server that does nothing is asked 50 times a second
-meanwhile, and its p99 is added to what a row allows. A row that fails is run once more on a new stage; the line then says what failed the first run.
+Written by `make chaos`; a run of some rows (`ARGS="--scale 0.1 F1 F9"`) replaces only their lines. Scale 1 is the size
+of the fault matrix as far as two cores allow: about 100 requests a second for a minute, Zipf traffic over 200 warm
+games, {workers} workers. The clients share the machine's cores with the service, and on the days below other work ran
+beside them. A bare server that does nothing therefore receives 50 requests a second meanwhile, and its p99 is added to
+what a row allows. A row that fails is run once more in a new environment; its line then states what failed the first
+time.
 
-After every row with traffic: each answer equals what is computed anew outside of the service from the version and the data that it names (I1), chances
-sum to 1 (I2), the age is that of a check that happened and *stale* is said when and only when the database was away or a newer answer was due (I3), on no
-connection a generation went back but by a recorded change (I4; answers marked as about to be replaced are left out, and workers follow a change within
-seconds of one another), each answer was logged once (I5), and no status but those the degradation policy allows was seen (I7). I6 is about training and
-not looked at here.
+After every row with traffic:
+
+- I1: each answer equals what is computed anew outside of the service from the version and the data that it names;
+- I2: probabilities sum to 1;
+- I3: the age is that of a check that took place, and *stale* is set exactly when the database was unavailable or a
+  newer answer was due;
+- I4: on no connection did a generation decrease except by a recorded change (answers marked as about to be replaced
+  are left out, and workers follow a change within seconds of one another);
+- I5: each answer was logged once;
+- I7: no status was seen except those the degradation policy allows.
+
+I6 is about training and not checked here.
 
 | row | what was done | figures | verdict | run |
 | --- | --- | --- | --- | --- |

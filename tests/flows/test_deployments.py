@@ -30,7 +30,7 @@ def wait_for(what: str, found: Callable[[], bool], seconds: float = 150) -> None
 
 
 def test_schedules_fire_on_a_prefect_server(new_project: Callable[..., Project]) -> None:
-    """An unlucky pair of versions stops the scheduler without a word (DECISIONS.md 0002): see a run come and end."""
+    """An unlucky pair of versions stops the scheduler without a word (docs/decisions/0002): see a run come and end."""
     project = new_project(SNAPSHOT_SECONDS="15")
     project.run("db", "upgrade")
     port = free_port()

@@ -31,7 +31,7 @@ class Zones(NamedTuple):
     """Of rows with upstream's record in ``raw_json``: the live fetcher's."""
 
     bare: ZoneInfo
-    """Of rows without one: the comprehensive fetcher's (reference: bot.md 1.4)."""
+    """Of rows without one: the comprehensive fetcher's."""
 
     @classmethod
     def named(cls, recorded: str, bare: str) -> "Zones":

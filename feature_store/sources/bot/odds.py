@@ -1,4 +1,4 @@
-"""Prices out of an ``odds`` column, in the shape the bot's upstream sends them (reference: bot.md 1.8)."""
+"""Prices out of an ``odds`` column, in the shape the bot's upstream sends them."""
 
 import math
 from collections.abc import Iterator, Mapping

@@ -1,4 +1,4 @@
-"""One row of the bot's ``api_games`` in the archive's words (reference: bot.md 1.2 to 1.8).
+"""One row of the bot's ``api_games`` in the archive's words.
 
 What a row says wrongly costs only the fact it would have been: a broken score costs the result and keeps the
 game, a missing team costs the row. Nothing is dropped without a word in ``rejected``.

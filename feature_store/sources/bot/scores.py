@@ -1,4 +1,4 @@
-"""Final scores out of the bot's rows: ``raw_json`` first, ``score`` second (reference: bot.md 1.6)."""
+"""Final scores out of the bot's rows: ``raw_json`` first, ``score`` second."""
 
 import re
 from collections.abc import Mapping

@@ -23,7 +23,7 @@ from training.runs.train import fit_on_everything
 
 @dataclass(frozen=True)
 class Anchor:
-    """What the reference pipeline measured on the same seasons (issue's reference, models.md)."""
+    """What the reference pipeline, which is not part of the project, measured on the same seasons."""
 
     seasons: tuple[int, ...]
     elo: float

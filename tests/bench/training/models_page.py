@@ -1,6 +1,7 @@
-"""The page that ``make bench-models`` writes: every figure measured, but for the anchors."""
+"""The page that ``make bench-models`` writes: every figure is measured, except those of the reference pipeline."""
 
 import subprocess
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -29,7 +30,7 @@ class Effort:
         parts = " + ".join(f"{peak:.0f}" for peak in self.peaks)
         processes = {1: "one process", 2: "two processes"}.get(len(self.peaks) - 1, f"{len(self.peaks) - 1} processes")
         return (
-            f"All of it, tuning and the final models included, took {self.seconds:.0f} s in {processes};"
+            f"The whole run, tuning and final models included, took {self.seconds:.0f} s in {processes};"
             f" peak memory {parts} (parent) = {sum(self.peaks):.0f} MiB."
         )
 
@@ -38,22 +39,28 @@ def page(results: Sequence[Measured], prices: Sequence[Measured], effort: Effort
     """The page in Markdown, from both variants of the same leagues."""
     command = "make bench-models" + (f' ARGS="{effort.arguments}"' if effort.arguments else "")
     lines = [
-        "# Forecasts beside the anchors",
+        "# Forecasts beside the reference figures",
         "",
-        (
-            f"Written by `{command}` at {_commit() or 'no commit'}, {datetime.now(UTC):%Y-%m-%d}. Walk-forward by season on the"
-            " development data: every season is forecast by models tuned, fitted, blended and calibrated on earlier games only."
-            " Log loss, smaller is better; ± is one standard error of the paired difference, a week's games as one cluster."
-            f" *Anchor*: what the reference pipeline measured on the same seasons. Market: the closing price, power method. {effort}"
+        *_wrapped(
+            f"Written by `{command}` at {_commit() or 'no commit'}, {datetime.now(UTC):%Y-%m-%d}. Walk-forward by season"
+            " on the development data: every season is forecast by models tuned, fitted, blended and calibrated on"
+            " earlier games only. Log loss, smaller is better; ± is one standard error of the paired difference, with"
+            " the games of a week as one cluster. *Reference*: what the reference pipeline measured on the same seasons."
+            f" Market: the closing price, de-vigged by the power method. {effort}"
         ),
         "",
         *_who_wins(results, prices),
         *_pooled(results, prices),
         *_calibration(results, prices),
         *_models(results, prices),
-        *_margins_taken_out(results),
+        *_devig_methods(results),
     ]
     return "\n".join((*lines, ""))
+
+
+def _wrapped(text: str) -> list[str]:
+    """The text as lines of Markdown of at most 120 characters."""
+    return textwrap.wrap(text, 120, break_long_words=False, break_on_hyphens=False)
 
 
 def _commit() -> str:
@@ -67,8 +74,8 @@ def _who_wins(results: Sequence[Measured], prices: Sequence[Measured]) -> list[s
         "## Who wins",
         "",
         (
-            "| league, seasons | games | base rate | Elo | opening | market | **no price** | anchor: past odds |"
-            " no price - market | **with price** | anchor | with price - market |"
+            "| league, seasons | games | base rate | Elo | opening | market | **no price** | reference: past odds |"
+            " no price - market | **with price** | reference | with price - market |"
         ),
         "|" + " --- |" * 12,
     ]
@@ -92,7 +99,7 @@ def _pooled(results: Sequence[Measured], prices: Sequence[Measured]) -> list[str
     lines = [
         "Pooled, every game counting the same:",
         "",
-        f"- no price {own_loss:.5f}, anchor past odds {past_odds:.5f}: {own_loss - past_odds:+.5f}",
+        f"- no price {own_loss:.5f}, reference with past odds {past_odds:.5f}: {own_loss - past_odds:+.5f}",
     ]
     for name, group in (("no price", results), ("with price", prices)):
         for yardstick in ("market", "opening price", "Elo"):
@@ -117,11 +124,14 @@ def _calibration(results: Sequence[Measured], prices: Sequence[Measured]) -> lis
     lines = [
         "## Calibration, margin and total",
         "",
-        "ECE in ten bins beside its floor (what a perfect forecast shows at that many games); mean absolute errors in points.",
+        *_wrapped(
+            "ECE in ten bins beside its floor (what a perfect forecast shows at that many games); mean absolute errors of"
+            " margin and total in points."
+        ),
         "",
         (
-            "| league | ECE no price (floor) | ECE with price (floor) | margin no price | with price | line | anchor |"
-            " total no price | with price | line | anchor |"
+            "| league | ECE no price (floor) | ECE with price (floor) | margin no price | with price | line | reference |"
+            " total no price | with price | line | reference |"
         ),
         "|" + " --- |" * 11,
     ]
@@ -142,9 +152,12 @@ def _calibration(results: Sequence[Measured], prices: Sequence[Measured]) -> lis
 
 def _models(results: Sequence[Measured], prices: Sequence[Measured]) -> list[str]:
     lines = [
-        "## What the models are made of",
+        "## Composition of the models",
         "",
-        "Shares in the blend of who wins: the few strong features (no price) or the market (with price), all features, trees.",
+        *_wrapped(
+            "Shares in the blend of who wins: the few strongest features (no price) or the market (with price), all"
+            " features, trees."
+        ),
         "",
         "| league | no price | seconds | with price | seconds | tuning |",
         "|" + " --- |" * 6,
@@ -158,12 +171,15 @@ def _models(results: Sequence[Measured], prices: Sequence[Measured]) -> list[str
     return [*lines, ""]
 
 
-def _margins_taken_out(results: Sequence[Measured]) -> list[str]:
-    """The same closing prices by two ways of taking the bookmaker's margin out."""
+def _devig_methods(results: Sequence[Measured]) -> list[str]:
+    """The same closing prices by two de-vig methods."""
     lines = [
         "## The closing price by two de-vig methods",
         "",
-        "Log loss of the same prices on the same games; below 0 the multiplicative method is better than the power method.",
+        *_wrapped(
+            "Log loss of the same prices on the same games; below 0 the multiplicative method is better than the power"
+            " method."
+        ),
         "",
         "| league | games | multiplicative | power | multiplicative - power |",
         "|" + " --- |" * 5,

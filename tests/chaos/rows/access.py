@@ -115,7 +115,7 @@ def _use(stage: Stage, key: str, statuses: list[tuple[float, int]], stopping: th
         statuses.append((began, stage.ask(GAME, **{"X-API-Key": key})[0]))
 
 
-@row("A7", "a key of guild 1 asks in the name of guild 2, on every route")
+@row("A7", "a key of guild 1 names guild 2, on every route")
 def foreign_guild(stage: Stage, scale: float, outcome: Outcome) -> None:
     key = new_key(stage, *SCOPES, guild_id=1)
     with remote(stage) as target:
@@ -197,7 +197,7 @@ async def _attack(port: int, key: str, requests: int) -> tuple[int, int]:
     return counts[200, False], counts[429, True]
 
 
-@row("A10", "wrong keys with another X-Forwarded-For each, at an instance itself and through nginx")
+@row("A10", "wrong keys, each with another X-Forwarded-For, at an instance itself and through nginx")
 def spoofed(stage: Stage, scale: float, outcome: Outcome) -> None:
     with behind_nginx(stage, 1) as behind:
         for name, port, source in (

@@ -82,7 +82,7 @@ def _asked(stage: Stage, game: str) -> Answer:
     )
 
 
-@row("F6", "FLUSHALL, then 300 requests a second for one game that nobody asked for before, again and again")
+@row("F6", "repeated: FLUSHALL, then 300 requests a second for one game that was not requested before")
 def redis_flushed(stage: Stage, scale: float, outcome: Outcome) -> None:
     herds = max(3, int(20 * scale))
     seconds = 1.5
@@ -152,7 +152,7 @@ def _computed(answers: list[Answer], begin: float, end: float) -> int:
     return sum(answer.body["cache"] in ("computed", "bypass") for answer in within)
 
 
-@row("F8", "30 % of the callers go away before their answer, Redis 30 ms late, half of the questions for cold games")
+@row("F8", "30 % of the callers disconnect before their answer, Redis 30 ms late, half of the requests for cold games")
 def callers_leave(stage: Stage, scale: float, outcome: Outcome) -> None:
     wanted, rate = int(20_000 * scale), 250.0
     stage.before_redis.latency = 0.03
@@ -163,6 +163,6 @@ def callers_leave(stage: Stage, scale: float, outcome: Outcome) -> None:
     finally:
         stage.before_redis.latency = 0.0
     outcome.traffic(load.answers, within=250, bare=load.bare)
-    outcome.say(f"{load.left} callers went away")
-    outcome.expect(load.left >= 0.25 * wanted, f"but {load.left} callers went away")
+    outcome.say(f"{load.left} callers disconnected")
+    outcome.expect(load.left >= 0.25 * wanted, f"but {load.left} callers disconnected")
     outcome.wrong += broken(stage, load.answers)

@@ -35,7 +35,7 @@ def _stale_share(answers: list[Answer], begin: float, end: float) -> float:
     return sum(bool(answer.body.get("stale")) for answer in within) / max(1, len(within))
 
 
-@row("F9", "`kill -9` MySQL, started again on its data after half of the row")
+@row("F9", "`kill -9` MySQL, started again on its data half-way through the row")
 def database_killed(stage: Stage, scale: float, outcome: Outcome) -> None:
     with stage.load() as load:
         time.sleep(phase(scale, 15))
@@ -109,7 +109,7 @@ def _crowded(stage: Stage) -> Iterator[None]:
             keeper.cursor().execute("SET GLOBAL max_connections = 151")
 
 
-@row("F10", "MySQL frozen by SIGSTOP, 2 s late, locked by another's transaction, without a free connection")
+@row("F10", "MySQL frozen by SIGSTOP, 2 s late, locked by another transaction, without a free connection")
 def database_hangs(stage: Stage, scale: float, outcome: Outcome) -> None:
     faults: dict[str, tuple[Callable[[Stage], AbstractContextManager[None]], bool]] = {
         "frozen": (_frozen, True),
@@ -134,7 +134,7 @@ def database_hangs(stage: Stage, scale: float, outcome: Outcome) -> None:
         outcome.wrong += [f"{name}: {one}" for one in broken(stage, load.answers, noticed=HANGING)]
 
 
-@row("F11", "MySQL killed and started again, many times in a row; a route that reads it is asked meanwhile")
+@row("F11", "MySQL killed and started again, many times in a row, with requests to a route that reads it")
 def database_restarts(stage: Stage, scale: float, outcome: Outcome) -> None:
     times = max(4, int(10 * scale))
     matchup = "/v1/matchups/soccer/EPL?home=Team%2000&away=Team%2001"

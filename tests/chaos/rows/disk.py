@@ -33,7 +33,8 @@ def small_disk() -> Iterator[Path]:
 
 
 @row(
-    "F23", "spool, last-good files and bundles on a tmpfs of 1 MB that is full while MySQL is away; then both come back"
+    "F23",
+    "spool, last-good files and bundles on a tmpfs of 1 MB that is full while MySQL is down; then both are restored",
 )
 def disk_full(stage: Stage, scale: float, outcome: Outcome) -> None:
     champion = stage.offline.champion(stage.models.changes[-1].version).version.bundle_sha256

@@ -154,7 +154,10 @@ def _poured(stage: Stage, head: bytes, piece: bytes) -> bytes:
     return b""
 
 
-@row("A3", "missing and extra fields, wrong types and null in the place of every field, and fields that nobody may set")
+@row(
+    "A3",
+    "missing and extra fields, wrong types and null in the place of every field, and fields that no caller may set",
+)
 def wrong_types(stage: Stage, scale: float, outcome: Outcome) -> None:
     good = {"sport": "soccer", "league": "EPL", "game_id": "G1"}
     values = (None, True, [], {}, [good], "x" * 10_000)  # numbers are taken for names on purpose: ids are numbers
@@ -234,7 +237,7 @@ def injections(stage: Stage, scale: float, outcome: Outcome) -> None:
     )
 
 
-@row("A12", "the description of the running service beside that of the code, and the law of the API")
+@row("A12", "the description of the running service beside that of the code, and the tests of the API contract")
 def described(stage: Stage, scale: float, outcome: Outcome) -> None:
     with remote(stage) as target:
         same = target.openapi() == create_app(load_settings(_env_file=None)).openapi()
@@ -252,7 +255,7 @@ def _passed(path: str, outcome: Outcome) -> str:
     return last
 
 
-@row("A14", "two lengths in one request, heads of 64 KB and more, pipelined questions")
+@row("A14", "two lengths in one request, heads of 64 KB and more, pipelined requests")
 def smuggled(stage: Stage, scale: float, outcome: Outcome) -> None:
     port, pairs, heads = stage.service.port, 0, 0
     for headers in _marks(

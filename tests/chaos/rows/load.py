@@ -26,7 +26,7 @@ BETWEEN_SECONDS = 1.0
 """Of traffic before each restart and after the last."""
 
 LOST_SECONDS = 0.25
-"""What a killed worker served since its last write is not logged (DECISIONS.md, 0028)."""
+"""What a killed worker served since its last write is not logged (docs/decisions/0028)."""
 
 
 @dataclass
@@ -66,7 +66,8 @@ end
 
 
 @row(
-    "F20", "wrk with 5 times the connections that exhaust the service, every answer computed afresh; ours ask beside it"
+    "F20",
+    "wrk with 5 times the connections that exhaust the service, every answer computed anew, beside the matrix's own clients",
 )
 def overload(stage: Stage, scale: float, outcome: Outcome) -> None:
     alive = set(stage.service.workers())

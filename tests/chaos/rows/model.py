@@ -134,7 +134,7 @@ def bundles_forged(stage: Stage, scale: float, outcome: Outcome) -> None:
     _offered(stage, outcome, offers)
 
 
-@row("F17", "pickles in the place of every kind of file, under our signature and without")
+@row("F17", "pickles in the place of every kind of file, with a valid signature and without")
 def bundles_pickled(stage: Stage, scale: float, outcome: Outcome) -> None:
     canary = stage.world.store / "canary"
     content = pickle.dumps(Canary(canary))

@@ -61,7 +61,7 @@ def registry() -> Iterator[str]:
             thread.join()
 
 
-@row("F13", "started without a registry: with the last good bundle on disk (MySQL away, too), and without any")
+@row("F13", "started without a registry: with the last good bundle on disk (without MySQL, too), and without any")
 def registry_absent(stage: Stage, scale: float, outcome: Outcome) -> None:
     game = f"/v1/predictions/{hot_games()[0]}"
     with tempfile.TemporaryDirectory() as kept:

@@ -72,7 +72,7 @@ def test_a_stake_needs_a_sure_edge_and_has_caps(service: Running) -> None:
 
 
 def test_an_edge_of_the_unbelieved_model_is_none(sqlite_database: Engine, tmp_path: Path) -> None:
-    """The bet that models.md 5 says loses: the model alone sees an edge, the market does not."""
+    """The bet that loses money: the model alone sees an edge, the market does not."""
     fill(sqlite_database, EPL)
     deploy(sqlite_database, tmp_path / "bundles", EPL, "prices", home_lean=2.0, belief=UNBELIEVED)
     with started(settings_for(sqlite_database, tmp_path / "bundles"), MovingClock()) as service:

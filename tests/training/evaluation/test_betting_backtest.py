@@ -324,7 +324,7 @@ def test_the_first_season_that_can_be_forecast_believes_the_market_alone(dataset
 
 
 def test_the_trap_on_real_nfl_prices(development_data: Path) -> None:
-    """reference/models.md, 6: refused; left in, it 'earns' what no bookmaker would pay."""
+    """A look-ahead is refused; left in, it 'earns' what no bookmaker would pay."""
     real = dataset_of(NFL, read_csv(development_data / "NFL.csv.gz", LEAGUES).batches[NFL])
     offers = offers_of(real, "open")
     with pytest.raises(DataIntegrityError) as refused:
