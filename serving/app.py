@@ -115,6 +115,8 @@ def create_app(
 def _wrap(app: Application, settings: Settings, metrics: Metrics) -> None:
     """Add middleware: the framework's own, innermost first, and around the framework what the fast path needs."""
     app.add_middleware(BodyLimit)
+    if settings.fast_path:
+        app.add_middleware(AsgiShortcut)
     cors = bool(settings.cors_origins)
     if cors:
         app.add_middleware(
@@ -124,10 +126,7 @@ def _wrap(app: Application, settings: Settings, metrics: Metrics) -> None:
             allow_headers=HEADERS_FROM_BROWSERS,
             expose_headers=HEADERS_FOR_BROWSERS,
         )
-    inner: ASGIApp = LogContext(partial(FastAPI.__call__, app))
-    if settings.fast_path:
-        inner = AsgiShortcut(inner, cors=cors)
-    hosts = AllowedHosts(inner, settings.allowed_hosts)
+    hosts = AllowedHosts(LogContext(partial(FastAPI.__call__, app)), settings.allowed_hosts)
     app.outermost = app.recorder = RequestRecorder(hosts, metrics)
     app.hit_path = HitPath(app.recorder, hosts, cors=cors)
 

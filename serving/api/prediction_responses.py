@@ -90,24 +90,11 @@ async def respond_to_many(service: Service, trace: Trace, games: list[GameRef]) 
     """Return each game's prediction or problem, in the order asked. Raises OverloadedError."""
     service.load.check("batch")
     now = service.clock.now()
-    hits = find_hits(service, games, now)
+    hits = [service.predictor.hit(game.sport, game.league, game.game_id, now) for game in games]
     # Together, so that what is missing is looked up and computed in one go.
     missing = (_item(service, trace, game, now) for game, hit in zip(games, hits, strict=True) if hit is None)
     computed = iter(await asyncio.gather(*missing) if None in hits else ())
-    return _batch([next(computed) if hit is None else _prediction(service, trace, hit, now) for hit in hits])
-
-
-def find_hits(service: Service, games: list[GameRef], now: datetime) -> list[Answer | None]:
-    """Return the answers that are ready, None for each game that has none."""
-    return [service.predictor.hit(game.sport, game.league, game.game_id, now) for game in games]
-
-
-def respond_with_hits(service: Service, trace: Trace, answers: list[Answer], now: datetime) -> RawResponse:
-    """Return a batch of predictions that were all ready."""
-    return _batch([_prediction(service, trace, answer, now) for answer in answers])
-
-
-def _batch(items: list[bytes]) -> RawResponse:
+    items = [next(computed) if hit is None else _prediction(service, trace, hit, now) for hit in hits]
     return RawResponse(200, BATCH_HEADERS, b'{"items":[' + b",".join(items) + b"]}")
 
 

@@ -1,7 +1,8 @@
-"""Requests for predictions that are all ready, answered before routing and validation cost anything.
+"""Plain requests for predictions, answered before routing and validation cost anything.
 
-Whatever is not a plain, valid request for hits is left to the routes, which compute, validate and refuse. Both use
-``serving.api.prediction_responses`` and the same admission control, so that their responses cannot differ.
+The framework's routing, dependencies and validation cost about as much as a forecast. Whatever is not a plain, valid
+request is left to the routes, which validate and refuse it. Both use ``serving.api.prediction_responses``, the same
+admission control and the same problem documents, so that their responses cannot differ.
 """
 
 import json
@@ -11,15 +12,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from core.errors import DbsbmError
 from serving.api.guarded_route import REQUIRED_SCOPES
-from serving.api.prediction_responses import (
-    PredictionRequest,
-    RawResponse,
-    find_hits,
-    respond_with,
-    respond_with_hits,
-)
+from serving.api.prediction_responses import PredictionRequest, RawResponse, respond_to_many, respond_to_one
 from serving.api.schemas import Batch
 from serving.http.middleware import LARGEST_QUESTION
+from serving.http.problems import problem_response
 from serving.service import Service
 from serving.telemetry.trace import trace_of
 
@@ -34,81 +30,71 @@ NO_CACHE: Final = b"no-cache"
 
 
 class AsgiShortcut:
-    """Answers hits and passes the rest on. With ``cors``, requests of browsers are left to the framework."""
+    """Middleware that answers what is plain and passes the rest on."""
 
-    def __init__(self, app: ASGIApp, *, cors: bool) -> None:
+    def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        self._cors = cors
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        response = None
         if scope["type"] == "http" and scope["path"].startswith(PREFIX):
-            method = scope["method"]
-            if method == "GET":
-                response = await self._respond_to_one(scope)
-            elif method == "POST" and scope["path"] == MANY_ROUTE:
-                response, receive = await self._respond_to_many(scope, receive)
-        if response is None:
-            await self._app(scope, receive, send)
-            return
-        await send({"type": "http.response.start", "status": response.status, "headers": response.headers})
-        await send({"type": "http.response.body", "body": response.body})
+            if scope["method"] == "GET":
+                request = plain_request(scope)
+                if request is not None:
+                    await self._respond_to_one(request, scope, receive, send)
+                    return
+            elif scope["method"] == "POST" and scope["path"] == MANY_ROUTE and _has_plain_body(scope):
+                await self._respond_to_many(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
 
-    async def _respond_to_one(self, scope: Scope) -> RawResponse | None:
-        request = plain_request(scope, cors=self._cors)
-        if request is None or request.afresh:
-            return None
+    async def _respond_to_one(self, request: PredictionRequest, scope: Scope, receive: Receive, send: Send) -> None:
         trace = trace_of(scope)
+        trace.route = ONE_ROUTE
         service: Service = scope["state"]["service"]
-        now = service.clock.now()
-        answer = service.predictor.hit(request.sport, request.league, request.game_id, now)
-        if answer is None:
-            return None
         try:
             await service.admission.admit(scope, REQUIRED_SCOPES[ONE_ROUTE])
-        except DbsbmError:
-            return None  # the route refuses it, with the same result of admission
-        trace.route = ONE_ROUTE
-        return respond_with(service, trace, answer, request.if_none_match, now)
+            response = await respond_to_one(service, trace, request)
+        except DbsbmError as error:
+            await problem_response(scope, error)(scope, receive, send)
+            return
+        await _send(response, send)
 
-    async def _respond_to_many(self, scope: Scope, receive: Receive) -> tuple[RawResponse | None, Receive]:
+    async def _respond_to_many(self, scope: Scope, receive: Receive, send: Send) -> None:
         trace = trace_of(scope)
+        trace.route = MANY_ROUTE
         service: Service = scope["state"]["service"]
-        if not self._has_plain_body(scope):
-            return None, receive
         try:
             await service.admission.admit(scope, REQUIRED_SCOPES[MANY_ROUTE])
-        except DbsbmError:
-            return None, receive
-        read = [await receive()]
-        while read[-1].get("more_body"):
-            read.append(await receive())
-        try:
+            read = [await receive()]
+            while read[-1].get("more_body"):
+                read.append(await receive())
             # The parser that the framework uses: others read NaN or huge numbers in another way.
             batch = Batch.model_validate(json.loads(b"".join(message.get("body", b"") for message in read)))
+            response = await respond_to_many(service, trace, batch.games)
+        except DbsbmError as error:
+            await problem_response(scope, error)(scope, receive, send)
         except (ValueError, RecursionError):
-            return None, _replay(read, receive)
-        now = service.clock.now()
-        hits = find_hits(service, batch.games, now)
-        answers = [hit for hit in hits if hit is not None]
-        if len(answers) < len(hits) or service.load.sheds("batch"):
-            return None, _replay(read, receive)
-        trace.route = MANY_ROUTE
-        return respond_with_hits(service, trace, answers, now), receive
-
-    def _has_plain_body(self, scope: Scope) -> bool:
-        length = kind = b""
-        for name, value in scope["headers"]:
-            if name == b"content-length":
-                length = value
-            elif name == b"content-type":
-                kind = value
-            elif name == b"origin" and self._cors:
-                return False
-        return kind == b"application/json" and length.isdigit() and int(length) <= LARGEST_QUESTION
+            await self._app(scope, _replay(read, receive), send)
+        else:
+            await _send(response, send)
 
 
-def plain_request(scope: Scope, *, cors: bool) -> PredictionRequest | None:
+async def _send(response: RawResponse, send: Send) -> None:
+    await send({"type": "http.response.start", "status": response.status, "headers": response.headers})
+    await send({"type": "http.response.body", "body": response.body})
+
+
+def _has_plain_body(scope: Scope) -> bool:
+    length = kind = b""
+    for name, value in scope["headers"]:
+        if name == b"content-length":
+            length = value
+        elif name == b"content-type":
+            kind = value
+    return kind == b"application/json" and length.isdigit() and int(length) <= LARGEST_QUESTION
+
+
+def plain_request(scope: Scope) -> PredictionRequest | None:
     """Return what a GET below ``PREFIX`` asks for; None for what is left to the routes."""
     parts = scope["path"][len(PREFIX) :].split("/", 2)
     if len(parts) != 3 or scope["query_string"]:
@@ -124,8 +110,6 @@ def plain_request(scope: Scope, *, cors: bool) -> PredictionRequest | None:
             if_none_match = value.decode("latin-1")
         elif name == b"cache-control":
             afresh = afresh or NO_CACHE in value
-        elif name == b"origin" and cors:
-            return None
     return PredictionRequest(sport, league, game_id, if_none_match, afresh)
 
 

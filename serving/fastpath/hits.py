@@ -38,7 +38,7 @@ class PlainHead(NamedTuple):
 
 
 class HitPath:
-    """Whole responses to requests whose answer is ready."""
+    """Whole responses to requests whose answer is ready; with ``cors``, those of browsers are left to the app."""
 
     def __init__(self, recorder: RequestRecorder, allowed_hosts: AllowedHosts, *, cors: bool) -> None:
         self._recorder = recorder
@@ -61,8 +61,10 @@ class HitPath:
 
     def read(self, scope: Scope) -> PlainHead | None:
         """Return what a request asks for, if it is plain and addressed to this service."""
-        request = plain_request(scope, cors=self._cors)
+        request = plain_request(scope)
         if request is None or request.afresh or not self._allowed_hosts.allow(scope):
+            return None
+        if self._cors and any(name == b"origin" for name, _ in scope["headers"]):
             return None
         return PlainHead(request, credentials_of(scope), request_id_of(scope))
 

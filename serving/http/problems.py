@@ -13,6 +13,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.types import Scope
 
 from core import errors
 from core.errors import DbsbmError, DependencyError, RateLimitError
@@ -103,15 +104,20 @@ def respond(content: Mapping[str, Any], headers: Mapping[str, str] | None = None
     return Response(orjson.dumps(content), content["status"], headers, PROBLEM_JSON)
 
 
-def _respond(request: Request, content: dict[str, Any], headers: Mapping[str, str] | None = None) -> Response:
+def _respond(scope: Scope, content: dict[str, Any], headers: Mapping[str, str] | None = None) -> Response:
     """The answer to this request; under /v2 it also says what is wrong where that protocol's clients look for it."""
-    in_protocol = f"{request.scope['path']}/".startswith(OPEN_INFERENCE)
+    in_protocol = f"{scope['path']}/".startswith(OPEN_INFERENCE)
     return respond({**content, "error": content["detail"]} if in_protocol else content, headers)
 
 
 def _on_ours(request: Request, error: Exception) -> Response:
     assert isinstance(error, DbsbmError)  # noqa: S101 - registered for this type
-    content = problem_of(error, trace_of(request.scope).request_id)
+    return problem_response(request.scope, error)
+
+
+def problem_response(scope: Scope, error: DbsbmError) -> Response:
+    """Return the response to the request that failed with this error."""
+    content = problem_of(error, trace_of(scope).request_id)
     headers = {}
     if isinstance(error, RateLimitError):
         wait = str(max(1, math.ceil(error.retry_after)))
@@ -128,7 +134,7 @@ def _on_ours(request: Request, error: Exception) -> Response:
         headers["WWW-Authenticate"] = 'ApiKey header="X-API-Key"'
     if content["status"] >= 500:
         log.warning("answered with a problem", code=error.code, reason=error.message)
-    return _respond(request, content, headers)
+    return _respond(scope, content, headers)
 
 
 def _on_malformed(request: Request, error: Exception) -> Response:
@@ -140,7 +146,7 @@ def _on_malformed(request: Request, error: Exception) -> Response:
     content = problem(
         kind.status, "VALIDATION_ERROR", kind.title, detail, request_id, field=wrong[0]["field"], fields=wrong[:20]
     )
-    return _respond(request, content)
+    return _respond(request.scope, content)
 
 
 def _field(entry: Mapping[str, Any]) -> str:
@@ -160,7 +166,7 @@ def _refused(status: int, request_id: str) -> dict[str, Any]:
 
 def _on_refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for this type
-    return _respond(request, _refused(error.status_code, trace_of(request.scope).request_id), error.headers)
+    return _respond(request.scope, _refused(error.status_code, trace_of(request.scope).request_id), error.headers)
 
 
 def _on_unforeseen(request: Request, error: Exception) -> Response:
@@ -168,7 +174,7 @@ def _on_unforeseen(request: Request, error: Exception) -> Response:
     request_id = trace_of(request.scope).request_id
     log.error("unforeseen error", request_id=request_id, exc_info=error)
     content = problem(500, UNFORESEEN, "Something broke", "Something of ours broke; it was logged.", request_id)
-    return _respond(request, content)
+    return _respond(request.scope, content)
 
 
 def install_problems(app: FastAPI) -> None:

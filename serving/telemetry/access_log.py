@@ -11,7 +11,7 @@ FLUSH_SECONDS: Final = 0.05
 AT_ONCE: Final = 100
 """Lines that are written without waiting for others: more of them would hold the loop up for milliseconds."""
 
-NAME: Final = "serving.http.middleware"
+NAME: Final = "serving.requests"
 
 
 class AccessLogEntry(TypedDict):

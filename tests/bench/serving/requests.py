@@ -10,9 +10,10 @@ import subprocess
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
 from statistics import median
 
@@ -36,6 +37,32 @@ wrk.body = [[{body}]]
 """
 
 
+PREWARMING_SECONDS = 4.0
+"""In which the service computes the next games after a promotion; what comes after those is cold."""
+
+COLD_SINGLE = """
+local next = 0
+request = function()
+  next = (next + 1) % {games}
+  local path = "/v1/predictions/soccer/LALIGA/G" .. (next + {first})
+  return wrk.format("GET", path, {["X-API-Key"] = "{key}"})
+end
+"""
+
+COLD_BATCH = """
+local next = 0
+request = function()
+  local games = {}
+  for number = 1, {size} do
+    next = (next + 1) % {games}
+    games[number] = '{"sport":"soccer","league":"LALIGA","game_id":"G' .. (next + {first}) .. '"}'
+  end
+  local headers = {["X-API-Key"] = "{key}", ["Content-Type"] = "application/json"}
+  return wrk.format("POST", "/v1/predictions/batch", headers, '{"games":[' .. table.concat(games, ",") .. ']}')
+end
+"""
+
+
 @dataclass(frozen=True)
 class Target:
     """Something that ``wrk`` asks."""
@@ -46,6 +73,8 @@ class Target:
     options: tuple[str, ...] = ()
     logs: bool = False
     """Whether it writes a prediction log, part of which may wait on the disk for a quiet moment."""
+    prepare: Callable[[], None] = lambda: None
+    """Called before each run."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +125,27 @@ def targets_of(place: Stage, ours: Server, asgi: Server, fastapi: Server) -> Ite
     yield Target(f"batch of {BATCH}", ours, "/v1/predictions/batch", (*key, "-s", str(script)), logs=True)
 
 
+def cold_targets_of(place: Stage, cold: Server) -> Iterator[Target]:
+    """Plain requests that find nothing cached, as after a promotion: one game each, and a batch of other games each."""
+    for name, size, template in (("cold prediction", 1, COLD_SINGLE), (f"cold batch of {BATCH}", BATCH, COLD_BATCH)):
+        script = place.folder / f"cold-{size}.lua"
+        first, games = str(stage.PREWARMED), str(stage.COLD_GAMES - stage.PREWARMED)
+        text = template.replace("{key}", place.key).replace("{size}", str(size))
+        script.write_text(text.replace("{first}", first).replace("{games}", games))
+        yield Target(name, cold, "/", ("-s", str(script)), logs=True, prepare=partial(_promote_next, place, cold))
+
+
+def _promote_next(place: Stage, cold: Server) -> None:
+    """Promote another version, so that every cached body is of an old one; wait until the games ahead are computed."""
+    engine = open_database(make_url(place.database))
+    number = _version(cold, place) + 1
+    stage.deploy(engine, place.folder / "bundles", number, place.league)
+    engine.dispose()
+    while _version(cold, place) != number:
+        time.sleep(0.05)
+    time.sleep(PREWARMING_SECONDS)
+
+
 def closed_loop(targets: list[Target], rounds: int = ROUNDS) -> dict[str, Shot]:
     """Ask all targets in turn, several times over; print a table and give each one's medians."""
     shots = defaultdict(list)
@@ -120,6 +170,7 @@ def closed_loop(targets: list[Target], rounds: int = ROUNDS) -> dict[str, Shot]:
 
 def shoot(target: Target) -> Shot:
     """One run of ``wrk``; RuntimeError if anything but answers with 2xx came."""
+    target.prepare()
     command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{SECONDS}s", "--latency", *target.options]
     before = cpu_seconds(target.server)
     said = subprocess.run(

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -37,8 +38,12 @@ from tests.serving.models import forecaster
 
 LEAGUE: League = Leagues(BUILT_IN).get("EPL")
 MODEL = "EPL-results"
+COLD_LEAGUE: League = Leagues(BUILT_IN).get("LALIGA")
 TEAMS = tuple(f"Team {number:02}" for number in range(20))
 GAMES = 200
+COLD_GAMES, PREWARMED = 30_000, 10_000
+"""Games of the cold league, and how many of them the service may compute before they are asked for."""
+
 TREE_ROUNDS, TREE_LEAVES = 200, 31
 """With three classes 600 trees, the size of the reference's measurements."""
 
@@ -53,6 +58,7 @@ class Stage:
     database: str
     redis: str
     key: str = ""
+    league: League = LEAGUE
 
     def environment(self) -> dict[str, str]:
         """Production's settings: keys demanded, JSON logs, limits counted (but none reached)."""
@@ -68,7 +74,7 @@ class Stage:
         }
 
     def game(self, number: int) -> str:
-        return f"{LEAGUE.sport}/{LEAGUE.key}/G{number}"
+        return f"{self.league.sport}/{self.league.key}/G{number}"
 
 
 def make_stage(folder: Path, database: str, redis: str) -> Stage:
@@ -81,6 +87,25 @@ def make_stage(folder: Path, database: str, redis: str) -> Stage:
     key = create_key(engine, owner="bench", scopes=["predict"], expires_at=None, now=now)
     engine.dispose()
     return Stage(folder, database, redis, key.text)
+
+
+def make_cold_stage(folder: Path, database: str, redis: str) -> Stage:
+    """The same of a league with so many games to come that after a promotion most of them are not computed ahead."""
+    engine = open_database(make_url(database))
+    schema.upgrade(engine)
+    now, day = datetime.now(UTC), timedelta(days=1)
+    teams = [f"Club {number:03}" for number in range(300)]
+    pairs = [(home, away) for home in teams for away in teams if home != away][:COLD_GAMES]
+    batch = Batch()
+    for number, (home, away) in enumerate(pairs):
+        start = now + timedelta(hours=2, seconds=5 * number)
+        batch.games.append(_game(f"G{number}", home, away, start, now - day, "scheduled"))
+    archive.record(engine, COLD_LEAGUE, batch, source="bench", recorded_at=now)
+    build(engine, COLD_LEAGUE, now)
+    deploy(engine, folder / "bundles", 1, COLD_LEAGUE)
+    key = create_key(engine, owner="bench", scopes=["predict"], expires_at=None, now=now)
+    engine.dispose()
+    return Stage(folder, database, redis, key.text, COLD_LEAGUE)
 
 
 def _fill(engine: Engine, now: datetime) -> None:
@@ -107,20 +132,21 @@ def _game(
     return Game(game_id, known, season, start, False, home, away, False, False, status)
 
 
-def deploy(engine: Engine, store: Path, number: int) -> None:
+def deploy(engine: Engine, store: Path, number: int, league: League = LEAGUE) -> None:
     """Make a new version champion, one whose answers can be told from those of the others."""
     features, now = FEATURE_SETS["results"], datetime.now(UTC)
-    spec = forecaster(LEAGUE, features, home_lean=0.01 * number, with_trees=True)
-    fingerprint = features.fingerprint(LEAGUE.sport)
+    model = f"{league.key}-results"
+    spec = forecaster(league, features, home_lean=0.01 * number, with_trees=True)
+    fingerprint = features.fingerprint(league.sport)
     sha256, _ = write_bundle(
         store,
         signer(load_settings(_env_file=None, bundle_dir=store), "bundle"),
         spec,
         {"outcome": trees(features.names)},
         np.zeros((2, len(features.names))),
-        model=MODEL,
-        sport=LEAGUE.sport,
-        league=LEAGUE.key,
+        model=model,
+        sport=league.sport,
+        league=league.key,
         variant="results",
         recipe="bench",
         fingerprint=fingerprint,
@@ -129,10 +155,10 @@ def deploy(engine: Engine, store: Path, number: int) -> None:
         games=760,
     )
     version = Version(
-        model=MODEL,
+        model=model,
         version=number,
-        sport=LEAGUE.sport,
-        league=LEAGUE.key,
+        sport=league.sport,
+        league=league.key,
         variant="results",
         bundle_sha256=sha256,
         features=fingerprint,
@@ -144,9 +170,10 @@ def deploy(engine: Engine, store: Path, number: int) -> None:
         scores={},
     )
     register(engine, version, now)
-    install_champion(engine, deployment(engine, MODEL), number, now)
+    install_champion(engine, deployment(engine, model), number, now)
 
 
+@cache
 def trees(names: tuple[str, ...]) -> str:
     """LightGBM's text of a three-way model, grown on noise: it costs as much as a real one."""
     import lightgbm
