@@ -31,12 +31,12 @@ from serving.games.published_slate import PublishedSlateReader
 from serving.games.slate import Slate
 from serving.games.slate_follower import SlateFollower
 from serving.games.staleness import Staleness
+from serving.predictions.ahead.prewarming import Prewarming
 from serving.predictions.body_source import BodySource
 from serving.predictions.cache import PredictionCache
 from serving.predictions.log import OPENING, PredictionLog
 from serving.predictions.plan import make_bodies
 from serving.predictions.predictor import Predictor
-from serving.predictions.prewarming import Prewarming
 from serving.predictions.redis_cache import PURPOSE as CACHE
 from serving.predictions.redis_cache import RedisCache
 from serving.predictions.shadow import Shadow

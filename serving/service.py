@@ -19,12 +19,12 @@ from serving.champions.rollout_status import RolloutStatus
 from serving.games.slate import Slate
 from serving.games.slate_follower import SlateFollower
 from serving.games.staleness import Staleness
+from serving.predictions.ahead.prewarming import Prewarming
 from serving.predictions.body_source import BodySource
 from serving.predictions.cache import PredictionCache
 from serving.predictions.log import PredictionLog
 from serving.predictions.plan import ForecastPlan
 from serving.predictions.predictor import Predictor
-from serving.predictions.prewarming import Prewarming
 from serving.predictions.shadow import Shadow
 from serving.runtime.load_shedding import LoadShedding
 from serving.telemetry.metrics import Metrics

@@ -217,7 +217,7 @@ def train_leagues(
 
 def score_upcoming(settings: Settings, now: datetime, names: Sequence[str] | None = None) -> dict[str, Any]:
     """Forecast the games to come of the leagues into the shared cache, under the keys the server reads."""
-    from serving.predictions.precompute import score_upcoming as warm
+    from serving.predictions.ahead.precompute import score_upcoming as warm
 
     with our_database(settings):
         return asdict(warm(settings, FixedClock(now), list(names) if names else None))

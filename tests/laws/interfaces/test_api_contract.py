@@ -33,7 +33,9 @@ def test_every_route_demands_a_scope_or_is_in_the_open_list() -> None:
 def test_the_app_imports_nothing_of_training_and_no_mlflow() -> None:
     """A server starts in a second and fits in little memory only without them."""
     heavy = "{'mlflow', 'prefect', 'sklearn', 'pandas', 'training', 'flows', 'migrations'}"
-    script = f"import sys, serving.server, serving.predictions.precompute; print(sorted({heavy} & set(sys.modules)))"
+    script = (
+        f"import sys, serving.server, serving.predictions.ahead.precompute; print(sorted({heavy} & set(sys.modules)))"
+    )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 

@@ -13,8 +13,8 @@ from sqlalchemy.engine import URL
 from core.database import open_database, reading
 from core.registry.deployment import versions
 from migrations import schema
+from serving.predictions.ahead.precompute import score_upcoming
 from serving.predictions.body import BODY_FORMAT
-from serving.predictions.precompute import score_upcoming
 from serving.predictions.tables import SERVED, predictions
 from tests.conftest import NOW
 from tests.services import RedisServer, free_port, mariadb_server, redis_server
