@@ -24,7 +24,7 @@ from serving.champions.loader import LoadVersion
 from serving.fastpath.asgi_shortcut import AsgiShortcut
 from serving.fastpath.hits import HitPath
 from serving.http.allowed_hosts import AllowedHosts
-from serving.http.middleware import BodyLimit, LogContext, RequestRecorder
+from serving.http.middleware import BodyLimit, RequestRecorder
 from serving.http.openapi import DESCRIPTION, TITLE, VERSION, install_documentation
 from serving.http.problems import install_problems
 from serving.http.reference_page import reference_page
@@ -115,8 +115,6 @@ def create_app(
 def _wrap(app: Application, settings: Settings, metrics: Metrics) -> None:
     """Add middleware: the framework's own, innermost first, and around the framework what the fast path needs."""
     app.add_middleware(BodyLimit)
-    if settings.fast_path:
-        app.add_middleware(AsgiShortcut)
     cors = bool(settings.cors_origins)
     if cors:
         app.add_middleware(
@@ -126,7 +124,10 @@ def _wrap(app: Application, settings: Settings, metrics: Metrics) -> None:
             allow_headers=HEADERS_FROM_BROWSERS,
             expose_headers=HEADERS_FOR_BROWSERS,
         )
-    hosts = AllowedHosts(LogContext(partial(FastAPI.__call__, app)), settings.allowed_hosts)
+    inner: ASGIApp = partial(FastAPI.__call__, app)
+    if settings.fast_path:
+        inner = AsgiShortcut(inner, cors=cors)
+    hosts = AllowedHosts(inner, settings.allowed_hosts)
     app.outermost = app.recorder = RequestRecorder(hosts, metrics)
     app.hit_path = HitPath(app.recorder, hosts, cors=cors)
 

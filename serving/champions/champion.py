@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Literal
 
 from core.betting.leagues import League
@@ -31,6 +32,12 @@ class Champion:
     @property
     def manifest(self) -> Manifest:
         return self.bundle.manifest
+
+    @cached_property
+    def identity(self) -> str:
+        """Model, version, and the beginnings of the hashes of bundle and features: part of every cache key."""
+        bundle, features = self.bundle.sha256[:12], self.manifest.fingerprint[:12]
+        return f"{self.model}:{self.version.version}:{bundle}:{features}"
 
     @property
     def ties(self) -> Literal["draw", "push"]:

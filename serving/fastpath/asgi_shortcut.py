@@ -30,13 +30,17 @@ NO_CACHE: Final = b"no-cache"
 
 
 class AsgiShortcut:
-    """Middleware that answers what is plain and passes the rest on."""
+    """Middleware around the framework: answers what is plain and passes the rest on.
 
-    def __init__(self, app: ASGIApp) -> None:
+    With ``cors``, requests of browsers are left to the framework.
+    """
+
+    def __init__(self, app: ASGIApp, *, cors: bool) -> None:
         self._app = app
+        self._cors = cors
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"].startswith(PREFIX):
+        if scope["type"] == "http" and scope["path"].startswith(PREFIX) and not (self._cors and has_origin(scope)):
             if scope["method"] == "GET":
                 request = plain_request(scope)
                 if request is not None:
@@ -82,6 +86,11 @@ class AsgiShortcut:
 async def _send(response: RawResponse, send: Send) -> None:
     await send({"type": "http.response.start", "status": response.status, "headers": response.headers})
     await send({"type": "http.response.body", "body": response.body})
+
+
+def has_origin(scope: Scope) -> bool:
+    """Whether a browser sent the request for a page."""
+    return any(name == b"origin" for name, _ in scope["headers"])
 
 
 def _has_plain_body(scope: Scope) -> bool:

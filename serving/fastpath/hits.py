@@ -13,7 +13,7 @@ from starlette.types import Scope
 from serving.access.admission import Credentials, credentials_of
 from serving.api.guarded_route import REQUIRED_SCOPES
 from serving.api.prediction_responses import PredictionRequest, respond_with
-from serving.fastpath.asgi_shortcut import ONE_ROUTE, plain_request
+from serving.fastpath.asgi_shortcut import ONE_ROUTE, has_origin, plain_request
 from serving.http.allowed_hosts import AllowedHosts
 from serving.http.headers import ON_EVERY_RESPONSE, Header, header_lines, limit_lines
 from serving.http.middleware import RequestRecorder
@@ -64,7 +64,7 @@ class HitPath:
         request = plain_request(scope)
         if request is None or request.afresh or not self._allowed_hosts.allow(scope):
             return None
-        if self._cors and any(name == b"origin" for name, _ in scope["headers"]):
+        if self._cors and has_origin(scope):
             return None
         return PlainHead(request, credentials_of(scope), request_id_of(scope))
 

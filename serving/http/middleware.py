@@ -9,11 +9,12 @@ from typing import Final
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from core.logs import bound
+from core.logs import bind
 from serving.http.headers import headers_for
+from serving.http.problems import unforeseen_response
 from serving.telemetry.access_log import AccessLog, AccessLogEntry
 from serving.telemetry.metrics import Metrics
-from serving.telemetry.trace import Trace, begin_trace, trace_of
+from serving.telemetry.trace import Trace, begin_trace
 
 LARGEST_QUESTION: Final = 64 * 1024
 """Bytes of a body; a hundred games take half of it, and ninety thousand unknown fields cost a third of a second."""
@@ -28,7 +29,10 @@ OTHER: Final = "OTHER"
 
 
 class RequestRecorder:
-    """Gives each request an id, counts and times it, and writes one line about it. Never a header or a query."""
+    """Outermost layer: gives each request an id, counts, times and logs it. Never logs a header or a query.
+
+    It is also the last boundary: an unforeseen error is a problem document, and the connection stays usable.
+    """
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self._app = app
@@ -40,21 +44,29 @@ class RequestRecorder:
             await self._app(scope, receive, send)
             return
         trace = begin_trace(scope)
-        status = 500
+        bind(request_id=trace.request_id)
+        status, is_complete = 0, False
 
         async def sending(message: Message) -> None:
-            nonlocal status
+            nonlocal status, is_complete
             if message["type"] == "http.response.start":
                 status = message["status"]
                 message["headers"] = [*message.get("headers", ()), *headers_for(trace)]
+            else:
+                is_complete = not message.get("more_body", False)
             await send(message)
 
         try:
             await self._app(scope, receive, sending)
+        except Exception as error:  # last boundary: whatever happened, the caller gets an answer
+            if status and not is_complete:
+                raise  # half a response cannot be mended: the server closes the connection
+            if not status:
+                await unforeseen_response(scope, error)(scope, receive, sending)
         finally:
             method = scope["method"] if scope["method"] in METHODS else OTHER
             route = trace.route or getattr(scope.get("route"), "path_format", NO_ROUTE)
-            self.record(trace, method, str(route), status)
+            self.record(trace, method, str(route), status or 500)
 
     def record(self, trace: Trace, method: str, route: str, status: int) -> None:
         """Count, time and log a request that was answered."""
@@ -75,20 +87,6 @@ class RequestRecorder:
     def record_unread(self, request_id: str, status: int) -> None:
         """Count and log a request that the server refused before it was one: no more of it is known."""
         self.record(Trace(request_id), OTHER, NO_ROUTE, status)
-
-
-class LogContext:
-    """Puts the request's id on every line that is logged below."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        with bound(request_id=trace_of(scope).request_id):
-            await self._app(scope, receive, send)
 
 
 class BodyLimit:

@@ -170,11 +170,15 @@ def _on_refused(request: Request, error: Exception) -> Response:
 
 
 def _on_unforeseen(request: Request, error: Exception) -> Response:
-    """A bug: the caller learns the request id, the log learns the rest."""
-    request_id = trace_of(request.scope).request_id
+    return unforeseen_response(request.scope, error)
+
+
+def unforeseen_response(scope: Scope, error: Exception) -> Response:
+    """Log the bug and return its response: the caller gets the request id, the log has the rest."""
+    request_id = trace_of(scope).request_id
     log.error("unforeseen error", request_id=request_id, exc_info=error)
     content = problem(500, UNFORESEEN, "Something broke", "Something of ours broke; it was logged.", request_id)
-    return _respond(request.scope, content)
+    return _respond(scope, content)
 
 
 def install_problems(app: FastAPI) -> None:

@@ -17,7 +17,6 @@ from core.registry.forecaster import Forecast
 from feature_store.features.sets import EVERYTHING
 from feature_store.rows.online import OnlineRow
 from serving.champions.champion import Champion
-from serving.games.slate import key_of
 from serving.predictions.reasons import reasons
 
 BODY_FORMAT: Final = "dbsbm:p4"
@@ -34,18 +33,8 @@ EXPERIENCE: Final = EVERYTHING.names.index("experience")
 
 def cache_key(champion: Champion, row: OnlineRow, *, begun: bool) -> str:
     """Names everything the body depends on: format, model, version, bundle, features, game, its facts and prices."""
-    return ":".join(
-        (
-            BODY_FORMAT,
-            champion.model,
-            str(champion.version.version),
-            champion.bundle.sha256[:12],
-            champion.manifest.fingerprint[:12],
-            "/".join(key_of(row)),
-            row.digest[:16],
-            *(("begun",) if begun else ()),
-        )
-    )
+    key = f"{BODY_FORMAT}:{champion.identity}:{row.sport}/{row.league}/{row.game.game_id}:{row.digest[:16]}"
+    return f"{key}:begun" if begun else key
 
 
 def has_begun(row: OnlineRow, now: datetime) -> bool:
