@@ -5,7 +5,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from core.betting.odds import FloatArray
+from core.arrays import FloatArray
 
 Indices = NDArray[np.int64]
 SMALLEST: Final = 1e-12

@@ -11,8 +11,8 @@ from typing import Final
 import numpy as np
 from scipy.special import gammaln, nbdtrik, pdtrik
 
+from core.arrays import FloatArray
 from core.betting.margin_weights import TILTING_STEPS, TILTING_TOLERANCE, weights_of
-from core.betting.odds import FloatArray
 from core.betting.score_grid import Cells, Regions, by_size, statistics
 
 SMALLEST_MEAN: Final = 0.05

@@ -15,9 +15,9 @@ from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from pydantic import ValidationError as PydanticValidationError
-from rapidfuzz import fuzz, process
 
 from core.errors import ConfigurationError, DataIntegrityError, ResourceNotFoundError
+from core.nearest import nearest
 
 KEY = re.compile(r"[A-Z0-9][A-Z0-9_]{0,31}")
 LONGEST_HOURS: Final = 240
@@ -221,14 +221,6 @@ def _casefolded(names: Iterable[str]) -> set[str]:
 def _whole(league_id: str | int | None) -> int | None:
     text = str(league_id).strip()
     return int(text) if text.isdecimal() else None
-
-
-def nearest(name: str, candidates: Iterable[str], *, limit: int = 3) -> tuple[str, ...]:
-    """The candidates spelt most like the name, best first; empty if none is close."""
-    found = process.extract(
-        name, list(candidates), scorer=fuzz.WRatio, processor=str.casefold, limit=limit, score_cutoff=55
-    )
-    return tuple(match[0] for match in found)
 
 
 def load_leagues(leagues_file: Path | None) -> Leagues:

@@ -12,8 +12,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from core.arrays import FloatArray
 from core.betting.markets import Pricing
-from core.betting.odds import FloatArray
 from core.betting.scores import ScoreDistribution
 from core.betting.value import Shrinkage, Value
 

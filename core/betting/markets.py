@@ -13,7 +13,7 @@ from typing import Any, Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from core.betting.odds import FloatArray
+from core.arrays import FloatArray
 from core.betting.scores import Outcome, ScoreDistribution
 from core.errors import ValidationError
 

@@ -11,9 +11,9 @@ from typing import Final, Literal, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from core.arrays import FloatArray
 from core.errors import ValidationError
 
-FloatArray = NDArray[np.float64]
 DevigMethod = Literal["multiplicative", "additive", "power", "shin", "odds_ratio", "standard_error"]
 
 LARGEST_IMPLIED: Final = 1.0 - 1e-6

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from scipy.special import ndtr
 
+from core.arrays import FloatArray
 from core.betting.margin_weights import TILTING_STEPS, TILTING_TOLERANCE, weights_of
-from core.betting.odds import FloatArray
 from core.betting.score_grid import Cells, Regions, by_size
 
 TAIL_DEVIATIONS: Final = 7.0

@@ -7,8 +7,8 @@ from typing import Final
 import numpy as np
 from scipy.optimize import LinearConstraint, minimize
 
+from core.arrays import FloatArray
 from core.betting.markets import Pricing
-from core.betting.odds import FloatArray
 from core.betting.staking import kelly_fraction
 from core.errors import ValidationError
 

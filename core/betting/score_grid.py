@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from core.betting.odds import FloatArray
+from core.arrays import FloatArray
 
 
 class Region(NamedTuple):

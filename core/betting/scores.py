@@ -10,8 +10,8 @@ from functools import cached_property
 
 import numpy as np
 
+from core.arrays import FloatArray
 from core.betting.goal_model import goal_cells
-from core.betting.odds import FloatArray
 from core.betting.point_model import point_cells
 from core.betting.score_grid import Cells, Region
 from core.errors import ValidationError

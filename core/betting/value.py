@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import log_softmax
 
-from core.betting.odds import FloatArray
+from core.arrays import FloatArray
 
 PENALTY: Final = 25.0
 """Strength with which the weight is held at 0 [nats for a weight of 1]: belief has to be earned."""

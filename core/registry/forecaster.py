@@ -12,8 +12,8 @@ from typing import Any, Final, Literal, Self
 import numpy as np
 from pydantic import BaseModel, ConfigDict, model_validator
 
+from core.arrays import FloatArray
 from core.betting.goal_model import goal_cells
-from core.betting.odds import FloatArray
 from core.betting.point_model import point_cells
 from core.betting.scores import Outcome, ScoreDistribution
 from core.registry.belief import Belief
