@@ -14,7 +14,7 @@ SECRET = "hunter2"
 
 @pytest.fixture(autouse=True)
 def bare_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No variable of ours, no .env and no folder of secrets but the test's own."""
+    """No variable of this project, no .env and no folder of secrets but the test's own."""
     for name in (*Settings.model_fields, "dbsbm_secrets_dir"):
         monkeypatch.delenv(name.upper(), raising=False)
     monkeypatch.chdir(tmp_path)
