@@ -69,7 +69,7 @@ def _largest_growth(returns: FloatArray, chances: FloatArray, start: FloatArray)
         bankroll = np.maximum(1 + returns @ fractions, LEFT / 2)
         return -float(chances @ np.log(bankroll)), -np.asarray((chances / bankroll) @ returns)
 
-    found = minimize(
+    solution = minimize(
         shrinkage,
         start * min(1.0, (1 - LEFT) / start.sum()) / 2,
         jac=True,
@@ -78,4 +78,4 @@ def _largest_growth(returns: FloatArray, chances: FloatArray, start: FloatArray)
         method="SLSQP",
         options={"ftol": 1e-14, "maxiter": 500},
     )
-    return np.asarray(np.clip(found.x, 0.0, 1.0))
+    return np.asarray(np.clip(solution.x, 0.0, 1.0))

@@ -148,7 +148,7 @@ def _promote_models(
         refused += [f"{model.name} ({check.name}: {check.numbers})" for check in verdict.checks if not check.passed]
     champions = [record.model for record in deployments(engine).values() if record.champion is not None]
     text = f"{len(champions)} champions"
-    return f"{text}; the gate refused {'; '.join(refused)}" if refused else text
+    return f"{text}; the promotion gate refused {'; '.join(refused)}" if refused else text
 
 
 def _forecast_and_serve(

@@ -22,9 +22,9 @@ def archived_leagues(engine: Engine, leagues: Leagues, names: Sequence[str] | No
     if names:
         return [leagues.get(name) for name in names]
     archived = archive.league_keys(engine)
-    gone = [key for key in archived if key not in leagues]
-    if gone:
-        log.warning("archived leagues that are not configured are skipped", leagues=gone)
+    unconfigured = [key for key in archived if key not in leagues]
+    if unconfigured:
+        log.warning("archived leagues that are not configured are skipped", leagues=unconfigured)
     return [leagues.get(key) for key in archived if key in leagues]
 
 

@@ -22,7 +22,7 @@ def backfill(
     address: Annotated[str | None, typer.Option(help="With --source: another server with the same pages.")] = None,
     json: AsJson = False,
 ) -> None:
-    """Read CSV archives (files or folders), or a season from the network, into the archive.
+    """Read CSV files, or a downloaded season, into the archive.
 
     Safe to repeat: facts that are in the archive already are not added again.
     """

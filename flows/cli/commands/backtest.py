@@ -19,7 +19,10 @@ def backtest(
     ] = False,
     json: AsJson = False,
 ) -> None:
-    """Forecast past seasons, each by models fitted on earlier ones only, and compare with base rate, Elo and market."""
+    """Forecast past seasons by models fitted on earlier ones only.
+
+    The scores stand beside those of base rate, Elo and market.
+    """
     from flows.cli.session import begin
     from flows.jobs.databases import our_database
     from training.evaluation.backtest import backtest as walk

@@ -7,9 +7,7 @@ import typer
 
 from flows.cli.output import AsJson, Output
 
-app = typer.Typer(
-    help="Upgrade, downgrade, back up, restore and check the service's own database.", no_args_is_help=True
-)
+app = typer.Typer(help="The schema of the service's own database, and its backups.", no_args_is_help=True)
 
 Yes = Annotated[bool, typer.Option("--yes", help="Confirm. Without it the plan is printed and nothing changes.")]
 
@@ -48,7 +46,10 @@ def downgrade(revision: str, yes: Yes = False, json: AsJson = False) -> None:
 
 @app.command()
 def backup(file: Path, json: AsJson = False) -> None:
-    """Write every table, as of one moment, to FILE (compressed JSON lines; restores into any engine)."""
+    """Write every table, as of one moment, to FILE.
+
+    FILE holds compressed JSON lines, which restore into any supported database.
+    """
     from flows.cli.session import begin
     from flows.jobs.databases import our_database
     from migrations.backup import backup as write_backup
@@ -64,7 +65,10 @@ def backup(file: Path, json: AsJson = False) -> None:
 
 @app.command()
 def restore(file: Path, replace: bool = False, yes: Yes = False, json: AsJson = False) -> None:
-    """Load FILE into an empty database of the same revision; --replace deletes existing rows first."""
+    """Load FILE into an empty database of the same revision.
+
+    With --replace the database need not be empty: its rows are deleted first.
+    """
     from flows.cli.session import begin
     from flows.jobs.databases import our_database
     from migrations.backup import restore as load_backup
@@ -82,7 +86,7 @@ def restore(file: Path, replace: bool = False, yes: Yes = False, json: AsJson = 
 
 @app.command()
 def check(json: AsJson = False) -> None:
-    """Check that the schema is the one this code expects; exit 1 if not."""
+    """Compare the schema with this code; exit 1 if they differ."""
     from core.database import open_database
     from flows.cli.session import begin
     from migrations import schema

@@ -12,7 +12,10 @@ def demo(
     port: Annotated[int, typer.Option(help="Port to listen on; 0 selects a free one.")] = 8000,
     json: AsJson = False,
 ) -> None:
-    """Run the whole pipeline on real games in about a minute: data, features, training, promotion, server, forecast."""
+    """Run the whole pipeline on real games, in about a minute.
+
+    Data, features, training, promotion, server, forecast.
+    """
     from core.betting.leagues import load_leagues
     from core.clock import SystemClock
     from core.logs import configure_logs

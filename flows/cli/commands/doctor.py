@@ -32,7 +32,10 @@ class Finding:
 
 
 def doctor(json: AsJson = False) -> None:
-    """Check settings, database, Redis, MLflow, the bot, data, models and disk; exit 3 if one is missing."""
+    """Check everything that the service needs.
+
+    Settings, database, Redis, MLflow, the bot, data, models and disk; exit 3 if one is missing.
+    """
     from flows.cli.session import begin
 
     session = begin()

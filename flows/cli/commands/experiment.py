@@ -7,9 +7,7 @@ import typer
 from flows.cli.output import AsJson, Output, table
 from flows.cli.scores import evaluation_text
 
-app = typer.Typer(
-    help="Evaluate a changed recipe or feature set without registering a model.", invoke_without_command=True
-)
+app = typer.Typer(help="Evaluate a changed recipe or feature set; compare runs.", invoke_without_command=True)
 
 ID_SHOWN = 8
 
@@ -80,7 +78,7 @@ def compare(
     last: Annotated[int, typer.Option(min=1, help="How many of the newest runs.")] = 20,
     json: AsJson = False,
 ) -> None:
-    """Compare runs with a reference run, on the held-out games that both forecast."""
+    """Compare runs with a reference run on shared held-out games."""
     from core.registry.tracking.client import Tracking
     from flows.cli.session import begin
     from training.runs.experiment import compare as compare_runs

@@ -23,9 +23,10 @@ def build(
     through: Annotated[str | None, typer.Option(help="As of the end of this day instead of now.")] = None,
     json: AsJson = False,
 ) -> None:
-    """Update the feature rows: of games to come in the database, of past games as Parquet files (FEATURES_DIR).
+    """Update the feature rows of past games and of games to come.
 
-    Only new or corrected facts are computed. Online rows, which the server reads, are never replaced by older ones:
+    Games to come are in the database, past games in Parquet files (FEATURES_DIR). Only new or corrected facts are
+    computed. Online rows, which the server reads, are never replaced by older ones:
     a --through before the last build is refused.
     """
     from flows.cli.session import begin
@@ -83,9 +84,10 @@ def rows(
     ] = None,
     json: AsJson = False,
 ) -> None:
-    """Write a league's feature rows: of every past game as of its start, or of the games to come as of a moment.
+    """Write a league's feature rows to a file.
 
-    A row as of a moment is what the server would have used then: it holds nothing that became known later.
+    Of every past game as of its start, or with --as-of of the games to come as of a moment. A row as of a moment is
+    what the server would have used then: it holds nothing that became known later.
     """
     from core.clock import parse_moment
     from flows.cli.session import begin

@@ -19,7 +19,10 @@ def diff(
     league: Annotated[str | None, typer.Option("--league", "-l", help="League; needed for a date.")] = None,
     json: AsJson = False,
 ) -> None:
-    """Compare the data of two trainings: by season, and by game if both can be read again from the archive."""
+    """Compare the data of two trainings.
+
+    By season, and by game if both can be read again from the archive.
+    """
     from feature_store.archive.manifest_diff import compare, find_snapshot
     from flows.cli.session import begin
     from flows.jobs.databases import our_database

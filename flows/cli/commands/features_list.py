@@ -31,7 +31,7 @@ def list_features(
     json: AsJson = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print the page docs/features.md.")] = False,
 ) -> None:
-    """List every feature with its version, sets, plausible range and meaning."""
+    """List every feature with its version, range and meaning."""
     listed = _listed()
     rows = [(item.name, item.version, item.sets, item.meaning) for item in listed]
     Output(as_json=json).result(

@@ -39,7 +39,10 @@ def run(
 
 @app.command()
 def serve() -> None:
-    """Register every flow with its schedule on the Prefect server at PREFECT_API_URL, and run those that are due."""
+    """Run all flows on their schedules until stopped.
+
+    Registers them on the Prefect server at PREFECT_API_URL.
+    """
     _set_prefect_defaults()
     if not os.environ.get("PREFECT_API_URL"):
         msg = "PREFECT_API_URL is not set: schedules need a permanent Prefect server."

@@ -53,7 +53,7 @@ def card(
     ] = None,
     json: AsJson = False,
 ) -> None:
-    """Write a version's model card: one HTML page with its purpose, scores and limits."""
+    """Write a version's model card, one HTML page."""
     from core.registry import deployment
     from core.registry.tracking.client import Tracking
     from flows.cli.session import begin

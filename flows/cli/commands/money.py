@@ -21,9 +21,10 @@ def money(
     recipe: Annotated[str, typer.Option(help="Recipe of the model.")] = "results",
     json: AsJson = False,
 ) -> None:
-    """Backtest bets on past seasons by models fitted on earlier ones: value bets, ROI and closing line value.
+    """Backtest bets on past seasons by models of earlier ones.
 
-    A feature that holds anything later than the price of the bets is refused (exit 4).
+    Shows number, return and closing line value of the bets, with standard errors. A feature that holds anything later
+    than the price of the bets is refused (exit 4).
     """
     from core.errors import DataIntegrityError, ValidationError
     from flows.cli.session import begin

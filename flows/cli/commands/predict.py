@@ -18,7 +18,10 @@ def predict(
     ] = False,
     json: AsJson = False,
 ) -> None:
-    """Forecast the next game between two teams, or a game that is not scheduled. Asks the service at SERVICE_URL."""
+    """Forecast the next game between two teams.
+
+    With --league also a game that is not scheduled. Asks the service at SERVICE_URL.
+    """
     from flows.cli.service_requests import request_forecast
     from flows.cli.session import begin
 

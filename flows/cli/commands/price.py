@@ -21,7 +21,10 @@ def price(
     ] = None,
     json: AsJson = False,
 ) -> None:
-    """Value a bet on the next game between two teams. Asks the service at SERVICE_URL."""
+    """Value a bet on the next game between two teams.
+
+    Asks the service at SERVICE_URL.
+    """
     from flows.cli.service_requests import request_price
     from flows.cli.session import begin
 

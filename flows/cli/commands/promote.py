@@ -14,7 +14,10 @@ def promote(
     version: Annotated[int | None, typer.Option(help="Version to promote. Default: the challenger.")] = None,
     json: AsJson = False,
 ) -> None:
-    """Make a challenger the champion, if it passes the promotion gate; a refusal shows its numbers and exits 4."""
+    """Make a challenger the champion, if it passes the gate.
+
+    A refusal shows its numbers and exits 4.
+    """
     from flows.cli.session import begin
     from flows.jobs.databases import our_database
     from flows.jobs.training import bundle_store

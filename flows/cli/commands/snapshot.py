@@ -12,7 +12,10 @@ def snapshot(
     erase_all: Annotated[bool, typer.Option(help="Accept an empty user_settings: erase every archived bet.")] = False,
     json: AsJson = False,
 ) -> None:
-    """Read the bot's games (BOT_DATABASE_URL, never written) into the archive. Safe to run every minute."""
+    """Read the bot's games and bets into the archive.
+
+    Only reads the bot's database (BOT_DATABASE_URL). Safe to run every minute.
+    """
     from flows.cli.session import begin
     from flows.jobs.snapshot import take_snapshot
 

@@ -20,7 +20,10 @@ def train(
     ] = 0,
     json: AsJson = False,
 ) -> None:
-    """Train a model of a league, score it on games it has not seen, and register it as challenger."""
+    """Train a model of a league and register it as challenger.
+
+    The scores are those on games that it has not seen.
+    """
     from datetime import timedelta
 
     from core.clock import midnight, parse_date

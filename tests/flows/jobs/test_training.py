@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 from sqlalchemy.engine import Engine
+from structlog.testing import capture_logs
 
 from core.betting.leagues import BUILT_IN, Leagues
 from core.errors import DatabaseError, DbsbmError, ExternalServiceError, ServiceError
@@ -45,13 +46,14 @@ def train_with(errors: dict[str, Exception], settings: Settings, monkeypatch: py
 
 
 def test_an_unforeseen_error_in_one_league_fails_the_job_only_after_the_last_league(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     errors = {"EPL-prices": RuntimeError("mysql://u:hunter2@h"), "LALIGA-results": KeyError("odds")}
-    with pytest.raises(ServiceError) as failure:
+    with capture_logs() as lines, pytest.raises(ServiceError) as failure:
         train_with(errors, settings, monkeypatch)
     assert failure.value.message == "2 of 6 trainings failed: EPL-prices: RuntimeError; LALIGA-results: KeyError."
     assert "See the log" in failure.value.hint
+    assert [(line["model"], line["exc_info"]) for line in lines] == [(name, True) for name in errors]
 
 
 def test_a_refused_training_is_reported_and_fails_nothing(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
