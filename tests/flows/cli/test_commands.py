@@ -88,7 +88,7 @@ def test_a_version_is_refused_or_takes_over_and_is_rolled_back(
     assert project.json("models")["models"]["EPL-results"]["champion"] == 1
 
 
-def test_promotion_and_rollback_are_done_while_mlflow_is_away_and_its_aliases_follow_later(
+def test_promotion_and_rollback_need_no_mlflow_and_its_aliases_follow_later(
     new_project: Callable[..., Project], archive_file: Path
 ) -> None:
     project = new_project()
@@ -209,10 +209,10 @@ def test_a_wrong_setting_is_one_line_with_its_name(new_project: Callable[..., Pr
     assert "Traceback" not in said
 
 
-def test_a_database_that_is_away_exits_3(new_project: Callable[..., Project]) -> None:
-    away = new_project(DATABASE_URL="mysql+pymysql://someone:hunter2@127.0.0.1:1/none")
+def test_an_unavailable_database_exits_3(new_project: Callable[..., Project]) -> None:
+    project = new_project(DATABASE_URL="mysql+pymysql://someone:hunter2@127.0.0.1:1/none")
     began = time.monotonic()
-    said = away.run("models", expect=3)
+    said = project.run("models", expect=3)
     assert "hunter2" not in said
     assert time.monotonic() - began < 60
 
@@ -248,7 +248,7 @@ def test_teams_are_suggested_decided_listed_and_taken_back(new_project: Callable
     assert "There is no league 'EPLX'" in project.run("teams", "list", "--league", "EPLX", expect=2)
 
 
-def test_games_told_twice_are_warned_of_suggested_linked_and_taken_back(new_project: Callable[..., Project]) -> None:
+def test_games_with_two_ids_are_warned_of_suggested_linked_and_taken_back(new_project: Callable[..., Project]) -> None:
     project = new_project()
     project.run("db", "upgrade")
     header = "league,game_id,kickoff_utc,home_team,away_team,home_score,away_score"
@@ -305,7 +305,7 @@ def test_many_reasons_for_rejecting_are_shown_in_part_and_given_whole_as_json(
         (("games.csv", "--source", "football-data", "--league", "EPL", "--season", "2023"), "excludes files"),
     ],
 )
-def test_a_backfill_is_told_either_files_or_a_source(arguments: tuple[str, ...], said: str, project: Project) -> None:
+def test_a_backfill_reads_either_files_or_a_source(arguments: tuple[str, ...], said: str, project: Project) -> None:
     shown = " ".join(project.run("backfill", *arguments, expect=2).split())
     assert said in shown
 
@@ -313,8 +313,8 @@ def test_a_backfill_is_told_either_files_or_a_source(arguments: tuple[str, ...],
 def test_a_source_that_cannot_be_reached_is_a_missing_dependency(new_project: Callable[..., Project]) -> None:
     project = new_project()
     project.run("db", "upgrade")
-    nobody = f"http://127.0.0.1:{free_port()}"
-    asked = ("--source", "football-data", "--league", "EPL", "--season", "2023", "--address", nobody)
+    silent = f"http://127.0.0.1:{free_port()}"
+    asked = ("--source", "football-data", "--league", "EPL", "--season", "2023", "--address", silent)
     assert "NETWORK_ERROR" in project.run("backfill", *asked, expect=3)
 
 

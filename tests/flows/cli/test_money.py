@@ -34,7 +34,7 @@ def traded(tmp_path_factory: pytest.TempPathFactory) -> Project:
     return project
 
 
-def test_a_season_is_bet_on_and_the_answer_says_what_was_believed(traded: Project) -> None:
+def test_a_season_is_bet_on_and_the_weight_of_the_model_is_shown(traded: Project) -> None:
     found = traded.json("money", "--league", "NBA", "--seasons", str(LAST))
     assert found["price"] == "close"
     (season,) = found["seasons"]
