@@ -106,4 +106,5 @@ def test_every_class_name_is_unique() -> None:
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
                 if isinstance(node, ast.ClassDef):
                     places[node.name].append(f"{path.relative_to(ROOT)}:{node.lineno}")
-    assert {name: where for name, where in places.items() if len(where) > 1} == {}
+    repeated = [f"{name}: {', '.join(where)}" for name, where in sorted(places.items()) if len(where) > 1]
+    assert not repeated, "classes of one name:\n" + "\n".join(repeated)
