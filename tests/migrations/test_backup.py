@@ -88,7 +88,7 @@ def test_emptying_a_large_table_continues_until_nothing_is_left(
 
 def test_a_backup_overwrites_no_file_and_leaves_no_half_one(sqlite_database: Engine, tmp_path: Path) -> None:
     (tmp_path / "kept").write_text("precious")
-    with pytest.raises(ValidationError, match="kept is exists already"):
+    with pytest.raises(ValidationError, match="kept exists already"):
         backup(sqlite_database, tmp_path / "kept", now=NOW)
     assert (tmp_path / "kept").read_text() == "precious"
 
