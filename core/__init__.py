@@ -1,4 +1,4 @@
 """The words every room shares: plumbing, betting arithmetic, and what a registered model is.
 
-Nothing here imports another room of ours.
+Imports no other room. What one room alone needs belongs in that room.
 """

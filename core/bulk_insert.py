@@ -1,8 +1,8 @@
-"""Many new rows at once, at the least cost for the process that has them.
+"""Inserts many rows at the least processor time for this process.
 
-MySQL and MariaDB are sent a batch as one parameter, a JSON array of rows that the server takes apart (``JSON_TABLE``,
-MySQL 8.0.4 and MariaDB 10.6). The driver would write each value into the statement in Python, which costs six times
-the processor time and keeps other threads of the process waiting (measured: docs/decisions/0043).
+MySQL and MariaDB get a batch as one parameter, a JSON array of rows that the server expands (``JSON_TABLE``, MySQL
+8.0.4 and MariaDB 10.6). The driver would write each value into the statement in Python, which takes six times the
+processor time and blocks other threads of the process (measured: docs/decisions/0043).
 """
 
 import math
@@ -17,11 +17,11 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import mysql, sqlite
 from sqlalchemy.engine import Connection, Dialect, Engine
 
-from core.database import INSERT_BATCH, UtcDateTime, kept_as_it_is
+from core.database import INSERT_BATCH, UtcDateTime, keep_existing_rows
 from core.errors import DataIntegrityError
 
-# Bytes, which the driver writes in hexadecimal; text it would escape character by character.
-TOLD: Final = "JSON_TABLE(CONVERT(:rows USING utf8mb4), '$[*]' COLUMNS ({columns})) AS told"
+# As bytes the driver writes the rows in hexadecimal; as text it would escape them character by character.
+JSON_ROWS: Final = "JSON_TABLE(CONVERT(:rows USING utf8mb4), '$[*]' COLUMNS ({columns})) AS sent"
 COLUMN: Final = "c{place} {type} PATH '$[{place}]' ERROR ON ERROR"
 AS_JSON: Final = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_UTC_Z
 
@@ -29,10 +29,10 @@ AS_JSON: Final = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_UTC_Z
 def insert_new_tuples(
     connection: Connection, table: sa.Table, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]
 ) -> None:
-    """Insert the rows, tuples in the order of ``columns``, whose primary or unique key is not there yet.
+    """Insert the rows, tuples in the order of ``columns``, whose primary or unique key does not exist yet.
 
-    Raises DataIntegrityError for what MySQL has no word for: a number that is none, half of a character, or a moment
-    in no time zone.
+    Raises DataIntegrityError for values that MySQL cannot hold: NaN and infinity, half of a surrogate pair, or a moment
+    without a time zone.
     """
     insert = _into_sqlite if connection.dialect.name == "sqlite" else _into_mysql
     kinds = [table.c[name] for name in columns]
@@ -40,29 +40,29 @@ def insert_new_tuples(
         batch = rows[start : start + INSERT_BATCH]
         for place, column in enumerate(kinds):
             if isinstance(column.type, sa.Float):
-                _must_be_numbers(column, map(itemgetter(place), batch))
+                _check_finite(column, map(itemgetter(place), batch))
         insert(connection, kinds, batch)
 
 
-def takes_rows(engine: Engine) -> bool:
-    """Whether the database is one that rows can be sent to so."""
+def has_json_table(engine: Engine) -> bool:
+    """Whether the database supports these inserts."""
     if engine.dialect.name == "sqlite":
         return True
     with engine.connect() as connection:
         try:
-            connection.exec_driver_sql("SELECT c0 FROM JSON_TABLE('[1]', '$[*]' COLUMNS (c0 INT PATH '$')) AS told")
+            connection.exec_driver_sql("SELECT c0 FROM JSON_TABLE('[1]', '$[*]' COLUMNS (c0 INT PATH '$')) AS sent")
         except sa.exc.DBAPIError:
             return False
     return True
 
 
-def _must_be_numbers(column: sa.Column[Any], values: Iterable[float | None]) -> None:
+def _check_finite(column: sa.Column[Any], values: Iterable[float | None]) -> None:
     if not all(map(math.isfinite, filter(None, values))):
-        raise DataIntegrityError(f"{column.table.name}.{column.name}: not a number, or an infinite one.")
+        raise DataIntegrityError(f"{column.table.name}.{column.name}: NaN or infinite.")
 
 
 def insert_new_json(connection: Connection, table: sa.Table, columns: Sequence[str], rows: Sequence[bytes]) -> None:
-    """``insert_new_tuples`` for rows that are JSON arrays already, moments in UTC as in ``2024-05-01T12:00:00.5Z``."""
+    """``insert_new_tuples`` for rows that are JSON arrays, with moments in UTC such as ``2024-05-01T12:00:00.5Z``."""
     kinds = [table.c[name] for name in columns]
     for start in range(0, len(rows), INSERT_BATCH):
         body = b"[%b]" % b",".join(rows[start : start + INSERT_BATCH])
@@ -80,7 +80,7 @@ def _with_moments(columns: list[sa.Column[Any]], row: list[Any]) -> tuple[Any, .
 
 
 def _into_sqlite(connection: Connection, columns: list[sa.Column[Any]], rows: Sequence[tuple[Any, ...]]) -> None:
-    """Compiled once, so that the driver gets the tuples as they are, converted column by column."""
+    """Insert through one compiled statement, so that the driver gets tuples; values are converted column by column."""
     names = [column.name for column in columns]
     statement = sqlite.insert(columns[0].table).on_conflict_do_nothing()
     compiled = statement.compile(dialect=sqlite.dialect(paramstyle="qmark"), column_keys=names)
@@ -91,7 +91,7 @@ def _into_sqlite(connection: Connection, columns: list[sa.Column[Any]], rows: Se
 
 
 def _to_driver(column: sa.Column[Any], dialect: Dialect, values: Sequence[Any]) -> Iterable[Any]:
-    """The driver's values for a column's, each different one made once."""
+    """The driver's values of a column; equal values are converted once."""
     process = column.type.dialect_impl(dialect).bind_processor(dialect)
     if process is None:
         return values
@@ -117,13 +117,13 @@ def _send(connection: Connection, columns: list[sa.Column[Any]], rows: bytes) ->
 
 @lru_cache(maxsize=64)
 def _statement(columns: tuple[sa.Column[Any], ...]) -> str:
-    """In the driver's own words, made once: it takes the library longer than reading a thousand rows."""
-    kinds = [_told_as(column) for column in columns]
-    told = ", ".join(COLUMN.format(place=place, type=kind.type) for place, kind in enumerate(kinds))
-    selected = sa.select(*(sa.literal_column(kind.value.format(f"told.c{place}")) for place, kind in enumerate(kinds)))
-    source = selected.select_from(sa.text(TOLD.format(columns=told)))
+    """The statement in the driver's parameter style. Cached: compiling takes longer than inserting a thousand rows."""
+    kinds = [_json_column(column) for column in columns]
+    json_columns = ", ".join(COLUMN.format(place=place, type=kind.type) for place, kind in enumerate(kinds))
+    selected = sa.select(*(sa.literal_column(kind.value.format(f"sent.c{place}")) for place, kind in enumerate(kinds)))
+    source = selected.select_from(sa.text(JSON_ROWS.format(columns=json_columns)))
     names = [column.name for column in columns]
-    statement = kept_as_it_is(mysql.insert(columns[0].table).from_select(names, source, include_defaults=False))
+    statement = keep_existing_rows(mysql.insert(columns[0].table).from_select(names, source, include_defaults=False))
     return str(statement.compile(dialect=mysql.dialect(paramstyle="format")))
 
 
@@ -135,18 +135,18 @@ def _in_utc(column: sa.Column[Any], moment: datetime | None) -> datetime | None:
     return moment.astimezone(UTC)
 
 
-class _Told(NamedTuple):
-    """As what a value is read from JSON, and what it is in the column, which takes it or refuses it."""
+class _JsonColumn(NamedTuple):
+    """The SQL type of a value in the JSON, and the expression that converts it for the column."""
 
     type: str
     value: str
 
 
-def _told_as(column: sa.Column[Any]) -> _Told:
+def _json_column(column: sa.Column[Any]) -> _JsonColumn:
     if isinstance(column.type, sa.Boolean):
-        return _Told("VARCHAR(5)", "{} = 'true'")
+        return _JsonColumn("VARCHAR(5)", "{} = 'true'")
     if isinstance(column.type, sa.Integer):
-        return _Told("BIGINT", "{}")
+        return _JsonColumn("BIGINT", "{}")
     if isinstance(column.type, sa.Float):
-        return _Told("DOUBLE", "{}")
-    return _Told("LONGTEXT", "TRIM(TRAILING 'Z' FROM {})" if isinstance(column.type, UtcDateTime) else "{}")
+        return _JsonColumn("DOUBLE", "{}")
+    return _JsonColumn("LONGTEXT", "TRIM(TRAILING 'Z' FROM {})" if isinstance(column.type, UtcDateTime) else "{}")

@@ -1,7 +1,6 @@
-"""Where the present comes from.
+"""The source of the present moment.
 
-``now()`` is read at entry points only (a command, a request, a flow) and handed down as a value;
-nothing below an entry point may ask for the time.
+Only entry points (a command, a request, a flow) read ``now()``; below them the moment is an argument.
 """
 
 from dataclasses import dataclass
@@ -12,10 +11,10 @@ from core.errors import ValidationError
 
 
 class Clock(Protocol):
-    """Something that can be asked for the present moment."""
+    """Anything that returns the present moment."""
 
     def now(self) -> datetime:
-        """The present, with time zone UTC."""
+        """The present moment, with time zone UTC."""
         ...
 
 
@@ -28,7 +27,7 @@ class SystemClock:
 
 @dataclass(frozen=True)
 class FixedClock:
-    """A clock that stands still: the demo and ``--as-of`` look at the past as it was."""
+    """A clock that stands still, for the demo and ``--as-of``, which show the past as it was."""
 
     moment: datetime
 

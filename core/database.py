@@ -27,21 +27,21 @@ METADATA: Final = sa.MetaData(
         "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
     }
 )
-"""Each room declares its tables on this; migrations compare it with the real schema."""
+"""The rooms declare their tables on it; migrations compare it with the schema of a database."""
 
 TABLE_OPTIONS: Final[dict[str, Any]] = {
     "mysql_engine": "InnoDB",
     "mysql_charset": "utf8mb4",
     "mysql_collate": "utf8mb4_bin",
 }
-"""Written on every table: the servers' own defaults differ between MySQL and MariaDB."""
+"""Options of every table, explicit because the defaults of MySQL and MariaDB differ."""
 
 INSERT_BATCH: Final = 5_000
 LOCK_SECONDS: Final = 50
-"""Less than the read timeout of a session, which would cut the wait off with another error."""
+"""Wait for a named lock: less than a session's read timeout, which would end the wait with another error."""
 
 LONGEST_LOCK_NAME: Final = 64
-"""In characters, on MySQL and MariaDB alike."""
+"""Limit of MySQL and MariaDB [characters]."""
 
 
 class UtcDateTime(sa.types.TypeDecorator[datetime]):
@@ -71,7 +71,7 @@ LongText = sa.Text().with_variant(mysql.LONGTEXT(), "mysql", "mariadb")
 """Text without MySQL's 64 KiB limit."""
 
 QUOTED_VALUE: Final = re.compile(r"(entry|value:|near) (['\"]).*\2(?= for |: | at line |$)", re.DOTALL)
-"""Where the drivers' messages repeat a parameter or the statement."""
+"""The parts of the drivers' messages that repeat a parameter or the statement."""
 
 
 def open_database(
@@ -82,10 +82,10 @@ def open_database(
     connecting: float = 5,
     answering: float = 60,
 ) -> Engine:
-    """An engine for the address; connects only when first used.
+    """An engine for the address, which connects at its first use.
 
-    An SQLite file's folder is made. MySQL sessions read what is committed at each statement, so that
-    a poller sees new rows, and give up on a silent server after ``connecting`` or ``answering`` seconds.
+    Creates the folder of an SQLite file. MySQL sessions read what is committed at each statement, so that a poller sees
+    new rows; a server that does not reply times out after ``connecting`` or ``answering`` seconds.
     """
     if address.get_backend_name() == "sqlite":
         if address.database:
@@ -107,7 +107,7 @@ def open_database(
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
-    # The driver would open transactions by itself, at the first write and never before a schema change.
+    # Otherwise the driver opens transactions itself: at the first write, and never before a schema change.
     connection.isolation_level = None
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=NORMAL")
@@ -116,23 +116,23 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    """A writer takes its turn at once: one that read first could not become a writer any more."""
+    """A writer takes the write lock at once: after a read, SQLite may refuse it."""
     connection.exec_driver_sql("BEGIN IMMEDIATE" if connection.get_execution_options().get("writes") else "BEGIN")
 
 
 @contextmanager
 def reading(engine: Engine) -> Iterator[Connection]:
-    """A connection for reading. A failure of the database becomes DatabaseError."""
+    """A connection for reading. Raises DatabaseError if the database fails."""
     with _as_database_error(engine), engine.connect() as connection:
         yield connection
 
 
 @contextmanager
 def writing(engine: Engine, *, alone: str = "") -> Iterator[Connection]:
-    """A transaction: all of it is written, or nothing. A failure of the database becomes DatabaseError.
+    """A transaction: all of it is written, or nothing. Raises DatabaseError if the database fails.
 
-    With ``alone`` no two transactions of that name run at once, on whatever machines; a second one waits up
-    to a minute and then raises OperationTimeoutError. (SQLite has one writer at a time anyway.)
+    With ``alone``, no two transactions of that name run at the same time on any machine: the second one waits up to a
+    minute and then raises OperationTimeoutError. (SQLite has one writer at a time anyway.)
     """
     with (
         _as_database_error(engine),
@@ -145,10 +145,10 @@ def writing(engine: Engine, *, alone: str = "") -> Iterator[Connection]:
 
 @contextmanager
 def turn(engine: Engine, name: str) -> Iterator[None]:
-    """Keeps everybody else who wants this name's turn waiting, for work that is more than one transaction.
+    """Hold the lock of that name, for work of more than one transaction.
 
-    Takes a connection of its own for as long as it lasts. Raises OperationTimeoutError after about a minute;
-    on SQLite, where a lock file beside the database is the turn, it waits.
+    Uses a connection of its own. Raises OperationTimeoutError if the lock is not free within about a minute; on SQLite,
+    where the lock is a file beside the database, it waits without limit.
     """
     if engine.dialect.name != "sqlite":
         with _as_database_error(engine), engine.connect() as connection, _alone(connection, name):
@@ -168,8 +168,8 @@ def _alone(connection: Connection, name: str) -> Iterator[None]:
         return
     lock = {"name": lock_name(connection.engine.url.database, name), "seconds": LOCK_SECONDS}
     if connection.scalar(sa.text("SELECT GET_LOCK(:name, :seconds)"), lock) != 1:
-        msg = f"Another process has been at {name!r} for more than {LOCK_SECONDS} seconds."
-        raise OperationTimeoutError(msg, hint="Try again when it is done.")
+        msg = f"Another process has held the lock {name!r} for more than {LOCK_SECONDS} seconds."
+        raise OperationTimeoutError(msg, hint="Try again when that process has finished.")
     connection.commit()
     try:
         yield
@@ -180,7 +180,7 @@ def _alone(connection: Connection, name: str) -> Iterator[None]:
 
 
 def lock_name(database: str | None, name: str) -> str:
-    """What a lock is called on the server, whose databases share their names: of a long one, the end is hashed."""
+    """The lock's name on the server, with the database's: locks are global there. The end of a long name is hashed."""
     whole = f"{database}.{name}"
     if len(whole) <= LONGEST_LOCK_NAME:
         return whole
@@ -195,12 +195,12 @@ def _as_database_error(engine: Engine) -> Iterator[None]:
     except SQLAlchemyError as error:
         where = engine.url.render_as_string(hide_password=True)
         reason = _reason(error)
-        hint = "`dbsbm doctor` looks at the connection and the schema."
+        hint = "`dbsbm doctor` checks the connection and the schema."
         raise DatabaseError(f"The database at {where} failed: {reason}.", hint=hint) from error
 
 
 def _reason(error: SQLAlchemyError) -> str:
-    """The driver's own words without SQL text, parameters or values."""
+    """The driver's message without SQL text, parameters or values."""
     if not isinstance(error, DBAPIError) or error.orig is None:
         return type(error).__name__
     words = " ".join(str(word) for word in error.orig.args)
@@ -209,7 +209,7 @@ def _reason(error: SQLAlchemyError) -> str:
 
 
 def insert_new(connection: Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Insert the rows whose primary or unique key is not there yet; the others stay untouched."""
+    """Insert the rows whose primary or unique key does not exist yet; the others do not change."""
     for start in range(0, len(rows), INSERT_BATCH):
         connection.execute(_insert_new(connection, table), [dict(row) for row in rows[start : start + INSERT_BATCH]])
 
@@ -217,13 +217,13 @@ def insert_new(connection: Connection, table: sa.Table, rows: Sequence[Mapping[s
 def _insert_new(connection: Connection, table: sa.Table) -> sqlite.Insert | mysql.Insert:
     if connection.dialect.name == "sqlite":
         return sqlite.insert(table).on_conflict_do_nothing()
-    return kept_as_it_is(mysql.insert(table))
+    return keep_existing_rows(mysql.insert(table))
 
 
-def kept_as_it_is(insert: mysql.Insert) -> mysql.Insert:
-    """The statement, leaving alone what has its key already.
+def keep_existing_rows(insert: mysql.Insert) -> mysql.Insert:
+    """The statement, which does not change rows whose key exists already.
 
-    Not INSERT IGNORE, which would also swallow truncation; a column set to itself changes nothing.
+    Not INSERT IGNORE, which would also hide truncation; setting a column to itself changes nothing.
     """
     table = cast("sa.Table", insert.table)
     first_key = next(iter(table.primary_key.columns))
@@ -231,7 +231,7 @@ def kept_as_it_is(insert: mysql.Insert) -> mysql.Insert:
 
 
 def upsert(connection: Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Insert rows, replacing the non-key columns of those whose primary key is already there."""
+    """Insert rows; of those whose primary key exists already, replace the other columns."""
     if not rows:
         return
     changed = [name for name in rows[0] if name not in table.primary_key.columns]

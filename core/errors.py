@@ -1,16 +1,16 @@
 """Every error this project raises on purpose, as one tree.
 
     DbsbmError
-    ├── ValidationError          VALIDATION_ERROR        what the caller sent cannot be used
-    ├── ConfigurationError       CONFIG_ERROR            a setting is missing or wrong
-    ├── AuthenticationError      AUTH_ERROR              no key, a wrong key, or a key without the scope
-    ├── SecurityError            SECURITY_ERROR          something was tampered with
-    ├── RateLimitError           RATE_LIMIT_ERROR        asked too often; says when to ask again
+    ├── ValidationError          VALIDATION_ERROR        the caller's input is invalid
+    ├── ConfigurationError       CONFIG_ERROR            a setting is missing or invalid
+    ├── AuthenticationError      AUTH_ERROR              no key, an invalid key, or a key without the scope
+    ├── SecurityError            SECURITY_ERROR          a digest or a signature does not match
+    ├── RateLimitError           RATE_LIMIT_ERROR        too many requests; says when to retry
     ├── ResourceNotFoundError    NOT_FOUND_ERROR         no such league, team, game or model
-    ├── ConflictError            CONFLICT_ERROR          true, but not now: someone was faster, or the game has begun
+    ├── ConflictError            CONFLICT_ERROR          valid, but not now: another writer was first, or the game began
     ├── DataIntegrityError       DATA_INTEGRITY_ERROR    stored facts contradict each other or the schema
-    ├── ServiceError             SERVICE_ERROR           a part of ours cannot do its work
-    └── DependencyError          (a base, never raised)  something outside is missing or down
+    ├── ServiceError             SERVICE_ERROR           a part of this service cannot do its work
+    └── DependencyError          (a base, never raised)  something outside this process is missing or down
         ├── DatabaseError            DB_ERROR
         ├── CacheError               CACHE_ERROR
         ├── NetworkError             NETWORK_ERROR
@@ -18,19 +18,18 @@
         ├── ApiError                 API_ERROR
         └── ExternalServiceError     EXTERNAL_SERVICE_ERROR
 
-The fifteen codes are the bot's own. ``DependencyError`` exists because the command line and the
-serving fall-backs catch it. A message is written for the person who reads it and never holds a
-secret, SQL text or a parameter; those belong to the chained cause, which only the log sees.
+The fifteen codes are the bot's own. ``DependencyError`` exists because the command line and serving's fall-backs catch
+it. A message is written for people and never holds a secret, SQL text or a parameter; those belong to the chained
+cause, which only the log shows.
 """
 
 from typing import ClassVar
 
 
 class DbsbmError(Exception):
-    """Anything that went wrong in a way we foresaw: what happened, and what to do about it."""
+    """A foreseen error: ``message`` says what happened, ``hint`` what to do, ``facts`` hold values for programs."""
 
     code: ClassVar[str] = "ERROR"
-    retryable: ClassVar[bool] = False
 
     def __init__(self, message: str, *, hint: str = "", **facts: object) -> None:
         super().__init__(message)
@@ -43,34 +42,33 @@ class DbsbmError(Exception):
 
 
 class ValidationError(DbsbmError):
-    """What the caller sent cannot be used; ``facts`` name the field."""
+    """The caller's input is invalid; ``facts`` name the field."""
 
     code = "VALIDATION_ERROR"
 
 
 class ConfigurationError(DbsbmError):
-    """A setting is missing or wrong; the message names the variable, what was read and what is allowed."""
+    """A setting is missing or invalid; the message names the variable, what was read and what is allowed."""
 
     code = "CONFIG_ERROR"
 
 
 class AuthenticationError(DbsbmError):
-    """No key, an unknown, expired or revoked key, or a key without the scope that the route demands."""
+    """No key, an unknown, expired or revoked key, or a key without the scope of the route."""
 
     code = "AUTH_ERROR"
 
 
 class SecurityError(DbsbmError):
-    """A file or a value is not the one that was written: a digest or a signature does not match."""
+    """A file or a value is not what was written: a digest or a signature does not match."""
 
     code = "SECURITY_ERROR"
 
 
 class RateLimitError(DbsbmError):
-    """Asked too often; ``retry_after`` is in seconds."""
+    """Rate limit exceeded; ``retry_after`` is in seconds."""
 
     code = "RATE_LIMIT_ERROR"
-    retryable = True
 
     def __init__(self, message: str, *, retry_after: float, hint: str = "", **facts: object) -> None:
         super().__init__(message, hint=hint, **facts)
@@ -78,7 +76,7 @@ class RateLimitError(DbsbmError):
 
 
 class ResourceNotFoundError(DbsbmError):
-    """No such thing; ``nearest`` holds the closest known names, best first."""
+    """The resource does not exist; ``nearest`` holds the names spelt most like it, best first."""
 
     code = "NOT_FOUND_ERROR"
 
@@ -90,7 +88,7 @@ class ResourceNotFoundError(DbsbmError):
 
 
 class ConflictError(DbsbmError):
-    """True, but not now: another writer was faster, or the game has begun."""
+    """The request is valid, but not now: another writer was first, or the game has begun."""
 
     code = "CONFLICT_ERROR"
 
@@ -102,7 +100,7 @@ class DataIntegrityError(DbsbmError):
 
 
 class ServiceError(DbsbmError):
-    """A part of ours cannot do its work: no champion yet, too little data, a refused bundle."""
+    """A part of this service cannot do its work: no champion, too little data, a refused bundle."""
 
     code = "SERVICE_ERROR"
 
@@ -110,17 +108,15 @@ class ServiceError(DbsbmError):
 class DependencyError(DbsbmError):
     """Something outside this process is missing or down. A base: raise one of the classes below."""
 
-    retryable = True
-
 
 class DatabaseError(DependencyError):
-    """The database refused, broke off, or is not there."""
+    """The database refused, broke off, or is unavailable."""
 
     code = "DB_ERROR"
 
 
 class CacheError(DependencyError):
-    """Redis refused, broke off, or is not there. Never reaches a caller of the API."""
+    """Redis refused, broke off, or is unavailable. Never reaches a caller of the API."""
 
     code = "CACHE_ERROR"
 
@@ -132,7 +128,7 @@ class NetworkError(DependencyError):
 
 
 class OperationTimeoutError(DependencyError):
-    """Something took longer than it may."""
+    """An operation took longer than allowed."""
 
     code = "TIMEOUT_ERROR"
 
@@ -153,7 +149,7 @@ EXIT_FAILED, EXIT_USAGE, EXIT_DEPENDENCY, EXIT_REFUSED = 1, 2, 3, 4
 
 
 def exit_code(error: DbsbmError) -> int:
-    """The command line's exit status for an error, as listed in docs/ops.md."""
+    """The command line's exit status for an error: 1 failed, 2 usage, 3 a dependency is missing or down."""
     match error:
         case ValidationError() | ConfigurationError() | ResourceNotFoundError():
             return EXIT_USAGE

@@ -1,8 +1,8 @@
 """Structured logs: JSON lines in production, a readable console in development.
 
-Context bound with ``bind`` (request id, league, model version) travels with every line of the same
-thread or task, the standard library's loggers (uvicorn, Prefect, MLflow) included. Secrets are removed
-twice: keys that sound like one lose their value, and passwords inside addresses are masked anywhere.
+Context bound with ``bind`` (request id, league, model version) is part of every line of the same thread or task, also
+of the standard library's loggers (uvicorn, Prefect, MLflow). Secrets are removed in two ways: keys that name a secret
+lose their value, and passwords inside addresses are masked everywhere.
 """
 
 import logging
@@ -25,13 +25,13 @@ clear = clear_contextvars
 
 SECRET_KEY = re.compile(r"password|passwd|secret|token|api[-_]?key|authorization|cookie", re.IGNORECASE)
 ADDRESS_PASSWORD = re.compile(r"(?P<head>\w[\w+.-]*://[^\s:/@]*:)[^\s\"']+(?=@)")
-"""Greedy on purpose: a password may hold a slash or an @ that nobody quoted."""
+"""Greedy on purpose: a password may hold an unquoted slash or @."""
 
 MASK = "***"
 
 
 def redact(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Mask every secret in a log event, however deep; what JSON has no word for becomes text on the way."""
+    """Mask every secret in a log event at any depth; values that JSON cannot hold become text."""
     return {key: _redacted(key, value) for key, value in event.items()}
 
 
@@ -49,7 +49,7 @@ def _redacted(key: str, value: object) -> object:
 
 
 class _Formatter(structlog.stdlib.ProcessorFormatter):
-    """Leaves alone what ``write_lines`` has written already."""
+    """Passes on unchanged what ``write_lines`` has formatted already."""
 
     def __init__(self, *, as_json: bool, **options: Any) -> None:
         super().__init__(**options)
@@ -60,9 +60,9 @@ class _Formatter(structlog.stdlib.ProcessorFormatter):
 
 
 def write_lines(name: str, event: str, lines: Iterable[tuple[float, Mapping[str, Any]]]) -> None:
-    """Write many lines of one event at once, each with how long ago it was [s], at a fiftieth of what they cost singly.
+    """Write many lines of one event at once, each with its age [s], at a fiftieth of the cost of single lines.
 
-    For values that are our own: nothing is masked.
+    Masks nothing: the values may not come from outside.
     """
     logger = logging.getLogger(name)
     if not logger.isEnabledFor(logging.INFO):
@@ -91,7 +91,7 @@ def _moment(milliseconds: int) -> bytes:
 
 
 def configure_logs(settings: Settings) -> None:
-    """Send every logger of this process, ours and the libraries', through one formatter to standard error."""
+    """Send every logger of this process, including the libraries', through one formatter to standard error."""
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -100,7 +100,7 @@ def configure_logs(settings: Settings) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.StackInfoRenderer(),
     ]
-    # Exceptions become text before secrets are masked, since they hold some, too.
+    # Exceptions become text before secrets are masked, since their text may hold secrets, too.
     as_text: structlog.typing.Processor = (
         structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)
         if settings.dbsbm_env == "development"
@@ -134,7 +134,7 @@ def configure_logs(settings: Settings) -> None:
     root.setLevel(settings.log_level)
     for noisy in ("alembic", "httpx", "mlflow", "matplotlib"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
-    # Warns at every registration that a uv-made environment has no pip to name; the bundle names its own needs.
+    # Warns at every registration that an environment made by uv has no pip; the bundle lists its own requirements.
     logging.getLogger("mlflow.utils.environment").setLevel(logging.ERROR)
 
 

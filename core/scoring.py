@@ -5,7 +5,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from core.betting.odds import FloatArray
+from core.arrays import FloatArray
 
 Indices = NDArray[np.int64]
 SMALLEST: Final = 1e-12
@@ -13,9 +13,9 @@ BINS: Final = 10
 
 
 def log_losses(probabilities: FloatArray, outcomes: Indices) -> FloatArray:
-    """Minus the logarithm of what each game's outcome was given [nats]."""
-    given = probabilities[np.arange(len(outcomes)), outcomes]
-    return np.asarray(-np.log(np.clip(given, SMALLEST, 1)))
+    """Minus the logarithm of the probability of each game's outcome [nats]."""
+    chances = probabilities[np.arange(len(outcomes)), outcomes]
+    return np.asarray(-np.log(np.clip(chances, SMALLEST, 1)))
 
 
 def brier_scores(probabilities: FloatArray, outcomes: Indices) -> FloatArray:
@@ -33,12 +33,12 @@ def ranked_probability_scores(probabilities: FloatArray, outcomes: Indices) -> F
 
 
 def accuracy(probabilities: FloatArray, outcomes: Indices) -> float:
-    """Share of games whose likeliest class happened. Shown, never decisive."""
+    """Share of games whose most probable class happened. For display; no decision depends on it."""
     return float(hits(probabilities, outcomes).mean())
 
 
 def hits(probabilities: FloatArray, outcomes: Indices) -> FloatArray:
-    """1 for each game whose likeliest class happened, else 0."""
+    """1 for each game whose most probable class happened, else 0."""
     return np.asarray(probabilities.argmax(axis=1) == outcomes, dtype=np.float64)
 
 
@@ -49,12 +49,12 @@ def calibration_error(probabilities: FloatArray, outcomes: Indices) -> float:
 
 
 def calibration_floor(probabilities: FloatArray, *, seed: int = 1, draws: int = 100) -> float:
-    """The calibration error that these forecasts would show, at this number of games, if they were exactly right."""
+    """The calibration error that chance alone gives these forecasts, if they are exactly right, at this many games."""
     return float(np.mean(perfect_calibration_errors(probabilities, seed=seed, draws=draws)))
 
 
 def perfect_calibration_errors(probabilities: FloatArray, *, seed: int = 1, draws: int = 100) -> FloatArray:
-    """Calibration errors over drawn outcomes of which the forecasts are exactly right, shape (draws,)."""
+    """Calibration errors of outcomes drawn from the forecasts themselves, shape (draws,)."""
     random = np.random.default_rng(seed)
     cumulative = np.cumsum(probabilities, axis=1)
     errors = [
@@ -69,23 +69,23 @@ def perfect_calibration_errors(probabilities: FloatArray, *, seed: int = 1, draw
 
 def _binned_gap(probabilities: FloatArray, happened: FloatArray) -> float:
     bins = np.minimum((probabilities * BINS).astype(int), BINS - 1)
-    said = np.bincount(bins, probabilities, BINS)
-    came = np.bincount(bins, happened, BINS)
-    return float(np.abs(said - came).sum() / len(probabilities))
+    forecast = np.bincount(bins, probabilities, BINS)
+    observed = np.bincount(bins, happened, BINS)
+    return float(np.abs(forecast - observed).sum() / len(probabilities))
 
 
 WEEK: Final = 7 * 86_400.0
 
 
 def weeks(starts: FloatArray) -> Indices:
-    """The week of each start [seconds since 1970]: what is compared game by game is not independent within one."""
+    """The week of each start [seconds since 1970]. Games within a week are not independent of each other."""
     return np.asarray(np.floor(starts / WEEK), dtype=np.int64)
 
 
 def standard_error(values: FloatArray, clusters: Indices | None = None) -> float:
-    """Standard error of the mean of values that may hang together within a cluster (Liang & Zeger 1986, CR1).
+    """Standard error of the mean of values that may be dependent within a cluster (Liang & Zeger 1986, CR1).
 
-    Without clusters, every value for itself, it is the usual standard error. NaN for fewer than two of them.
+    Without clusters it is the usual standard error. NaN for fewer than two clusters.
     """
     names, places = np.unique(np.arange(len(values)) if clusters is None else clusters, return_inverse=True)
     if len(names) < 2:
@@ -103,13 +103,13 @@ def calibration_difference_error(
         return float("nan")
     weights = np.random.default_rng(seed).multinomial(len(names), np.full(len(names), 1 / len(names)), draws)
     games = weights @ np.bincount(places)
-    gaps = [weights @ _gaps_by_cluster(said, outcomes, places, len(names)) for said in (first, second)]
+    gaps = [weights @ _gaps_by_cluster(forecast, outcomes, places, len(names)) for forecast in (first, second)]
     errors = [np.abs(gap).sum(axis=1) / games / first.shape[1] for gap in gaps]
     return float(np.std(errors[0] - errors[1], ddof=1))
 
 
 def _gaps_by_cluster(probabilities: FloatArray, outcomes: Indices, places: Indices, clusters: int) -> FloatArray:
-    """Said minus seen in every bin of every class, summed per cluster, shape (clusters, classes x bins)."""
+    """Forecast minus observed in every bin of every class, summed per cluster, shape (clusters, classes x bins)."""
     classes = probabilities.shape[1]
     gaps = probabilities - np.eye(classes)[outcomes]
     bins = np.minimum((probabilities * BINS).astype(int), BINS - 1) + BINS * np.arange(classes)

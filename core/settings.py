@@ -1,6 +1,7 @@
 """Every setting, read once from the environment, ``.env`` or secret files.
 
-The environment says where things are; what they do is code. ``.env.example`` is the same list for people.
+The environment says where things are; what they do is code. Each room has a model of its own settings, and ``Settings``
+is all of them. ``.env.example`` lists them for operators.
 """
 
 import json
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, Final, Literal
 from urllib.parse import quote
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, field_validator
 from pydantic import ValidationError as PydanticValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sqlalchemy.engine import URL, make_url
@@ -25,142 +26,62 @@ SECRETS_VARIABLE: Final = "DBSBM_SECRETS_DIR"
 DRIVERS: Final = ("sqlite", "mysql+pymysql", "mariadb+pymysql")
 
 
-class Settings(BaseSettings):
-    """Where this process finds its neighbours. Frozen: a changed environment needs a new process."""
-
-    model_config = SettingsConfigDict(
-        env_file=".env",
-        env_ignore_empty=True,
-        extra="ignore",
-        frozen=True,
-        hide_input_in_errors=True,
+def _check_address(value: SecretStr | None) -> SecretStr | None:
+    """A field's validator: an address of a database, with one of the drivers."""
+    if value is None:
+        return None
+    msg = (
+        "expected an SQLAlchemy address such as mysql+pymysql://user:password@host/database; "
+        f"drivers are {', '.join(DRIVERS)}; special characters in a password are written as %40"
     )
+    try:
+        address = make_url(value.get_secret_value())
+    except (ArgumentError, ValueError):
+        # Not chained: the library's own message quotes what may be a piece of the password.
+        raise ValueError(msg) from None
+    if address.drivername not in DRIVERS:
+        raise ValueError(msg)
+    return value
+
+
+DatabaseAddress = Annotated[SecretStr | None, AfterValidator(_check_address)]
+
+
+class CoreSettings(BaseModel):
+    """What every room needs: the environment, the logs, our own database, signatures and leagues."""
+
+    model_config = ConfigDict(frozen=True)
 
     dbsbm_env: Literal["development", "staging", "production"] = "development"
-    """Production and staging log JSON and demand API keys; development logs to the console and demands none."""
+    """Staging and production log JSON and require API keys; development logs to the console and requires none."""
 
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    """Lowest level that is logged."""
 
-    database_url: SecretStr | None = None
-    """Our own database, as an SQLAlchemy address. Without it MYSQL_HOST counts, and without that SQLite in mlruns/."""
+    database_url: DatabaseAddress = None
+    """Our own database, as an SQLAlchemy address. Default: MYSQL_HOST, or without it an SQLite file in mlruns/."""
 
     mysql_host: str | None = None
+    """Host of our own database, used without DATABASE_URL. The names MYSQL_* are those of the bot's environment."""
+
     mysql_port: int = Field(default=3306, ge=1, le=65535)
+    """TCP port at MYSQL_HOST."""
+
     mysql_user: str = "dbsbm"
+    """Account at MYSQL_HOST."""
+
     mysql_password: SecretStr = SecretStr("")
+    """Password of MYSQL_USER, as it is: an address would need its special characters escaped."""
+
     mysql_db: str = "dbsbm_predictions"
-
-    bot_database_url: SecretStr | None = None
-    """The bot's MySQL. Only ever read."""
-
-    bot_timezone: str = "UTC"
-    """Time zone of ``api_games.start_time`` in rows with upstream's record in ``raw_json``: the live fetcher's."""
-
-    bot_bare_timezone: str = "America/New_York"
-    """The same of rows without one: the comprehensive fetcher's."""
-
-    redis_url: SecretStr | None = None
-    """Shared cache. Without it REDIS_HOST counts, and without that each process caches for itself."""
-
-    redis_host: str | None = None
-    redis_port: int = Field(default=6379, ge=1, le=65535)
-    redis_password: SecretStr = SecretStr("")
-    redis_db: int = Field(default=0, ge=0)
-
-    mlflow_tracking_uri: str = "sqlite:///mlruns/mlflow.db"
-    """MLflow's store or server. Models and pictures lie beside an SQLite store."""
-
-    bundle_dir: Path = Path("mlruns/bundles")
-    """Verified copies of model bundles, one folder per SHA-256; lets the server start with MLflow away."""
-
-    features_dir: Path = Path("mlruns/features")
-    """Feature rows of past games as Parquet, one folder per league; kept up by `dbsbm features build`."""
-
-    serving_dir: Path = Path("mlruns/serving")
-    """What serving keeps on disk for the time when the database is away: the last good games, models and keys, and the
-    served predictions that wait to be logged. Every worker of a machine shares it."""
-
-    spool_megabytes: int = Field(default=200, ge=1)
-    """How large the served predictions that wait for the database may grow on disk; what comes on top is lost."""
-
-    data_limit_hours: float = Field(default=24.0, gt=0)
-    """While the database is away, games last checked longer ago than this are answered 503, `data_too_old`."""
-
-    shadow: bool = False
-    """Whether challengers forecast what is served, too: logged, never returned, first to be dropped under load."""
+    """Name of our own database at MYSQL_HOST."""
 
     signing_key: SecretStr | None = None
-    """Signs bundles and cached answers; at least 16 characters, the same on every machine of one installation.
-    Development makes its own beside BUNDLE_DIR; staging and production demand it."""
-
-    fast_path: bool = True
-    """Whether cache hits are answered below the framework. Responses are the same without it, only slower."""
+    """Signs bundles and cached answers: at least 16 characters, the same on every machine of one installation.
+    Development writes one beside BUNDLE_DIR; staging and production require it."""
 
     leagues_file: Path | None = None
     """TOML file with further leagues, one table per league."""
-
-    api_key: SecretStr | None = None
-    """The bot's key to this service: used by clients only."""
-
-    service_url: str = "http://127.0.0.1:8000"
-    """Where clients (``dbsbm predict``, the bot) find the service."""
-
-    discord_token: SecretStr | None = None
-    """Used by the example cog only."""
-
-    cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
-    """Web origins that may call the API from a browser: separated by commas, or a JSON list."""
-
-    allowed_hosts: Annotated[tuple[str, ...], NoDecode] = ()
-    """Host names that requests may be addressed to, separated by commas; none listed means any."""
-
-    trusted_proxies: Annotated[tuple[str, ...], NoDecode] = ()
-    """Addresses or networks of our own proxies, by comma; only what they say of a client's address counts."""
-
-    key_rate_limit: int = Field(default=12_000, ge=1)
-    """Requests per minute that one key may make."""
-
-    guild_rate_limit: int = Field(default=100, ge=1)
-    """Requests per minute for a guild whose own ``api_rate_limit`` is not known."""
-
-    rate_limit_sharers: int = Field(default=1, ge=1)
-    """How many processes serve the same callers (workers of all instances); without Redis each allows that part."""
-
-    snapshot_seconds: int = Field(default=60, ge=5)
-    """How often `dbsbm flows serve` reads the bot's database and refreshes features and forecasts [seconds]."""
-
-    train_cron: str = "0 6 * * *"
-    """When `dbsbm flows serve` trains challengers (cron, UTC)."""
-
-    host: str = "127.0.0.1"
-    port: int = Field(default=8000, ge=0, le=65535)
-
-    @field_validator("database_url", "bot_database_url")
-    @classmethod
-    def _address_must_parse(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is None:
-            return None
-        msg = (
-            "expected an SQLAlchemy address such as mysql+pymysql://user:password@host/database; "
-            f"drivers are {', '.join(DRIVERS)}; special characters in a password are written as %40"
-        )
-        try:
-            address = make_url(value.get_secret_value())
-        except (ArgumentError, ValueError):
-            # Not chained: the library's own words quote what may be a piece of the password.
-            raise ValueError(msg) from None
-        if address.drivername not in DRIVERS:
-            raise ValueError(msg)
-        return value
-
-    @field_validator("cors_origins", "allowed_hosts", "trusted_proxies", mode="before")
-    @classmethod
-    def _listed_by_comma(cls, value: object) -> object:
-        if not isinstance(value, str):
-            return value
-        if value.strip().startswith("["):
-            return json.loads(value)
-        return tuple(item.strip() for item in value.split(",") if item.strip())
 
     @cached_property
     def database(self) -> URL:
@@ -180,18 +101,123 @@ class Settings(BaseSettings):
             )
         return make_url("sqlite:///mlruns/dbsbm.db")
 
+    @property
+    def demands_keys(self) -> bool:
+        """Whether the API refuses requests without a key."""
+        return self.dbsbm_env != "development"
+
+
+class RegistrySettings(BaseModel):
+    """Where ``core.registry`` keeps models."""
+
+    model_config = ConfigDict(frozen=True)
+
+    mlflow_tracking_uri: str = "sqlite:///mlruns/mlflow.db"
+    """MLflow's server, or an SQLite store, beside which models and pictures are stored."""
+
+    bundle_dir: Path = Path("mlruns/bundles")
+    """Verified copies of model bundles, a folder per SHA-256, so that the server starts while MLflow is unavailable."""
+
+
+class FeatureStoreSettings(BaseModel):
+    """What ``feature_store`` reads, and where it writes feature rows."""
+
+    model_config = ConfigDict(frozen=True)
+
+    bot_database_url: DatabaseAddress = None
+    """The bot's MySQL, as an SQLAlchemy address. Only ever read."""
+
+    bot_timezone: str = "UTC"
+    """Time zone of ``api_games.start_time`` in rows with upstream's record in ``raw_json``, by the live fetcher."""
+
+    bot_bare_timezone: str = "America/New_York"
+    """The same of rows without that record, by the comprehensive fetcher."""
+
+    features_dir: Path = Path("mlruns/features")
+    """Feature rows of past games as Parquet, a folder per league; `dbsbm features build` updates it."""
+
     @cached_property
     def bot_database(self) -> URL:
-        """Address of the bot's database. Raises ConfigurationError when it is not set."""
+        """Address of the bot's database. Raises ConfigurationError if it is not set."""
         if self.bot_database_url is None:
             msg = "BOT_DATABASE_URL is not set."
             hint = "Set it to the bot's MySQL, for example mysql+pymysql://reader:password@host/dbsbm."
             raise ConfigurationError(msg, hint=hint, variable="BOT_DATABASE_URL")
         return make_url(self.bot_database_url.get_secret_value())
 
+
+class ServingSettings(BaseModel):
+    """How ``serving`` listens, caches, limits and survives failures."""
+
+    model_config = ConfigDict(frozen=True)
+
+    host: str = "127.0.0.1"
+    """Address to listen on; other machines need 0.0.0.0 or a reverse proxy."""
+
+    port: int = Field(default=8000, ge=0, le=65535)
+    """TCP port to listen on; 0 selects a free one."""
+
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
+    """Web origins that may call the API from a browser, separated by commas or as a JSON list."""
+
+    allowed_hosts: Annotated[tuple[str, ...], NoDecode] = ()
+    """Host names that requests may be addressed to, separated by commas; empty allows any."""
+
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode] = ()
+    """Addresses or networks of our own proxies, separated by commas: only their X-Forwarded-For is used."""
+
+    redis_url: SecretStr | None = None
+    """Shared cache. Default: REDIS_HOST; without either, each process has its own cache."""
+
+    redis_host: str | None = None
+    """Host of the shared cache, used without REDIS_URL. The names REDIS_* are those of the bot's environment."""
+
+    redis_port: int = Field(default=6379, ge=1, le=65535)
+    """TCP port at REDIS_HOST."""
+
+    redis_password: SecretStr = SecretStr("")
+    """Password at REDIS_HOST, as it is: an address would need its special characters escaped."""
+
+    redis_db: int = Field(default=0, ge=0)
+    """Number of the database at REDIS_HOST."""
+
+    serving_dir: Path = Path("mlruns/serving")
+    """What serving keeps on disk for the time when the database is unavailable: the last known good games, models and
+    keys, and the served predictions that are not logged yet. All workers of a machine share it."""
+
+    spool_megabytes: int = Field(default=200, ge=1)
+    """Limit of the served predictions on disk that are not logged yet; later ones are lost [MB]."""
+
+    data_limit_hours: float = Field(default=24.0, gt=0)
+    """While the database is unavailable, games last checked longer ago are answered 503, `data_too_old` [hours]."""
+
+    shadow: bool = False
+    """Whether challengers forecast served games, too: logged, never returned, and the first work dropped under load."""
+
+    fast_path: bool = True
+    """Whether cache hits are answered below the framework. Responses are the same without it, only slower."""
+
+    key_rate_limit: int = Field(default=12_000, ge=1)
+    """Limit of one API key [requests per minute]."""
+
+    guild_rate_limit: int = Field(default=100, ge=1)
+    """Limit of a guild that has no ``api_rate_limit`` of its own [requests per minute]."""
+
+    rate_limit_sharers: int = Field(default=1, ge=1)
+    """Number of processes that serve the same callers; without Redis each allows this share of the limits."""
+
+    @field_validator("cors_origins", "allowed_hosts", "trusted_proxies", mode="before")
+    @classmethod
+    def _split_list(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        if value.strip().startswith("["):
+            return json.loads(value)
+        return tuple(item.strip() for item in value.split(",") if item.strip())
+
     @cached_property
     def redis(self) -> SecretStr | None:
-        """Address of the shared cache, or None when every process caches for itself."""
+        """Address of the shared cache, or None if every process has its own cache."""
         if self.redis_url is not None:
             return self.redis_url
         if self.redis_host is None:
@@ -200,10 +226,49 @@ class Settings(BaseSettings):
         credentials = f":{quote(password, safe='')}@" if password else ""
         return SecretStr(f"redis://{credentials}{self.redis_host}:{self.redis_port}/{self.redis_db}")
 
-    @property
-    def demands_keys(self) -> bool:
-        """Whether the API refuses requests that carry no key."""
-        return self.dbsbm_env != "development"
+
+class ClientSettings(BaseModel):
+    """How clients of the API, such as the bot or ``dbsbm predict``, reach it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    service_url: str = "http://127.0.0.1:8000"
+    """Address of the service."""
+
+    api_key: SecretStr | None = None
+    """The client's API key; the service itself does not read it."""
+
+
+class FlowsSettings(BaseModel):
+    """When ``dbsbm flows serve`` works."""
+
+    model_config = ConfigDict(frozen=True)
+
+    snapshot_seconds: int = Field(default=60, ge=5)
+    """Interval at which the bot's database is read and features and forecasts are updated [seconds]."""
+
+    train_cron: str = "0 6 * * *"
+    """When challengers are trained [cron expression, UTC]."""
+
+
+class Settings(
+    CoreSettings,
+    RegistrySettings,
+    FeatureStoreSettings,
+    ServingSettings,
+    ClientSettings,
+    FlowsSettings,
+    BaseSettings,
+):
+    """Every setting of this process. Frozen: a changed environment needs a new process."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        hide_input_in_errors=True,
+    )
 
 
 def load_settings(**overrides: object) -> Settings:

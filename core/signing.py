@@ -1,7 +1,7 @@
-"""What we wrote ourselves and nobody else: HMAC-SHA-256 signatures under the key of the settings.
+"""HMAC-SHA-256 signatures under SIGNING_KEY, which prove that this installation wrote the bytes.
 
-A SHA-256 says that bytes are whole; a signature says that they are ours. Each purpose has its own key, derived
-from the one in the settings (RFC 5869, expand step), so that a signed cache value is no signed bundle.
+A SHA-256 shows that bytes are undamaged; a signature shows who wrote them. Each purpose has its own key, derived from
+SIGNING_KEY (RFC 5869, expand step), so that a signed cache value cannot pass as a signed bundle.
 """
 
 import hmac
@@ -30,15 +30,15 @@ class Signer:
         return hmac.new(self._key, content, sha256).hexdigest()
 
     def verifies(self, content: bytes, signature: str) -> bool:
-        """Whether ``sign`` made the signature of this very content; takes the same time for every wrong one."""
+        """Whether the signature is that of this content; takes the same time for every wrong one."""
         return hmac.compare_digest(self.sign(content).encode(), signature.encode())
 
 
 def signer(settings: Settings, purpose: str) -> Signer:
     """The signer for a purpose under SIGNING_KEY.
 
-    Without that setting, development makes itself a key beside its bundles, once. Raises ConfigurationError
-    when the key is too short, or missing in staging or production, where several machines must share it.
+    Without that setting, development creates a key beside its bundles, once. Raises ConfigurationError if the key is
+    too short, or if it is missing in staging or production, where several machines must share it.
     """
     if settings.signing_key is None:
         return Signer(_own_key(settings), purpose)
@@ -60,7 +60,7 @@ def _own_key(settings: Settings) -> bytes:
 
 
 def _write_once(path: Path, content: bytes) -> None:
-    """Write the file whole and readable by its owner only; whoever comes second keeps the first one's."""
+    """Write the file atomically and readable by its owner only; of two writers the first one's content stays."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:

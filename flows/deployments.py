@@ -1,6 +1,6 @@
 """The Prefect flows. Each is a plain function of ``flows.jobs`` with a name, retries and a schedule around it.
 
-Prefect only starts them: every one can run twice, or at the same time as another, without doing a thing twice.
+Prefect only starts them: each may run twice, or at the same time as another, without doing its work twice.
 """
 
 from collections.abc import Mapping
@@ -13,7 +13,8 @@ from prefect.schedules import Cron, Interval, Schedule
 
 from core.clock import SystemClock
 from core.settings import Settings, load_settings
-from flows import jobs
+from flows.jobs import features, scoring, training
+from flows.jobs import snapshot as snapshots
 
 
 def _start() -> tuple[Settings, datetime]:
@@ -24,33 +25,33 @@ def _start() -> tuple[Settings, datetime]:
 def snapshot() -> dict[str, int]:
     """Read the bot's games into the archive."""
     settings, now = _start()
-    report = jobs.take_snapshot(settings, now)
+    report = snapshots.take_snapshot(settings, now)
     return {"read": report.read, "added": sum(item.added for item in report.recorded.values())}
 
 
 @flow(name="build-features", retries=2, retry_delay_seconds=10)
 def build_features(leagues: list[str] | None = None) -> dict[str, int]:
-    """Bring feature rows and states up to date."""
+    """Update feature rows and states."""
     settings, now = _start()
-    return {item.league: item.upcoming for item in jobs.build_features(settings, now, leagues)}
+    return {item.league: item.upcoming for item in features.build_features(settings, now, leagues)}
 
 
 @flow(name="train")
 def train(leagues: list[str] | None = None) -> dict[str, str]:
-    """Train a challenger of every model whose data changed; fails at the end if any league could not be trained."""
+    """Train a challenger of every model whose data changed. One league's error does not stop the others.
+
+    Ends with each model's version, or why it was refused. Fails at the end when a training failed in another way, or
+    when every one was refused.
+    """
     settings, now = _start()
-    made, failed = jobs.train_leagues(settings, now, leagues)
-    if failed and not made:
-        raise next(iter(failed.values()))
-    versions = {version.model: f"version {version.version}" for version in made}
-    return versions | {name: error.message for name, error in failed.items()}
+    return training.train_leagues(settings, now, leagues)
 
 
 @flow(name="score-upcoming", retries=2, retry_delay_seconds=10)
 def score_upcoming(leagues: list[str] | None = None) -> dict[str, Any]:
-    """Forecast every game to come ahead of the first question, into the shared cache."""
+    """Write the forecasts of all games to come into the shared cache, before they are asked for."""
     settings, now = _start()
-    return jobs.score_upcoming(settings, now, leagues)
+    return scoring.score_upcoming(settings, now, leagues)
 
 
 FLOWS: Final[Mapping[str, Flow[..., Any]]] = {
@@ -70,7 +71,7 @@ def schedules(settings: Settings) -> dict[str, Schedule]:
 
 
 def serve_flows(settings: Settings) -> None:
-    """Register every flow with its schedule on the Prefect server and run what falls due, until stopped."""
+    """Register every flow with its schedule on the Prefect server, and run the flows that are due until stopped."""
     serve(
         *(
             FLOWS[name].to_deployment("scheduled", schedule=schedule, entrypoint_type=EntrypointType.MODULE_PATH)

@@ -1,7 +1,7 @@
-"""Our tables into a file and back, between any two of the databases we run on.
+"""Backup of all tables to a file, and restore into any supported database.
 
-A backup is one consistent snapshot, taken while writers go on. A restore checks the whole file first and
-then changes everything in one transaction, or nothing.
+A backup is consistent as of one moment and does not block writers. A restore first checks the whole file and then
+changes everything in one transaction, or nothing.
 """
 
 import json
@@ -30,7 +30,7 @@ Convert = Callable[[Any], Any]
 
 @dataclass(frozen=True)
 class BackupReport:
-    """What a backup holds: rows per table, at which schema revision and from when."""
+    """What a backup holds: its schema revision, its time and the rows per table."""
 
     path: Path
     revision: str
@@ -41,9 +41,9 @@ class BackupReport:
 def backup(
     engine: Engine, path: Path, *, now: datetime, on_table: OnTable = lambda _name, _done, _all: None
 ) -> BackupReport:
-    """Write every row of our tables to a new file; ``on_table`` hears of each table before it is read.
+    """Write every row of every table to a new file; calls ``on_table`` before it reads a table.
 
-    Raises ValidationError when the file exists or cannot be written, ConflictError when the schema is not the code's.
+    Raises ValidationError if the file exists or cannot be written, ConflictError if the schema is not the code's.
     """
     revision = _revision_of(engine)
     tables = METADATA.sorted_tables
@@ -54,7 +54,7 @@ def backup(
         def contents() -> Iterator[tuple[str, Iterator[list[object]]]]:
             for position, table in enumerate(tables):
                 on_table(table.name, position, len(tables))
-                yield table.name, _stored(connection, table)
+                yield table.name, _encoded_rows(connection, table)
 
         counts = write_backup(path, header, contents())
     return BackupReport(path, revision, now, counts)
@@ -63,15 +63,15 @@ def backup(
 def restore(
     engine: Engine, path: Path, *, replace: bool, on_table: OnTable = lambda _name, _done, _all: None
 ) -> BackupReport:
-    """Fill our tables from a backup; ``on_table`` hears of each table before it is written.
+    """Fill every table from a backup; calls ``on_table`` before it writes a table.
 
-    Raises DataIntegrityError for a damaged file, ConflictError when the schemas differ or when the database
-    holds rows already and may not be emptied. Nothing is changed then.
+    Raises DataIntegrityError for a damaged file, ConflictError if the schemas differ or if the database holds rows and
+    ``replace`` is false. Nothing is changed then.
     """
     header, counts = verify_backup(path)
-    _must_fit(header, _revision_of(engine))
+    _check_schema(header, _revision_of(engine))
     with writing(engine, alone="migrations") as connection:
-        _make_room(connection, replace=replace)
+        _delete_rows(connection, replace=replace)
         for name, rows in groupby(read_rows(path), key=itemgetter(0)):
             on_table(name, list(header.tables).index(name), len(header.tables))
             _fill(connection, METADATA.tables[name], (line for _, line in rows))
@@ -86,7 +86,7 @@ def _revision_of(engine: Engine) -> str:
     return revision
 
 
-def _must_fit(header: Header, revision: str) -> None:
+def _check_schema(header: Header, revision: str) -> None:
     if header.revision != revision:
         msg = f"The backup is of schema revision {header.revision}, the database is at {revision}."
         hint = f"Restore it with the code of revision {header.revision}, then run `dbsbm db upgrade`."
@@ -98,7 +98,7 @@ def _must_fit(header: Header, revision: str) -> None:
 
 
 def _freeze(connection: Connection) -> None:
-    """Let every read of this connection see the database as it is at this moment."""
+    """Make every read of this connection see the database as of this moment."""
     if connection.dialect.name in ("mysql", "mariadb"):
         connection.execution_options(isolation_level="REPEATABLE READ")
         connection.execute(sa.text("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"))
@@ -106,15 +106,15 @@ def _freeze(connection: Connection) -> None:
         connection.execute(sa.text("SELECT 1 FROM sqlite_master LIMIT 1"))
 
 
-def _stored(connection: Connection, table: sa.Table) -> Iterator[list[object]]:
-    """The table's rows as JSON can hold them, a batch in memory at a time."""
+def _encoded_rows(connection: Connection, table: sa.Table) -> Iterator[list[object]]:
+    """The table's rows as JSON values, one batch in memory at a time."""
     encoders = [_encoder(column) for column in table.columns]
     ordered = sa.select(table).order_by(*table.primary_key.columns)
     for row in connection.execute(ordered, execution_options={"yield_per": BATCH}):
         yield [encode(value) for encode, value in zip(encoders, row, strict=True)]
 
 
-def _make_room(connection: Connection, *, replace: bool) -> None:
+def _delete_rows(connection: Connection, *, replace: bool) -> None:
     for table in reversed(METADATA.sorted_tables):
         if connection.execute(sa.select(sa.literal(1)).select_from(table).limit(1)).first() is None:
             continue
@@ -140,27 +140,27 @@ def _row(names: Sequence[str], decoders: Sequence[Convert], line: bytes) -> dict
 
 
 def _encoder(column: sa.Column[Any]) -> Convert:
-    return _known(_ENCODERS[_kind(column)])
+    return _unless_null(_ENCODERS[_kind(column)])
 
 
 def _decoder(column: sa.Column[Any]) -> Convert:
-    return _known(_DECODERS[_kind(column)])
+    return _unless_null(_DECODERS[_kind(column)])
 
 
 def _kind(column: sa.Column[Any]) -> type:
-    """The sort of value that a column holds. Raises TypeError for one that no backup was ever tried with."""
+    """The kind of a column's values. Raises TypeError for a kind without an encoder."""
     for kind in (UtcDateTime, sa.Boolean, sa.Integer, sa.Float, sa.String):
         if isinstance(column.type, kind):
             return kind
-    raise TypeError(f"{column} is of type {column.type!r}, which a backup does not know yet")
+    raise TypeError(f"{column} is of type {column.type!r}, for which a backup has no encoder")
 
 
-def _known(convert: Convert) -> Convert:
+def _unless_null(convert: Convert) -> Convert:
     return lambda value: None if value is None else convert(value)
 
 
 def _number(value: float) -> float | str:
-    """The number itself, whose text in JSON gives it back to the last bit; infinity has none, so its name."""
+    """The number, whose text in JSON is exact; the name of infinity or NaN, which JSON cannot hold."""
     return value if math.isfinite(value) else repr(value)
 
 

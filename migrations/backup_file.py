@@ -1,8 +1,8 @@
-"""A backup as a file: gzipped JSON lines that any of our databases can be filled from.
+"""A backup file: gzipped JSON lines, the same for every kind of database.
 
-The first line says what the file holds, then each table's name is followed by its rows, one array a line in
-order of the primary key, and the last line counts the rows of each table and gives the SHA-256 over their
-lines. The same content gives the same digests on every database. A file without its last line is not whole.
+The first line describes the file. Then each table's name is followed by its rows, one array per line in order of the
+primary key. The last line has the number of rows of each table and the SHA-256 over their lines. The same content gives
+the same digests on every database. A file without its last line is incomplete.
 """
 
 import gzip
@@ -24,7 +24,7 @@ FORMAT: Final = 1
 
 @dataclass(frozen=True)
 class Header:
-    """What a backup holds: the schema's revision, when it was made, and each table's columns."""
+    """The first line: the schema's revision, the time of the backup, and each table's columns."""
 
     revision: str
     created_at: datetime
@@ -41,7 +41,7 @@ class Header:
 
 @dataclass
 class Tally:
-    """How many lines a table has so far, and their digest."""
+    """The number of a table's lines so far, and their digest."""
 
     rows: int = 0
     digest: Any = field(default_factory=sha256)
@@ -54,22 +54,22 @@ class Tally:
 def write_backup(
     path: Path, header: Header, tables: Iterable[tuple[str, Iterable[Sequence[object]]]]
 ) -> dict[str, int]:
-    """Write the rows of each table, in the order given; returns how many there were.
+    """Write the rows of each table in the given order; returns their numbers.
 
-    The file appears whole or not at all. Raises ValidationError when it exists or cannot be written.
+    The file appears whole or not at all. Raises ValidationError if it exists or cannot be written.
     """
     _must_be_free(path)
     try:
         with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", suffix=".growing", delete=False) as growing:
             try:
-                counts = _written(growing, header, tables)
+                counts = _write_tables(growing, header, tables)
                 growing.flush()
                 os.fsync(growing.fileno())
                 _must_be_free(path)
                 Path(growing.name).rename(path)
             finally:
                 Path(growing.name).unlink(missing_ok=True)
-        _keep_name(path.parent)
+        _sync_folder(path.parent)
     except OSError as error:
         raise ValidationError(f"FILE: {path} cannot be written: {error}.", field="FILE") from error
     return counts
@@ -77,11 +77,11 @@ def write_backup(
 
 def _must_be_free(path: Path) -> None:
     if path.exists():
-        msg = f"FILE: {path} is already there; a backup overwrites nothing."
-        raise ValidationError(msg, hint="Name another file, or move that one away.", field="FILE")
+        msg = f"FILE: {path} exists already; a backup overwrites nothing."
+        raise ValidationError(msg, hint="Choose another file, or move the existing one.", field="FILE")
 
 
-def _written(
+def _write_tables(
     growing: IO[bytes], header: Header, tables: Iterable[tuple[str, Iterable[Sequence[object]]]]
 ) -> dict[str, int]:
     tallies = {name: Tally() for name in header.tables}
@@ -97,13 +97,13 @@ def _written(
     return {name: tally.rows for name, tally in tallies.items()}
 
 
-def _keep_name(folder: Path) -> None:
-    """Make the file's new name outlive a power cut, too."""
-    handle = os.open(folder, os.O_RDONLY)
+def _sync_folder(folder: Path) -> None:
+    """Make the file's new name durable."""
+    descriptor = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(handle)
+        os.fsync(descriptor)
     finally:
-        os.close(handle)
+        os.close(descriptor)
 
 
 def _line(content: object) -> bytes:
@@ -120,8 +120,8 @@ def _totals(tallies: Mapping[str, Tally]) -> dict[str, Any]:
 def verify_backup(path: Path) -> tuple[Header, dict[str, int]]:
     """Read the whole file; returns its header and the rows per table.
 
-    Raises DataIntegrityError naming the table at which the file is damaged or breaks off, ConflictError for a
-    format that this code does not know, ValidationError for a file that is not there.
+    Raises DataIntegrityError naming the table at which the file is damaged or ends, ConflictError for an unknown
+    format, ValidationError for a file that does not exist.
     """
     if not path.is_file():
         raise ValidationError(f"FILE: there is no file {path}.", field="FILE")
@@ -134,7 +134,7 @@ def verify_backup(path: Path) -> tuple[Header, dict[str, int]]:
 
 
 def read_rows(path: Path) -> Iterator[tuple[str, bytes]]:
-    """Every row as its table's name and its line, checked as they pass: the last step raises if one was damaged."""
+    """Every row as its table's name and its line. Damage is detected on the way, at the latest after the last row."""
     with gzip.open(path, "rb") as lines:
         tallies = {name: Tally() for name in _header(path, lines).tables}
         table, totals = "the header", None
@@ -151,17 +151,17 @@ def read_rows(path: Path) -> Iterator[tuple[str, bytes]]:
         except (OSError, EOFError, zlib.error, ValueError, KeyError, AttributeError) as error:
             raise _damaged(path, table, str(error) or type(error).__name__) from error
     if totals is None:
-        raise _damaged(path, table, "the file breaks off there")
+        raise _damaged(path, table, "the file ends there")
     _compare(path, tallies, totals)
 
 
 def _compare(path: Path, tallies: Mapping[str, Tally], totals: Mapping[str, Any]) -> None:
-    found = _totals(tallies)
+    actual = _totals(tallies)
     for name in tallies:
         for measure in ("rows", "sha256"):
             expected = totals.get(measure, {}).get(name)
-            if found[measure][name] != expected:
-                raise _damaged(path, name, f"{measure} is {found[measure][name]}, written was {expected}")
+            if actual[measure][name] != expected:
+                raise _damaged(path, name, f"{measure} is {actual[measure][name]}, expected {expected}")
 
 
 def _header(path: Path, lines: gzip.GzipFile) -> Header:
@@ -172,7 +172,7 @@ def _header(path: Path, lines: gzip.GzipFile) -> Header:
             raise ConflictError(msg, hint="Restore it with the code that wrote it.")
         return Header(content["revision"], datetime.fromisoformat(content["created_at"]), content["tables"])
     except (OSError, EOFError, zlib.error, ValueError, KeyError, TypeError) as error:
-        msg = f"{path} is not a backup of ours: its first line cannot be read."
+        msg = f"{path} is not a backup of this service: its first line cannot be read."
         raise DataIntegrityError(msg, table="the header") from error
 
 

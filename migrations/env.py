@@ -1,4 +1,4 @@
-"""Alembic's entry: runs the revisions on the connection it is handed by ``migrations.schema``."""
+"""Alembic's entry point: runs the revisions on the connection of ``migrations.schema``."""
 
 from alembic import context
 

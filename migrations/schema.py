@@ -1,4 +1,4 @@
-"""Bring a database to a revision, and say whether it is the one the code expects."""
+"""Upgrades, downgrades and checks of the database's schema."""
 
 from pathlib import Path
 from typing import Final
@@ -20,14 +20,14 @@ VERSION_TABLE: Final = "schema_version"
 
 
 def upgrade(engine: Engine, revision: str = "head") -> str | None:
-    """Run every revision up to the one named; returns the revision reached. One migrator at a time."""
+    """Run every revision up to the given one; returns the resulting revision. One migration runs at a time."""
     with writing(engine, alone="migrations") as connection:
         _run(connection, command.upgrade, revision)
     return current(engine)
 
 
 def downgrade(engine: Engine, revision: str) -> str | None:
-    """Undo every revision after the one named (``base`` undoes all); returns the revision reached."""
+    """Undo every revision after the given one (``base`` undoes all); returns the resulting revision."""
     with writing(engine, alone="migrations") as connection:
         _run(connection, command.downgrade, revision)
     return current(engine)
@@ -41,7 +41,7 @@ def _run(connection: Connection, step: object, revision: str) -> None:
 
 
 def current(engine: Engine) -> str | None:
-    """The revision the database is at; None for an empty one."""
+    """The database's revision; None for an empty database."""
     with reading(engine) as connection:
         return MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE}).get_current_revision()
 
@@ -52,7 +52,7 @@ def head() -> str | None:
 
 
 def differences(engine: Engine) -> list[str]:
-    """What the database has otherwise than the code's tables say; empty when they agree."""
+    """The differences between the database and the code's tables; empty if they agree."""
     with reading(engine) as connection:
         context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE, "compare_type": True})
         return [str(change) for change in compare_metadata(context, METADATA)]

@@ -1,4 +1,4 @@
-"""Every table of every room, gathered for comparison with a real database."""
+"""Every table of every room, for comparison with a database and for backups."""
 
 from core.database import METADATA
 from core.registry import tables as _registry

@@ -1,8 +1,7 @@
-"""Which leagues there are, how their games end and how they are spelt elsewhere.
+"""The leagues: how their games end, and how other sources spell them.
 
-A league that is not built in is added by configuration: a TOML file named by ``LEAGUES_FILE`` with one
-table per league (``[SUPERRUGBY]``, ``sport = "rugby"``, ``outcomes = 2``, ``ties = "push"``, the rest
-optional). A sport never seen before is fine.
+A league that is not built in is added by configuration: a TOML file named by ``LEAGUES_FILE`` with one table per league
+(``[SUPERRUGBY]``, ``sport = "rugby"``, ``outcomes = 2``, ``ties = "push"``, the rest optional). The sport may be new.
 """
 
 import re
@@ -15,9 +14,9 @@ from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from pydantic import ValidationError as PydanticValidationError
-from rapidfuzz import fuzz, process
 
 from core.errors import ConfigurationError, DataIntegrityError, ResourceNotFoundError
+from core.nearest import nearest
 
 KEY = re.compile(r"[A-Z0-9][A-Z0-9_]{0,31}")
 LONGEST_HOURS: Final = 240
@@ -31,12 +30,12 @@ SPORT_SPELLINGS: Final[Mapping[str, str]] = {
     "formula 1": "formula_1",
     "racing": "formula_1",
 }
-"""Spellings of a sport that the bot's writers use and that differ from our name by more than case."""
+"""Spellings of a sport in the bot's writers that are more than our name in another case."""
 
 
 @lru_cache(maxsize=1_000)
 def canonical_sport(spelling: str) -> str:
-    """Our name for a sport as any of the bot's writers spells it: ``American-Football`` is american_football."""
+    """Our name of a sport, from any spelling of the bot's: ``American-Football`` is american_football."""
     words = " ".join(re.split(r"[\s_\-]+", spelling.strip().lower()))
     return SPORT_SPELLINGS.get(words, words.replace(" ", "_"))
 
@@ -50,20 +49,20 @@ class League(BaseModel):
     """Upper-case name used everywhere: commands, addresses, model names."""
 
     sport: str = Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")
-    """Any spelling that the bot knows; kept as our own."""
+    """Any spelling of the bot's; stored as our own."""
 
     outcomes: Literal[2, 3] = 2
     """3 where the draw is a result one can bet on, 2 where it is not."""
 
     ties: Literal["draw", "push", "impossible"] = "push"
-    """What a level final score means: an outcome, a bet returned, or a damaged record."""
+    """The meaning of a level final score: an outcome, a returned stake, or a damaged record."""
 
     title: str = ""
     aliases: tuple[str, ...] = ()
     """Other spellings of the league's name, in any case."""
 
     shared_names: tuple[str, ...] = ()
-    """Names that leagues of other countries have, too: in a feed they mean this league only beside its id."""
+    """Names that leagues of other countries have, too: in a feed they mean this league only together with its id."""
 
     upstream_id: int | None = None
     """The league's id in the bot's feed, unique only within the feed's sport."""
@@ -72,7 +71,7 @@ class League(BaseModel):
     """From the start of a game until its result can be known."""
 
     scores: Literal["goals", "points"] = "points"
-    """Low scores are counted on a grid of goals, high ones spread like a normal distribution."""
+    """The model of the scores: counts on a grid of goals, or normal variables for many points."""
 
     @field_validator("sport", mode="before")
     @classmethod
@@ -149,7 +148,7 @@ BUILT_IN: Final[tuple[League, ...]] = (
 
 
 class Leagues:
-    """The leagues this process knows: built in and configured."""
+    """The leagues of this process: built in and configured."""
 
     def __init__(self, leagues: Iterable[League]) -> None:
         self._by_key = {league.key: league for league in leagues}
@@ -169,7 +168,7 @@ class Leagues:
         return key in self._by_key
 
     def get(self, name: str) -> League:
-        """The league called that, by key, title or alias in any case.
+        """The league of that key, title or alias, in any case.
 
         Raises ResourceNotFoundError with the nearest names.
         """
@@ -192,24 +191,24 @@ class Leagues:
     def of_feed(
         self, sport: str, league_id: str | int | None, name: str | None, recorded_id: int | None = None
     ) -> League | None:
-        """The league a row of the bot's feed belongs to, or None if it is one that nobody configured.
+        """The league of a row of the bot's feed, or None if it is not configured.
 
-        ``recorded_id`` is the league's id in upstream's own record of the game, and decides where there is one. The
-        bot's column ``league_id`` survives when another game overwrites its row, so a name
-        that only one league has is believed before it. A name that several countries share says nothing without an id.
-        Raises DataIntegrityError where id and name mean two leagues and none of them can be believed.
+        ``recorded_id`` is the league's id in upstream's own record of the game, and decides if there is one. The bot's
+        column ``league_id`` keeps its old value when another game overwrites the row, so a name that only one league
+        has takes precedence over it. A name that several countries share means nothing without an id. Raises
+        DataIntegrityError if id and name mean two leagues and neither takes precedence.
         """
-        canonical, called = canonical_sport(sport), (name or "").strip().casefold()
+        canonical, spelling = canonical_sport(sport), (name or "").strip().casefold()
         number = recorded_id if recorded_id is not None else _whole(league_id)
         numbered = None if number is None else self._by_upstream_id.get((canonical, number))
-        named = self._by_name.get(called)
+        named = self._by_name.get(spelling)
         if named is None or named.sport != canonical or named is numbered:
             return numbered
         if numbered is None:
-            return named if called not in self._shared else None
-        if called in _casefolded(numbered.shared_names):
+            return named if spelling not in self._shared else None
+        if spelling in _casefolded(numbered.shared_names):
             return numbered
-        if recorded_id is None and called not in self._shared:
+        if recorded_id is None and spelling not in self._shared:
             return named
         raise DataIntegrityError(f"league id {number} is {numbered.key}, but league_name {name!r} means {named.key}")
 
@@ -221,14 +220,6 @@ def _casefolded(names: Iterable[str]) -> set[str]:
 def _whole(league_id: str | int | None) -> int | None:
     text = str(league_id).strip()
     return int(text) if text.isdecimal() else None
-
-
-def nearest(name: str, candidates: Iterable[str], *, limit: int = 3) -> tuple[str, ...]:
-    """The candidates spelt most like the name, best first; empty if none is close."""
-    found = process.extract(
-        name, list(candidates), scorer=fuzz.WRatio, processor=str.casefold, limit=limit, score_cutoff=55
-    )
-    return tuple(match[0] for match in found)
 
 
 def load_leagues(leagues_file: Path | None) -> Leagues:

@@ -1,14 +1,14 @@
-"""Scores some margins of which are likelier than a smooth law says: their weights, and how far tilting goes on."""
+"""Weights of margins that are more frequent than a smooth law predicts, and limits of the fit that keeps the means."""
 
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from core.betting.odds import FloatArray
+from core.arrays import FloatArray
 
-TILTING_STEPS: Final = 30
-TILTING_TOLERANCE: Final = 1e-10
+NEWTON_STEPS: Final = 30
+NEWTON_TOLERANCE: Final = 1e-10
 
 
 def weights_of(margins: NDArray[np.int64], weights: tuple[float, ...]) -> FloatArray:

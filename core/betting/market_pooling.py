@@ -1,7 +1,7 @@
-"""What a model is believed of a game beside the market: its score distribution, moved toward the books' prices.
+"""A model's score distribution pooled with the bookmakers' prices.
 
-Who wins, the spread and the total of one distribution are moved together, so that every bet on the game is judged by
-the same belief, and no two of them contradict each other.
+Outcome, spread and total of one distribution are moved together, so that all bets on the game are valued by the same
+distribution and cannot contradict each other.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -12,8 +12,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from core.arrays import FloatArray
 from core.betting.markets import Pricing
-from core.betting.odds import FloatArray
 from core.betting.scores import ScoreDistribution
 from core.betting.value import Shrinkage, Value
 
@@ -21,63 +21,65 @@ STEPS: Final = 50
 HALVINGS: Final = 30
 TOLERANCE: Final = 1e-10
 CONFIDENCE: Final = 0.9
-NEEDS: Final = {
+REQUIRED_PRICES: Final = {
     **dict.fromkeys(("moneyline", "regulation", "draw_no_bet", "double_chance"), ("outcome",)),
     "spread": ("outcome", "spread"),
     "total": ("total",),
     **dict.fromkeys(("home_total", "away_total", "both_teams_score", "correct_score"), ("outcome", "total")),
 }
-"""Whose price must be known before a bet on a market can be judged."""
+"""The prices without which a bet on a market cannot be valued."""
 
 
 @dataclass(frozen=True)
 class MarketView:
-    """What the books say of one game, their margin taken out; None where nobody quoted."""
+    """The bookmakers' chances for one game, without the overround; None where there is no quote."""
 
     outcome: tuple[float, ...] | None
     """Home, draw (where it is an outcome) and away; they sum to 1."""
     spread_line: float | None = None
-    """The home margin that is as likely beaten as not [points]."""
+    """The home side's margin that is exceeded with probability 1/2 [points]."""
     total_line: float | None = None
     over: float | None = None
-    """P(over) the total line, of games that do not push it."""
+    """P(over) the total line, among games that do not push it."""
 
-    def knows(self, market: str) -> bool:
-        """Whether it says enough to judge a bet of that market."""
-        known = {
+    def covers(self, market: str) -> bool:
+        """Whether it has the prices that a bet on that market needs."""
+        available = {
             "outcome": self.outcome is not None,
             "spread": self.spread_line is not None,
             "total": self.total_line is not None and self.over is not None,
         }
-        return all(known[kind] for kind in NEEDS[market])
+        return all(available[kind] for kind in REQUIRED_PRICES[market])
 
 
 @dataclass(frozen=True, eq=False)
-class Believed:
-    """One game's score distribution at three weights on the model: the learnt one, and the ends of its interval."""
+class PooledDistributions:
+    """One game's score distribution at three weights of the model: the learned one, and the ends of its interval."""
 
     at_weight: tuple[ScoreDistribution, ScoreDistribution, ScoreDistribution]
 
-    def judged(self, pricing_of: Callable[[ScoreDistribution], Pricing], decimal_odds: float) -> tuple[Pricing, Value]:
-        """A bet's pricing, and its edge with its interval, which comes from the weight's."""
+    def price_and_value(
+        self, pricing_of: Callable[[ScoreDistribution], Pricing], decimal_odds: float
+    ) -> tuple[Pricing, Value]:
+        """A bet's pricing, and its edge with the interval that follows from the weight's."""
         pricings = [pricing_of(scores) for scores in self.at_weight]
         edges = [pricing.expected_value(decimal_odds) for pricing in pricings]
         return pricings[0], Value(edges[0], min(edges), max(edges))
 
 
-def believed(scores: ScoreDistribution, market: MarketView, shrinkage: Shrinkage) -> Believed:
-    """What is believed of a game whose model says ``scores``, with the error of the belief's weight."""
+def pool_with_interval(scores: ScoreDistribution, market: MarketView, shrinkage: Shrinkage) -> PooledDistributions:
+    """Pool a model's scores with the market, at the learned weight and at the ends of its confidence interval."""
     reach = NormalDist().inv_cdf((1 + CONFIDENCE) / 2) * shrinkage.error
     weights = (shrinkage.weight, shrinkage.weight - reach, shrinkage.weight + reach)
-    return Believed(tuple(pooled_scores(scores, market, weight) for weight in weights))  # type: ignore[arg-type]
+    return PooledDistributions(tuple(pooled_scores(scores, market, weight) for weight in weights))  # type: ignore[arg-type]
 
 
 def pooled_scores(scores: ScoreDistribution, market: MarketView, weight: float) -> ScoreDistribution:
     """The distribution whose outcome, cover and over chances are pooled with the market's: weight 1 is the model's own.
 
-    Each is a logarithmic opinion pool as in ``Shrinkage``, among the games that do not push. Of all grids that have
-    them at once, the nearest one in the sense of Kullback and Leibler (an exponential tilting; Csiszar 1975), found
-    over groups of cells that no price tells apart. Of prices that contradict each other a compromise is left.
+    Each is a logarithmic opinion pool as in ``Shrinkage``, among the games that do not push. Of all grids with these
+    chances, the result is the nearest in the sense of Kullback and Leibler (an exponential tilting; Csiszar 1975),
+    found over groups of cells that no price separates. Prices that contradict each other give a compromise.
     """
     lines = _lines(len(scores.grid), market)
     if not lines:
@@ -85,7 +87,7 @@ def pooled_scores(scores: ScoreDistribution, market: MarketView, weight: float) 
     signs = [np.sign(line.statistic - half).astype(np.int64) + 1 for line in lines for half in line.halves]
     group = np.ravel_multi_index(tuple(signs), (3,) * len(signs))
     masses = np.bincount(group.ravel(), scores.grid.ravel(), 3 ** len(signs)).astype(np.float64)
-    statistics, wanted = [], []
+    statistics, targets = [], []
     for line, ends in zip(lines, _ends(lines, len(signs)), strict=True):
         model = ends @ masses
         if model.min() <= 0:
@@ -93,18 +95,18 @@ def pooled_scores(scores: ScoreDistribution, market: MarketView, weight: float) 
         chances = _pool(model / model.sum(), line.chances, weight)
         if line.keeps_pushes:
             statistics += list(ends)
-            wanted += list(model.sum() * chances)
+            targets += list(model.sum() * chances)
         else:
             statistics.append(ends[0] * chances[1] - ends[1] * chances[0])
-            wanted.append(0.0)
-    moved = _tilted(masses, np.array(statistics), np.array(wanted)) if wanted else masses
+            targets.append(0.0)
+    moved = _tilted(masses, np.array(statistics), np.array(targets)) if targets else masses
     factors = np.divide(moved, masses, out=np.zeros_like(masses), where=masses > 0)
     grid = scores.grid * factors[group]
-    return ScoreDistribution.of(grid / grid.sum()).played_out(scores.overtime_share)
+    return ScoreDistribution.of(grid / grid.sum()).with_overtime(scores.overtime_share)
 
 
 @dataclass(frozen=True, eq=False)
-class _Line:
+class _MarketLine:
     """A bet's line on a statistic of the score, in halves where it is a quarter line, and the market's chances."""
 
     statistic: NDArray[np.int64]
@@ -112,23 +114,23 @@ class _Line:
     chances: FloatArray
     """Above, on (if that is an outcome) and below it."""
     keeps_pushes: bool = False
-    """Whether games on the line stay as likely as they were; else only above against below is known."""
+    """Whether games on the line keep their mass; otherwise only above against below is given."""
 
 
-def _lines(size: int, market: MarketView) -> list[_Line]:
+def _lines(size: int, market: MarketView) -> list[_MarketLine]:
     home, away = np.indices((size, size))
     lines = []
     if market.outcome is not None:
-        lines.append(_Line(home - away, (0.0,), np.array(market.outcome), keeps_pushes=True))
+        lines.append(_MarketLine(home - away, (0.0,), np.array(market.outcome), keeps_pushes=True))
     if market.spread_line is not None:
-        lines.append(_Line(home - away, _halves(market.spread_line), np.array((0.5, 0.5))))
+        lines.append(_MarketLine(home - away, _halves(market.spread_line), np.array((0.5, 0.5))))
     if market.total_line is not None and market.over is not None:
-        lines.append(_Line(home + away, _halves(market.total_line), np.array((market.over, 1 - market.over))))
+        lines.append(_MarketLine(home + away, _halves(market.total_line), np.array((market.over, 1 - market.over))))
     return lines
 
 
-def _ends(lines: Sequence[_Line], width: int) -> Iterator[FloatArray]:
-    """Each line's ends by group, shape (ends, groups), as shares of a stake; what pushes belongs to none."""
+def _ends(lines: Sequence[_MarketLine], width: int) -> Iterator[FloatArray]:
+    """Each line's ends by group, shape (ends, groups), as shares of a stake; a push belongs to no end."""
     sides = np.indices((3,) * width).reshape(width, -1)
     place = 0
     for line in lines:
@@ -138,19 +140,19 @@ def _ends(lines: Sequence[_Line], width: int) -> Iterator[FloatArray]:
         place += len(line.halves)
 
 
-def _tilted(masses: FloatArray, statistics: FloatArray, wanted: FloatArray) -> FloatArray:
-    """The masses tilted exponentially so that the statistics have the wanted means: Newton's method, damped."""
+def _tilted(masses: FloatArray, statistics: FloatArray, targets: FloatArray) -> FloatArray:
+    """The masses, tilted exponentially so that the statistics have the target means: damped Newton's method."""
     tilt = np.zeros(len(statistics))
 
     def at(tilt: FloatArray) -> tuple[FloatArray, float]:
         exponents = tilt @ statistics
         highest = float(exponents[masses > 0].max())
         tilted = masses * np.exp(np.minimum(exponents - highest, 0.0))
-        return tilted / tilted.sum(), float(np.log(tilted.sum()) + highest - tilt @ wanted)
+        return tilted / tilted.sum(), float(np.log(tilted.sum()) + highest - tilt @ targets)
 
     moved, height = at(tilt)
     for _ in range(STEPS):
-        off = statistics @ moved - wanted
+        off = statistics @ moved - targets
         if np.abs(off).max() < TOLERANCE:
             break
         around = statistics - (statistics @ moved)[:, None]
@@ -165,7 +167,7 @@ def _tilted(masses: FloatArray, statistics: FloatArray, wanted: FloatArray) -> F
 
 
 def _halves(line: float) -> tuple[float, ...]:
-    """The line to the quarter; of a stake on a quarter line, half lies on either neighbour."""
+    """The line to the quarter; a quarter line puts half of the stake on either neighbour."""
     near = round(4 * line) / 4
     return (near,) if near * 2 == round(near * 2) else (near - 0.25, near + 0.25)
 

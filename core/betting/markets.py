@@ -1,4 +1,4 @@
-"""What a bet on a score distribution is worth: every market summed from the same grid.
+"""Prices of bets on a score distribution: every market is summed from the same grid.
 
 Lines follow the bookmaker's sign: a spread of -3.5 on the home side wins when home wins by four or more.
 Quarter lines stake half on each neighbouring line.
@@ -13,12 +13,12 @@ from typing import Any, Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from core.betting.odds import FloatArray
+from core.arrays import FloatArray
 from core.betting.scores import Outcome, ScoreDistribution
 from core.errors import ValidationError
 
 Signs = NDArray[np.int8]
-"""1 where a bet wins, 0 where its stake comes back, -1 where it loses."""
+"""1 where a bet wins, 0 where its stake is returned, -1 where it loses."""
 
 OVER_UNDER: Final = ("over", "under")
 SELECTIONS: Final[dict[str, tuple[str, ...]]] = {
@@ -38,14 +38,14 @@ SELECTIONS: Final[dict[str, tuple[str, ...]]] = {
 LINED: Final = ("spread", "total", "home_total", "away_total")
 SCORE: Final = re.compile(r"(\d{1,3})-(\d{1,3})")
 HIGHEST_LISTED: Final = 3
-"""Without a line, the correct scores a book lists go up to 3-3; anything else is *other*."""
+"""Without a line, a book lists the correct scores up to 3-3; any other score is *other*."""
 
 MOST_LEGS: Final = 10
 
 
 @dataclass(frozen=True)
-class Bet:
-    """What is bet on: a market, a selection of it, and the line where it has one."""
+class MarketSelection:
+    """A bet without its odds: a market, a selection of it, and the line if the market has one."""
 
     market: str
     selection: str
@@ -62,7 +62,7 @@ class Pricing:
 
     @property
     def fair_odds(self) -> float:
-        """Decimal odds at which the bet is worth nothing to either side; infinite if it cannot win."""
+        """Decimal odds at which the expected value is zero; infinite if the bet cannot win."""
         return 1 + self.lose / self.win if self.win > 0 else float("inf")
 
     def expected_value(self, decimal_odds: float) -> float:
@@ -72,7 +72,7 @@ class Pricing:
 
 @dataclass(frozen=True, eq=False)
 class _Ticket:
-    """An equal share of a stake: how it ends at each value of one statistic of the score."""
+    """An equal share of a stake: its result at each value of one statistic of the score."""
 
     statistic: Literal["margin", "total", "home", "away", "score", "regulation_margin"]
     signs: Signs
@@ -89,24 +89,24 @@ def price(
 
     Raises ValidationError for an unknown market or selection, a missing line, or one that is not a multiple of .25.
     """
-    tickets = _tickets(scores, Bet(market, selection, line), ties)
+    tickets = _tickets(scores, MarketSelection(market, selection, line), ties)
     return _mean([_pricing(_masses(scores, ticket.statistic), ticket.signs) for ticket in tickets])
 
 
 def on_winner(outcome: Outcome, selection: Literal["home", "draw", "away"], *, ties: str = "draw") -> Pricing:
-    """``price`` of the moneyline, from the three probabilities alone; not for a draw where that is no outcome."""
+    """``price`` of the moneyline, from the three probabilities alone; not for a draw in a two-way league."""
     push = outcome.draw if ties != "draw" else 0.0
     win: float = getattr(outcome, selection)
     return Pricing(win, push, outcome.home + outcome.draw + outcome.away - win - push)
 
 
-def combine(scores: ScoreDistribution, legs: Sequence[Bet], *, ties: str = "draw") -> Pricing:
-    """Price bets on one game taken together, from the joint distribution: their correlation is in it.
+def combine(scores: ScoreDistribution, legs: Sequence[MarketSelection], *, ties: str = "draw") -> Pricing:
+    """Price a combination of bets on one game from the joint distribution, which holds their correlation.
 
-    The combination wins where all legs win and loses where any leg loses. A leg that pushes is void: where some
-    legs are void and no other loses, the stake counts as returned. A book pays the shorter odds of the legs left
-    there if those win, so with legs that can push the value is a lower bound, and exact without them. A quarter
-    line halves the stake of the whole combination.
+    The combination wins where all legs win and loses where any leg loses. A leg that pushes is void: where some legs
+    are void and no other loses, the stake counts as returned. A book pays the shorter odds of the remaining legs if
+    those win, so the value is a lower bound with legs that can push, and exact without them. A quarter line halves
+    the stake of the whole combination.
 
     Raises ValidationError as ``price`` does, and for no legs or more than ten.
     """
@@ -154,7 +154,7 @@ def _by_overtime(scores: ScoreDistribution) -> tuple[FloatArray, ...]:
 
 
 def _on_scores(ticket: _Ticket, scores: ScoreDistribution) -> Signs:
-    """How a ticket ends at each final score, for each part of ``_by_overtime``; shape (parts, size, size)."""
+    """A ticket's result at each final score, for each part of ``_by_overtime``; shape (parts, size, size)."""
     home, away = np.ogrid[: len(scores.grid), : len(scores.grid)]
     parts = 1 if scores.overtime_share is None else 2
     match ticket.statistic:
@@ -174,7 +174,7 @@ def _on_scores(ticket: _Ticket, scores: ScoreDistribution) -> Signs:
     return np.stack([signs] * parts)
 
 
-def _tickets(scores: ScoreDistribution, bet: Bet, ties: str) -> list[_Ticket]:
+def _tickets(scores: ScoreDistribution, bet: MarketSelection, ties: str) -> list[_Ticket]:
     """The bet as one ticket, or as two of half the stake on a quarter line."""
     _check_selection(bet)
     if bet.market in LINED:
@@ -184,37 +184,37 @@ def _tickets(scores: ScoreDistribution, bet: Bet, ties: str) -> list[_Ticket]:
     if bet.market == "both_teams_score":
         both = np.zeros(scores.grid.shape, dtype=np.bool_)
         both[1:, 1:] = True
-        return [_Ticket("score", _decided(both if bet.selection == "yes" else ~both))]
+        return [_Ticket("score", _win_or_lose(both if bet.selection == "yes" else ~both))]
     if bet.market == "correct_score":
-        return [_Ticket("score", _decided(_named_scores(scores, bet.selection, bet.line)))]
+        return [_Ticket("score", _win_or_lose(_named_scores(scores, bet.selection, bet.line)))]
     return [_on_outcome(scores, bet, ties)]
 
 
-def _check_selection(bet: Bet) -> None:
+def _check_selection(bet: MarketSelection) -> None:
     if bet.selection in SELECTIONS.get(bet.market, ()):
         return
     if bet.market == "correct_score" and SCORE.fullmatch(bet.selection):
         return
     offered = ", ".join(f"{name} ({'/'.join(choices)})" for name, choices in SELECTIONS.items())
     field = "selection" if bet.market in SELECTIONS else "market"
-    msg = f"{field}: no selection {bet.selection!r} in market {bet.market!r}; there are {offered}."
+    msg = f"{field}: no selection {bet.selection!r} in market {bet.market!r}; the markets are {offered}."
     raise ValidationError(msg, field=field)
 
 
-def _on_outcome(scores: ScoreDistribution, bet: Bet, ties: str) -> _Ticket:
-    """Markets on who wins. Where a draw is no outcome, level scores return the stake and nobody bets on them."""
+def _on_outcome(scores: ScoreDistribution, bet: MarketSelection, ties: str) -> _Ticket:
+    """Markets on who wins. If a draw is no outcome, level scores return the stake and cannot be bet on."""
     margins = _margins(scores)
     if bet.market == "regulation":
-        return _Ticket("regulation_margin", _decided(_winners(margins, bet.selection)))
+        return _Ticket("regulation_margin", _win_or_lose(_winners(margins, bet.selection)))
     if bet.market == "draw_no_bet" or (ties != "draw" and bet.selection in ("home", "away")):
         return _Ticket("margin", _signs(margins if bet.selection == "home" else -margins))
     if ties != "draw":
         raise ValidationError("selection: this league offers no bet on a draw.", field="selection")
-    return _Ticket("margin", _decided(_winners(margins, bet.selection)))
+    return _Ticket("margin", _win_or_lose(_winners(margins, bet.selection)))
 
 
 def _winners(margins: NDArray[Any], selection: str) -> NDArray[np.bool_]:
-    """Where the selection wins: any of the outcomes that its name lists."""
+    """Where the selection wins: any of the outcomes in its name."""
     outcomes = {"home": margins > 0, "draw": margins == 0, "away": margins < 0}
     return np.asarray(np.logical_or.reduce([outcomes[name] for name in selection.split("_or_")]))
 
@@ -225,7 +225,7 @@ def _named_scores(scores: ScoreDistribution, selection: str, line: float | None)
         return np.asarray((home == int(score[1])) & (away == int(score[2])))
     highest = HIGHEST_LISTED if line is None else line
     if not (highest >= 0 and float(highest).is_integer()):
-        msg = f"line: the highest score that is listed is a whole number, got {line}."
+        msg = f"line: the highest listed score is a whole number, got {line}."
         raise ValidationError(msg, field="line")
     unlisted = np.maximum(home, away) > highest
     if selection == "other":
@@ -267,5 +267,5 @@ def _signs(result: NDArray[Any]) -> Signs:
     return signs
 
 
-def _decided(wins: NDArray[np.bool_]) -> Signs:
+def _win_or_lose(wins: NDArray[np.bool_]) -> Signs:
     return np.where(wins, 1, -1).astype(np.int8)

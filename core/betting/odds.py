@@ -1,7 +1,7 @@
-"""Odds formats, implied probabilities and the bookmaker's margin.
+"""Odds formats, implied probabilities and the overround.
 
-Decimal odds ``d`` return ``d`` units for one unit staked, stake included. American odds are positive for
-the profit on 100 staked, negative for the stake that wins 100.
+Decimal odds ``d`` return ``d`` units for one unit staked, stake included. American odds are positive for the profit on
+100 staked, negative for the stake that wins 100.
 """
 
 import math
@@ -11,22 +11,22 @@ from typing import Final, Literal, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from core.arrays import FloatArray
 from core.errors import ValidationError
 
-FloatArray = NDArray[np.float64]
 DevigMethod = Literal["multiplicative", "additive", "power", "shin", "odds_ratio", "standard_error"]
 
 LARGEST_IMPLIED: Final = 1.0 - 1e-6
-"""Odds of exactly 1.000 imply certainty, which no power of it can lower; treated as this much."""
+"""Odds of exactly 1.000 imply certainty, which no power lowers; they count as this probability."""
 
 SMALLEST_FAIR: Final = 1e-6
-"""Subtracting a margin leaves no outcome less than this."""
+"""Lower limit of a probability after subtracting the overround."""
 
 HALVINGS: Final = 60
 
 
 def american_to_decimal(american: float) -> float:
-    """Decimal odds of American odds. Raises ValidationError between -100 and 100, where none exist."""
+    """Decimal odds of American odds. Raises ValidationError between -100 and 100, where there are none."""
     if not math.isfinite(american) or abs(american) < 100:
         msg = f"odds: American odds are at most -100 or at least 100, got {american:g}."
         raise ValidationError(msg, field="odds")
@@ -41,7 +41,7 @@ def decimal_to_american(decimal: float) -> float:
 
 
 def overround(decimal: ArrayLike) -> FloatArray:
-    """How far the implied probabilities of each row exceed 1: the bookmaker's margin, .05 for 5 %.
+    """By how much the implied probabilities of each row exceed 1: .05 for 5 %.
 
     ``decimal`` has shape (games, outcomes) or (outcomes,).
     """
@@ -49,14 +49,14 @@ def overround(decimal: ArrayLike) -> FloatArray:
 
 
 def devig(decimal: ArrayLike, method: DevigMethod = "power") -> FloatArray:
-    """Probabilities without the bookmaker's margin; shape (games, outcomes), a row with a NaN stays NaN.
+    """Probabilities without the overround; shape (games, outcomes), a row with a NaN stays NaN.
 
     With implied probabilities q, their sum Q and fair probabilities p:
 
     - *multiplicative*: p = q / Q.
-    - *additive*: p = q - c, one c for all outcomes; with n of them (Q - 1) / n, which are margin weights
-      proportional to the odds (Buchdahl 2015). Where that would leave nothing of an outcome, the nearest
-      probabilities that leave something (the projection on the simplex).
+    - *additive*: p = q - c, one c for all outcomes; with n of them (Q - 1) / n, which are weights
+      proportional to the odds (Buchdahl 2015). Where that would leave an outcome no probability, the nearest
+      probabilities that do (the projection on the simplex).
     - *power*: p = q ** k (Vovk & Zhdanov 2009; Clarke, Kovalchik & Ingram 2017). Buchdahl's logarithmic method.
     - *shin*: p = (sqrt(z**2 + 4 (1 - z) q**2 / Q) - z) / (2 (1 - z)), where z is the share of insiders among
       the bettors (Shin 1993; Jullien & Salanie 1994). With two outcomes the same as additive.
@@ -64,7 +64,7 @@ def devig(decimal: ArrayLike, method: DevigMethod = "power") -> FloatArray:
     - *standard_error*: p = q - c sqrt(1 - q), so that all implied probabilities are off by the same number of
       their standard errors (Goto 2023).
 
-    All but multiplicative take more of the margin from long shots. Safe at odds of exactly 1.000.
+    All but multiplicative take more of the overround from long shots. Safe at odds of exactly 1.000.
     """
     odds = np.atleast_2d(np.asarray(decimal, dtype=np.float64))
     implied = np.minimum(1 / odds, LARGEST_IMPLIED)
@@ -75,17 +75,17 @@ def devig(decimal: ArrayLike, method: DevigMethod = "power") -> FloatArray:
 def choose_devig(
     decimal: ArrayLike, outcomes: NDArray[np.int64], default: DevigMethod = "multiplicative"
 ) -> DevigMethod:
-    """The method whose probabilities fitted the outcomes of past games best, by mean log loss.
+    """The method whose probabilities fit the outcomes of past games best, by mean log loss.
 
-    The default stays unless the best one is better by more than the standard error of the paired difference.
+    The default is kept unless the best one is better by more than the standard error of the paired difference.
     ``decimal`` has shape (games, outcomes); games with a NaN or an outcome below 0 do not count.
     """
     odds = np.atleast_2d(np.asarray(decimal, dtype=np.float64))
-    known = ~np.isnan(odds).any(axis=1) & (outcomes >= 0)
-    games = np.arange(known.sum())
+    complete = ~np.isnan(odds).any(axis=1) & (outcomes >= 0)
+    games = np.arange(complete.sum())
     if len(games) < 2:
         return default
-    losses = {method: -np.log(devig(odds[known], method)[games, outcomes[known]]) for method in DEVIG_METHODS}
+    losses = {method: -np.log(devig(odds[complete], method)[games, outcomes[complete]]) for method in DEVIG_METHODS}
     best = min(DEVIG_METHODS, key=lambda method: float(losses[method].mean()))
     gains = losses[default] - losses[best]
     return best if gains.mean() > gains.std(ddof=1) / np.sqrt(len(games)) else default
@@ -104,7 +104,7 @@ def _standard_error(implied: FloatArray) -> FloatArray:
 
 
 def _without(implied: FloatArray, weights: FloatArray) -> FloatArray:
-    """The implied probabilities less the margin, shared out by weight, none left below ``SMALLEST_FAIR``."""
+    """The implied probabilities less the overround, shared by weight; none ends below ``SMALLEST_FAIR``."""
 
     def less(amount: FloatArray) -> FloatArray:
         return np.maximum(implied - amount[:, None] * weights, SMALLEST_FAIR)

@@ -1,7 +1,7 @@
 """Scores of sports with many points: margin and total as independent normal variables of equal parity.
 
-All games at once, as in ``core.betting.goal_model``. What the outcomes amount to is summed along margins, without the
-grid of all scores, which has tens of thousands of cells in basketball.
+All games are computed at once, as in ``core.betting.goal_model``. The masses of the outcomes are summed along margins,
+without the grid of all scores, which has tens of thousands of cells in basketball.
 """
 
 import math
@@ -13,29 +13,29 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from scipy.special import ndtr
 
-from core.betting.margin_weights import TILTING_STEPS, TILTING_TOLERANCE, weights_of
-from core.betting.odds import FloatArray
-from core.betting.score_grid import Cells, Regions, by_size
+from core.arrays import FloatArray
+from core.betting.margin_weights import NEWTON_STEPS, NEWTON_TOLERANCE, weights_of
+from core.betting.score_grid import Regions, ScoreGrid, by_size
 
 TAIL_DEVIATIONS: Final = 7.0
 """A grid reaches this many standard deviations past the mean; the rest is below 1e-11."""
 
 SIZE_STEP: Final = 32
-"""Grids come in sizes that are multiples of this, so that most games of a league share one."""
+"""Grid sizes are multiples of this, so that most games of a league share one."""
 
 
-def point_cells(
+def point_grids(
     margin_means: FloatArray,
     total_means: FloatArray,
     margin_deviation: float,
     total_deviation: float,
     margin_weights: Sequence[float] = (),
-) -> list[Cells]:
+) -> list[ScoreGrid]:
     """The scores of each game; both means have shape (games,).
 
     A total smaller than the margin would need negative scores; it is raised to the margin. ``margin_weights[m]``
-    multiplies the margins m and -m, 1 beyond its end: a sport's key numbers (3 and 7 in the NFL). The mean margin
-    stays as it is.
+    multiplies the margins m and -m, 1 beyond its end: a sport's key numbers (3 and 7 in the NFL). The mean margin is
+    preserved.
     """
     total_means = np.maximum(total_means, np.abs(margin_means))
     reach = TAIL_DEVIATIONS * max(margin_deviation, total_deviation)
@@ -43,17 +43,17 @@ def point_cells(
     sizes = [-(-(math.ceil(wide) + 2) // SIZE_STEP) * SIZE_STEP for wide in widest]
     weights = tuple(margin_weights)
 
-    def made(size: int, places: list[int]) -> Iterator[Cells]:
+    def grids_of(size: int, places: list[int]) -> Iterator[ScoreGrid]:
         margins = _discretised(np.arange(-size + 1, size, dtype=np.float64), margin_means[places], margin_deviation)
         if weights:
-            margins = _with_mean_kept(margins, weights, size)
+            margins = _with_same_mean(margins, weights, size)
         totals = _discretised(np.arange(2 * size - 1, dtype=np.float64), total_means[places], total_deviation)
         return _joined(margins, totals, size)
 
-    return by_size(sizes, made)
+    return by_size(sizes, grids_of)
 
 
-def _joined(margins: FloatArray, totals: FloatArray, size: int) -> Iterator[Cells]:
+def _joined(margins: FloatArray, totals: FloatArray, size: int) -> Iterator[ScoreGrid]:
     """Masses by margin, from ``1 - size`` to ``size - 1``, with those by total, from 0 to ``2 * size - 2``."""
     apart = np.arange(size)
     masses, sums = _reachable(totals), _reachable(totals * np.arange(2 * size - 1))
@@ -65,7 +65,7 @@ def _joined(margins: FloatArray, totals: FloatArray, size: int) -> Iterator[Cell
     eight = mass[0], level[0], mass[1], margin[0], -margin[1], total[0], level[1], total[1]
     table = np.array(eight) / whole
     for game, shares in enumerate(table.T.tolist()):
-        yield Cells(Regions.of(shares), partial(_grid, margins[game], totals[game], whole[game], size))
+        yield ScoreGrid(Regions.of(shares), partial(_grid, margins[game], totals[game], whole[game], size))
 
 
 def _grid(margins: FloatArray, totals: FloatArray, whole: float, size: int) -> FloatArray:
@@ -74,7 +74,7 @@ def _grid(margins: FloatArray, totals: FloatArray, whole: float, size: int) -> F
 
 
 def _reachable(totals: FloatArray) -> FloatArray:
-    """For each m from 0: the sum over the totals of its parity that scores m apart can have on the grid."""
+    """For each m from 0: the sum over the totals of the parity of m that scores m apart have on the grid."""
     games, width = totals.shape
     size = (width + 1) // 2
     summed = np.append(totals, np.zeros((games, 1)), axis=1).reshape(games, size, 2).cumsum(axis=1).reshape(games, -1)
@@ -88,19 +88,19 @@ def _discretised(values: FloatArray, means: FloatArray, deviation: float) -> Flo
     return np.asarray(np.diff(ndtr((edges - means[:, None]) / deviation)))
 
 
-def _with_mean_kept(margins: FloatArray, weights: tuple[float, ...], size: int) -> FloatArray:
-    """Masses of the margins times their weights, tilted exponentially so that their mean stays (``goals``)."""
+def _with_same_mean(margins: FloatArray, weights: tuple[float, ...], size: int) -> FloatArray:
+    """Masses of the margins times their weights, tilted exponentially to keep their mean (see ``goal_model``)."""
     values = np.arange(-size + 1, size)
     centred = values - ((margins * values).sum(axis=1) / margins.sum(axis=1))[:, None]
     weighted = margins * _by_margin(size, weights)
     tilt = np.zeros((len(margins), 1))
-    for _ in range(TILTING_STEPS):
+    for _ in range(NEWTON_STEPS):
         exponents = tilt * centred
         tilted = weighted * np.exp(exponents - exponents.max(axis=1, keepdims=True))
         tilted /= tilted.sum(axis=1, keepdims=True)
         moved = tilted * centred
         off = moved.sum(axis=1)
-        wrong = np.abs(off) >= TILTING_TOLERANCE
+        wrong = np.abs(off) >= NEWTON_TOLERANCE
         if not wrong.any():
             break
         spread = (moved * centred).sum(axis=1) - off * off
@@ -110,5 +110,5 @@ def _with_mean_kept(margins: FloatArray, weights: tuple[float, ...], size: int) 
 
 @lru_cache(maxsize=32)
 def _by_margin(size: int, weights: tuple[float, ...]) -> FloatArray:
-    """The weight of each margin. Not to be written to."""
+    """The weight of each margin. Cached, so read-only."""
     return weights_of(np.arange(-size + 1, size), weights)

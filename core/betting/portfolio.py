@@ -1,4 +1,4 @@
-"""Stakes on games that are played at the same time, so that none of them can wait for another's result."""
+"""Stakes on simultaneous games: all are placed before any of the results is known."""
 
 from collections.abc import Sequence
 from itertools import product
@@ -7,13 +7,13 @@ from typing import Final
 import numpy as np
 from scipy.optimize import LinearConstraint, minimize
 
+from core.arrays import FloatArray
 from core.betting.markets import Pricing
-from core.betting.odds import FloatArray
 from core.betting.staking import kelly_fraction
 from core.errors import ValidationError
 
 MOST_SCENARIOS: Final = 20_000
-"""Up to so many joint results are listed; of more, so many are drawn."""
+"""Up to this number, all joint results are listed; of more, this number is drawn."""
 MOST_BETS: Final = 100
 LEFT: Final = 1e-6
 """Share of the bankroll that is never staked, so that losing everything has a finite logarithm."""
@@ -25,7 +25,7 @@ def simultaneous_kelly(bets: Sequence[tuple[Pricing, float]]) -> list[float]:
 
     ``bets`` are pricings and decimal odds on different, independent games. The expectation runs over every joint
     result of the bets with an edge, or where those are more than 20,000 over as many drawn with a fixed seed (Whitrow
-    2007). A bet without an edge gets 0: with independent games there is nothing that it could hedge.
+    2007). A bet without an edge gets 0: with independent games it hedges nothing.
 
     Raises ValidationError for more than a hundred bets with an edge.
     """
@@ -69,7 +69,7 @@ def _largest_growth(returns: FloatArray, chances: FloatArray, start: FloatArray)
         bankroll = np.maximum(1 + returns @ fractions, LEFT / 2)
         return -float(chances @ np.log(bankroll)), -np.asarray((chances / bankroll) @ returns)
 
-    found = minimize(
+    solution = minimize(
         shrinkage,
         start * min(1.0, (1 - LEFT) / start.sum()) / 2,
         jac=True,
@@ -78,4 +78,4 @@ def _largest_growth(returns: FloatArray, chances: FloatArray, start: FloatArray)
         method="SLSQP",
         options={"ftol": 1e-14, "maxiter": 500},
     )
-    return np.asarray(np.clip(found.x, 0.0, 1.0))
+    return np.asarray(np.clip(solution.x, 0.0, 1.0))

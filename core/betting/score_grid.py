@@ -1,4 +1,4 @@
-"""Masses of all scores of a game, and what the scores of each outcome amount to."""
+"""The masses of all scores of a game, and their sums by outcome."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -7,11 +7,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from core.betting.odds import FloatArray
+from core.arrays import FloatArray
 
 
 class Region(NamedTuple):
-    """Some of the scores: their mass, and their margins and totals weighted by it."""
+    """A set of scores: their mass, and their margins and totals weighted by it."""
 
     mass: float
     margin: float
@@ -19,7 +19,7 @@ class Region(NamedTuple):
 
 
 class Regions(NamedTuple):
-    """The scores of a home win, level ones, and those of an away win."""
+    """The scores of a home win, level scores, and those of an away win."""
 
     home: Region
     draw: Region
@@ -35,37 +35,39 @@ class Regions(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Cells:
-    """Masses of all scores before they are moved to an outcome; they sum to 1."""
+class ScoreGrid:
+    """Masses of all scores of a game, which sum to 1, and their sums by outcome."""
 
     regions: Regions
-    _made: Callable[[], FloatArray]
+    _compute: Callable[[], FloatArray]
 
     @cached_property
     def masses(self) -> FloatArray:
-        """A row for each score of the home side, a column for each of the away side; made when first asked for."""
-        return self._made()
+        """A row for each score of the home side, a column for each of the away side; computed at the first use."""
+        return self._compute()
 
     @classmethod
-    def of(cls, grid: FloatArray) -> "Cells":
-        """From masses that are there already."""
+    def of(cls, grid: FloatArray) -> "ScoreGrid":
+        """From masses that are computed already."""
         return cls(Regions.of(np.tensordot(statistics(len(grid)), grid, axes=2).tolist()), lambda: grid)
 
 
-def by_size(sizes: Sequence[int], made: Callable[[int, list[int]], Iterable[Cells]]) -> list[Cells]:
-    """The cells of all games, those of one size made together: ``made`` is given the size and the games' places."""
+def by_size(sizes: Sequence[int], grids_of: Callable[[int, list[int]], Iterable[ScoreGrid]]) -> list[ScoreGrid]:
+    """The grids of all games: ``grids_of`` computes those of one size together, from the size and the games' places."""
     places_of: dict[int, list[int]] = {}
     for place, size in enumerate(sizes):
         places_of.setdefault(size, []).append(place)
-    cells = {
-        place: one for size, places in places_of.items() for place, one in zip(places, made(size, places), strict=True)
+    grids = {
+        place: one
+        for size, places in places_of.items()
+        for place, one in zip(places, grids_of(size, places), strict=True)
     }
-    return [cells[place] for place in range(len(sizes))]
+    return [grids[place] for place in range(len(sizes))]
 
 
 @lru_cache(maxsize=16)
 def statistics(size: int) -> FloatArray:
-    """What is summed over a grid to know its regions, shape (8, size, size). Not to be written to.
+    """The weights whose sums over a grid are its regions, shape (8, size, size). Cached, so read-only.
 
     Mass of home wins, draws and away wins; margin of home and away wins; total of home wins, draws and away wins.
     """

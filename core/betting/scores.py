@@ -1,19 +1,16 @@
 """One joint distribution of the two final scores, from which every market is summed.
 
-Because moneyline, spread, total and score markets are sums over the same cells, they cannot contradict
-each other.
+Moneyline, spread, total and score markets are sums over the same cells, so they cannot contradict each other.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
-from core.betting.goal_model import goal_cells
-from core.betting.odds import FloatArray
-from core.betting.point_model import point_cells
-from core.betting.score_grid import Cells, Region
+from core.arrays import FloatArray
+from core.betting.score_grid import Region, ScoreGrid
 from core.errors import ValidationError
 
 
@@ -27,60 +24,38 @@ class Outcome:
 
     @property
     def decided_home(self) -> float:
-        """P(home wins) given that somebody wins."""
+        """P(home wins), given that the game is not level."""
         return self.home / (self.home + self.away)
 
 
 @dataclass(frozen=True, eq=False)
 class ScoreDistribution:
-    """The joint distribution of both final scores: cells, and by how much the masses of each outcome were moved."""
+    """The joint distribution of both final scores: a grid, and factors that move the mass of each outcome."""
 
-    _cells: Cells
+    _base: ScoreGrid
     _factors: tuple[float, float, float] = (1.0, 1.0, 1.0)
-    """Of the scores that home wins, level ones, and those that away wins."""
+    """Of the cells of a home win, of level scores, and of an away win."""
     overtime_share: float | None = None
-    """Share of the games won by one that were level after regulation; None where the sport is not played out so."""
+    """Share of the games won by one that were level after regulation; None if overtime does not end at one goal."""
 
     @classmethod
     def of(cls, grid: FloatArray) -> "ScoreDistribution":
         """``grid[h, a]`` is the probability that the home side ends on h and the away side on a; it sums to 1."""
-        return cls(Cells.of(grid))
+        return cls(ScoreGrid.of(grid))
 
-    @classmethod
-    def of_goals(
-        cls, home_mean: float, away_mean: float, dispersion: float = 1.0, margin_weights: Sequence[float] = ()
-    ) -> "ScoreDistribution":
-        """One game of few goals: see ``core.betting.goal_model``."""
-        (cells,) = goal_cells(np.array(((home_mean,), (away_mean,))), dispersion, margin_weights)
-        return cls(cells)
-
-    @classmethod
-    def of_points(
-        cls,
-        margin_mean: float,
-        total_mean: float,
-        margin_deviation: float,
-        total_deviation: float,
-        margin_weights: Sequence[float] = (),
-    ) -> "ScoreDistribution":
-        """One game of many points: see ``core.betting.point_model``."""
-        means = np.array((margin_mean,)), np.array((total_mean,))
-        (cells,) = point_cells(*means, margin_deviation, total_deviation, margin_weights)
-        return cls(cells)
-
-    def played_out(self, overtime_share: float | None) -> "ScoreDistribution":
-        """The same final scores of a sport whose level games are decided by one goal more, hockey's rule.
+    def with_overtime(self, overtime_share: float | None) -> "ScoreDistribution":
+        """The same final scores, of a sport whose level games end at the next goal, as in hockey.
 
         ``overtime_share`` is the share of the games won by one that were level after regulation.
         """
-        return ScoreDistribution(self._cells, self._factors, overtime_share)
+        return ScoreDistribution(self._base, self._factors, overtime_share)
 
     @cached_property
     def regulation(self) -> "ScoreDistribution":
-        """The scores after regulation, before overtime or a shoot-out added its one goal.
+        """The scores after regulation, before the one goal of overtime or a shoot-out.
 
-        Of what ends k+1 to k either way, ``overtime_share`` stood k to k. Raises ValidationError where that
-        share is not known.
+        Of the games that end k+1 to k either way, the share ``overtime_share`` was level at k. Raises ValidationError
+        if that share is None.
         """
         share = self.overtime_share
         if share is None:
@@ -91,27 +66,27 @@ class ScoreDistribution:
             grid[home, away] *= 1 - share
         return ScoreDistribution.of(grid)
 
-    def tilted(self, outcome: Outcome) -> "ScoreDistribution":
-        """The same distribution with the masses of home win, draw and away win moved to ``outcome``.
+    def with_outcome(self, outcome: Outcome) -> "ScoreDistribution":
+        """The same distribution with the masses of home win, draw and away win set to ``outcome``.
 
-        Within each of the three the odds between scores stay as they were.
+        Within each of the three the ratios between scores stay as they are.
         """
-        home, draw, away = self._cells.regions
+        home, draw, away = self._base.regions
         ratios = _ratio(outcome.home, home.mass), _ratio(outcome.draw, draw.mass), _ratio(outcome.away, away.mass)
-        left = ratios[0] * home.mass + ratios[1] * draw.mass + ratios[2] * away.mass
-        factors = ratios[0] / left, ratios[1] / left, ratios[2] / left
-        return ScoreDistribution(self._cells, factors, self.overtime_share)
+        total = ratios[0] * home.mass + ratios[1] * draw.mass + ratios[2] * away.mass
+        factors = ratios[0] / total, ratios[1] / total, ratios[2] / total
+        return ScoreDistribution(self._base, factors, self.overtime_share)
 
     @cached_property
     def grid(self) -> FloatArray:
         """``grid[h, a]``: the probability that the home side ends on h and the away side on a; it sums to 1."""
         if self._factors == (1.0, 1.0, 1.0):
-            return self._cells.masses
+            return self._base.masses
         home, draw, away = self._factors
-        home_wins = np.tri(len(self._cells.masses), k=-1)
+        home_wins = np.tri(len(self._base.masses), k=-1)
         factors = home_wins * home + home_wins.T * away
         np.fill_diagonal(factors, draw)
-        return self._cells.masses * factors
+        return self._base.masses * factors
 
     @cached_property
     def margins(self) -> FloatArray:
@@ -136,29 +111,29 @@ class ScoreDistribution:
     @cached_property
     def outcome(self) -> Outcome:
         """Home win, draw, away win."""
-        return Outcome(*(factor * region.mass for factor, region in self._moved()))
+        return Outcome(*(factor * region.mass for factor, region in self._scaled_regions()))
 
     @property
     def margin_mean(self) -> float:
         """Expected home score minus away score."""
-        return sum(factor * region.margin for factor, region in self._moved())
+        return sum(factor * region.margin for factor, region in self._scaled_regions())
 
     @property
     def total_mean(self) -> float:
         """Expected sum of both scores."""
-        return sum(factor * region.total for factor, region in self._moved())
+        return sum(factor * region.total for factor, region in self._scaled_regions())
 
-    def _moved(self) -> Iterable[tuple[float, Region]]:
-        return zip(self._factors, self._cells.regions, strict=True)
+    def _scaled_regions(self) -> Iterable[tuple[float, Region]]:
+        return zip(self._factors, self._base.regions, strict=True)
 
 
 def _diagonals(grid: FloatArray) -> FloatArray:
-    """Sum of the cells ``[i, j]`` by i + j: in rows one cell too short, each begins one further right than the last."""
+    """Sums of the cells ``[i, j]`` by i + j: in rows one cell too short, each row starts one column further right."""
     size = len(grid)
     wide = np.zeros((size, 2 * size))
     wide[:, :size] = grid
     return np.asarray(wide.ravel()[: size * (2 * size - 1)].reshape(size, 2 * size - 1).sum(axis=0))
 
 
-def _ratio(wanted: float, present: float) -> float:
-    return wanted / present if present > 0 else 0.0
+def _ratio(target: float, present: float) -> float:
+    return target / present if present > 0 else 0.0

@@ -1,4 +1,4 @@
-"""How much of a bankroll bets deserve, in units."""
+"""Stakes in units, by fractional Kelly with caps."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,25 +9,24 @@ from core.betting.markets import Pricing
 
 @dataclass(frozen=True)
 class StakingRules:
-    """How much of Kelly's stake is dared, and where it ends. Units are what the bankroll is counted in."""
+    """The share of Kelly's stake, and its caps. Units are what the bankroll is counted in."""
 
     kelly_share: float = 0.25
     """Fractional Kelly: half the stake has three quarters of the growth and half the swings."""
     most_per_bet: float = 3.0
-    """[units]"""
+    """Cap of one bet [units]."""
     most_per_day: float = 10.0
-    """Of all bets of a day together [units]."""
+    """All bets of a day together [units]."""
     drawdown_from: float = 0.1
     """Share of the highest bankroll that may be lost before stakes shrink."""
     drawdown_to: float = 0.4
-    """Share lost at which nothing is staked any more."""
+    """Share lost from which the stake is zero."""
 
 
 def kelly_fraction(pricing: Pricing, decimal_odds: float) -> float:
     """Share of the bankroll that maximises expected log growth (Kelly 1956); 0 without an edge.
 
-    With a chance of a returned stake the push drops out of the first-order condition, which leaves
-    f = (w b - l) / (b (w + l)) for net odds b.
+    A push drops out of the first-order condition, which leaves f = (w b - l) / (b (w + l)) for net odds b.
     """
     net = decimal_odds - 1
     edge = pricing.win * net - pricing.lose
@@ -35,7 +34,7 @@ def kelly_fraction(pricing: Pricing, decimal_odds: float) -> float:
 
 
 def drawdown_scale(bankroll: float, highest: float, rules: StakingRules) -> float:
-    """What stakes are multiplied by after losses: 1 up to ``drawdown_from``, from there down to 0 in a straight line.
+    """The factor of stakes after losses: 1 up to ``drawdown_from``, then falling linearly to 0 at ``drawdown_to``.
 
     Control of the drawdown by a stake that falls with it (Grossman & Zhou 1993).
     """
@@ -64,12 +63,12 @@ def stakes(
 
 @dataclass(frozen=True)
 class Parlay:
-    """Bets on different games, all of which must win: what the whole is worth."""
+    """The value of a combination of bets on different games, all of which must win."""
 
     pricing: Pricing
     """Win: all legs win. Push: some or all legs push and the others win. Lose: any leg loses."""
     decimal_odds: float
-    """What a unit returns if every leg wins."""
+    """Return of one unit if every leg wins."""
     expected_value: float
     """Mean profit for one unit staked; a leg that pushes counts as odds of 1, as books settle it."""
 

@@ -12,9 +12,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine, RowMapping
 
-from core.betting.leagues import nearest
 from core.database import insert_new, reading, writing
 from core.errors import ConflictError, ResourceNotFoundError
+from core.nearest import nearest
 from core.registry import held_out, tables
 from core.registry.held_out import HeldOut
 

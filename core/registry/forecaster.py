@@ -12,9 +12,9 @@ from typing import Any, Final, Literal, Self
 import numpy as np
 from pydantic import BaseModel, ConfigDict, model_validator
 
-from core.betting.goal_model import goal_cells
-from core.betting.odds import FloatArray
-from core.betting.point_model import point_cells
+from core.arrays import FloatArray
+from core.betting.goal_model import goal_grids
+from core.betting.point_model import point_grids
 from core.betting.scores import Outcome, ScoreDistribution
 from core.registry.belief import Belief
 from core.registry.linear import Linear, LinearStack
@@ -73,10 +73,10 @@ class Shape(_Part):
         """Those of many games, by their expected margins and totals."""
         if self.scores == "goals":
             means = np.stack((totals + margins, totals - margins)) / 2
-            made = goal_cells(means, self.dispersion, self.margin_weights)
+            made = goal_grids(means, self.dispersion, self.margin_weights)
         else:
             deviations = self.margin_deviation, self.total_deviation
-            made = point_cells(margins, totals, *deviations, self.margin_weights)
+            made = point_grids(margins, totals, *deviations, self.margin_weights)
         return [ScoreDistribution(cells, overtime_share=self.overtime_share) for cells in made]
 
 
@@ -213,7 +213,7 @@ class Forecaster:
         intervals = self._intervals(probabilities)
         scores = self.spec.shape.distributions(margins, totals)
         return [
-            Forecast(smooth.tilted(self._outcome(row)), interval)
+            Forecast(smooth.with_outcome(self._outcome(row)), interval)
             for smooth, row, interval in zip(scores, probabilities.tolist(), intervals, strict=True)
         ]
 

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from numpy.typing import NDArray
 from sqlalchemy.engine import Connection, Engine
 
-from core.betting.odds import FloatArray
+from core.arrays import FloatArray
 from core.database import insert_new, reading
 from core.registry import tables
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from core.betting.odds import FloatArray
+from core.arrays import FloatArray
 
 
 class Linear(BaseModel):

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from core.betting.odds import FloatArray
+from core.arrays import FloatArray
 from core.errors import ServiceError
 
 NORMAL_PREDICTION: Final = 0

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from core.betting.odds import FloatArray
+from core.arrays import FloatArray
 from feature_store.features.situation import Columns, Situation
 from feature_store.features.wording import Says, count, fact, lead, more, nothing, odds_on, toward
 from feature_store.history.ratings import DAY, LOAD_DAYS

@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 
-from core.betting.odds import FloatArray
+from core.arrays import FloatArray
 from core.errors import DataIntegrityError
 from feature_store.features.catalogue import CATALOGUE, Feature
 from feature_store.features.situation import Situation

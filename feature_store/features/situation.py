@@ -6,7 +6,7 @@ from typing import Any, Protocol, cast
 
 import numpy as np
 
-from core.betting.odds import FloatArray
+from core.arrays import FloatArray
 from feature_store.history.fact_columns import Flags
 from feature_store.history.prices import PriceColumns
 from feature_store.history.ratings import Rules

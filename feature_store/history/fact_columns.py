@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.betting.odds import FloatArray
+from core.arrays import FloatArray
 from feature_store.archive.facts import Batch, Game, Quote, Result
 
 Indices = NDArray[np.int64]

@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from core.betting.odds import FloatArray
+from core.arrays import FloatArray
 from feature_store.history import ratings
 from feature_store.history.compiled import compiled
 from feature_store.history.fact_columns import Flags, Indices

@@ -5,7 +5,7 @@ Every cut-off in this room goes through these functions.
 
 import numpy as np
 
-from core.betting.odds import FloatArray
+from core.arrays import FloatArray
 from feature_store.history.compiled import compiled
 from feature_store.history.fact_columns import Flags, Indices, QuoteColumns
 from feature_store.history.prices import PriceColumns

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from core.betting.odds import FloatArray
+from core.arrays import FloatArray
 from feature_store.history.ratings import POINTS_PER_LOGIT
 
 

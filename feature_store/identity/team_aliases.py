@@ -13,9 +13,10 @@ from typing import Final, NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
-from core.betting.leagues import League, nearest
+from core.betting.leagues import League
 from core.database import insert_new, reading, writing
 from core.errors import ConflictError, ResourceNotFoundError, ValidationError
+from core.nearest import nearest
 from feature_store import tables
 from feature_store.archive.facts import Game
 from feature_store.identity.spelling_variants import Diaries, Suggestion

@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import pandas as pd
 
-from core.betting.odds import FloatArray
+from core.arrays import FloatArray
 
 FEWEST_TEAMS: Final = 6
 FEWEST_GAMES_EACH: Final = 4

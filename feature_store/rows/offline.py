@@ -25,8 +25,8 @@ import sqlalchemy as sa
 from pyarrow import csv
 from sqlalchemy.engine import Connection, Engine
 
+from core.arrays import FloatArray
 from core.betting.leagues import League
-from core.betting.odds import FloatArray
 from core.database import reading
 from core.errors import ValidationError
 from feature_store import tables

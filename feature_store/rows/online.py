@@ -16,9 +16,10 @@ import sqlalchemy as sa
 from numpy.typing import NDArray
 from sqlalchemy.engine import Engine
 
-from core.betting.leagues import League, nearest
+from core.betting.leagues import League
 from core.database import reading
 from core.errors import DataIntegrityError, ResourceNotFoundError, ServiceError
+from core.nearest import nearest
 from feature_store import tables
 from feature_store.archive.facts import Game
 from feature_store.features.sets import EVERYTHING, FeatureSet, compute

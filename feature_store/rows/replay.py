@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from core.arrays import FloatArray
 from core.betting.leagues import League
-from core.betting.odds import FloatArray
 from feature_store.archive.facts import Batch
 from feature_store.features.sets import FeatureSet, compute
 from feature_store.features.situation import Fixtures, Situation, as_columns

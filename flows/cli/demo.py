@@ -1,7 +1,7 @@
-"""``dbsbm demo``: the whole line on real games that ship inside an installed package, with nothing else running.
+"""The demo: the whole pipeline on real games of an installed package, without any other service.
 
-The clock stands at the kick-off of the last day of the 2023-24 season: models know the games before it, the
-server forecasts the games of that day, and the results stay hidden from both.
+The clock is fixed at the kick-off of the last day of the 2023-24 season: models are trained on the games before it,
+the server forecasts the games of that day, and neither sees their results.
 """
 
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ from feature_store.features.sets import EVERYTHING
 from feature_store.rows.build import build
 from feature_store.sources.library.sample import COUNTRIES, sample_batches
 from flows.cli.output import Output, table
-from flows.jobs import shelf
+from flows.jobs.training import bundle_store
 from migrations import schema
 from training.datasets.assembly import Dataset, load_dataset
 from training.fitting.recipe import RECIPES, Recipe
@@ -38,12 +38,12 @@ HOME, AWAY = "Arsenal", "Everton"
 
 
 @dataclass(frozen=True)
-class Model:
-    """One model the demo makes: fitted now, or found from an earlier run."""
+class DemoModel:
+    """One model of the demo: fitted now, or registered by an earlier run."""
 
     recipe: Recipe
     dataset: Dataset
-    known: Version | None
+    registered: Version | None
     trained: Trained | None
 
     @property
@@ -52,7 +52,7 @@ class Model:
 
 
 def demo_settings(port: int) -> Settings:
-    """Everything local and beside nothing of yours: SQLite, no Redis, a store of its own under mlruns/demo."""
+    """Settings that touch nothing outside mlruns/demo: SQLite, no Redis, a model store of its own."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     return load_settings(
         dbsbm_env="development",
@@ -67,8 +67,8 @@ def demo_settings(port: int) -> Settings:
     )
 
 
-def run_demo(settings: Settings, leagues: Leagues, out: Output, *, now: datetime, goes_on: bool) -> dict[str, Any]:
-    """Build everything, ask our own server for a real game, show the answer; then go on serving until stopped."""
+def run_demo(settings: Settings, leagues: Leagues, out: Output, *, now: datetime, keep_serving: bool) -> dict[str, Any]:
+    """Build everything, forecast a real game through the server and show it; with ``keep_serving``, until stopped."""
     engine = open_database(settings.database)
     schema.upgrade(engine)
     out.stage("data", _load_sample(engine, leagues))
@@ -78,7 +78,7 @@ def run_demo(settings: Settings, leagues: Leagues, out: Output, *, now: datetime
     for key in COUNTRIES.values():
         build(engine, leagues.get(key), MOMENT)
     engine.dispose()
-    return _ask_and_serve(settings, versions, out, goes_on=goes_on)
+    return _forecast_and_serve(settings, versions, out, keep_serving=keep_serving)
 
 
 def _load_sample(engine: Engine, leagues: Leagues) -> str:
@@ -89,7 +89,7 @@ def _load_sample(engine: Engine, leagues: Leagues) -> str:
     return f"{total} real games of {' and '.join(COUNTRIES.values())} 2023-24, {added:,} new facts"
 
 
-def _fit_models(engine: Engine, settings: Settings, leagues: Leagues, out: Output) -> list[Model]:
+def _fit_models(engine: Engine, settings: Settings, leagues: Leagues, out: Output) -> list[DemoModel]:
     datasets = [load_dataset(engine, leagues.get(key), MOMENT) for key in COUNTRIES.values()]
     rows = sum(len(dataset) for dataset in datasets)
     out.stage("features", f"{len(EVERYTHING.names)} features of {rows} finished games, each as of its kick-off")
@@ -97,35 +97,35 @@ def _fit_models(engine: Engine, settings: Settings, leagues: Leagues, out: Outpu
     pairs = [(dataset, recipe) for dataset in datasets for recipe in RECIPES.values()]
     for number, (dataset, recipe) in enumerate(pairs):
         out.working(f"{dataset.league.key} {recipe.name}", number, len(pairs))
-        known = already_trained(engine, recipe, dataset)
-        if known is not None and not shelf(settings).holds(known):
-            known = None
-        models.append(Model(recipe, dataset, known, None if known else fit(recipe, dataset)))
+        registered = already_trained(engine, recipe, dataset)
+        if registered is not None and not bundle_store(settings).holds(registered):
+            registered = None
+        models.append(DemoModel(recipe, dataset, registered, None if registered else fit(recipe, dataset)))
     fitted = [model.trained.evaluation for model in models if model.trained]
     if not fitted:
-        out.stage("train", "0 new models: the same data and recipes were trained before")
+        out.stage("train", "0 new models: the same data and recipes are trained already")
         out.stage("calibrate", "0 new models")
         return models
     first = fitted[0]
     out.stage("train", f"{len(fitted)} models, {models[0].name} log loss {first.raw_log_loss:.3f} before calibration")
-    out.stage("calibrate", f"log loss {first.scores[0].log_loss:.3f} on {first.scores[0].games} games it had not seen")
+    out.stage("calibrate", f"log loss {first.scores[0].log_loss:.3f} on {first.scores[0].games} held-out games")
     return models
 
 
 def _register_models(
-    engine: Engine, settings: Settings, models: Sequence[Model], out: Output, now: datetime
+    engine: Engine, settings: Settings, models: Sequence[DemoModel], out: Output, now: datetime
 ) -> list[Version]:
     versions = []
     for number, model in enumerate(models):
         out.working(f"registering {model.name}", number, len(models))
-        versions.append(model.known or _registered(engine, settings, model, now))
+        versions.append(model.registered or _register(engine, settings, model, now))
     new = sum(model.trained is not None for model in models)
     out.stage("register", f"{new} new versions in MLflow, {len(versions)} models in all")
     return versions
 
 
-def _registered(engine: Engine, settings: Settings, model: Model, now: datetime) -> Version:
-    assert model.trained is not None  # noqa: S101 - a model is either known or just trained
+def _register(engine: Engine, settings: Settings, model: DemoModel, now: datetime) -> Version:
+    assert model.trained is not None  # noqa: S101 - a model is either registered or just trained
     return register(
         engine,
         model.trained,
@@ -138,20 +138,22 @@ def _registered(engine: Engine, settings: Settings, model: Model, now: datetime)
 
 
 def _promote_models(
-    engine: Engine, settings: Settings, leagues: Leagues, models: Sequence[Model], now: datetime
+    engine: Engine, settings: Settings, leagues: Leagues, models: Sequence[DemoModel], now: datetime
 ) -> str:
     refused = []
     for model in models:
         if deployments(engine)[model.name].challenger is None:
             continue
-        verdict, _, _ = promote(engine, leagues, shelf(settings), model.name, None, now)
+        verdict, _, _ = promote(engine, leagues, bundle_store(settings), model.name, None, now)
         refused += [f"{model.name} ({check.name}: {check.numbers})" for check in verdict.checks if not check.passed]
     champions = [record.model for record in deployments(engine).values() if record.champion is not None]
     text = f"{len(champions)} champions"
-    return f"{text}; the gate refused {'; '.join(refused)}" if refused else text
+    return f"{text}; the promotion gate refused {'; '.join(refused)}" if refused else text
 
 
-def _ask_and_serve(settings: Settings, versions: Sequence[Version], out: Output, *, goes_on: bool) -> dict[str, Any]:
+def _forecast_and_serve(
+    settings: Settings, versions: Sequence[Version], out: Output, *, keep_serving: bool
+) -> dict[str, Any]:
     from serving.client import PredictionClient
     from serving.server import running_server
 
@@ -161,10 +163,10 @@ def _ask_and_serve(settings: Settings, versions: Sequence[Version], out: Output,
             game = client.games(f"{HOME} {AWAY}", league=LEAGUE)[0]
             answer = client.prediction(game["sport"], game["league"], game["game_id"])
         path = f"{game['sport']}/{game['league']}/{game['game_id']}"
-        out.line(_shown(answer, versions))
+        out.line(_forecast_text(answer, versions))
         out.line(f"\nTry:  curl '{address}/v1/predictions/{path}'")
-        if goes_on:
-            out.line("Serving until you press Ctrl-C. The clock stands at 2024-05-19 15:00 UTC.")
+        if keep_serving:
+            out.line("Serving until you press Ctrl-C. The clock is fixed at 2024-05-19 15:00 UTC.")
             _wait()
         return answer
 
@@ -176,19 +178,21 @@ def _wait() -> None:
         return
 
 
-def _shown(answer: dict[str, Any], versions: Sequence[Version]) -> str:
-    """The answer beside the market and the base rate, and how the models did on games they had not seen."""
-    game, said, market = answer["game"], answer["probabilities"], answer["market"] or {}
+def _forecast_text(answer: dict[str, Any], versions: Sequence[Version]) -> str:
+    """The forecast beside the market and the base rate, and the models' scores on held-out games."""
+    game, probabilities, market = answer["game"], answer["probabilities"], answer["market"] or {}
     model = answer["model"]
     home_share, draw_share, away_share = _base_rate(versions, model["name"])
     rows = [
-        ("forecast", *(f"{said[side]:.3f}" for side in ("home", "draw", "away"))),
+        ("forecast", *(f"{probabilities[side]:.3f}" for side in ("home", "draw", "away"))),
         ("market", *(f"{market[side]:.3f}" if market.get(side) else "-" for side in ("home", "draw", "away"))),
         ("base rate", f"{home_share:.3f}", f"{draw_share:.3f}", f"{away_share:.3f}"),
     ]
     teams = f"{game['home_team']} v {game['away_team']}, {game['start_at']}"
     heading = f"\n {teams}, by {model['name']} version {model['version']}"
-    return "\n".join((heading, table(("", "home", "draw", "away"), rows), "", _record(versions), _honest(versions)))
+    return "\n".join(
+        (heading, table(("", "home", "draw", "away"), rows), "", _scores_table(versions), _comparison(versions))
+    )
 
 
 def _base_rate(versions: Sequence[Version], name: str) -> tuple[float, float, float]:
@@ -197,7 +201,7 @@ def _base_rate(versions: Sequence[Version], name: str) -> tuple[float, float, fl
     return home, draw, away
 
 
-def _record(versions: Sequence[Version]) -> str:
+def _scores_table(versions: Sequence[Version]) -> str:
     rows = []
     for version in versions:
         losses = {score["name"]: score["log_loss"] for score in version.scores["scores"]}
@@ -205,20 +209,20 @@ def _record(versions: Sequence[Version]) -> str:
         rows.append(
             (version.model, games, *(f"{losses[name]:.3f}" for name in ("model", "base_rate", "elo", "market")))
         )
-    return table(("log loss, unseen games", "games", "model", "base rate", "elo", "market"), rows)
+    return table(("log loss, held-out games", "games", "model", "base rate", "elo", "market"), rows)
 
 
-def _honest(versions: Sequence[Version]) -> str:
-    """Say in words which yardstick did better than which model."""
+def _comparison(versions: Sequence[Version]) -> str:
+    """Sentences that name the models which a baseline beat."""
     lines = ["One season of two leagues is a small sample."]
-    for yardstick, words in (("market", "The market forecast better than"), ("elo", "Elo alone did better than")):
+    for baseline, sentence in (("market", "The market was better than"), ("elo", "Elo alone was better than")):
         worse = []
         for version in versions:
             losses = {score["name"]: score["log_loss"] for score in version.scores["scores"]}
-            if losses["model"] > losses[yardstick]:
+            if losses["model"] > losses[baseline]:
                 worse.append(version.model)
         if worse:
-            lines.append(f"{words} {', '.join(worse)}.")
+            lines.append(f"{sentence} {', '.join(worse)}.")
     if len(lines) == 1:
-        lines.append("That no yardstick did better is, at this size, as much luck as skill.")
+        lines.append("No baseline was better; with so few games that is as much luck as skill.")
     return " ".join(lines)

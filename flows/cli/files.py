@@ -1,4 +1,4 @@
-"""A file that a command is told to write: refused before the work is done where it cannot be, and in words after it."""
+"""The file of an ``--output`` option: checked before the work, and its errors reported as usage errors."""
 
 import os
 from collections.abc import Iterator
@@ -9,23 +9,23 @@ from core.errors import ValidationError
 
 
 def must_be_writable(path: Path) -> None:
-    """Raises ValidationError when there is no such folder, the path is one, or it may not be written."""
+    """Raises ValidationError if the folder does not exist, the path is a folder, or it may not be written."""
     if path.is_dir():
-        raise _refused(path, "it is a folder")
+        raise _unwritable(path, "it is a folder")
     if not path.parent.is_dir():
-        raise _refused(path, f"there is no folder {path.parent}")
+        raise _unwritable(path, f"there is no folder {path.parent}")
     if not os.access(path if path.exists() else path.parent, os.W_OK):
-        raise _refused(path, "permission denied")
+        raise _unwritable(path, "permission denied")
 
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Inside, what goes wrong with the file is told in words. Raises ValidationError."""
+    """Turn an OSError of the block into a ValidationError that names the file."""
     try:
         yield
     except OSError as error:
-        raise _refused(path, (error.strerror or "input or output failed").lower()) from error
+        raise _unwritable(path, (error.strerror or "input or output failed").lower()) from error
 
 
-def _refused(path: Path, why: str) -> ValidationError:
+def _unwritable(path: Path, why: str) -> ValidationError:
     return ValidationError(f"--output: {path} cannot be written: {why}.", field="output")

@@ -1,4 +1,4 @@
-"""The `dbsbm` command. Heavy libraries are imported by the commands that need them, so help comes at once."""
+"""The `dbsbm` command. Commands import heavy libraries when they run, so that `--help` is quick."""
 
 import sys
 from typing import NoReturn
@@ -7,64 +7,73 @@ import typer
 
 from core.errors import EXIT_FAILED, DbsbmError, exit_code
 from flows.cli.commands import (
-    archive,
-    database,
+    backfill,
+    backtest,
+    db,
+    demo,
     doctor,
-    experiments,
-    forecasts,
+    experiment,
+    features,
+    flows,
+    forecast,
     games,
     keys,
     models,
     money,
-    scheduling,
-    serving,
+    predict,
+    price,
+    promote,
+    rollback,
+    serve,
+    snapshot,
     teams,
+    train,
 )
 
 HELP = """Forecasts for a sports-betting bot: an archive of games and prices, features as of a moment, registered
 models, and an API that serves them.
 
-Exit codes: 0 done, 1 failed, 2 usage, 3 a dependency is missing or down, 4 refused by a gate.
+Exit codes: 0 done, 1 failed, 2 usage, 3 a dependency is missing or down, 4 refused (promotion gate, look-ahead).
 """
 
 app = typer.Typer(
     help=HELP, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None
 )
-app.add_typer(database.app, name="db")
-app.command()(archive.backfill)
-app.command()(archive.snapshot)
-app.add_typer(archive.features, name="features")
+app.add_typer(db.app, name="db")
+app.command()(backfill.backfill)
+app.command()(snapshot.snapshot)
+app.add_typer(features.app, name="features")
 app.add_typer(teams.app, name="teams")
 app.add_typer(games.app, name="games")
-app.command()(models.train)
-app.command()(models.promote)
-app.command()(models.rollback)
+app.command()(train.train)
+app.command()(promote.promote)
+app.command()(rollback.rollback)
 app.add_typer(models.app, name="models")
-app.add_typer(experiments.app, name="experiment")
-app.command()(forecasts.backtest)
-app.command()(forecasts.forecast)
+app.add_typer(experiment.app, name="experiment")
+app.command()(backtest.backtest)
+app.command()(forecast.forecast)
 app.command()(money.money)
-app.command()(serving.serve)
-app.command()(serving.predict)
-app.command()(serving.price)
-app.command("doctor")(doctor.run)
+app.command()(serve.serve)
+app.command()(predict.predict)
+app.command()(price.price)
+app.command()(doctor.doctor)
 app.add_typer(keys.app, name="keys")
-app.add_typer(scheduling.app, name="flows")
-app.command()(serving.demo)
+app.add_typer(flows.app, name="flows")
+app.command()(demo.demo)
 
 
 def main() -> NoReturn:
-    """Run a command and leave with its exit code; a foreseen error is told in words, without a trace."""
+    """Run a command and exit with its code. An error of this project is printed as a message, without a traceback."""
     try:
         app(standalone_mode=True)
     except DbsbmError as error:
-        _tell(f"{error.code}: {error.message}", error.hint)
+        _print_error(f"{error.code}: {error.message}", error.hint)
         sys.exit(exit_code(error))
     except KeyboardInterrupt:
-        _tell("Stopped.")
+        _print_error("Stopped.")
         sys.exit(EXIT_FAILED)
     sys.exit(0)
 
 
-def _tell(*lines: str) -> None:
+def _print_error(*lines: str) -> None:
     sys.stderr.write("".join(f"{line}\n" for line in lines if line))

@@ -1,14 +1,17 @@
 """What a command shows: numbered stages and one result for people, one JSON object for scripts."""
 
+import atexit
 import json
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-BAR_WIDTH = 24
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 
 
@@ -20,9 +23,10 @@ class Output:
         self._stages = stages
         self._number = 0
         self._started = time.monotonic()
+        self._progress: Progress | None = None
 
     def stage(self, name: str, result: str) -> None:
-        """A finished stage: its number, name, one result and how long it took."""
+        """Show a finished stage: its number, name, result and duration."""
         now = time.monotonic()
         self._number += 1
         position = f"{self._number}/{max(self._stages, self._number)}" if self._stages else f"{self._number}"
@@ -30,29 +34,57 @@ class Output:
         self._started = now
 
     def working(self, text: str, done: int = 0, total: int = 0) -> None:
-        """What is being done now, with a bar where the end is known: a passing line, on a terminal only."""
-        if not self._as_json and sys.stderr.isatty():
-            filled = BAR_WIDTH * done // total if total else 0
-            bar = f"[{'#' * filled}{'.' * (BAR_WIDTH - filled)}] {done}/{total} " if total else ""
-            sys.stderr.write(f"\r\x1b[2K      {bar}{text} ...\r")
-            sys.stderr.flush()
+        """Show the present step, with a bar if ``total`` is known; on a terminal only, until the next line."""
+        if self._as_json or not sys.stderr.isatty():
+            return
+        if self._progress is None:
+            self._progress = _start_progress()
+        for step in self._progress.task_ids:
+            self._progress.remove_task(step)
+        self._progress.add_task(text, completed=done, total=total or None)
 
     def line(self, text: str) -> None:
-        """A line for people."""
+        """Show a line to people."""
         if not self._as_json:
-            clear = "\r\x1b[2K" if sys.stderr.isatty() else ""
-            sys.stderr.write(f"{clear}{text}\n")
+            self._stop_progress()
+            sys.stderr.write(f"{text}\n")
 
     def result(self, value: Mapping[str, Any], text: str = "") -> None:
-        """The command's answer: the mapping as JSON, or the text for people."""
+        """Print the command's result: the mapping as JSON, or the text for people."""
+        self._stop_progress()
         if self._as_json:
             sys.stdout.write(json.dumps(value, default=str, indent=1) + "\n")
         elif text:
             sys.stdout.write(text.rstrip("\n") + "\n")
 
+    def _stop_progress(self) -> None:
+        if self._progress is not None:
+            self._progress.stop()
+            self._progress = None
+
+
+def _start_progress() -> "Progress":
+    """A bar on standard error that disappears when it stops, at the latest when the process ends."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    # Without automatic refreshes there is no thread, which would take processor time from the work that is shown.
+    progress = Progress(
+        TextColumn("    "),
+        BarColumn(bar_width=24),
+        MofNCompleteColumn(),
+        TextColumn("{task.description} ...", markup=False),
+        console=Console(stderr=True),
+        auto_refresh=False,
+        transient=True,
+    )
+    progress.start()
+    atexit.register(progress.stop)
+    return progress
+
 
 def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """Columns of text, numbers to the right."""
+    """Columns of text; numbers are aligned to the right."""
     cells = [[str(cell) for cell in row] for row in (header, *rows)]
     widths = [max(len(row[column]) for row in cells) for column in range(len(header))]
     return "\n".join(
@@ -64,9 +96,9 @@ def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     )
 
 
-def flattened(answer: Mapping[str, Any], under: str = "") -> Iterator[tuple[str, object]]:
-    """Every value of a nested answer that is there, under the names that lead to it."""
-    for key, value in answer.items():
+def flattened(nested: Mapping[str, Any], under: str = "") -> Iterator[tuple[str, object]]:
+    """Every value of a nested mapping that is not None, under the path of names that leads to it."""
+    for key, value in nested.items():
         if isinstance(value, Mapping):
             yield from flattened(value, f"{under}{key} ")
         elif value is not None:

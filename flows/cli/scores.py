@@ -1,4 +1,4 @@
-"""A model's scores beside the yardsticks, as tables for people. All of it is what ``Evaluation.to_json`` says."""
+"""A model's scores beside the baselines, as tables. The input is what ``Evaluation.to_json`` returns."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -9,15 +9,15 @@ FORECASTERS = ("model", "base_rate", "elo", "opening", "market")
 
 
 def evaluation_text(evaluation: Mapping[str, Any]) -> str:
-    """Everything: the scores, each measure beside each yardstick, margin and total, and season by season."""
-    floor, luck = evaluation["calibration_floor"], evaluation["calibration_deviation"]
+    """The whole evaluation: scores, each measure beside each baseline, and scores by season."""
+    floor, deviation = evaluation["calibration_floor"], evaluation["calibration_deviation"]
     return "\n".join(
         (
             scores_table(evaluation["scores"]),
-            f"a perfect forecast of this many games would show an ece of {floor:.3f} ± {luck:.3f}",
+            f"a perfect forecast of this many games has an ece of {floor:.3f} ± {deviation:.3f}",
             "",
             comparisons_table(evaluation["comparisons"]),
-            "± one standard error of the paired difference on the same games, the games of a week as one cluster",
+            "± one standard error of the paired difference on the same games, clustered by week",
             "",
             seasons_table(evaluation["by_season"]),
         )
@@ -25,13 +25,13 @@ def evaluation_text(evaluation: Mapping[str, Any]) -> str:
 
 
 def scores_table(scores: Iterable[Mapping[str, Any]]) -> str:
-    """One line per forecaster, the model's first."""
+    """One row per forecaster, the model first."""
     header = ("forecast", "games", "log loss", "brier", "rps", "accuracy", "ece", "model minus this")
-    return table(header, [_line(score) for score in scores])
+    return table(header, [_score_row(score) for score in scores])
 
 
 def comparisons_table(comparisons: Iterable[Mapping[str, Any]]) -> str:
-    """One line per measure and yardstick, measure by measure."""
+    """One row per measure and baseline, ordered by measure."""
     header = ("measure", "beside", "games", "model", "this", "model minus this")
     ordered = sorted(comparisons, key=lambda one: _MEASURES.index(one["measure"]))
     rows = [
@@ -60,7 +60,7 @@ _MEASURES = (
 
 
 def seasons_table(seasons: Iterable[Mapping[str, Any]]) -> str:
-    """Log loss of each forecaster, and the model's margin and total errors, a line per season."""
+    """Log loss of each forecaster, and the model's margin and total errors; one row per season."""
     rows = []
     for season in seasons:
         losses = {score["name"]: score["log_loss"] for score in season["scores"]}
@@ -72,7 +72,7 @@ def seasons_table(seasons: Iterable[Mapping[str, Any]]) -> str:
     return table(header, rows)
 
 
-def _line(score: Mapping[str, Any]) -> tuple[object, ...]:
+def _score_row(score: Mapping[str, Any]) -> tuple[object, ...]:
     own = score["name"].startswith("model")
     return (
         score["name"],

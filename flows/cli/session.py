@@ -1,4 +1,4 @@
-"""What every command begins with: settings, logs and the present moment."""
+"""The start of every command: settings, logs and the present moment."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,7 +11,7 @@ from core.settings import Settings, load_settings
 
 @dataclass(frozen=True)
 class Session:
-    """The settings, the leagues they configure, and the moment at which the command was given."""
+    """The settings, the leagues they configure, and the moment at which the command started."""
 
     settings: Settings
     now: datetime
@@ -22,7 +22,7 @@ class Session:
 
 
 def begin(**overrides: object) -> Session:
-    """Read the settings and the clock, once. Raises ConfigurationError naming every wrong variable."""
+    """Read the settings and the clock once. Raises ConfigurationError naming every invalid variable."""
     settings = load_settings(**overrides)
     configure_logs(settings)
     return Session(settings, SystemClock().now())

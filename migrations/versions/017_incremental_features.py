@@ -1,4 +1,4 @@
-"""A change log of the archive, and states to go on from: features are built from what is new"""
+"""A change log of the archive, and saved states: features are built from new facts only"""
 
 import sqlalchemy as sa
 from alembic import op

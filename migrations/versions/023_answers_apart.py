@@ -1,4 +1,4 @@
-"""The prediction log in two tables: what was said, once, and to whom"""
+"""The prediction log in two tables: each answer once, and to whom it was served"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -13,7 +13,7 @@ TABLE_OPTIONS = {"mysql_engine": "InnoDB", "mysql_charset": "utf8mb4", "mysql_co
 MOMENT = sa.DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb")
 
 
-def said() -> list[sa.Column]:
+def moved_columns() -> list[sa.Column]:
     """The columns that move, without their nullability."""
     return [
         sa.Column("sport", sa.String(length=32)),
@@ -31,7 +31,7 @@ def said() -> list[sa.Column]:
     ]
 
 
-NAMES = [column.name for column in said()]
+NAMES = [column.name for column in moved_columns()]
 OPTIONAL = "p_draw"
 FOREIGN_KEY = "fk_prediction_log_answer_id_prediction_answers"
 LOG = sa.table(
@@ -41,7 +41,7 @@ ANSWERS = sa.table("prediction_answers", sa.column("answer_id", sa.String), *map
 
 
 def upgrade() -> None:
-    columns = said()
+    columns = moved_columns()
     for column in columns:
         column.nullable = column.name == OPTIONAL
     op.create_table(
@@ -53,7 +53,7 @@ def upgrade() -> None:
     )
     op.create_index("ix_prediction_answers_sport_league_game_id", "prediction_answers", ["sport", "league", "game_id"])
     op.add_column("prediction_log", sa.Column("answer_id", sa.String(length=32), nullable=True))
-    # Each old row keeps an answer of its own: which of them said the same is not worth finding out.
+    # Each old row keeps an answer of its own: equal answers are not merged.
     op.execute(sa.update(LOG).values(answer_id=sa.literal("before-023-").concat(sa.cast(LOG.c.id, sa.String(20)))))
     op.execute(
         sa.insert(ANSWERS).from_select(
@@ -71,13 +71,13 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     with op.batch_alter_table("prediction_log") as table:
-        for column in said():
+        for column in moved_columns():
             table.add_column(column)
     for name in NAMES:
-        told = sa.select(ANSWERS.c[name]).where(ANSWERS.c.answer_id == LOG.c.answer_id).scalar_subquery()
-        op.execute(sa.update(LOG).values({name: told}))
+        value = sa.select(ANSWERS.c[name]).where(ANSWERS.c.answer_id == LOG.c.answer_id).scalar_subquery()
+        op.execute(sa.update(LOG).values({name: value}))
     with op.batch_alter_table("prediction_log") as table:
-        for column in said():
+        for column in moved_columns():
             if column.name != OPTIONAL:
                 table.alter_column(column.name, existing_type=column.type, nullable=False)
         table.create_index("ix_prediction_log_sport_league_game_id", ["sport", "league", "game_id"])

@@ -15,9 +15,9 @@ import sqlalchemy as sa
 from pydantic import BaseModel
 from sqlalchemy.engine import Engine, RowMapping
 
-from core.betting.leagues import nearest
 from core.database import reading, writing
 from core.errors import AuthenticationError, DatabaseError, ResourceNotFoundError, ServiceError, ValidationError
+from core.nearest import nearest
 from serving.access.tables import api_keys
 from serving.backends.last_known_good import LastKnownGood
 

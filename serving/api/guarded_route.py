@@ -35,15 +35,6 @@ REQUIRED_SCOPES: Final[Mapping[str, Scope]] = {
 }
 """The scope that a key needs for each route, wherever keys are demanded."""
 
-OPEN: Final = frozenset(
-    (
-        *("/healthz", "/readyz", "/metrics"),
-        *("/v2/health/live", "/v2/health/ready", "/ping", "/health", "/version"),
-        *("/openapi.json", "/docs", "/docs.css"),
-    )
-)
-"""Routes that anybody may ask: probes, scraping and documentation. They tell nothing of games, callers or secrets."""
-
 KEY_HEADER: Final = APIKeyHeader(name=KEY_NAME, auto_error=False, description="`id.secret`; not needed in development.")
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Literal
 
-from core.betting.market_pooling import Believed, MarketView, believed, pooled_scores
+from core.betting.market_pooling import MarketView, PooledDistributions, pool_with_interval, pooled_scores
 from core.betting.markets import Pricing
 from core.betting.odds import american_to_decimal, decimal_to_american, devig
 from core.betting.scores import ScoreDistribution
@@ -51,16 +51,16 @@ class Judge:
             return STALE
         if self.belief is None:
             return NOT_PROVED
-        return None if all(self.market.knows(market) for market in markets) else NO_PRICE
+        return None if all(self.market.covers(market) for market in markets) else NO_PRICE
 
     def market_scores(self, market: str) -> ScoreDistribution | None:
         """The distribution by the books' word alone; None where they say nothing of the market."""
-        return pooled_scores(self.scores, self.market, 0.0) if self.market.knows(market) else None
+        return pooled_scores(self.scores, self.market, 0.0) if self.market.covers(market) else None
 
-    def believed(self) -> Believed:
+    def believed(self) -> PooledDistributions:
         """What is believed. Only where ``silent_on`` gives no reason against it."""
         assert self.belief is not None  # noqa: S101 - the caller asked
-        return believed(self.scores, self.market, self.belief.shrinkage)
+        return pool_with_interval(self.scores, self.market, self.belief.shrinkage)
 
 
 def _market(belief: Belief | None, row: OnlineRow) -> MarketView:

@@ -16,7 +16,6 @@ class DataTooOldError(ServiceError):
     """The database is unavailable, and the data in memory was last checked longer ago than the limit allows."""
 
     code = "data_too_old"
-    retryable = True
 
 
 class Staleness:

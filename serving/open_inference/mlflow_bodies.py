@@ -12,7 +12,7 @@ from typing import Any, Final
 import numpy as np
 import orjson
 
-from core.betting.odds import FloatArray
+from core.arrays import FloatArray
 from core.errors import ValidationError
 
 MOST_ROWS: Final = 1_000

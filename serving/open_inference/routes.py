@@ -11,9 +11,9 @@ from anyio import to_thread
 from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import PlainTextResponse
 
-from core.betting.leagues import nearest
-from core.betting.odds import FloatArray
+from core.arrays import FloatArray
 from core.errors import ResourceNotFoundError, ValidationError
+from core.nearest import nearest
 from core.registry.forecaster import Forecast
 from serving.api.examples import INFERENCE, INVOCATION
 from serving.api.readiness import why_not_ready

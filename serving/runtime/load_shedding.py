@@ -26,8 +26,6 @@ SHED_FROM: Final[dict[Kind, int]] = {"shadow": 1, "batch": 2, "single": 3}
 class OverloadedError(ServiceError):
     """Not now: there is more to do than time."""
 
-    retryable = True
-
 
 class LoadShedding:
     """Belongs to one event loop. ``level`` is 0 when calm, 3 when only answers at hand are given."""

@@ -11,14 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy.engine import Engine
 
-from core.bulk_insert import insert_new_json, insert_new_tuples, takes_rows
+from core.bulk_insert import has_json_table, insert_new_json, insert_new_tuples
 from core.database import INSERT_BATCH, TABLE_OPTIONS, LongText, UtcDateTime, open_database, reading, writing
 from core.errors import DatabaseError, DataIntegrityError
 from tests.services import MariaDb
 
 METADATA = sa.MetaData()
 THINGS = sa.Table(
-    "told_things",
+    "bulk_things",
     METADATA,
     sa.Column("name", sa.String(40), primary_key=True),
     sa.Column("label", sa.String(40), unique=True),
@@ -45,7 +45,7 @@ def engine(bare_database: Engine) -> Engine:
     return bare_database
 
 
-def told(engine: Engine, *rows: tuple[Any, ...], columns: tuple[str, ...] = COLUMNS) -> None:
+def insert(engine: Engine, *rows: tuple[Any, ...], columns: tuple[str, ...] = COLUMNS) -> None:
     with writing(engine) as connection:
         insert_new_tuples(connection, THINGS, columns, rows)
 
@@ -67,11 +67,11 @@ def row(name: str, **values: Any) -> tuple[Any, ...]:
         max_size=10,
     )
 )
-def test_what_is_told_comes_back_to_the_last_bit(engine: Engine, values: list[tuple[Any, ...]]) -> None:
+def test_what_is_inserted_comes_back_to_the_last_bit(engine: Engine, values: list[tuple[Any, ...]]) -> None:
     with writing(engine) as connection:
         connection.execute(sa.delete(THINGS))
     rows = [(f"n{at:02}", *others) for at, others in enumerate(values)]
-    told(engine, *rows)
+    insert(engine, *rows)
     assert stored(engine) == rows
 
 
@@ -79,7 +79,7 @@ def test_what_is_told_comes_back_to_the_last_bit(engine: Engine, values: list[tu
     "text", ["", "null", "'", '"', "\\", "%s %(x)s :rows", "a\x00b\n\t", "Atlético 🏈", "[1]", "{}"]
 )
 def test_no_text_is_taken_for_anything_else(engine: Engine, text: str) -> None:
-    told(engine, row("a", label=text, body=text * 1_000))
+    insert(engine, row("a", label=text, body=text * 1_000))
     assert stored(engine) == [row("a", label=text, body=text * 1_000)]
 
 
@@ -96,58 +96,56 @@ def test_rows_that_are_json_already_arrive_alike(engine: Engine) -> None:
 
 
 def test_what_has_its_key_already_stays_as_it_is(engine: Engine) -> None:
-    told(engine, row("a", label="one", number=1.0))
-    told(engine, row("a", label="two", number=2.0), row("b", label="one"), row("c", label="three", number=4.0))
-    told(engine)
+    insert(engine, row("a", label="one", number=1.0))
+    insert(engine, row("a", label="two", number=2.0), row("b", label="one"), row("c", label="three", number=4.0))
+    insert(engine)
     assert stored(engine) == [row("a", label="one", number=1.0), row("c", label="three", number=4.0)]
 
 
 def test_columns_may_come_in_any_order_and_in_part(engine: Engine) -> None:
-    told(engine, (3.5, "a", MOMENT), columns=("number", "name", "moment"))
+    insert(engine, (3.5, "a", MOMENT), columns=("number", "name", "moment"))
     assert stored(engine) == [row("a", number=3.5, moment=MOMENT)]
 
 
 def test_more_rows_than_a_batch_all_arrive(engine: Engine) -> None:
     rows = [row(f"n{number:06}", whole=number) for number in range(2 * INSERT_BATCH + 1)]
-    told(engine, *rows)
+    insert(engine, *rows)
     assert stored(engine) == rows
 
 
 @pytest.mark.parametrize("moment", [MOMENT, MOMENT.astimezone(timezone(timedelta(hours=-4))), MOMENT.replace(fold=1)])
 def test_a_moment_of_any_zone_comes_back_in_utc(engine: Engine, moment: datetime) -> None:
-    told(engine, row("a", moment=moment), row("b", moment=MOMENT), row("c"))
+    insert(engine, row("a", moment=moment), row("b", moment=MOMENT), row("c"))
     assert stored(engine) == [row("a", moment=MOMENT), row("b", moment=MOMENT), row("c")]
 
 
 def test_a_moment_of_no_zone_is_refused(engine: Engine) -> None:
     with pytest.raises((DataIntegrityError, ValueError), match="without a time zone"):
-        told(engine, row("a", moment=MOMENT.replace(tzinfo=None)))
+        insert(engine, row("a", moment=MOMENT.replace(tzinfo=None)))
     assert stored(engine) == []
 
 
-def test_a_server_that_takes_rows_is_known_from_one_that_does_not(
-    engine: Engine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert takes_rows(engine)
+def test_a_server_without_json_table_is_recognised(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert has_json_table(engine)
     monkeypatch.setattr(type(engine.dialect), "name", "mysql")
-    assert takes_rows(engine) == (engine.dialect.driver == "pymysql"), "SQLite stands for a server of former days"
+    assert has_json_table(engine) == (engine.dialect.driver == "pymysql"), "SQLite stands for a server of former days"
 
 
 @pytest.mark.parametrize("number", [nan, inf, -inf])
 def test_a_number_that_is_none_is_refused_by_its_column(engine: Engine, number: float) -> None:
-    with pytest.raises(DataIntegrityError, match=r"told_things\.number"):
-        told(engine, row("a", number=1.0), row("b", number=number))
+    with pytest.raises(DataIntegrityError, match=r"bulk_things\.number"):
+        insert(engine, row("a", number=1.0), row("b", number=number))
     assert stored(engine) == []
 
 
 @pytest.mark.parametrize(
     ("wrong", "named"),
-    [({"label": "x" * 41}, "label"), ({"whole": 2**70}, "64-bit"), ({"body": "half of a \ud800"}, "told_things")],
+    [({"label": "x" * 41}, "label"), ({"whole": 2**70}, "64-bit"), ({"body": "half of a \ud800"}, "bulk_things")],
 )
 def test_what_does_not_fit_is_not_swallowed(mariadb: MariaDb, wrong: dict[str, Any], named: str) -> None:
-    engine = open_database(mariadb.recreate("told_things"))
+    engine = open_database(mariadb.recreate("bulk_things"))
     METADATA.create_all(engine)
     with pytest.raises((DatabaseError, DataIntegrityError), match=named):
-        told(engine, row("a"), row("b", **wrong))
+        insert(engine, row("a"), row("b", **wrong))
     assert stored(engine) == []
     engine.dispose()

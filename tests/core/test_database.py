@@ -194,8 +194,8 @@ def test_a_writer_that_waits_too_long_says_who_it_waited_for(mariadb: MariaDb, m
 
 
 def test_a_refused_password_stands_nowhere(mariadb: MariaDb) -> None:
-    engine = open_database(mariadb.address("things").set(username="nobody", password="hunter2"))
-    with pytest.raises(DatabaseError, match="nobody:\\*\\*\\*@") as refused, reading(engine):
+    engine = open_database(mariadb.address("things").set(username="stranger", password="hunter2"))
+    with pytest.raises(DatabaseError, match="stranger:\\*\\*\\*@") as refused, reading(engine):
         pass
     assert "hunter2" not in "".join(traceback.format_exception(refused.value))
     engine.dispose()

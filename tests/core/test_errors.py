@@ -86,11 +86,6 @@ def test_exit_codes_tell_usage_from_a_missing_dependency(error: DbsbmError, expe
     assert exit_code(error) == expected
 
 
-def test_only_what_may_pass_by_itself_is_worth_another_try() -> None:
-    worth_it = {kind for kind in RAISED if kind.retryable}
-    assert worth_it == {RateLimitError, *(kind for kind in RAISED if issubclass(kind, DependencyError))}
-
-
 @pytest.mark.parametrize(
     ("error", "text"),
     [

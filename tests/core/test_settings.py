@@ -14,7 +14,7 @@ SECRET = "hunter2"
 
 @pytest.fixture(autouse=True)
 def bare_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No variable of ours, no .env and no folder of secrets but the test's own."""
+    """No variable of this project, no .env and no folder of secrets but the test's own."""
     for name in (*Settings.model_fields, "dbsbm_secrets_dir"):
         monkeypatch.delenv(name.upper(), raising=False)
     monkeypatch.chdir(tmp_path)
@@ -89,7 +89,7 @@ def test_every_wrong_variable_gets_its_line(monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.mark.parametrize(
     "name",
-    ["DATABASE_URL", "BOT_DATABASE_URL", "REDIS_URL", "API_KEY", "DISCORD_TOKEN", "MYSQL_PASSWORD", "REDIS_PASSWORD"],
+    ["DATABASE_URL", "BOT_DATABASE_URL", "REDIS_URL", "API_KEY", "SIGNING_KEY", "MYSQL_PASSWORD", "REDIS_PASSWORD"],
 )
 def test_no_secret_stands_in_the_settings_text(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     scheme = {"DATABASE_URL": "mysql+pymysql://u:", "BOT_DATABASE_URL": "mysql+pymysql://u:", "REDIS_URL": "redis://:"}
@@ -193,15 +193,15 @@ def test_the_environment_wins_over_env_file_and_that_over_secret_files(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "none").mkdir()
-    for name in ("api_key", "discord_token", "mysql_db"):
+    for name in ("api_key", "signing_key", "mysql_db"):
         (tmp_path / "none" / name).write_text("file")
-    (tmp_path / ".env").write_text("DISCORD_TOKEN=dotenv\nMYSQL_DB=dotenv\n")
+    (tmp_path / ".env").write_text("SIGNING_KEY=dotenv\nMYSQL_DB=dotenv\n")
     monkeypatch.setenv("MYSQL_DB", "environment")
     settings = load_settings(mysql_user="argument")
     assert settings.api_key is not None
-    assert settings.discord_token is not None
+    assert settings.signing_key is not None
     assert settings.api_key.get_secret_value() == "file"
-    assert settings.discord_token.get_secret_value() == "dotenv"
+    assert settings.signing_key.get_secret_value() == "dotenv"
     assert (settings.mysql_db, settings.mysql_user) == ("environment", "argument")
 
 

@@ -1,4 +1,4 @@
-"""Rows for every table of ours, full of what a careless copy would bend."""
+"""Rows for every table, with values that a careless copy would change."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -15,7 +15,7 @@ ODD_TEXTS = ('Atlético "B"\n', "東京\u2028", "a\\b'c;--", "🏈", "[1]", '{"t
 
 
 def sample(column: sa.Column[Any], number: int) -> Any:
-    """A value that a careless backup would bend, and NULL wherever it is allowed in every third row."""
+    """A value that a careless backup would change, and NULL wherever it is allowed in every third row."""
     kind = column.type
     if column.nullable and number % 3 == 0:
         return None

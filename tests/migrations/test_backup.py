@@ -51,7 +51,7 @@ def test_an_empty_database_makes_a_backup_that_restores(database: Engine, tmp_pa
     assert set(restore(database, tmp_path / "empty.gz", replace=False).rows.values()) == {0}
 
 
-def test_a_backup_sees_one_moment_while_a_writer_goes_on(database: Engine, tmp_path: Path) -> None:
+def test_a_backup_sees_one_moment_while_a_writer_continues(database: Engine, tmp_path: Path) -> None:
     fill(database, rows=2)
     before = contents(database)
 
@@ -76,7 +76,7 @@ def test_more_rows_than_a_batch_come_back(sqlite_database: Engine, tmp_path: Pat
     assert contents(sqlite_database) == before
 
 
-def test_emptying_a_large_table_goes_on_until_nothing_is_left(
+def test_emptying_a_large_table_continues_until_nothing_is_left(
     mariadb_database: Engine, tmp_path: Path, monkeypatch: Any
 ) -> None:
     backup(mariadb_database, tmp_path / "empty.gz", now=NOW)
@@ -88,7 +88,7 @@ def test_emptying_a_large_table_goes_on_until_nothing_is_left(
 
 def test_a_backup_overwrites_no_file_and_leaves_no_half_one(sqlite_database: Engine, tmp_path: Path) -> None:
     (tmp_path / "kept").write_text("precious")
-    with pytest.raises(ValidationError, match="kept is already there"):
+    with pytest.raises(ValidationError, match="kept exists already"):
         backup(sqlite_database, tmp_path / "kept", now=NOW)
     assert (tmp_path / "kept").read_text() == "precious"
 

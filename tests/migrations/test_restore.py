@@ -1,4 +1,4 @@
-"""A backup is believed only when it is whole, and restored only where it fits."""
+"""A backup is restored only if it is whole, and only where it fits."""
 
 import gzip
 import json
@@ -109,13 +109,13 @@ def foreign(lines: list[bytes]) -> list[bytes]:
     ("damage", "named"),
     [
         (changed, "archive_quotes: sha256"),
-        (dropped, "archive_quotes: rows is 6, written was 7"),
-        (cut, "archive_quotes: the file breaks off"),
-        (cut_in_a_line, "archive_quotes: the file breaks off"),
-        (without_last, "breaks off"),
+        (dropped, "archive_quotes: rows is 6, expected 7"),
+        (cut, "archive_quotes: the file ends there"),
+        (cut_in_a_line, "archive_quotes: the file ends there"),
+        (without_last, "the file ends there"),
         (with_more, "last line: something follows"),
         (garbled, "archive_quotes"),
-        (foreign, "not a backup of ours"),
+        (foreign, "not a backup of this service"),
     ],
 )
 def test_a_damaged_backup_is_refused_by_the_table_and_nothing_changes(

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy.engine import Engine
 
+from core.arrays import FloatArray
 from core.betting.leagues import League
-from core.betting.odds import FloatArray, devig
+from core.betting.odds import devig
 from core.errors import ServiceError
 from feature_store.archive import store as archive
 from feature_store.archive.facts import Batch, Result

@@ -11,8 +11,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from core.arrays import FloatArray
 from core.betting.leagues import League
-from core.betting.odds import FloatArray
 from feature_store.archive.facts import Quote
 from feature_store.history.fact_columns import QuoteColumns, quote_columns
 from feature_store.history.point_in_time import consensus, whole

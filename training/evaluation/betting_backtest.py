@@ -15,9 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy.engine import Engine
 
+from core.arrays import FloatArray
 from core.betting.leagues import League
 from core.betting.markets import Pricing
-from core.betting.odds import DevigMethod, FloatArray, choose_devig, devig
+from core.betting.odds import DevigMethod, choose_devig, devig
 from core.betting.portfolio import simultaneous_kelly
 from core.betting.staking import StakingRules, stakes
 from core.betting.value import Shrinkage, learn_shrinkage, value

@@ -6,7 +6,7 @@ from typing import Final
 import lightgbm
 import numpy as np
 
-from core.betting.odds import FloatArray
+from core.arrays import FloatArray
 from training.fitting.fit import Fitted
 
 MOST_ROWS: Final = 200

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core import scoring as metrics
-from core.betting.odds import FloatArray
+from core.arrays import FloatArray
 from core.errors import ServiceError
 from core.registry.held_out import HeldOut
 from training.evaluation.walk_forward import Forecasts

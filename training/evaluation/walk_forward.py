@@ -12,7 +12,7 @@ import numpy as np
 from scipy.special import softmax
 from sklearn.linear_model import LogisticRegression
 
-from core.betting.odds import FloatArray
+from core.arrays import FloatArray
 from core.betting.scores import Outcome
 from feature_store.features.sets import EVERYTHING
 from training.datasets.assembly import Dataset, refuse_one_ending

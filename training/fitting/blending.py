@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import log_softmax, softmax
 
-from core.betting.odds import FloatArray
+from core.arrays import FloatArray
 
 STEPS: Final = 10
 SMALLEST_SHARE: Final = 0.02

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import log_softmax
 
-from core.betting.odds import FloatArray
+from core.arrays import FloatArray
 from core.registry.forecaster import Calibration
 
 PRIOR_GAMES: Final = 50.0

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import log_softmax
 
-from core.betting.odds import FloatArray
+from core.arrays import FloatArray
 from core.registry.forecaster import SMALLEST_PROBABILITY, Band, Calibration, Forecaster, ForecasterSpec, Head, Shape
 from feature_store.history.ratings import rules_of
 from training.datasets.assembly import Basis, Dataset

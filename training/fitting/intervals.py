@@ -9,7 +9,7 @@ from typing import Final
 
 import numpy as np
 
-from core.betting.odds import FloatArray
+from core.arrays import FloatArray
 from core.registry.forecaster import Band
 from feature_store.history.fact_columns import Flags
 

@@ -16,7 +16,7 @@ from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 from sklearn.linear_model import LogisticRegression, Ridge
 
-from core.betting.odds import FloatArray
+from core.arrays import FloatArray
 from core.registry.linear import Linear
 from feature_store.features.sets import EVERYTHING
 from feature_store.history.ratings import POINTS_PER_LOGIT, SCALE, rules_of

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import gammaln, xlogy
 
-from core.betting.odds import FloatArray
+from core.arrays import FloatArray
 from core.betting.scores import ScoreDistribution
 from core.registry.forecaster import Shape
 from training.datasets.assembly import Dataset

@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
 
-from core.betting.leagues import nearest
 from core.errors import ResourceNotFoundError
+from core.nearest import nearest
 from feature_store.features.sets import PRICES, RESULTS, FeatureSet, feature_set
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ import numpy as np
 import optuna
 from scipy.special import log_softmax
 
-from core.betting.odds import FloatArray
+from core.arrays import FloatArray
 from core.scoring import standard_error, weeks
 from training.datasets.assembly import Dataset
 from training.datasets.splits import FEWEST_SEASONS, GAP, Block, proving_blocks

@@ -8,9 +8,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from core.arrays import FloatArray
 from core.betting.leagues import League
 from core.betting.markets import price
-from core.betting.odds import FloatArray
 from core.registry.bundles.contents import Bundle
 from core.registry.forecaster import Forecast, Forecaster
 from feature_store.archive.facts import Batch

@@ -11,8 +11,9 @@ from typing import Any, Final
 from sqlalchemy.engine import Engine
 
 from core import scoring
-from core.betting.leagues import League, nearest
+from core.betting.leagues import League
 from core.errors import ResourceNotFoundError, ValidationError
+from core.nearest import nearest
 from core.registry.held_out import HeldOut, pair
 from core.registry.tracking.client import Tracking
 from core.registry.tracking.runs import Noted

@@ -10,7 +10,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from core import scoring
-from core.betting.odds import FloatArray
+from core.arrays import FloatArray
 from training.evaluation.importance import Importance
 from training.evaluation.walk_forward import Forecasts
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 from sqlalchemy.engine import Engine
 
+from core.arrays import FloatArray
 from core.betting.leagues import League
-from core.betting.odds import FloatArray
 from core.registry import deployment
 from core.registry.bundles.contents import Manifest, write_bundle
 from core.registry.bundles.files import MANIFEST, SIGNATURE, growing, settled

@@ -16,7 +16,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 from pydantic import ValidationError as PydanticValidationError
 
-from core.betting.odds import FloatArray
+from core.arrays import FloatArray
 from core.errors import ServiceError
 from core.registry.bundles.files import GOLDEN, MANIFEST, SPEC, TREES, placed, verified
 from core.registry.forecaster import Forecaster, ForecasterSpec

@@ -17,8 +17,8 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic import ValidationError as PydanticValidationError
 
-from core.betting.leagues import nearest
 from core.errors import ValidationError
+from core.nearest import nearest
 from feature_store.sources.csv.cells import Cells
 from feature_store.sources.csv.lines import Line, read_lines
 from feature_store.sources.csv.reader import DATES, NEEDED, QUOTES

@@ -1,1 +1,4 @@
-"""One module per group of commands; each command opens what it needs, calls one plain function and shows the result."""
+"""One file per command, named like it: it opens what it needs, calls one plain function and shows the result.
+
+Heavy libraries are imported inside the commands, so that `--help` is quick. Arithmetic, SQL and HTTP may not enter.
+"""

@@ -1,4 +1,4 @@
-"""``dbsbm doctor``: look at everything the service needs and say what to do about what is missing."""
+"""``dbsbm doctor``: checks everything the service needs, and names a remedy for each fault."""
 
 import platform
 import shutil
@@ -23,7 +23,7 @@ REDIS_SECONDS: Final = 1.0
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing looked at: ``missing`` makes the command fail; ``absent`` is a choice and ``stale`` a warning."""
+    """The result of one check: ``missing`` fails the command, ``stale`` is a warning, ``absent`` a choice."""
 
     name: str
     state: Literal["ok", "absent", "stale", "missing"]
@@ -31,12 +31,15 @@ class Finding:
     remedy: str = ""
 
 
-def run(json: AsJson = False) -> None:
-    """Look at settings, database, Redis, MLflow, the bot, data, models and disk; exit 3 if one is missing."""
+def doctor(json: AsJson = False) -> None:
+    """Check everything that the service needs.
+
+    Settings, database, Redis, MLflow, the bot, data, models and disk; exit 3 if one is missing.
+    """
     from flows.cli.session import begin
 
     session = begin()
-    findings = [_examine(name, look, session.settings, session.now) for name, look in CHECKS.items()]
+    findings = [_checked(name, check, session.settings, session.now) for name, check in CHECKS.items()]
     marks = {"ok": "ok     ", "absent": "not set", "stale": "STALE  ", "missing": "MISSING"}
     lines = [
         f"{marks[item.state]}  {item.name:<13} {item.detail}{f' -> {item.remedy}' if item.remedy else ''}"
@@ -46,29 +49,29 @@ def run(json: AsJson = False) -> None:
     raise typer.Exit(EXIT_DEPENDENCY if any(item.state == "missing" for item in findings) else 0)
 
 
-Look = Callable[["Settings", datetime], Finding]
+Check = Callable[["Settings", datetime], Finding]
 
 
-def _examine(name: str, look: Look, settings: "Settings", now: datetime) -> Finding:
+def _checked(name: str, check: Check, settings: "Settings", now: datetime) -> Finding:
     try:
-        return look(settings, now)
+        return check(settings, now)
     except DbsbmError as error:
         return Finding(name, "missing", error.message, error.hint)
 
 
-def _python(settings: "Settings", _now: datetime) -> Finding:
+def _settings(settings: "Settings", _now: datetime) -> Finding:
     return Finding("settings", "ok", f"environment {settings.dbsbm_env}, Python {platform.python_version()}")
 
 
 def _database(settings: "Settings", _now: datetime) -> Finding:
-    from core.bulk_insert import takes_rows
+    from core.bulk_insert import has_json_table
     from core.database import open_database
     from migrations import schema
 
     engine = open_database(settings.database)
     present, expected = schema.current(engine), schema.head()
     where = settings.database.render_as_string(hide_password=True)
-    if not takes_rows(engine):
+    if not has_json_table(engine):
         return Finding("database", "missing", f"{where} has no JSON_TABLE", "use MySQL 8.0.19, MariaDB 10.6 or later")
     if present != expected:
         return Finding("database", "missing", f"{where} at revision {present or 'none'}", "run `dbsbm db upgrade`")
@@ -77,14 +80,14 @@ def _database(settings: "Settings", _now: datetime) -> Finding:
 
 def _redis(settings: "Settings", _now: datetime) -> Finding:
     if settings.redis is None:
-        return Finding("redis", "absent", "each process caches for itself")
+        return Finding("redis", "absent", "each process has its own cache")
     from serving.backends.redis_clients import REDIS_ERRORS, ping
 
     try:
         ping(settings.redis, name="dbsbm-doctor", seconds=REDIS_SECONDS)
     except REDIS_ERRORS as error:
-        return Finding("redis", "missing", type(error).__name__, "answers go on, only slower; start Redis")
-    return Finding("redis", "ok", "answers")
+        return Finding("redis", "missing", type(error).__name__, "forecasts continue, more slowly; start Redis")
+    return Finding("redis", "ok", "reachable")
 
 
 def _mlflow(settings: "Settings", _now: datetime) -> Finding:
@@ -100,7 +103,7 @@ def _bot(settings: "Settings", _now: datetime) -> Finding:
     from feature_store.sources.bot.schema import feed_table
 
     feed_table(open_database(settings.bot_database))
-    return Finding("bot database", "ok", "every needed column is there")
+    return Finding("bot database", "ok", "every required column exists")
 
 
 def _data(settings: "Settings", now: datetime) -> Finding:
@@ -125,27 +128,27 @@ def _data(settings: "Settings", now: datetime) -> Finding:
             "data",
             "stale",
             detail,
-            f"games are due within a week and nothing new was told: {due}; run `dbsbm snapshot`",
+            f"games start within a week, and no new facts have arrived: {due}; run `dbsbm snapshot`",
         )
     return Finding("data", "ok", detail)
 
 
-def _told_twice(settings: "Settings", now: datetime) -> Finding:
+def _duplicate_games(settings: "Settings", now: datetime) -> Finding:
     from core.betting.leagues import load_leagues
     from core.database import open_database
     from feature_store.identity.duplicate_games import twins
-    from flows.jobs import archived_leagues
+    from flows.jobs.leagues import archived_leagues
 
     engine = open_database(settings.database)
     counts = {
         league.key: len(twins(engine, league, now))
         for league in archived_leagues(engine, load_leagues(settings.leagues_file), None)
     }
-    found = [f"{key} {count:,}" for key, count in counts.items() if count]
-    if found:
-        remedy = "their results count twice; `dbsbm games suggest --league LEAGUE` shows them"
-        return Finding("games", "stale", f"told under two ids: {', '.join(found)}", remedy)
-    return Finding("games", "ok", "none is told under two ids")
+    duplicates = [f"{key} {count:,}" for key, count in counts.items() if count]
+    if duplicates:
+        remedy = "their results count twice; see `dbsbm games suggest --league LEAGUE`"
+        return Finding("games", "stale", f"games with two ids: {', '.join(duplicates)}", remedy)
+    return Finding("games", "ok", "no game has two ids")
 
 
 def _models(settings: "Settings", _now: datetime) -> Finding:
@@ -162,7 +165,7 @@ def _disk(settings: "Settings", _now: datetime) -> Finding:
     folder = next(path for path in (settings.bundle_dir, *settings.bundle_dir.resolve().parents) if Path(path).exists())
     free = shutil.disk_usage(folder).free / 2**30
     if free < SMALLEST_FREE_GIB:
-        return Finding("disk", "missing", f"{free:.1f} GiB free at {folder}", "make room")
+        return Finding("disk", "missing", f"{free:.1f} GiB free at {folder}", "free disk space")
     return Finding("disk", "ok", f"{free:.0f} GiB free")
 
 
@@ -175,14 +178,14 @@ def _age(now: datetime, moment: datetime) -> str:
     return f"{hours:.0f} h" if hours < 48 else f"{hours / 24:.0f} d"
 
 
-CHECKS: dict[str, Look] = {
-    "settings": _python,
+CHECKS: dict[str, Check] = {
+    "settings": _settings,
     "database": _database,
     "redis": _redis,
     "mlflow": _mlflow,
     "bot database": _bot,
     "data": _data,
-    "games": _told_twice,
+    "games": _duplicate_games,
     "models": _models,
     "disk": _disk,
 }

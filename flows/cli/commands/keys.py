@@ -11,17 +11,17 @@ app = typer.Typer(help="Create, list and revoke the API keys of callers.", no_ar
 
 @app.command()
 def create(
-    owner: Annotated[str, typer.Argument(help="Who will use it: the bot, a person.")],
+    owner: Annotated[str, typer.Argument(help="Who uses the key: the bot, a person.")],
     scope: Annotated[list[str] | None, typer.Option(help="predict, insights, train or admin; may be repeated.")] = None,
     days: Annotated[int | None, typer.Option(min=1, help="Days until it expires. Default: never.")] = None,
-    guild: Annotated[int | None, typer.Option(help="The one guild it may speak for. Default: any.")] = None,
+    guild: Annotated[int | None, typer.Option(help="The only guild whose requests it may make. Default: any.")] = None,
     json: AsJson = False,
 ) -> None:
-    """Create a key. It is shown this once; only a hash of it is kept."""
+    """Create a key. It is shown only now; the database keeps a hash of it."""
     from datetime import timedelta
 
     from flows.cli.session import begin
-    from flows.jobs import our_database
+    from flows.jobs.databases import our_database
     from serving.access.api_keys import create_key
 
     session = begin()
@@ -40,14 +40,14 @@ def create(
 
 @app.command("list")
 def list_them(json: AsJson = False) -> None:
-    """Every key: id, owner, scopes, and whether it still opens anything."""
+    """List every key: id, owner, scopes, and whether it is valid."""
     from flows.cli.session import begin
-    from flows.jobs import our_database
+    from flows.jobs.databases import our_database
     from serving.access.api_keys import list_keys
 
     session = begin()
     with our_database(session.settings) as engine:
-        known = list_keys(engine)
+        keys = list_keys(engine)
     header = ("id", "owner", "scopes", "guild", "created", "expires", "state")
     rows = [
         (
@@ -59,18 +59,19 @@ def list_them(json: AsJson = False) -> None:
             "never" if key.expires_at is None else f"{key.expires_at:%Y-%m-%d %H:%M}",
             "good" if key.usable(session.now) else "revoked" if key.revoked_at else "expired",
         )
-        for key in known
+        for key in keys
     ]
     Output(as_json=json).result(
-        {"keys": [dict(zip(header, row, strict=True)) for row in rows]}, table(header, rows) if rows else "no keys yet"
+        {"keys": [dict(zip(header, row, strict=True)) for row in rows]},
+        table(header, rows) if rows else "No keys exist.",
     )
 
 
 @app.command()
 def revoke(key_id: str, json: AsJson = False) -> None:
-    """Revoke a key: every worker refuses it within seconds."""
+    """Revoke a key. Every worker refuses it within seconds."""
     from flows.cli.session import begin
-    from flows.jobs import our_database
+    from flows.jobs.databases import our_database
     from serving.access.api_keys import revoke_key
 
     session = begin()

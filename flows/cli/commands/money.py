@@ -1,4 +1,4 @@
-"""``dbsbm money``: what betting on a model's word would have earned."""
+"""``dbsbm money``: a betting backtest of a model on past seasons."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,18 +16,19 @@ def money(
     seasons: Annotated[str, typer.Option(help="Years in which the seasons began: 2018-2020, or 2016,2019.")],
     price: Annotated[str, typer.Option(help="Bet at the opening price (open) or the closing one (close).")] = "close",
     features: Annotated[
-        str | None, typer.Option(help="Take features as of open or close. Default: as of the price bet at.")
+        str | None, typer.Option(help="Features as of open or close. Default: as of the price of the bets.")
     ] = None,
     recipe: Annotated[str, typer.Option(help="Recipe of the model.")] = "results",
     json: AsJson = False,
 ) -> None:
-    """Bet on past seasons by models fitted on earlier ones: value bets, ROI and closing line value with error bars.
+    """Backtest bets on past seasons by models of earlier ones.
 
-    A feature that knows anything later than the price it would be bet at is refused (exit 4).
+    Shows number, return and closing line value of the bets, with standard errors. A feature that holds anything later
+    than the price of the bets is refused (exit 4).
     """
     from core.errors import DataIntegrityError, ValidationError
     from flows.cli.session import begin
-    from flows.jobs import our_database
+    from flows.jobs.databases import our_database
     from training.evaluation.backtest import parse_seasons
     from training.evaluation.betting_backtest import money_backtest
     from training.fitting.recipe import recipe_named
@@ -38,7 +39,7 @@ def money(
     session, out = begin(), Output(as_json=json)
     with our_database(session.settings) as engine:
         try:
-            found = money_backtest(
+            backtest = money_backtest(
                 engine,
                 session.leagues.get(league),
                 recipe_named(recipe),
@@ -54,12 +55,12 @@ def money(
                 raise
             out.result({"refused": error.message, **error.facts}, f"refused: {error}")
             raise typer.Exit(EXIT_REFUSED) from error
-    out.result(_document(found), _text(found))
+    out.result(_document(backtest), _text(backtest))
 
 
-def _document(found: "Money") -> dict[str, object]:
+def _document(backtest: "Money") -> dict[str, object]:
     return {
-        "price": found.price,
+        "price": backtest.price,
         "seasons": [
             {
                 "season": season.name,
@@ -68,13 +69,13 @@ def _document(found: "Money") -> dict[str, object]:
                 "weight": season.shrinkage.weight,
                 "weight_error": season.shrinkage.error,
             }
-            for season in found.seasons
+            for season in backtest.seasons
         ],
-        "ways": [{**vars(way), "share": way.share} for way in found.ways],
+        "ways": [{**vars(way), "share": way.share} for way in backtest.ways],
     }
 
 
-def _text(found: "Money") -> str:
+def _text(backtest: "Money") -> str:
     learned = [
         (
             season.name,
@@ -83,27 +84,27 @@ def _text(found: "Money") -> str:
             f"{season.shrinkage.weight:.3f} ± {season.shrinkage.error:.3f}",
             season.shrinkage.games,
         )
-        for season in found.seasons
+        for season in backtest.seasons
     ]
     header = (
         "bets",
         "number",
         "per 100 games",
-        "counted on",
+        "expected per unit",
         "earned per unit",
         "closing line value",
-        "100 became",
+        "final bankroll",
         "drawdown",
     )
     return (
-        f"{table(('season', 'games with a price', 'de-vig', 'belief in the model', 'learned on games'), learned)}\n\n"
-        f"{table(header, [_line(way) for way in found.ways])}\n"
-        f"One unit on the best bet of a game at the {found.price} price; ± is one standard error. A value bet is one\n"
-        "whose edge is surely above nothing. '100 became': a hundred units by quarter Kelly with caps."
+        f"{table(('season', 'games with a price', 'de-vig', 'weight of the model', 'learned on games'), learned)}\n\n"
+        f"{table(header, [_bets_row(way) for way in backtest.ways])}\n"
+        f"One unit on the best bet of a game at the {backtest.price} price; ± is one standard error. The edge\n"
+        "interval of a certain value bet is above zero. Final bankroll: of 100 units, by quarter Kelly with caps."
     )
 
 
-def _line(way: "Betting") -> tuple[object, ...]:
+def _bets_row(way: "Betting") -> tuple[object, ...]:
     if not way.bets:
         return (way.name, 0, "0.0", "-", "-", "-", f"{way.bankroll:.0f}", "-")
     return (

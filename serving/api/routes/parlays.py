@@ -7,7 +7,7 @@ from typing import Any
 
 from fastapi import Response
 
-from core.betting.markets import Bet, Pricing, combine
+from core.betting.markets import MarketSelection, Pricing, combine
 from core.betting.scores import ScoreDistribution
 from core.betting.staking import parlay
 from core.betting.value import Value
@@ -33,7 +33,7 @@ class _Asked:
     odds: float
 
     def pricing(self, scores: ScoreDistribution) -> Pricing:
-        bets = [Bet(bet.market, bet.selection, bet.line) for bet in self.leg.bets]
+        bets = [MarketSelection(bet.market, bet.selection, bet.line) for bet in self.leg.bets]
         return combine(scores, bets, ties=self.made.champion.ties)
 
     def silence(self) -> str | None:
@@ -102,7 +102,7 @@ def _judged(legs: Sequence[_Asked]) -> tuple[Pricing, Value] | str:
             return f"Leg {number}: {reason}"
     pricings, low, high = [], 1.0, 1.0
     for leg in legs:
-        pricing, edge = leg.judge.believed().judged(leg.pricing, leg.odds)
+        pricing, edge = leg.judge.believed().price_and_value(leg.pricing, leg.odds)
         pricings.append((pricing, leg.odds))
         low, high = low * (1 + edge.low), high * (1 + edge.high)
     whole = parlay(pricings)

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core import scoring
-from core.betting.odds import FloatArray, devig
+from core.arrays import FloatArray
+from core.betting.odds import devig
 from training.datasets.assembly import Dataset
 from training.datasets.betting_prices import offers_of
 from training.datasets.splits import season_blocks

@@ -12,7 +12,7 @@ from typing import Any, Final
 import lightgbm
 import numpy as np
 
-from core.betting.odds import FloatArray
+from core.arrays import FloatArray
 from core.registry.forecaster import Calibration, Forecaster, ForecasterSpec, Head, Shape
 from core.registry.linear import Linear
 from core.registry.single_row import RowKernel

@@ -72,7 +72,7 @@ def _smooth(learnt: Dataset, margin: NDArray[np.float64], total: NDArray[np.floa
 def _law(shape: Shape, margin: float, total: float) -> ScoreDistribution:
     scores = shape.distribution(margin, total)
     home, decided = scores.outcome.decided_home, 1 - shape.tie_rate
-    return scores.tilted(Outcome(home * decided, shape.tie_rate, (1 - home) * decided))
+    return scores.with_outcome(Outcome(home * decided, shape.tie_rate, (1 - home) * decided))
 
 
 def _margin(law: ScoreDistribution, margin: float) -> float:

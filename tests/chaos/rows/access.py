@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 from serving.access.admission import FAILURES_PER_MINUTE
 from serving.access.api_keys import SCOPES, create_key, revoke_key
-from serving.api.guarded_route import OPEN, REQUIRED_SCOPES
+from serving.api.guarded_route import REQUIRED_SCOPES
 from serving.http.headers import ON_EVERY_ANSWER
 from tests.chaos.outcome import Outcome, row
 from tests.chaos.remote import remote
@@ -19,6 +19,7 @@ from tests.chaos.stage import Stage, until
 from tests.chaos.traffic import Line
 from tests.chaos.world import hot_games
 from tests.serving.api import test_gateway
+from tests.serving.open_routes import OPEN_ROUTES
 
 GAME = f"/v1/predictions/{hot_games()[0]}"
 LIMIT = 400
@@ -122,7 +123,7 @@ def foreign_guild(stage: Stage, scale: float, outcome: Outcome) -> None:
         routes = [
             (method, path)
             for path, methods in target.openapi()["paths"].items()
-            if path not in OPEN
+            if path not in OPEN_ROUTES
             for method in methods
         ]
         answers = Counter(
@@ -147,7 +148,7 @@ def scopes(stage: Stage, scale: float, outcome: Outcome) -> None:
             for path in REQUIRED_SCOPES
             for method in target.openapi()["paths"][path]
         }
-        listed = target.openapi()["paths"].keys() - OPEN
+        listed = target.openapi()["paths"].keys() - OPEN_ROUTES
     outcome.say(f"{len(REQUIRED_SCOPES)} routes times {len(SCOPES)} scopes refused but their own; without a key {bare}")
     outcome.expect(listed <= REQUIRED_SCOPES.keys(), f"routes that demand no scope: {listed - REQUIRED_SCOPES.keys()}")
     outcome.expect(bare == {401}, f"without a key: {bare}")

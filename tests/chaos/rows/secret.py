@@ -37,7 +37,6 @@ def secrets(stage: Stage, scale: float, outcome: Outcome) -> None:
         "DATABASE_URL": f"mysql+pymysql://chaos:canary-database@127.0.0.1:{port}/ours?charset=utf8mb4",
         "REDIS_URL": f"redis://:canary-redis@127.0.0.1:{stage.before_redis.port}/0",
         "BOT_DATABASE_URL": "mysql+pymysql://bot:canary-bot@127.0.0.1:9/bot",
-        "DISCORD_TOKEN": "canary-discord",
         "API_KEY": "canary.api-key",
         "LOG_LEVEL": "DEBUG",
     }

@@ -7,24 +7,29 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from core.betting.markets import MOST_LEGS, SELECTIONS, Bet, Pricing, combine, on_winner, price
+from core.betting.markets import MOST_LEGS, SELECTIONS, MarketSelection, Pricing, combine, on_winner, price
 from core.betting.scores import Outcome, ScoreDistribution
 from core.errors import ValidationError
+from tests.core.betting.one_game import goal_scores
 from tests.core.betting.test_scores import either, goals, hockey, outcomes
 
 quarters = st.integers(-60, 60).map(lambda count: count / 4)
 halves = st.integers(-30, 30).map(lambda count: count / 2)
-GAME = ScoreDistribution.of_goals(1.6, 1.1)
-HOCKEY = ScoreDistribution.of_goals(3.1, 2.8).tilted(Outcome(0.54, 0.0, 0.46)).played_out(0.5)
-final_bets = [Bet(market, side) for market, sides in SELECTIONS.items() for side in sides if market != "regulation"]
+GAME = goal_scores(1.6, 1.1)
+HOCKEY = goal_scores(3.1, 2.8).with_outcome(Outcome(0.54, 0.0, 0.46)).with_overtime(0.5)
+final_bets = [
+    MarketSelection(market, side) for market, sides in SELECTIONS.items() for side in sides if market != "regulation"
+]
 
 
-def bets(*, lines: st.SearchStrategy[float], market: str = "") -> st.SearchStrategy[Bet]:
+def bets(*, lines: st.SearchStrategy[float], market: str = "") -> st.SearchStrategy[MarketSelection]:
     """Any bet on the final score (in that market), with a line where it takes one."""
     lined = ("spread", "total", "home_total", "away_total")
     return st.sampled_from([bet for bet in final_bets if market in ("", bet.market)]).flatmap(
         lambda bet: (
-            lines.map(lambda line: Bet(bet.market, bet.selection, line)) if bet.market in lined else st.just(bet)
+            lines.map(lambda line: MarketSelection(bet.market, bet.selection, line))
+            if bet.market in lined
+            else st.just(bet)
         )
     )
 
@@ -159,7 +164,9 @@ def test_a_sport_that_is_not_played_out_has_no_sixty_minute_market() -> None:
 
 
 @given(scores=either, legs=st.lists(bets(lines=quarters), min_size=1, max_size=3))
-def test_a_combination_is_never_likelier_than_any_of_its_legs(scores: ScoreDistribution, legs: list[Bet]) -> None:
+def test_a_combination_is_never_likelier_than_any_of_its_legs(
+    scores: ScoreDistribution, legs: list[MarketSelection]
+) -> None:
     together = combine(scores, legs)
     assert sum(shares(together)) == pytest.approx(1, abs=1e-9)
     for leg in legs:
@@ -169,16 +176,22 @@ def test_a_combination_is_never_likelier_than_any_of_its_legs(scores: ScoreDistr
 
 
 @given(scores=either, bet=bets(lines=halves))
-def test_a_bet_combined_with_itself_or_with_what_always_wins_is_itself(scores: ScoreDistribution, bet: Bet) -> None:
+def test_a_bet_combined_with_itself_or_with_what_always_wins_is_itself(
+    scores: ScoreDistribution, bet: MarketSelection
+) -> None:
     alone = pytest.approx(shares(price(scores, bet.market, bet.selection, bet.line)), abs=1e-9)
     assert shares(combine(scores, [bet])) == alone
     assert shares(combine(scores, [bet, bet])) == alone
-    certain = Bet("total", "over", -0.5)
+    certain = MarketSelection("total", "over", -0.5)
     assert combine(scores, [bet, certain]).win == pytest.approx(price(scores, bet.market, bet.selection, bet.line).win)
 
 
 def test_legs_of_one_game_are_priced_with_their_correlation() -> None:
-    home, over, both = Bet("moneyline", "home"), Bet("total", "over", 2.5), Bet("both_teams_score", "yes")
+    home, over, both = (
+        MarketSelection("moneyline", "home"),
+        MarketSelection("total", "over", 2.5),
+        MarketSelection("both_teams_score", "yes"),
+    )
     margin, total = (
         np.subtract.outer(*2 * [np.arange(len(GAME.grid))]),
         np.add.outer(*2 * [np.arange(len(GAME.grid))]),
@@ -186,12 +199,12 @@ def test_legs_of_one_game_are_priced_with_their_correlation() -> None:
     assert combine(GAME, [home, over]).win == pytest.approx(GAME.grid[(margin > 0) & (total > 2)].sum())
     alone = [price(GAME, leg.market, leg.selection, leg.line).win for leg in (over, both)]
     assert combine(GAME, [over, both]).win > 1.2 * alone[0] * alone[1]
-    assert combine(GAME, [home, Bet("moneyline", "away")]).win == 0
+    assert combine(GAME, [home, MarketSelection("moneyline", "away")]).win == 0
 
 
 @given(total=halves, line=halves)
 def test_a_leg_that_pushes_is_void_and_returns_the_stake_unless_another_leg_loses(total: float, line: float) -> None:
-    legs = [Bet("total", "over", abs(total)), Bet("spread", "home", line)]
+    legs = [MarketSelection("total", "over", abs(total)), MarketSelection("spread", "home", line)]
     home, away = np.indices(GAME.grid.shape)
     over, cover = np.sign(home + away - abs(total)), np.sign(home - away + line)
     together = combine(GAME, legs)
@@ -201,30 +214,34 @@ def test_a_leg_that_pushes_is_void_and_returns_the_stake_unless_another_leg_lose
 
 @given(scores=either, total=halves, other=bets(lines=halves))
 def test_a_quarter_line_halves_the_stake_of_the_whole_combination(
-    scores: ScoreDistribution, total: float, other: Bet
+    scores: ScoreDistribution, total: float, other: MarketSelection
 ) -> None:
-    halved = [shares(combine(scores, [Bet("total", "over", at), other])) for at in (total, total + 0.5)]
-    together = shares(combine(scores, [Bet("total", "over", total + 0.25), other]))
+    halved = [shares(combine(scores, [MarketSelection("total", "over", at), other])) for at in (total, total + 0.5)]
+    together = shares(combine(scores, [MarketSelection("total", "over", total + 0.25), other]))
     assert together == pytest.approx(tuple(np.mean(halved, axis=0)), abs=1e-12)
 
 
 @given(scores=hockey)
 def test_sixty_minutes_and_the_final_score_combine(scores: ScoreDistribution) -> None:
-    level, home, away = Bet("regulation", "draw"), Bet("moneyline", "home"), Bet("moneyline", "away")
+    level, home, away = (
+        MarketSelection("regulation", "draw"),
+        MarketSelection("moneyline", "home"),
+        MarketSelection("moneyline", "away"),
+    )
     won = [combine(scores, [level, side]).win for side in (home, away)]
     assert sum(won) == pytest.approx(price(scores, "regulation", "draw").win, abs=1e-9)
-    assert combine(scores, [Bet("regulation", "home"), home]).win == pytest.approx(
+    assert combine(scores, [MarketSelection("regulation", "home"), home]).win == pytest.approx(
         price(scores, "regulation", "home").win, abs=1e-9
     )
-    assert combine(scores, [level, Bet("spread", "home", -1.5)]).win == pytest.approx(0, abs=1e-12)
+    assert combine(scores, [level, MarketSelection("spread", "home", -1.5)]).win == pytest.approx(0, abs=1e-12)
 
 
 @given(scores=either, outcome=outcomes(), bet=bets(lines=quarters))
 def test_all_that_is_priced_from_a_tilted_grid_is_priced_from_one_grid(
-    scores: ScoreDistribution, outcome: Outcome, bet: Bet
+    scores: ScoreDistribution, outcome: Outcome, bet: MarketSelection
 ) -> None:
-    tilted = scores.tilted(outcome)
-    given_each = [combine(tilted, [Bet("moneyline", side), bet]) for side in ("home", "draw", "away")]
+    tilted = scores.with_outcome(outcome)
+    given_each = [combine(tilted, [MarketSelection("moneyline", side), bet]) for side in ("home", "draw", "away")]
     assert sum(part.win for part in given_each) == pytest.approx(
         price(tilted, bet.market, bet.selection, bet.line).win, abs=1e-9
     )
@@ -303,7 +320,7 @@ def test_a_bet_that_does_not_exist_is_refused_by_the_field(
 @pytest.mark.parametrize("count", [0, MOST_LEGS + 1])
 def test_a_combination_has_between_one_and_ten_legs(count: int) -> None:
     with pytest.raises(ValidationError, match="legs: a combination has 1 to 10 legs"):
-        combine(GAME, [Bet("moneyline", "home")] * count)
+        combine(GAME, [MarketSelection("moneyline", "home")] * count)
 
 
 @given(scores=either, selection=st.sampled_from(["home", "draw", "away"]), ties=st.sampled_from(["draw", "push"]))

@@ -1,4 +1,4 @@
-"""What the doctor says of data that nobody has added to for a day."""
+"""What the doctor reports of data without new facts for a day."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path

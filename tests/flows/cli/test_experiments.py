@@ -1,4 +1,4 @@
-"""Trying recipes and reading a card on the command line, as docs/data-scientists.md tells it."""
+"""Trying recipes and reading a card on the command line, as in docs/data-scientists.md."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -18,7 +18,7 @@ COMMANDS = {
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_no_such_folder_is_told_before_anything_is_looked_at(command: str, project: Project) -> None:
+def test_a_missing_folder_is_reported_before_the_work(command: str, project: Project) -> None:
     """The project has not even a database, which the work would begin with."""
     said = project.run(*COMMANDS[command], "--output", "missing/folder/f.csv", expect=2)
     assert "--output: missing/folder/f.csv cannot be written: there is no folder missing/folder" in said
@@ -33,7 +33,7 @@ def test_a_folder_is_no_file_and_a_new_or_old_file_is_fine(tmp_path: Path) -> No
     must_be_writable(tmp_path / "old.csv")
 
 
-def test_what_goes_wrong_while_writing_is_told_in_words() -> None:
+def test_an_error_while_writing_is_reported_as_a_usage_error() -> None:
     with (
         pytest.raises(ValidationError, match="cannot be written: no space left on device"),
         writing(Path("f.csv")),

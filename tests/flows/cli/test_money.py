@@ -1,4 +1,4 @@
-"""``dbsbm money`` as people run it: it bets, says what it believed, and refuses to look ahead."""
+"""``dbsbm money`` as people run it: it bets, shows the weight of the model, and refuses to look ahead."""
 
 import csv
 from pathlib import Path
@@ -34,11 +34,11 @@ def traded(tmp_path_factory: pytest.TempPathFactory) -> Project:
     return project
 
 
-def test_a_season_is_bet_on_and_the_answer_says_what_was_believed(traded: Project) -> None:
+def test_a_season_is_bet_on_and_the_weight_of_the_model_is_shown(traded: Project) -> None:
     found = traded.json("money", "--league", "NBA", "--seasons", str(LAST))
     assert found["price"] == "close"
     (season,) = found["seasons"]
-    assert 250 < season["games"] <= 260, "a price that cannot be believed is quarantined"
+    assert 250 < season["games"] <= 260, "an implausible price is quarantined"
     assert 0 <= season["weight"] < 0.5
     naive, shrunk, surely = found["ways"]
     assert naive["bets"] > shrunk["bets"] >= surely["bets"]

@@ -11,7 +11,8 @@ from core.errors import ConflictError, ResourceNotFoundError
 from core.settings import Settings, load_settings
 from feature_store.archive import store as archive
 from feature_store.archive.facts import Batch, Game
-from flows.jobs import archived_leagues, build_features, refuse_older_rows
+from flows.jobs.features import build_features, refuse_older_rows
+from flows.jobs.leagues import archived_leagues
 from tests.conftest import NOW
 
 GAME = Game("g1", NOW, 2023, NOW + timedelta(days=2), False, "Arsenal", "Chelsea", False, False, "scheduled")
@@ -40,5 +41,5 @@ def test_rows_that_are_answered_from_are_not_replaced_by_older_ones(sqlite_datab
     refuse_older_rows(settings, NOW - timedelta(days=100))
     build_features(settings, NOW)
     refuse_older_rows(settings, NOW)
-    with pytest.raises(ConflictError, match="rows of EPL of a later moment than 2024-04-30 12:00"):
+    with pytest.raises(ConflictError, match="rows of EPL are of a later moment than 2024-04-30 12:00"):
         refuse_older_rows(settings, NOW - timedelta(days=1))

@@ -19,12 +19,12 @@ def test_a_run_keeps_its_snapshot_and_the_diff_names_a_corrected_game(
     project.run("db", "upgrade")
     with archive_file.open(encoding="utf-8", newline="") as file:
         first = next(csv.DictReader(file))
-    project.run("backfill", str(archive_file), one_game(tmp_path / "twin.csv", {**first, "game_id": "twin"}))
+    project.run("backfill", str(archive_file), one_game(tmp_path / "copy.csv", {**first, "game_id": "copy"}))
     project.run("train", "--league", "EPL", "--accept", "EPL-2023-told_twice")
     [artifact] = (project.folder / "mlflow").rglob("snapshot.json")
     manifest = json.loads(artifact.read_text(encoding="utf-8"))
     assert sum(part["facts"] for part in manifest["parts"] if part["kind"] == "games") == 381
-    accepted = "EPL 2023: games under two ids (`dbsbm games suggest`): {} and twin (accepted as EPL-2023-told_twice)"
+    accepted = "EPL 2023: games under two ids (`dbsbm games suggest`): {} and copy (accepted as EPL-2023-told_twice)"
     assert accepted.format(first["game_id"]) in tags(project)["quality"]
 
     project.run("backfill", one_game(tmp_path / "correction.csv", {**first, "home_score": "17"}))

@@ -13,12 +13,13 @@ from feature_store.sources.bot.guild_settings import api_rate_limits
 from serving.access.admission import FAILURES_PER_MINUTE
 from serving.access.api_keys import SCOPES
 from serving.access.client_address import TrustedProxies
-from serving.api.guarded_route import OPEN, REQUIRED_SCOPES
+from serving.api.guarded_route import REQUIRED_SCOPES
 from serving.http.headers import ON_EVERY_RESPONSE
 from tests.conftest import NOW
 from tests.serving.conftest import World, filled_world
 from tests.serving.guarded import make_key, production_settings
 from tests.serving.models import DAY
+from tests.serving.open_routes import OPEN_ROUTES
 from tests.serving.service import Running, eventually, settings_for, started
 
 GAMES = "/v1/games"
@@ -177,7 +178,7 @@ def test_every_route_refuses_every_scope_but_its_own(generous: Running, keys: di
         return generous.request(method, filled, headers={} if key is None else {"X-API-Key": key}).status_code
 
     for path, operations in generous.app.openapi()["paths"].items():
-        if path in OPEN:
+        if path in OPEN_ROUTES:
             continue
         for method in operations:
             refused = {scope for scope in SCOPES if status(method, path, keys[scope]) == 403}
@@ -188,7 +189,7 @@ def test_every_route_refuses_every_scope_but_its_own(generous: Running, keys: di
 def test_a_key_of_one_guild_speaks_for_no_other(generous: Running, keys: dict[str, str]) -> None:
     """On every route: today none names a guild in its path; one that does is guarded by its very class."""
     for path, operations in generous.app.openapi()["paths"].items():
-        if path in OPEN:
+        if path in OPEN_ROUTES:
             continue
         for method in operations:
             filled = path.replace("{guild_id}", str(THRIFTY))

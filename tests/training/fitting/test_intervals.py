@@ -10,7 +10,7 @@ from hypothesis.extra.numpy import arrays
 from scipy.special import expit, logit
 from scipy.stats import binomtest
 
-from core.betting.odds import FloatArray
+from core.arrays import FloatArray
 from training.fitting.intervals import CONFIDENCE, DEVIATIONS, _wilson, favourites_band
 
 CALIBRATIONS: dict[str, Callable[[FloatArray], FloatArray]] = {

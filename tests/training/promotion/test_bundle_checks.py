@@ -6,7 +6,7 @@ from time import sleep
 import numpy as np
 import pytest
 
-from core.betting.odds import FloatArray
+from core.arrays import FloatArray
 from core.registry.forecaster import Forecast, Forecaster
 from tests.training.runs.test_bad_input import EPL, invented
 from training.datasets.assembly import Dataset

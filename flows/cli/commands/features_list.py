@@ -1,4 +1,4 @@
-"""``dbsbm features list``: every feature, as a table for people, JSON for scripts or the page docs/features.md."""
+"""``dbsbm features list``: every feature, as a table, as JSON or as the page docs/features.md."""
 
 from typing import Annotated, NamedTuple
 
@@ -16,8 +16,8 @@ A feature with named sports is used in those only.
 """
 
 
-class Listed(NamedTuple):
-    """One feature as it is listed."""
+class ListedFeature(NamedTuple):
+    """One feature of the list."""
 
     name: str
     version: int
@@ -31,7 +31,7 @@ def list_features(
     json: AsJson = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print the page docs/features.md.")] = False,
 ) -> None:
-    """Every feature with its version, sets, plausible range and meaning."""
+    """List every feature with its version, range and meaning."""
     listed = _listed()
     rows = [(item.name, item.version, item.sets, item.meaning) for item in listed]
     Output(as_json=json).result(
@@ -40,12 +40,12 @@ def list_features(
     )
 
 
-def _listed() -> list[Listed]:
+def _listed() -> list[ListedFeature]:
     from feature_store.features.catalogue import CATALOGUE
     from feature_store.features.sets import FEATURE_SETS
 
     return [
-        Listed(
+        ListedFeature(
             item.name,
             item.version,
             " ".join(name for name, members in FEATURE_SETS.items() if item in members.features),
@@ -57,7 +57,7 @@ def _listed() -> list[Listed]:
     ]
 
 
-def _page(listed: list[Listed]) -> str:
+def _page(listed: list[ListedFeature]) -> str:
     header = ("Feature", "Version", "Sets", "Range", "Sports", "Meaning")
     cells = [header, tuple("---" for _ in header), *((f"`{item.name}`", *map(str, item[1:])) for item in listed)]
     return PAGE + "\n" + "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in cells)

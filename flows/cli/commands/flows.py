@@ -1,4 +1,4 @@
-"""``dbsbm flows``: run a flow now, or serve all of them on their schedules."""
+"""``dbsbm flows``: runs a flow now, or serves all of them on their schedules."""
 
 import os
 from typing import Annotated, Final
@@ -8,15 +8,15 @@ import typer
 from core.errors import ConfigurationError, ResourceNotFoundError
 from flows.cli.output import AsJson, Output
 
-app = typer.Typer(help="Prefect flows: run one now, or serve all on their schedules.", no_args_is_help=True)
+app = typer.Typer(help="Run a Prefect flow now, or serve all flows on their schedules.", no_args_is_help=True)
 
-QUIET: Final = {
+PREFECT_DEFAULTS: Final = {
     "DO_NOT_TRACK": "true",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
     "OMP_WAIT_POLICY": "passive",
 }
-"""No phone home, and two minutes for a server that has to be started on a busy machine."""
+"""No telemetry, and two minutes for the start of a temporary server on a busy machine."""
 
 
 @app.command()
@@ -25,24 +25,27 @@ def run(
     league: Annotated[list[str] | None, typer.Option("--league", "-l", help="League; may be repeated.")] = None,
     json: AsJson = False,
 ) -> None:
-    """Run one flow now; without PREFECT_API_URL Prefect starts a server for just this run."""
-    _prepare()
-    from core.betting.leagues import nearest
+    """Run one flow now. Without PREFECT_API_URL, Prefect starts a temporary server."""
+    _set_prefect_defaults()
+    from core.nearest import nearest
     from flows.deployments import FLOWS
 
     if name not in FLOWS:
         raise ResourceNotFoundError(f"There is no flow {name!r}.", nearest=nearest(name, FLOWS) or tuple(FLOWS))
     result = FLOWS[name](leagues=league) if league else FLOWS[name]()
     text = "\n".join(f"{key}: {value}" for key, value in result.items())
-    Output(as_json=json).result(result, text or "done, with nothing to do")
+    Output(as_json=json).result(result, text or "Done; there was nothing to do.")
 
 
 @app.command()
 def serve() -> None:
-    """Register every flow with its schedule on the Prefect server at PREFECT_API_URL, and run what falls due."""
-    _prepare()
+    """Run all flows on their schedules until stopped.
+
+    Registers them on the Prefect server at PREFECT_API_URL.
+    """
+    _set_prefect_defaults()
     if not os.environ.get("PREFECT_API_URL"):
-        msg = "PREFECT_API_URL is not set: schedules need a Prefect server that stays."
+        msg = "PREFECT_API_URL is not set: schedules need a permanent Prefect server."
         hint = "Start one with `prefect server start`, then set PREFECT_API_URL=http://127.0.0.1:4200/api."
         raise ConfigurationError(msg, hint=hint)
     from flows.cli.session import begin
@@ -51,6 +54,6 @@ def serve() -> None:
     serve_flows(begin().settings)
 
 
-def _prepare() -> None:
-    for name, value in QUIET.items():
+def _set_prefect_defaults() -> None:
+    for name, value in PREFECT_DEFAULTS.items():
         os.environ.setdefault(name, value)

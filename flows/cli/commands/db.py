@@ -1,4 +1,4 @@
-"""``dbsbm db``: the schema of our own database, and its backups."""
+"""``dbsbm db``: the schema of the service's own database, and its backups."""
 
 from pathlib import Path
 from typing import Annotated
@@ -7,14 +7,14 @@ import typer
 
 from flows.cli.output import AsJson, Output
 
-app = typer.Typer(help="Upgrade, downgrade, back up, restore and check our own database.", no_args_is_help=True)
+app = typer.Typer(help="The schema of the service's own database, and its backups.", no_args_is_help=True)
 
-Yes = Annotated[bool, typer.Option("--yes", help="Do it: without this the plan is printed and nothing changes.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Confirm. Without it the plan is printed and nothing changes.")]
 
 
 @app.command()
 def upgrade(revision: str = "head", json: AsJson = False) -> None:
-    """Bring the schema to the newest revision (or to REVISION)."""
+    """Upgrade the schema to the newest revision, or to REVISION."""
     from core.database import open_database
     from flows.cli.session import begin
     from migrations import schema
@@ -27,7 +27,7 @@ def upgrade(revision: str = "head", json: AsJson = False) -> None:
 
 @app.command()
 def downgrade(revision: str, yes: Yes = False, json: AsJson = False) -> None:
-    """Undo every revision after REVISION; `base` undoes all. What stood in dropped tables is lost."""
+    """Undo every revision after REVISION; `base` undoes all. The rows of dropped tables are lost."""
     from core.database import open_database
     from flows.cli.session import begin
     from migrations import schema
@@ -37,7 +37,7 @@ def downgrade(revision: str, yes: Yes = False, json: AsJson = False) -> None:
     if not yes:
         Output(as_json=json).result(
             {"before": before, "after": before, "plan": revision},
-            f"would take the schema from {before} down to {revision}, dropping tables; say --yes to do it",
+            f"would downgrade the schema from {before} to {revision} and drop tables; confirm with --yes",
         )
         return
     after = schema.downgrade(engine, revision)
@@ -46,9 +46,12 @@ def downgrade(revision: str, yes: Yes = False, json: AsJson = False) -> None:
 
 @app.command()
 def backup(file: Path, json: AsJson = False) -> None:
-    """Write every table, as of one moment, to FILE (compressed JSON lines; restores into any engine)."""
+    """Write every table, as of one moment, to FILE.
+
+    FILE holds compressed JSON lines, which restore into any supported database.
+    """
     from flows.cli.session import begin
-    from flows.jobs import our_database
+    from flows.jobs.databases import our_database
     from migrations.backup import backup as write_backup
 
     session = begin()
@@ -62,15 +65,18 @@ def backup(file: Path, json: AsJson = False) -> None:
 
 @app.command()
 def restore(file: Path, replace: bool = False, yes: Yes = False, json: AsJson = False) -> None:
-    """Load FILE into an empty database of the same revision, or with --replace in place of what is there."""
+    """Load FILE into an empty database of the same revision.
+
+    With --replace the database need not be empty: its rows are deleted first.
+    """
     from flows.cli.session import begin
-    from flows.jobs import our_database
+    from flows.jobs.databases import our_database
     from migrations.backup import restore as load_backup
 
     session = begin()
     if not yes:
         target = session.settings.database.render_as_string(hide_password=True)
-        Output(as_json=json).result({"plan": str(file)}, f"would load {file} into {target}; say --yes to do it")
+        Output(as_json=json).result({"plan": str(file)}, f"would load {file} into {target}; confirm with --yes")
         return
     with our_database(session.settings) as engine:
         report = load_backup(engine, file, replace=replace)
@@ -80,7 +86,7 @@ def restore(file: Path, replace: bool = False, yes: Yes = False, json: AsJson = 
 
 @app.command()
 def check(json: AsJson = False) -> None:
-    """Say whether the schema is the one this code expects; exit 1 if not."""
+    """Compare the schema with this code; exit 1 if they differ."""
     from core.database import open_database
     from flows.cli.session import begin
     from migrations import schema
@@ -89,7 +95,7 @@ def check(json: AsJson = False) -> None:
     present, expected = schema.current(engine), schema.head()
     differences = schema.differences(engine)
     good = present == expected and not differences
-    text = f"schema {present}, as the code expects" if good else f"schema {present}, expected {expected}"
+    text = f"schema {present}, as expected" if good else f"schema {present}, expected {expected}"
     Output(as_json=json).result(
         {"present": present, "expected": expected, "differences": differences}, "\n".join((text, *differences))
     )

@@ -1,4 +1,4 @@
-"""Questions the command line asks the service, by team names as people write them."""
+"""Requests to the running service, by team names instead of game ids."""
 
 from typing import Any
 
@@ -7,25 +7,25 @@ from core.settings import Settings
 from serving.client import PredictionClient
 
 
-def ask_for_game(
+def request_forecast(
     settings: Settings, home: str, away: str, league: str | None, *, neutral: bool = False
 ) -> dict[str, Any]:
-    """The forecast of the next game between the teams; without one, and with a league, of a game nobody scheduled.
+    """The forecast of the next game between the teams; if none is scheduled and a league is given, of a match-up.
 
-    Raises ResourceNotFoundError when there is neither.
+    Raises ResourceNotFoundError if no game is scheduled and no league is given.
     """
     client = _client(settings)
     game = _next_game(client, home, away, league)
     if game is not None and not neutral:
         return client.prediction(game["sport"], game["league"], game["game_id"])
     if league is None:
-        msg = f"No game between {home} and {away} is due."
-        raise ResourceNotFoundError(msg, hint="Name a --league to ask how they would fare if they met.")
+        msg = f"No game between {home} and {away} is scheduled."
+        raise ResourceNotFoundError(msg, hint="Add --league to forecast a game that is not scheduled.")
     sport = _sport(settings, league)
     return client.matchup(sport, league, home, away, neutral=neutral)
 
 
-def ask_for_price(
+def request_price(
     settings: Settings,
     home: str,
     away: str,
@@ -36,11 +36,11 @@ def ask_for_price(
     line: float | None,
     odds: float | None,
 ) -> dict[str, Any]:
-    """What a bet on the next game between the teams is worth. Raises ResourceNotFoundError when none is due."""
+    """The value of a bet on the next game between the teams. Raises ResourceNotFoundError if none is scheduled."""
     client = _client(settings)
     game = _next_game(client, home, away, league)
     if game is None:
-        raise ResourceNotFoundError(f"No game between {home} and {away} is due.")
+        raise ResourceNotFoundError(f"No game between {home} and {away} is scheduled.")
     return client.price((game["sport"], game["league"], game["game_id"]), market, selection, line=line, odds=odds)
 
 
@@ -49,11 +49,11 @@ def _client(settings: Settings) -> PredictionClient:
 
 
 def _next_game(client: PredictionClient, home: str, away: str, league: str | None) -> dict[str, Any] | None:
-    """The first game due whose sides both carry the names asked for; home and away may be the other way round."""
-    wanted = (home.casefold(), away.casefold())
+    """The first scheduled game whose sides contain both names; home and away may be exchanged."""
+    names = (home.casefold(), away.casefold())
     for game in client.games(f"{home} {away}", league=league):
         sides = f"{game['home_team']} {game['away_team']}".casefold()
-        if all(name in sides for name in wanted):
+        if all(name in sides for name in names):
             return game
     return None
 

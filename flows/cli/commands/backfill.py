@@ -1,0 +1,89 @@
+"""``dbsbm backfill``: CSV archives, or a season from the network, into the archive."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flows.cli.output import AsJson, Output, table
+
+MOST_REASONS = 20
+SOURCES = ("football-data", "nba", "euroleague")
+
+
+def backfill(
+    paths: Annotated[list[Path] | None, typer.Argument(help="CSV files, or folders of CSV files.")] = None,
+    mapping: Annotated[Path | None, typer.Option(help="TOML file that maps the columns of another CSV layout.")] = None,
+    source: Annotated[
+        str | None, typer.Option(help="Download a season instead, from football-data, nba or euroleague.")
+    ] = None,
+    league: Annotated[str | None, typer.Option("--league", "-l", help="With --source: the league.")] = None,
+    season: Annotated[int | None, typer.Option(help="With --source: the year in which the season began.")] = None,
+    address: Annotated[str | None, typer.Option(help="With --source: another server with the same pages.")] = None,
+    json: AsJson = False,
+) -> None:
+    """Read CSV files, or a downloaded season, into the archive.
+
+    Safe to repeat: facts that are in the archive already are not added again.
+    """
+    from feature_store.sources.csv.backfill import backfill as read_archives
+    from feature_store.sources.csv.mapping import read_mapping
+    from feature_store.sources.library.football_data import backfill_season
+    from feature_store.sources.library.scores import SCORES, backfill_scores
+    from flows.cli.session import begin
+    from flows.jobs.databases import our_database
+
+    download = _requested_season(paths, mapping, source, league, season)
+    session, out = begin(), Output(as_json=json)
+
+    def on_file(path: Path, done: int, total: int) -> None:
+        out.working(path.name, done, total)
+
+    layout = read_mapping(mapping) if mapping else None
+    with our_database(session.settings) as engine:
+        if download:
+            out.working(f"downloading {download[0]} {download[1]}")
+            report = (
+                backfill_scores(engine, session.leagues, str(source), *download, now=session.now, address=address)
+                if source in SCORES
+                else backfill_season(engine, session.leagues, *download, now=session.now, address=address)
+            )
+        else:
+            report = read_archives(
+                engine, session.leagues, paths or [], now=session.now, mapping=layout, on_file=on_file
+            )
+    rows = [
+        (key, item.games, item.results, item.quotes, item.corrections, item.unchanged)
+        for key, item in sorted(report.recorded.items())
+    ]
+    out.stage("backfill", f"{report.files} files, {report.lines:,} rows, {report.added:,} new facts")
+    text = [table(("league", "games", "results", "quotes", "corrections", "unchanged"), rows)] if rows else []
+    reasons = sorted(report.reasons.items(), key=lambda item: (-item[1], item[0]))
+    text += [f"quarantined: {count} x {reason}" for reason, count in reasons[:MOST_REASONS]]
+    text += [f"and {len(reasons) - MOST_REASONS} more reasons; see archive_quarantine"] * (len(reasons) > MOST_REASONS)
+    out.result(
+        {
+            "files": report.files,
+            "rows": report.lines,
+            "added": report.added,
+            "rejected": report.rejected,
+            "reasons": report.reasons,
+            "leagues": {key: vars(item) for key, item in report.recorded.items()},
+        },
+        "\n".join(text),
+    )
+
+
+def _requested_season(
+    paths: list[Path] | None, mapping: Path | None, source: str | None, league: str | None, season: int | None
+) -> tuple[str, int] | None:
+    """The league and season to download; None if files are to be read. Any mixture of both is a usage error."""
+    if source is None and paths and league is None and season is None:
+        return None
+    if source is None:
+        raise typer.BadParameter("give CSV files or folders, or --source with --league and --season")
+    if source not in SOURCES:
+        raise typer.BadParameter(f"unknown source {source!r}; the sources are {', '.join(SOURCES)}")
+    if paths or mapping or league is None or season is None:
+        raise typer.BadParameter("--source needs --league and --season, and excludes files and --mapping")
+    return league, season

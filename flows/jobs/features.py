@@ -1,0 +1,94 @@
+"""Feature rows: of games to come in the database, of past games as Parquet, of any moment in a file."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy.engine import Engine
+
+from core.betting.leagues import load_leagues
+from core.errors import CacheError, ConflictError
+from core.logs import get_logger
+from core.settings import Settings
+from feature_store.identity.duplicate_games import twins
+from feature_store.rows.build import Built, build
+from feature_store.rows.offline import Materialized, export_rows, materialize
+from feature_store.rows.online import watermarks
+from flows.jobs.databases import our_database
+from flows.jobs.leagues import OnLeague, archived_leagues, ignore_progress
+
+log = get_logger(__name__)
+
+RECENT: Final = timedelta(days=60)
+"""How far back a build looks for games under two ids; `dbsbm doctor` and training look at the whole past."""
+
+
+def build_features(
+    settings: Settings, now: datetime, names: Sequence[str] | None = None, on_league: OnLeague = ignore_progress
+) -> list[Built]:
+    """Update the online feature rows and states of the leagues, and publish their games to Redis."""
+    with our_database(settings) as engine:
+        built = []
+        leagues = archived_leagues(engine, load_leagues(settings.leagues_file), names)
+        for number, league in enumerate(leagues):
+            on_league(league.key, number, len(leagues))
+            built.append(build(engine, league, now))
+        _publish_games(settings, engine, [league.key for league in leagues])
+        return built
+
+
+def _publish_games(settings: Settings, engine: Engine, leagues: list[str]) -> None:
+    """Put the games into Redis, for servers that lose the database. Without Redis, log a warning and continue."""
+    from serving.games.published_slate import publish
+
+    try:
+        publish(settings, engine, leagues)
+    except CacheError as error:
+        log.warning("the games were not put into Redis", reason=error.message)
+
+
+def refuse_older_rows(settings: Settings, moment: datetime, names: Sequence[str] | None = None) -> None:
+    """Raises ConflictError naming the leagues whose online rows, which the server reads, are of a later moment."""
+    with our_database(settings) as engine:
+        built = watermarks(engine)
+        leagues = archived_leagues(engine, load_leagues(settings.leagues_file), names)
+    later = [league.key for league in leagues if league.key in built and built[league.key] > moment]
+    if later:
+        msg = f"The online rows of {', '.join(later)} are of a later moment than {moment:%Y-%m-%d %H:%M}."
+        raise ConflictError(msg, hint="`dbsbm features rows --as-of` writes the rows of any moment to a file.")
+
+
+def count_duplicate_games(settings: Settings, now: datetime, names: Sequence[str] | None = None) -> dict[str, int]:
+    """The number of pairs of ids that are probably one game, by league, among recent games and games to come.
+
+    Leagues without such a pair are left out.
+    """
+    with our_database(settings) as engine:
+        leagues = archived_leagues(engine, load_leagues(settings.leagues_file), names)
+        counts = {league.key: len(twins(engine, league, now, since=now - RECENT)) for league in leagues}
+    return {key: count for key, count in counts.items() if count}
+
+
+def materialize_features(
+    settings: Settings, now: datetime, names: Sequence[str] | None = None, on_league: OnLeague = ignore_progress
+) -> list[Materialized]:
+    """Update the Parquet files of past games' feature rows."""
+    with our_database(settings) as engine:
+        leagues = archived_leagues(engine, load_leagues(settings.leagues_file), names)
+        written = []
+        for number, league in enumerate(leagues):
+            on_league(league.key, number, len(leagues))
+            written.append(materialize(engine, league, settings.features_dir, now))
+        return written
+
+
+def write_rows(settings: Settings, name: str, output: Path, known_by: datetime, as_of: datetime | None) -> int:
+    """Write a league's feature rows to a file: past games as of their starts, or the games to come as of a moment.
+
+    Facts that became known after ``known_by`` do not enter. Raises ValidationError for a file that is neither .parquet
+    nor .csv.
+    """
+    league = load_leagues(settings.leagues_file).get(name)
+    with our_database(settings) as engine:
+        return export_rows(engine, league, output, known_by, as_of)
