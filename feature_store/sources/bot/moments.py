@@ -9,17 +9,10 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from core.betting.leagues import League
 from core.errors import ConfigurationError
 from feature_store.sources.bot.json_fields import UnbelievableError, within
+from feature_store.sources.seasons import guess_season
 
 YEARS: Final = range(1900, 2101)
 NEWEST_TIMESTAMP: Final = datetime(2100, 1, 1, tzinfo=UTC).timestamp()
-FIRST_MONTH_OF_SEASON: Final = 7
-
-CALENDAR_YEAR_SPORTS: Final = frozenset({"baseball", "afl", "mma", "tennis", "golf", "formula_1", "volleyball"})
-CALENDAR_YEAR_LEAGUES: Final = frozenset(
-    {"MLS", "BRAZIL_SERIE_A", "WORLDCUP", "WNBA", "CFL", "SUPERRUGBY", "SIXNATIONS"}
-)
-"""Leagues whose season is one calendar year although their sport's usually begins in summer."""
-
 _SEASON = re.compile(r"([12]\d{3})(?:\s*[-/]\s*\d{2,4})?", re.ASCII)
 _PLACES_OF_DATE: Final = (("fixture",), ("game", "date"), ("game",), ())
 
@@ -77,13 +70,7 @@ def season_of(league: League, column: object, raw: Mapping[str, object], start_a
     stated = _season(column) or _season(within(raw, "league", "season"))
     if stated is not None:
         return stated
-    return guessed_season(league, start_at)
-
-
-def guessed_season(league: League, start_at: datetime) -> int:
-    """The year in which the season of a game began, by its start: seasons that span two years turn over in July."""
-    one_year = league.sport in CALENDAR_YEAR_SPORTS or league.key in CALENDAR_YEAR_LEAGUES
-    return start_at.year if one_year or start_at.month >= FIRST_MONTH_OF_SEASON else start_at.year - 1
+    return guess_season(league, start_at)
 
 
 def _season(value: object) -> int | None:

@@ -19,8 +19,7 @@ from feature_store.sources.bot.json_fields import UnbelievableError, decoded, de
 from feature_store.sources.bot.moments import Zones, column_moment, season_of, upstream_start
 from feature_store.sources.bot.odds import bookmakers, quote_of
 from feature_store.sources.bot.scores import final_score
-from feature_store.sources.bot.stages import stage_of
-from feature_store.sources.bot.status import status_of
+from feature_store.sources.bot.status import stage_of, status_of
 
 SOURCE: Final = "bot"
 UTC_ZONE: Final = ZoneInfo("UTC")

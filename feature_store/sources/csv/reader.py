@@ -1,18 +1,14 @@
 """CSV archives of finished games become facts; a damaged cell costs the fact it stands in and nothing else.
 
-The columns are those of docs/data-scientists.md. Only ``league``, ``game_id``, ``game_date`` (or
-``kickoff_utc``), ``home_team`` and ``away_team`` are needed. Because such a file says nothing of when
-things became known, each fact gets the earliest moment at which it safely was:
-
-* a game two weeks before its start, which is the kick-off, or 16:00 UTC where only a date is given;
-* an opening quote a day before the start, a closing one at the start;
-* a result when the league's usual duration has passed, or at 10:00 UTC of the next day for a bare date.
+The columns are those of docs/data-scientists.md. Only ``league``, ``game_id``, ``game_date`` (or ``kickoff_utc``),
+``home_team`` and ``away_team`` are needed. Such a file does not say when its facts became known: ``derived_times`` has
+the rule for that.
 """
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
@@ -22,15 +18,12 @@ from core.errors import ResourceNotFoundError
 from feature_store.archive.facts import Batch, Game, Quote, Rejected, Result
 from feature_store.archive.quote_checks import checked
 from feature_store.identity.team_aliases import NO_ALIASES, Aliases
-from feature_store.sources.bot.moments import guessed_season
 from feature_store.sources.csv.lines import DamagedError, Line, read_lines
+from feature_store.sources.derived_times import DATE_KNOWN, DATE_START, LISTED_AHEAD, OPENED_AHEAD
+from feature_store.sources.seasons import guess_season
 
 NEEDED: Final = ("league", "game_id", "home_team", "away_team", "home_score", "away_score")
 DATES: Final = ("kickoff_utc", "game_date")
-LISTED_AHEAD: Final = timedelta(days=14)
-OPENED_AHEAD: Final = timedelta(days=1)
-DATE_START: Final = timedelta(hours=16)
-DATE_KNOWN: Final = timedelta(days=1, hours=10)
 LONGEST_ID: Final = 120
 LONGEST_TEAM: Final = 150
 LONGEST_BOOK: Final = 64
@@ -197,7 +190,7 @@ def _game(line: Line, league: League, aliases: Aliases) -> Game:
     return Game(
         game_id=line.text("game_id", LONGEST_ID),
         known_at=start - LISTED_AHEAD,
-        season=season if season is not None else guessed_season(league, start),
+        season=season if season is not None else guess_season(league, start),
         start_at=start,
         date_only=date_only,
         home_team=home,

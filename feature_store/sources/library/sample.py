@@ -17,7 +17,7 @@ from core.betting.leagues import League, Leagues
 from core.errors import ExternalServiceError
 from feature_store.archive.facts import Batch, Game, Quote, Rejected, Result
 from feature_store.archive.quote_checks import checked
-from feature_store.sources.csv.reader import LISTED_AHEAD
+from feature_store.sources.derived_times import LISTED_AHEAD
 
 COUNTRIES: Final[Mapping[str, str]] = {"England": "EPL", "Spain": "LALIGA"}
 SEASON: Final = 2023

@@ -40,8 +40,8 @@ def backfill(
     """
     from feature_store.sources.csv.backfill import backfill as read_archives
     from feature_store.sources.csv.mapping import read_mapping
-    from feature_store.sources.library.football_data import backfill_season
-    from feature_store.sources.library.scores import SCORES, backfill_scores
+    from feature_store.sources.library.scores import SCORES
+    from feature_store.sources.published_seasons import backfill_scores, backfill_season
     from flows.cli.session import begin
     from flows.jobs import our_database
 

@@ -14,8 +14,8 @@ from feature_store.archive.facts import Batch, Game
 from feature_store.features.sets import EVERYTHING
 from feature_store.identity.spelling_variants import Diaries
 from feature_store.rows.replay import past_rows
-from feature_store.sources.bot.moments import guessed_season
 from feature_store.sources.csv.reader import read_csv
+from feature_store.sources.seasons import guess_season
 from tests.feature_store.sources.csv.test_reader import GOOD, only, read, row
 
 LEAGUES = Leagues(BUILT_IN)
@@ -95,7 +95,7 @@ def test_the_season_guessed_from_the_start_is_the_one_that_the_archive_states(
     league: str, development_data: Path
 ) -> None:
     for game in real(development_data, league).games:
-        assert guessed_season(LEAGUES.get(league), game.start_at) == game.season, game
+        assert guess_season(LEAGUES.get(league), game.start_at) == game.season, game
 
 
 def test_the_season_that_a_file_states_counts_even_in_the_summer_of_2020(development_data: Path) -> None:

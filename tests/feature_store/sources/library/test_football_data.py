@@ -1,10 +1,8 @@
 """A season is fetched from the library's source when asked for, from a server on this machine; failures have names."""
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Event, Thread
 
 import httpx
 import pytest
@@ -20,7 +18,7 @@ from feature_store.archive.store import Recorded
 from feature_store.identity.team_aliases import record_alias
 from feature_store.sources.csv.backfill import BackfillReport
 from feature_store.sources.library import pages as library_pages
-from feature_store.sources.library.football_data import backfill_season
+from feature_store.sources.published_seasons import backfill_season
 from tests.conftest import NOW
 from tests.services import free_port
 
@@ -34,44 +32,6 @@ E0,12/08/2023,15:00,Bournemouth,West Ham,one,1,D,14,2.7,3.4,2.55,2.69,3.5,2.7,2.
 E0,13/08/2023,14:00,Everton
 """
 E0 = "/mmz4281/2324/E0.csv"
-
-
-class Site(BaseHTTPRequestHandler):
-    """Serves the pages it is given and notes what was asked for."""
-
-    pages: dict[str, bytes | int]
-    asked: list[str]
-    slow: Event
-
-    def do_GET(self) -> None:
-        self.asked.append(self.path)
-        page = self.pages.get(self.path, 404)
-        if page == 0:
-            self.slow.wait(5)
-            return
-        self.send_response(page if isinstance(page, int) else 200)
-        self.end_headers()
-        self.wfile.write(page if isinstance(page, bytes) else b"sorry")
-
-    def log_message(self, *_: object) -> None:
-        """Nothing: pytest would show it."""
-
-
-@pytest.fixture
-def site() -> Iterator[Callable[..., tuple[str, list[str]]]]:
-    stops: list[Callable[[], None]] = []
-
-    def serve(pages: dict[str, bytes | int]) -> tuple[str, list[str]]:
-        handler = type("Handler", (Site,), {"pages": pages, "asked": [], "slow": Event()})
-        server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        thread = Thread(target=server.serve_forever)
-        thread.start()
-        stops.extend((handler.slow.set, server.shutdown, thread.join, server.server_close))
-        return f"http://127.0.0.1:{server.server_port}", handler.asked
-
-    yield serve
-    for stop in stops:
-        stop()
 
 
 def fetch(
