@@ -12,8 +12,10 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from feature_store import tables
-from feature_store.archive.versions import Fact, Kind
+from core.betting.leagues import League
+from core.database import insert_new
+from feature_store.archive import tables
+from feature_store.archive.versions import INSTANT, Fact, Kind
 
 Links = Mapping[str, str]
 """The id under which a game is told, by the id that a source gave it."""
@@ -31,6 +33,30 @@ def links_of(connection: Connection, sport: str, league: str, recorded_by: datet
         query = query.where(links.recorded_at <= recorded_by)
     latest = dict(connection.execute(query).tuples().all())
     return {game_id: same_as for game_id, same_as in latest.items() if same_as is not None}
+
+
+def record_link(
+    connection: Connection, league: League, game_id: str, same_as: str | None, *, source: str, now: datetime
+) -> None:
+    """Add a decision, later than those before it, that the facts of ``game_id`` are those of ``same_as``.
+
+    None for ``same_as`` takes the link back.
+    """
+    held = tables.game_links.c
+    before = connection.scalar(
+        sa.select(sa.func.max(held.recorded_at, type_=held.recorded_at.type)).where(
+            held.sport == league.sport, held.league == league.key, held.game_id == game_id
+        )
+    )
+    row = {
+        "sport": league.sport,
+        "league": league.key,
+        "game_id": game_id,
+        "recorded_at": now if before is None else max(now, before + INSTANT),
+        "same_as": same_as,
+        "source": source,
+    }
+    insert_new(connection, tables.game_links, [row])
 
 
 def with_partners(game_ids: Iterable[str], links: Links) -> set[str]:

@@ -18,7 +18,7 @@ from sqlalchemy.engine import Engine, RowMapping
 from core.betting.leagues import League
 from core.database import insert_new, reading, writing
 from core.errors import ConflictError, ResourceNotFoundError
-from feature_store import tables
+from feature_store.archive import tables
 from feature_store.archive.facts import Batch
 
 KINDS: Final = ("games", "results", "quotes")
@@ -94,7 +94,7 @@ def keep(engine: Engine, league: League, manifest: Manifest, *, known_by: dateti
         "recorded_at": recorded_at,
     }
     with writing(engine) as connection:
-        insert_new(connection, tables.snapshot_manifests, [row])
+        insert_new(connection, tables.data_manifests, [row])
 
 
 def kept(engine: Engine, prefix: str) -> Kept:
@@ -102,7 +102,7 @@ def kept(engine: Engine, prefix: str) -> Kept:
 
     Raises ResourceNotFoundError with the newest ones if there is none, ConflictError if there are several.
     """
-    table = tables.snapshot_manifests
+    table = tables.data_manifests
     with reading(engine) as connection:
         begins_so = sa.select(table).where(table.c.sha256.startswith(prefix.lower(), autoescape=True)).limit(2)
         found = connection.execute(begins_so).mappings().all()

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from core.database import reading
-from feature_store import tables
+from feature_store.archive import tables
 
 STALE_AFTER: Final = timedelta(hours=24)
 DUE_WITHIN: Final = timedelta(days=7)

@@ -10,7 +10,7 @@ leave its sightings out (``live``): nothing can come between them any more.
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -23,10 +23,12 @@ from sqlalchemy.engine import Connection, Engine
 from core.betting.leagues import League
 from core.bulk_insert import insert_new_tuples
 from core.database import insert_new, reading, writing
-from feature_store import tables
-from feature_store.archive.facts import Batch, Game, Quote, Rejected, Result
+from feature_store.archive import tables
+from feature_store.archive.change_log import note_changes, spans_by_game
+from feature_store.archive.facts import Batch, Rejected
 from feature_store.archive.game_links import links_of, under_one_id, with_partners
 from feature_store.archive.interning import SharedValues, as_stored
+from feature_store.archive.queries import IDS_PER_QUERY
 from feature_store.archive.versions import (
     GAMES,
     QUOTES,
@@ -39,7 +41,6 @@ from feature_store.archive.versions import (
     without_sightings,
 )
 
-IDS_PER_QUERY = 1_000
 ROWS_AT_ONCE: Final = 10_000
 LEAGUE_CELL: Final = re.compile("(?:^|,)league=([^,]*)")
 """Where a quarantined line of a file names its league."""
@@ -98,7 +99,7 @@ def record(
         games, corrected_games = _record_facts(connection, GAMES, batch.games, origin, rule)
         results, corrected_results = _record_facts(connection, RESULTS, batch.results, origin, rule)
         quotes, corrected_quotes = _record_facts(connection, QUOTES, batch.quotes, origin, rule)
-        note_changes(connection, league.sport, league.key, _moments_by_game([*games, *results, *quotes]))
+        note_changes(connection, league.sport, league.key, spans_by_game([*games, *results, *quotes]))
     quarantine(engine, batch.rejected, recorded_at)
     added = len(games) + len(results) + len(quotes)
     return Recorded(
@@ -132,49 +133,6 @@ def _record_facts(
     rows = [tuple(each) + shared for each in fresh]
     insert_new_tuples(connection, kind.table, (*kind.fields, *Origin._fields), rows)
     return fresh, corrected
-
-
-def _moments_by_game(fresh: Sequence[Game | Result | Quote]) -> dict[str, tuple[datetime, datetime]]:
-    """From when to when something of the facts became known, by game."""
-    known: dict[str, tuple[datetime, datetime]] = {}
-    for fact in fresh:
-        game_id, at = fact.game_id, fact.known_at
-        first, last = known.get(game_id) or (at, at)
-        if not first < at < last:
-            known[game_id] = min(first, at), max(last, at)
-    return known
-
-
-def note_changes(
-    connection: Connection, sport: str, league: str, known: Mapping[str, tuple[datetime, datetime]]
-) -> None:
-    """Enter in the change log of which games something new is said, and from when to when it became known.
-
-    All of it under the league's next revision. Ids that stand for the same game change together. Whoever writes to
-    a league's archive is alone with it, so revisions are in the order of commits and a reader that has seen one has
-    seen all before it.
-    """
-    links = links_of(connection, sport, league)
-    next_revision = 1 + newest_revision(connection, sport, league)
-    entries = dict(known)
-    for game_id in links.keys() & known.keys() | set(links.values()) & known.keys():
-        for other in with_partners([game_id], links):
-            first, last = entries.get(other, known[game_id])
-            entries[other] = (min(first, known[game_id][0]), max(last, known[game_id][1]))
-    insert_new_tuples(
-        connection,
-        tables.changes,
-        ("sport", "league", "revision", "game_id", "known_from", "known_until"),
-        [(sport, league, next_revision, game_id, *moments) for game_id, moments in entries.items()],
-    )
-
-
-def newest_revision(connection: Connection, sport: str, league: str) -> int:
-    """The league's last entry in the change log; 0 before the first."""
-    last = sa.select(sa.func.max(tables.changes.c.revision)).where(
-        tables.changes.c.sport == sport, tables.changes.c.league == league
-    )
-    return connection.scalar(last) or 0
 
 
 def _versions(

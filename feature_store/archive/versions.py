@@ -7,7 +7,7 @@ from typing import Any, Final, Generic, TypeVar
 
 import sqlalchemy as sa
 
-from feature_store import tables
+from feature_store.archive import tables
 from feature_store.archive.facts import Game, Quote, Result
 
 Fact = TypeVar("Fact", Game, Result, Quote)

@@ -10,13 +10,12 @@ from datetime import date, datetime, timedelta
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
-import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from core.betting.leagues import League
 from core.database import reading
-from feature_store import tables
 from feature_store.archive.game_links import links_of
+from feature_store.archive.queries import game_sources, listings
 from feature_store.identity.team_aliases import load_aliases
 from feature_store.quality.checks import Flag
 
@@ -61,7 +60,7 @@ class _Told(NamedTuple):
 
 def twins(engine: Engine, league: League, known_by: datetime, since: datetime | None = None) -> list[Twin]:
     """The league's pairs that nobody has linked, by start; with ``since`` only of games that start then or later."""
-    if len(_origins(engine, league)) < 2:
+    if len({_origin(league, source) for source in game_sources(engine, league)}) < 2:
         return []
     return sorted(
         _pairs(league, _told(engine, league, known_by, since)), key=lambda twin: (twin.start_at, twin.game_id)
@@ -85,28 +84,14 @@ def _numbers(own: list[Twin]) -> str:
     return first if len(own) == 1 else f"{first}, and {len(own) - 1} more"
 
 
-def _origins(engine: Engine, league: League) -> set[str]:
-    games = tables.games.c
-    query = sa.select(games.source).where(games.sport == league.sport, games.league == league.key).distinct()
-    with reading(engine) as connection:
-        return {_origin(league, source) for source in connection.scalars(query)}
-
-
 def _told(engine: Engine, league: League, known_by: datetime, since: datetime | None) -> list[_Told]:
-    """Each game that stands for itself, as last known, with everybody who told of it."""
-    games, aliases = tables.games.c, load_aliases(engine)
-    columns = ("game_id", "season", "start_at", "date_only", "home_team", "away_team", "status", "source")
-    query = (
-        sa.select(*(games[name] for name in columns))
-        .where(games.sport == league.sport, games.league == league.key, games.known_at <= known_by)
-        .order_by(games.known_at)
-    )
-    if since is not None:
-        query = query.where(games.start_at >= since)
-    latest: dict[str, _Told] = {}
+    """Each game that stands for itself, as last known, with every source that has listed it."""
+    aliases, latest = load_aliases(engine), dict[str, _Told]()
     with reading(engine) as connection:
         links = links_of(connection, league.sport, league.key)
-        for game_id, season, start_at, date_only, home, away, status, source in connection.execute(query).tuples():
+        for game_id, season, start_at, date_only, home, away, status, source in listings(
+            connection, league, known_by, since
+        ):
             if game_id not in links:
                 before = latest.get(game_id)
                 sources = frozenset({_origin(league, source)}) | (before.sources if before else frozenset())

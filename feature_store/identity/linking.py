@@ -3,16 +3,14 @@
 from datetime import datetime
 from typing import NamedTuple
 
-import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
 from core.betting.leagues import League, nearest
-from core.database import insert_new, reading, writing
+from core.database import reading, writing
 from core.errors import ConflictError, ResourceNotFoundError, ValidationError
-from feature_store import tables
-from feature_store.archive import store as archive
-from feature_store.archive.game_links import Links, links_of
-from feature_store.archive.versions import INSTANT
+from feature_store.archive.change_log import note_all_facts
+from feature_store.archive.game_links import Links, links_of, record_link
+from feature_store.archive.queries import latest_game
 from feature_store.identity.duplicate_games import NEAR
 from feature_store.identity.team_aliases import Aliases, load_aliases
 
@@ -59,8 +57,8 @@ def link_games(engine: Engine, league: League, game_id: str, same_as: str, *, so
             raise ConflictError(
                 msg, hint="`dbsbm games suggest` shows likely pairs; clubs spelt in two ways need an alias."
             )
-        _decide(connection, league, game_id, same_as, source, now)
-        _note(connection, league, (game_id, same_as))
+        record_link(connection, league, game_id, same_as, source=source, now=now)
+        note_all_facts(connection, league, (game_id, same_as))
     return True
 
 
@@ -72,8 +70,8 @@ def unlink_game(engine: Engine, league: League, game_id: str, *, source: str, no
             msg = f"{league.key} has no link of game {game_id!r}."
             raise ResourceNotFoundError(msg, nearest=nearest(game_id, links), resource_type="link")
         # Noted while the two are still one game, so that both are built anew.
-        _note(connection, league, (game_id, links[game_id]))
-        _decide(connection, league, game_id, None, source, now)
+        note_all_facts(connection, league, (game_id, links[game_id]))
+        record_link(connection, league, game_id, None, source=source, now=now)
 
 
 def _refuse_conflict(league: League, game_id: str, same_as: str, links: Links) -> None:
@@ -90,50 +88,12 @@ def _refuse_conflict(league: League, game_id: str, same_as: str, links: Links) -
 
 
 def _meeting(connection: Connection, league: League, aliases: Aliases, game_id: str) -> _Meeting:
-    """Who meets whom and when, as last told."""
-    games = tables.games.c
-    of_league = (games.sport == league.sport) & (games.league == league.key)
-    query = (
-        sa.select(games.home_team, games.away_team, games.start_at)
-        .where(of_league & (games.game_id == game_id))
-        .order_by(games.known_at.desc())
-        .limit(1)
-    )
-    found = connection.execute(query).one_or_none()
-    if found is None:
+    """Who meets whom and when, as last known."""
+    game = latest_game(connection, league, game_id)
+    if game is None:
         raise ResourceNotFoundError(f"{league.key} has no game {game_id!r}.", resource_type="game")
-    return _Meeting(aliases.team(league, found.home_team), aliases.team(league, found.away_team), found.start_at)
+    return _Meeting(aliases.team(league, game.home_team), aliases.team(league, game.away_team), game.start_at)
 
 
 def _words(meeting: _Meeting) -> str:
     return f"{meeting.home_team} v {meeting.away_team} on {meeting.start_at:%Y-%m-%d %H:%M}"
-
-
-def _decide(
-    connection: Connection, league: League, game_id: str, same_as: str | None, source: str, now: datetime
-) -> None:
-    held = tables.game_links.c
-    before = connection.scalar(
-        sa.select(sa.func.max(held.recorded_at, type_=held.recorded_at.type)).where(
-            held.sport == league.sport, held.league == league.key, held.game_id == game_id
-        )
-    )
-    row = {
-        "sport": league.sport,
-        "league": league.key,
-        "game_id": game_id,
-        "recorded_at": now if before is None else max(now, before + INSTANT),
-        "same_as": same_as,
-        "source": source,
-    }
-    insert_new(connection, tables.game_links, [row])
-
-
-def _note(connection: Connection, league: League, game_ids: tuple[str, str]) -> None:
-    """Everything that was ever known of the two counts as said anew."""
-    moments: list[datetime] = []
-    for table in (tables.games, tables.results, tables.quotes):
-        of_games = (table.c.sport == league.sport) & (table.c.league == league.key) & table.c.game_id.in_(game_ids)
-        moments += connection.scalars(sa.select(table.c.known_at).where(of_games))
-    span = (min(moments), max(moments))
-    archive.note_changes(connection, league.sport, league.key, dict.fromkeys(game_ids, span))

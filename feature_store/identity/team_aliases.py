@@ -16,8 +16,9 @@ from sqlalchemy.engine import Connection, Engine
 from core.betting.leagues import League, nearest
 from core.database import insert_new, reading, writing
 from core.errors import ConflictError, ResourceNotFoundError, ValidationError
-from feature_store import tables
 from feature_store.archive.facts import Game
+from feature_store.archive.queries import latest_games
+from feature_store.identity import tables
 from feature_store.identity.spelling_variants import Diaries, Suggestion
 
 LONGEST_NAME: Final = 150
@@ -153,16 +154,8 @@ def _aliases(connection: Connection, league: League | None) -> list[Alias]:
 
 def _games(engine: Engine, league: League) -> list[Game]:
     """The league's games as last known, under the names that the aliases give them."""
-    stored = tables.games.c
-    query = (
-        sa.select(*(stored[name] for name in Game._fields))
-        .where((stored.sport == league.sport) & (stored.league == league.key))
-        .order_by(stored.known_at)
-    )
     aliases = load_aliases(engine)
-    with reading(engine) as connection:
-        latest = {row.game_id: Game._make(row) for row in connection.execute(query)}
     return [
         game._replace(home_team=aliases.team(league, game.home_team), away_team=aliases.team(league, game.away_team))
-        for game in latest.values()
+        for game in latest_games(engine, league)
     ]

@@ -13,12 +13,11 @@ from sqlalchemy.engine import Connection, Engine
 from core.betting.leagues import League
 from core.database import reading, upsert, writing
 from core.errors import ConflictError
-from feature_store import tables
 from feature_store.archive.facts import Batch
 from feature_store.features.sets import EVERYTHING
 from feature_store.history.fact_columns import columns_of
 from feature_store.history.league_state import LeagueState, Rung
-from feature_store.rows import checkpoints
+from feature_store.rows import checkpoints, tables
 from feature_store.rows.bounds import parted
 from feature_store.rows.online import stored_row
 from feature_store.rows.replay import climb, coming_rows

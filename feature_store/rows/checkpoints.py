@@ -15,11 +15,13 @@ from sqlalchemy.engine import Connection, Engine
 
 from core.betting.leagues import League
 from core.database import reading, upsert
-from feature_store import tables
 from feature_store.archive import store as archive
+from feature_store.archive.change_log import first_end_changed, newest_revision
 from feature_store.archive.facts import Batch
+from feature_store.archive.queries import first_and_last_end, games_in_time
 from feature_store.history.league_state import LeagueState, Rung
 from feature_store.history.ratings import state_fingerprint
+from feature_store.rows import tables
 
 SETTLING: Final = timedelta(days=2)
 """Results of the last two days are played anew in each build: most corrections come by then."""
@@ -63,13 +65,7 @@ def built_revision(connection: Connection, league: League, *, lock: bool = False
 
 def standing(engine: Engine, league: League, built: int) -> Ladder:
     """The ladder after what has been written since revision ``built`` made rungs fall."""
-    rungs, results, changes = tables.rungs.c, tables.results.c, tables.changes.c
-    changed = sa.select(changes.game_id).where(
-        changes.sport == league.sport, changes.league == league.key, changes.revision > built
-    )
-    first_end = sa.select(sa.func.min(results.finished_at)).where(
-        results.sport == league.sport, results.league == league.key, results.game_id.in_(changed)
-    )
+    rungs = tables.checkpoints.c
     steps = (
         sa.select(rungs.horizon, rungs.settled_at)
         .where(
@@ -79,8 +75,8 @@ def standing(engine: Engine, league: League, built: int) -> Ladder:
     )
     with reading(engine) as connection:
         # First the revision: what is written while we read is then read again, not missed.
-        revision = archive.newest_revision(connection, league.sport, league.key)
-        fallen = connection.scalar(first_end) if revision > built else None
+        revision = newest_revision(connection, league.sport, league.key)
+        fallen = first_end_changed(connection, league, built) if revision > built else None
         stored = [Step(*row) for row in connection.execute(steps)]
     return Ladder(league, revision, tuple(step for step in stored if fallen is None or step.horizon < fallen))
 
@@ -89,7 +85,7 @@ def rung_at(engine: Engine, league: League, step: Step | None) -> Rung | None:
     """The step with its state; None without one, and when another build has taken it away or replaced it meanwhile."""
     if step is None:
         return None
-    rungs = tables.rungs.c
+    rungs = tables.checkpoints.c
     body = sa.select(rungs.body).where(
         rungs.sport == league.sport,
         rungs.league == league.key,
@@ -116,29 +112,21 @@ def facts_above(
     """
     if rung is None and until is None:
         return archive.load(engine, league, known_by)
-    games, results = tables.games.c, tables.results.c
-    starting = sa.select(games.game_id).where(games.sport == league.sport, games.league == league.key)
-    ending = sa.select(results.game_id).where(results.sport == league.sport, results.league == league.key)
-    if rung is not None:
-        starting = starting.where(games.start_at >= rung.horizon)
-        ending = ending.where(results.finished_at > rung.horizon)
-    if until is not None:
-        starting = starting.where(games.start_at < until + AHEAD)
-        ending = ending.where(results.finished_at < until + AHEAD)
     with reading(engine) as connection:
-        wanted = {game_id for query in (starting, ending) for (game_id,) in connection.execute(query)}
+        wanted = games_in_time(
+            connection,
+            league,
+            after=None if rung is None else rung.horizon,
+            before=None if until is None else until + AHEAD,
+        )
     return archive.load(engine, league, known_by, game_ids=wanted)
 
 
 def horizons(engine: Engine, league: League, above: Rung | None) -> list[datetime]:
     """Where rungs shall stand above another, going by the archive's results, in order of time."""
-    results = tables.results.c
-    ends = sa.select(sa.func.min(results.finished_at), sa.func.max(results.finished_at)).where(
-        results.sport == league.sport, results.league == league.key
-    )
     with reading(engine) as connection:
-        earliest, newest = connection.execute(ends).one()
-    if newest is None:
+        earliest, newest = first_and_last_end(connection, league)
+    if earliest is None or newest is None:
         return []
     top = (newest - SETTLING).replace(hour=0, minute=0, second=0, microsecond=0)
     first = earliest if above is None else above.horizon
@@ -155,16 +143,16 @@ def is_lasting(horizon: datetime) -> bool:
 
 def rebuild(connection: Connection, ladder: Ladder, climbed: Sequence[Rung]) -> None:
     """Store the new rungs, and remove those that fell or that newer ones replace."""
-    rungs, league = tables.rungs.c, ladder.league
+    rungs, league = tables.checkpoints.c, ladder.league
     kept = [step.horizon for step in ladder.steps if is_lasting(step.horizon) or not climbed]
     connection.execute(
-        sa.delete(tables.rungs).where(
+        sa.delete(tables.checkpoints).where(
             rungs.sport == league.sport, rungs.league == league.key, rungs.horizon.not_in(kept)
         )
     )
     upsert(
         connection,
-        tables.rungs,
+        tables.checkpoints,
         [
             {
                 "sport": league.sport,

@@ -21,7 +21,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-import sqlalchemy as sa
 from pyarrow import csv
 from sqlalchemy.engine import Connection, Engine
 
@@ -29,9 +28,10 @@ from core.betting.leagues import League
 from core.betting.odds import FloatArray
 from core.database import reading
 from core.errors import ValidationError
-from feature_store import tables
 from feature_store.archive import store as archive
+from feature_store.archive.change_log import first_start_affected, newest_revision
 from feature_store.archive.game_links import links_of
+from feature_store.archive.queries import first_and_last_start
 from feature_store.features.sets import EVERYTHING
 from feature_store.history.fact_columns import Indices, columns_of
 from feature_store.rows import checkpoints
@@ -85,11 +85,11 @@ def _materialized(engine: Engine, league: League, own: Path, now: datetime) -> M
     version = EVERYTHING.fingerprint(league.sport)
     mark = _read_mark(own)
     with reading(engine) as connection:
-        revision = archive.newest_revision(connection, league.sport, league.key)
+        revision = newest_revision(connection, league.sport, league.key)
         links = _links(connection, league)
         if mark is not None and (mark.version != version or mark.through > now or mark.links != links):
             mark = None
-        first = _first_change(connection, league, mark)
+        first = None if mark is None else first_start_affected(connection, league, mark.revision, mark.through)
     computed = 0
     if mark is None or first is not None:
         for part in _parts(engine, league, first):
@@ -133,32 +133,6 @@ def _turn(folder: Path, league: League) -> Iterator[None]:
         yield
 
 
-def _first_change(connection: Connection, league: League, mark: _Mark | None) -> datetime | None:
-    """The start of the first game whose row may differ from the one in the files; None if there is no such game.
-
-    A game changes its own row, and the rows of games that start after something new was known of it and its result.
-    """
-    if mark is None:
-        return None
-    changes, games, results = tables.changes.c, tables.games.c, tables.results.c
-    new = (
-        sa.select(changes.game_id, sa.func.min(changes.known_from).label("known_from"))
-        .where(changes.sport == league.sport, changes.league == league.key)
-        .where((changes.revision > mark.revision) | (changes.known_until > mark.through))
-        .group_by(changes.game_id)
-        .subquery()
-    )
-    ended = (results.sport == league.sport) & (results.league == league.key) & (results.game_id == new.c.game_id)
-    listed = (games.sport == league.sport) & (games.league == league.key) & (games.game_id == new.c.game_id)
-    said = (
-        sa.select(new.c.known_from, sa.func.min(results.known_at), sa.func.min(games.start_at))
-        .select_from(new.join(tables.results, ended).join(tables.games, listed))
-        .group_by(new.c.game_id, new.c.known_from)
-    )
-    moments = [min(start, max(known, result)) for known, result, start in connection.execute(said)]
-    return min(moments, default=None)
-
-
 def _links(connection: Connection, league: League) -> str:
     standing = links_of(connection, league.sport, league.key)
     return sha256(json.dumps(sorted(standing.items())).encode()).hexdigest()
@@ -169,16 +143,12 @@ def _parts(engine: Engine, league: League, first: datetime | None) -> list[_Part
 
     So that a million rows are never in memory together; without rungs there is one part.
     """
-    games = tables.games.c
-    starts = sa.select(sa.func.min(games.start_at), sa.func.max(games.start_at)).where(
-        games.sport == league.sport, games.league == league.key
-    )
     with reading(engine) as connection:
-        earliest, newest = connection.execute(starts).one()
+        earliest, newest = first_and_last_start(connection, league)
         built = checkpoints.built_revision(connection, league)
     standing = checkpoints.standing(engine, league, built)
     begins: list[tuple[datetime | None, Step | None]] = [(first, None if first is None else standing.below(first))]
-    if newest is not None:
+    if earliest is not None and newest is not None:
         for year in range((first or earliest).year + 1, newest.year + 1):
             turn = datetime(year, 1, 1, tzinfo=UTC)
             if (step := standing.below(turn)) != begins[-1][1]:

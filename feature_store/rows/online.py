@@ -19,7 +19,6 @@ from sqlalchemy.engine import Engine
 from core.betting.leagues import League, nearest
 from core.database import reading
 from core.errors import DataIntegrityError, ResourceNotFoundError, ServiceError
-from feature_store import tables
 from feature_store.archive.facts import Game
 from feature_store.features.sets import EVERYTHING, FeatureSet, compute
 from feature_store.features.situation import Columns, Fixtures, Situation, as_columns
@@ -27,6 +26,7 @@ from feature_store.history.fact_columns import seconds
 from feature_store.history.league_state import LeagueState
 from feature_store.history.prices import PriceColumns, Prices
 from feature_store.history.ratings import Rules, enter, rules_of
+from feature_store.rows import tables
 from feature_store.rows.row import Row
 
 

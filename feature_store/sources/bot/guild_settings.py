@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from core.database import reading
-from feature_store import tables
+from feature_store.sources.bot import tables
 
 
 def api_rate_limits(engine: Engine) -> dict[int, int]:

@@ -17,13 +17,13 @@ from sqlalchemy.engine import Connection, Engine
 from core.betting.leagues import League
 from core.database import insert_new, reading, writing
 from core.errors import DataIntegrityError
-from feature_store import tables
+from feature_store.archive.queries import teams_of_games
 from feature_store.identity.team_aliases import Aliases, load_aliases
+from feature_store.sources.bot import tables
 from feature_store.sources.bot.people import Bet, Consent, Guild, People
 from feature_store.sources.bot.picks import GameKey, Picks, Teams
 
 KEYS_PER_QUERY = 1_000
-GAMES_PER_QUERY = 1_000
 
 
 @dataclass(frozen=True)
@@ -102,20 +102,14 @@ def _with_selections(
 
 def _teams(connection: Connection, wanted: Iterable[GameKey]) -> Teams:
     """Home and away side of the games, as last known."""
-    games, found = tables.games.c, dict[GameKey, tuple[str, str]]()
     by_league: dict[League, list[str]] = defaultdict(list)
     for league, game_id in wanted:
         by_league[league].append(game_id)
-    for league, ids in by_league.items():
-        for start in range(0, len(ids), GAMES_PER_QUERY):
-            query = (
-                sa.select(games.game_id, games.home_team, games.away_team)
-                .where(games.sport == league.sport, games.league == league.key)
-                .where(games.game_id.in_(ids[start : start + GAMES_PER_QUERY]))
-                .order_by(games.known_at)
-            )
-            found.update({(league, row[0]): (row[1], row[2]) for row in connection.execute(query)})
-    return found
+    return {
+        (league, game_id): sides
+        for league, ids in by_league.items()
+        for game_id, sides in teams_of_games(connection, league, ids).items()
+    }
 
 
 def _record(connection: Connection, table: sa.Table, kind: Any, facts: Sequence[Any], now: datetime) -> int:

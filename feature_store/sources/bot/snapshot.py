@@ -12,9 +12,9 @@ from sqlalchemy.engine import Engine
 
 from core.betting.leagues import League, Leagues, canonical_sport
 from core.database import reading, turn
-from feature_store import tables
 from feature_store.archive import store as archive
 from feature_store.archive.facts import Batch, Rejected, Result
+from feature_store.archive.queries import latest_results
 from feature_store.archive.source_freshness import newest_facts
 from feature_store.archive.store import Recorded
 from feature_store.identity.team_aliases import Aliases, load_aliases
@@ -173,7 +173,7 @@ def _settled(ours: Engine, league: League, readings: Sequence[Reading], now: dat
     """
     games = {row.game.game_id: row for row in readings if row.game is not None}
     decided = [key for key, row in games.items() if row.result is not None or (row.game and row.game.status == "void")]
-    known = _known_results(ours, league, decided)
+    known = latest_results(ours, league, decided)
     settled = []
     for game_id in decided:
         before, row = known.get(game_id), games[game_id]
@@ -183,19 +183,3 @@ def _settled(ours: Engine, league: League, readings: Sequence[Reading], now: dat
         elif before is not None and before.home_score is not None:
             settled.append(Result(game_id, max(now, before.known_at), before.finished_at, None, None))
     return settled
-
-
-def _known_results(ours: Engine, league: League, game_ids: Sequence[str]) -> dict[str, Result]:
-    """The latest result that the archive holds of each game."""
-    stored = tables.results.c
-    query = (
-        sa.select(*(stored[name] for name in Result._fields))
-        .where((stored.sport == league.sport) & (stored.league == league.key))
-        .order_by(stored.known_at)
-    )
-    known: dict[str, Result] = {}
-    with reading(ours) as connection:
-        for start in range(0, len(game_ids), archive.IDS_PER_QUERY):
-            of_games = query.where(stored.game_id.in_(game_ids[start : start + archive.IDS_PER_QUERY]))
-            known.update((row.game_id, Result._make(row)) for row in connection.execute(of_games))
-    return known

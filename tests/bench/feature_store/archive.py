@@ -15,8 +15,8 @@ from sqlalchemy.engine import Engine, make_url
 
 from core.betting.leagues import BUILT_IN, League, Leagues
 from core.database import INSERT_BATCH, open_database
-from feature_store import tables
 from feature_store.archive import store as archive
+from feature_store.archive import tables
 from feature_store.archive.facts import Batch
 from feature_store.features.sets import EVERYTHING
 from feature_store.rows.replay import past_rows

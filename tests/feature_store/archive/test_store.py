@@ -16,8 +16,8 @@ from sqlalchemy.engine import Engine
 from core.betting.leagues import Leagues
 from core.bulk_insert import insert_new_tuples
 from core.database import reading
-from feature_store import tables
 from feature_store.archive import store as archive
+from feature_store.archive import tables
 from feature_store.archive.facts import Batch, Game, Quote, Rejected, Result
 from feature_store.archive.store import Recorded, load, record
 from tests.conftest import NOW

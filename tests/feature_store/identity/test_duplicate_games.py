@@ -14,8 +14,9 @@ from sqlalchemy.engine import Engine
 from core.betting.leagues import BUILT_IN, League, Leagues
 from core.database import reading
 from core.errors import ConflictError, ResourceNotFoundError, ServiceError, ValidationError
-from feature_store import tables
 from feature_store.archive import store as archive
+from feature_store.archive import tables
+from feature_store.archive.change_log import newest_revision
 from feature_store.archive.facts import Batch, Game, Result
 from feature_store.features.sets import EVERYTHING
 from feature_store.identity.duplicate_games import told_twice, twins
@@ -223,7 +224,7 @@ def test_what_comes_later_under_a_linked_id_changes_both(sqlite_database: Engine
     archive.record(sqlite_database, EPL, Batch([game("7")]), source="bot", recorded_at=NOW)
     link_games(sqlite_database, EPL, "7", "c", source="test", now=NOW)
     with reading(sqlite_database) as connection:
-        before = archive.newest_revision(connection, "soccer", "EPL")
+        before = newest_revision(connection, "soccer", "EPL")
     moved = game("7", KICK_OFF + timedelta(hours=1), known_at=NOW)
     archive.record(sqlite_database, EPL, Batch([moved]), source="bot", recorded_at=NOW)
     changes = tables.changes.c

@@ -17,8 +17,8 @@ from sqlalchemy.engine import Engine
 
 from core.betting.leagues import BUILT_IN, Leagues
 from core.database import open_database, reading, writing
-from feature_store import tables
 from feature_store.archive import store as archive
+from feature_store.archive import tables
 from feature_store.archive.facts import Batch, Game, Quote, Result
 from feature_store.archive.versions import INSTANT
 from feature_store.rows.build import build

@@ -12,8 +12,8 @@ from sqlalchemy.engine import Engine, make_url
 
 from core.betting.leagues import BUILT_IN, Leagues
 from core.database import open_database, writing
-from feature_store import tables
 from feature_store.archive import store as archive
+from feature_store.archive import tables
 from feature_store.sources.bot.schema import NEEDED
 from feature_store.sources.bot.snapshot import snapshot
 from tests.bot_database import insert, soccer, soccer_record

@@ -15,12 +15,12 @@ from sqlalchemy.engine import Engine, make_url
 
 from core.betting.leagues import BUILT_IN, Leagues
 from core.database import open_database, reading, writing
-from feature_store import tables
 from feature_store.archive import store as archive
+from feature_store.archive.change_log import newest_revision
 from feature_store.archive.facts import Batch
 from feature_store.features.sets import EVERYTHING
 from feature_store.rows import build as building
-from feature_store.rows import checkpoints, offline
+from feature_store.rows import checkpoints, offline, tables
 from feature_store.rows.build import build
 from feature_store.rows.offline import materialize, read_rows
 from feature_store.rows.replay import past_rows
@@ -56,9 +56,9 @@ def stored(engine: Engine, moment: datetime) -> dict[str, Any]:
     wanted = {
         "rows": sa.select(tables.rows.c.game_id, tables.rows.c.digest).where(coming).order_by(tables.rows.c.game_id),
         "state": sa.select(tables.states.c.games, tables.states.c.body),
-        "ladder": sa.select(tables.rungs.c.horizon, tables.rungs.c.settled_at, tables.rungs.c.body).order_by(
-            tables.rungs.c.horizon
-        ),
+        "ladder": sa.select(
+            tables.checkpoints.c.horizon, tables.checkpoints.c.settled_at, tables.checkpoints.c.body
+        ).order_by(tables.checkpoints.c.horizon),
     }
     with reading(engine) as connection:
         return {name: connection.execute(query).tuples().all() for name, query in wanted.items()}
@@ -120,7 +120,7 @@ def test_the_law_above_climbs_and_falls() -> None:
 
 def archived_revision(engine: Engine) -> int:
     with reading(engine) as connection:
-        return archive.newest_revision(connection, EPL.sport, EPL.key)
+        return newest_revision(connection, EPL.sport, EPL.key)
 
 
 @pytest.mark.parametrize("days", [0, 30])
@@ -221,7 +221,7 @@ def test_a_rung_that_another_build_takes_away_meanwhile_changes_nothing(
     def and_then_gone(*asked: Any) -> checkpoints.Ladder:
         used.append(standing(*asked))
         with writing(overtaken) as connection:
-            connection.execute(sa.delete(tables.rungs))
+            connection.execute(sa.delete(tables.checkpoints))
         return used[-1]
 
     with monkeypatch.context() as patch:

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy.engine import Engine
 
 from core.betting.leagues import Leagues
-from feature_store import tables
+from feature_store.sources.bot import tables
 from feature_store.sources.bot.people_archive import consented_bets
 from feature_store.sources.bot.snapshot import snapshot
 from tests.bot_database import bet, change, insert, soccer

@@ -12,8 +12,8 @@ from sqlalchemy.engine import Engine
 from core.betting.leagues import Leagues
 from core.database import open_database, reading, turn
 from core.errors import ConfigurationError, DatabaseError, DataIntegrityError
-from feature_store import tables
 from feature_store.archive import store as archive
+from feature_store.archive import tables
 from feature_store.archive.facts import Batch
 from feature_store.archive.store import Recorded
 from feature_store.identity.team_aliases import record_alias

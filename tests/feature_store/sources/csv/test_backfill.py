@@ -12,8 +12,8 @@ from sqlalchemy.engine import Engine
 from core.betting.leagues import Leagues
 from core.database import reading
 from core.errors import ValidationError
-from feature_store import tables
 from feature_store.archive import store as archive
+from feature_store.archive import tables
 from feature_store.archive.store import Recorded
 from feature_store.archive.versions import INSTANT
 from feature_store.sources.csv.backfill import backfill
