@@ -48,7 +48,7 @@ class FeatureSet:
         """SHA-256 over names, versions, order and the rules by which the sport's state moves."""
         rules = rules_of(sport)
         if (rules, STATE_VERSION) not in self._fingerprints:
-            content = "\n".join((f"state@{STATE_VERSION}", repr(rules), *self.labels))
+            content = "\n".join((f"state@{STATE_VERSION}", rules.text, *self.labels))
             self._fingerprints[rules, STATE_VERSION] = sha256(content.encode()).hexdigest()
         return self._fingerprints[rules, STATE_VERSION]
 
@@ -92,7 +92,30 @@ def feature_set(name: str, names: Sequence[str]) -> FeatureSet:
     return FeatureSet(name, tuple(CATALOGUE[item] for item in names))
 
 
+RESULT_FEATURES: Final = (
+    "rating_gap", "price_rating_gap",
+    "margin_slow", "margin_fast", "total_slow", "total_fast", "price_margin", "price_total",
+    "shots_gap", "target_gap",
+    "form_gap", "surprise_gap",
+    "home_rest", "away_rest", "rest_gap", "home_back_to_back", "away_back_to_back", "load_gap", "road_gap",
+    "season_day", "season_games", "experience", "neutral", "playoff",
+)  # fmt: skip
+"""What is known before a game without its prices; past games' closing prices may have made it."""
+
+PRICE_FEATURES: Final = (
+    "rating_gap", "price_rating_gap",
+    "margin_slow", "margin_fast", "total_slow", "total_fast", "price_margin", "price_total",
+    "shots_gap", "target_gap",
+    "form_gap", "surprise_gap",
+    "home_rest", "away_rest", "rest_gap", "home_back_to_back", "away_back_to_back", "load_gap", "road_gap",
+    "season_day", "season_games", "experience", "neutral", "playoff",
+    "market_log_odds", "market_draw", "market_margin", "market_total", "market_move",
+)  # fmt: skip
+"""The same, and the game's own prices. The order is part of the fingerprint of every model trained on the set."""
+
 EVERYTHING: Final = feature_set("everything", tuple(CATALOGUE))
-RESULTS: Final = feature_set("results", [name for name in CATALOGUE if not name.startswith("market_")])
-PRICES: Final = feature_set("prices", tuple(CATALOGUE))
+"""Every feature, in the catalogue's order: what rows are stored with."""
+
+RESULTS: Final = feature_set("results", RESULT_FEATURES)
+PRICES: Final = feature_set("prices", PRICE_FEATURES)
 FEATURE_SETS: Final = {item.name: item for item in (RESULTS, PRICES)}
