@@ -12,8 +12,8 @@ from sqlalchemy.engine import Connection
 from core.betting.leagues import League
 from core.bulk_insert import insert_new_tuples
 from feature_store.archive import tables
-from feature_store.archive.facts import Game, Quote, Result
-from feature_store.archive.game_links import links_of, with_partners
+from feature_store.archive.facts import GameFact, Quote, Result
+from feature_store.archive.game_links import links_of, with_linked_ids
 
 Span = tuple[datetime, datetime]
 """From when to when something of a game became known."""
@@ -30,7 +30,7 @@ def note_changes(connection: Connection, sport: str, league: str, spans: Mapping
     next_revision = 1 + newest_revision(connection, sport, league)
     entries = dict(spans)
     for game_id in links.keys() & spans.keys() | set(links.values()) & spans.keys():
-        for other in with_partners([game_id], links):
+        for other in with_linked_ids([game_id], links):
             first, last = entries.get(other, spans[game_id])
             entries[other] = (min(first, spans[game_id][0]), max(last, spans[game_id][1]))
     insert_new_tuples(
@@ -51,7 +51,7 @@ def note_all_facts(connection: Connection, league: League, game_ids: Collection[
     note_changes(connection, league.sport, league.key, dict.fromkeys(game_ids, span))
 
 
-def spans_by_game(facts: Sequence[Game | Result | Quote]) -> dict[str, Span]:
+def spans_by_game(facts: Sequence[GameFact | Result | Quote]) -> dict[str, Span]:
     """From when to when something of the facts became known, by game."""
     spans: dict[str, Span] = {}
     for fact in facts:

@@ -10,7 +10,7 @@ from sqlalchemy.engine import Connection, Engine
 from core.betting.leagues import League
 from core.database import reading
 from feature_store.archive import tables
-from feature_store.archive.facts import Game, Result
+from feature_store.archive.facts import GameFact, Result
 
 IDS_PER_QUERY: Final = 1_000
 
@@ -54,26 +54,28 @@ def listings(
     return map(Listing._make, connection.execute(query))
 
 
-def latest_games(engine: Engine, league: League) -> list[Game]:
+def latest_games(engine: Engine, league: League) -> list[GameFact]:
     """The league's games as last known."""
     games = tables.games.c
-    query = sa.select(*(games[name] for name in Game._fields)).where(_of(tables.games, league)).order_by(games.known_at)
+    query = (
+        sa.select(*(games[name] for name in GameFact._fields)).where(_of(tables.games, league)).order_by(games.known_at)
+    )
     with reading(engine) as connection:
-        latest = {row.game_id: Game._make(row) for row in connection.execute(query)}
+        latest = {row.game_id: GameFact._make(row) for row in connection.execute(query)}
     return list(latest.values())
 
 
-def latest_game(connection: Connection, league: League, game_id: str) -> Game | None:
+def latest_game(connection: Connection, league: League, game_id: str) -> GameFact | None:
     """The game as last known, None if the archive lacks it."""
     games = tables.games.c
     query = (
-        sa.select(*(games[name] for name in Game._fields))
+        sa.select(*(games[name] for name in GameFact._fields))
         .where(_of(tables.games, league) & (games.game_id == game_id))
         .order_by(games.known_at.desc())
         .limit(1)
     )
     row = connection.execute(query).one_or_none()
-    return None if row is None else Game._make(row)
+    return None if row is None else GameFact._make(row)
 
 
 def teams_of_games(connection: Connection, league: League, game_ids: Sequence[str]) -> dict[str, tuple[str, str]]:

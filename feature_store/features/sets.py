@@ -1,4 +1,4 @@
-"""Ordered lists of features: what a model is trained on, and what it demands when it is served."""
+"""Ordered lists of features: what a model is trained on, and what it requires when it is served."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -32,10 +32,10 @@ class FeatureSet:
         return tuple(str(item) for item in self.features)
 
     def of(self, sport: str) -> "FeatureSet":
-        """The features that mean something in the sport."""
+        """The features that apply to the sport."""
         return FeatureSet(self.name, tuple(item for item in self.features if not item.sports or sport in item.sports))
 
-    def picked(self, row: Sequence[float]) -> tuple[float, ...]:
+    def pick(self, row: Sequence[float]) -> tuple[float, ...]:
         """The set's values, in its order, out of a row of every feature."""
         return tuple([row[place] for place in self._places])
 
@@ -67,14 +67,14 @@ def compute(features: FeatureSet, situation: Situation) -> FloatArray:
 
 
 def demanded_by(labels: Sequence[str], fingerprint: str, sport: str) -> FeatureSet:
-    """The feature set a registered model was trained on, if this code still computes the very same features.
+    """The feature set that a registered model was trained on, if this code still computes the same features.
 
     Raises DataIntegrityError naming the first feature that differs.
     """
     for label in labels:
         name = label.partition("@")[0]
         if name not in CATALOGUE or str(CATALOGUE[name]) != label:
-            today = str(CATALOGUE.get(name, "none of that name"))
+            today = str(CATALOGUE.get(name, "no feature of that name"))
             msg = f"The model was trained on feature {label}; this code computes {today}."
             raise DataIntegrityError(msg, hint="Train it again, or keep the old champion.", feature=label)
     demanded = feature_set("demanded", [label.partition("@")[0] for label in labels])
@@ -88,7 +88,7 @@ def feature_set(name: str, names: Sequence[str]) -> FeatureSet:
     """A feature set of the named features. Raises DataIntegrityError for a name the catalogue lacks."""
     unknown = [item for item in names if item not in CATALOGUE]
     if unknown:
-        raise DataIntegrityError(f"There is no feature {unknown[0]!r}.", feature=unknown[0])
+        raise DataIntegrityError(f"Unknown feature {unknown[0]!r}.", feature=unknown[0])
     return FeatureSet(name, tuple(CATALOGUE[item] for item in names))
 
 

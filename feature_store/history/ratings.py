@@ -1,7 +1,7 @@
 """A league's state: what its results so far say about its teams, and how one more result changes it.
 
-The functions here are plain arithmetic on records with named fields. ``feature_store.history.fold`` compiles the very
-same functions to run them over a whole history; nothing else changes a state.
+The functions here are plain arithmetic on records with named fields. ``feature_store.history.fold`` compiles the same
+functions to run them over a whole history; nothing else changes a state.
 """
 
 from hashlib import sha256
@@ -95,7 +95,7 @@ class Rules(NamedTuple):
     newcomer: float = 0.0
     """Rating points below the mean at which a team enters a league that is already running."""
     least_margin: float = 1.0
-    """Score margin as which a smaller one counts, a draw's too [points]."""
+    """Smallest score margin that counts; smaller ones, a draw's too, count as this [points]."""
     favourite_scale: float = 2.2
     favourite_rate: float = 0.001
     """A winner that was ``gap`` rating points ahead gets scale / (scale + rate * gap) of its points."""
@@ -136,7 +136,7 @@ soccer to 2019)."""
 ANY_SPORT: Final = Rules(14, 40, 0.75, 0.15, 0.03, 0.10, margin_deviation=10, total_deviation=10)
 
 LOAD_DAYS: Final = 5.0
-"""A game weighs on its team's legs by exp(-days / 5)."""
+"""Days after which a game counts exp(-1) of a game in its team's load."""
 
 DAY: Final = 86_400.0
 POINTS_PER_LOGIT: Final = sqrt(2 * pi) / 4
@@ -144,7 +144,7 @@ POINTS_PER_LOGIT: Final = sqrt(2 * pi) / 4
 
 
 def rules_of(sport: str) -> Rules:
-    """The rules of a sport; a sport never seen before gets middling ones."""
+    """The rules of a sport; a sport without rules of its own gets ``ANY_SPORT``."""
     return RULES.get(sport, ANY_SPORT)
 
 
@@ -155,7 +155,7 @@ def state_fingerprint(sport: str) -> str:
 
 
 def enter(team: Record, league: Record, season: float, rules: Rules) -> None:
-    """Take a copy of the team into a game of that season: carried over the summer, or new to the league."""
+    """Prepare a copy of the team for a game of that season: carried over the summer, or new to the league."""
     if team.games == 0:
         team.rating = START_RATING - (rules.newcomer if league.games > 0 else 0.0)
         team.price_rating = team.rating
@@ -211,7 +211,7 @@ def advance_price_ratings(
 ) -> None:
     """Ratings that follow the closing price of finished games (Wunderlich & Memmert 2018).
 
-    ``expected`` is the price's P(home win) plus half of P(draw); NaN, for a game nobody priced, changes nothing.
+    ``expected`` is the price's P(home win) plus half of P(draw); NaN, for a game without a price, changes nothing.
     """
     if expected != expected:  # NaN
         return
@@ -250,7 +250,7 @@ def advance_rates(
 def advance_price_rates(
     league: Record, home: Record, away: Record, expected: float, total: float, rules: Rules
 ) -> None:
-    """Attack and defence as the closing prices of finished games meant them: scores without the luck of the day.
+    """Attack and defence as the closing prices of finished games implied them: scores without the luck of the day.
 
     ``total`` is the price's expected sum of both scores; NaN in either changes nothing.
     """
@@ -283,8 +283,8 @@ def advance_shots(
     rules: Rules,
 ) -> None:
     """Shots and shots on target, home and away, as rates like those of the scores; NaN anywhere changes nothing."""
-    known = shots[0] + shots[1] + on_target[0] + on_target[1]
-    if known != known:  # NaN
+    counted = shots[0] + shots[1] + on_target[0] + on_target[1]
+    if counted != counted:  # NaN
         return
     home_more = shots[0] - (league.home_shots + home.shots_attack + away.shots_defence)
     away_more = shots[1] - (league.away_shots + away.shots_attack + home.shots_defence)
@@ -308,7 +308,7 @@ def advance_shots(
 
 
 def advance_counts(league: Record, home: Record, away: Record, start: float, season: float, neutral: bool) -> None:
-    """One game more for both teams and the league; ``start`` in seconds since 1970."""
+    """One more game for both teams and the league; ``start`` in seconds since 1970."""
     home.load = 1.0 + home.load * exp(min(0.0, home.last_start - start) / (LOAD_DAYS * DAY))
     away.load = 1.0 + away.load * exp(min(0.0, away.last_start - start) / (LOAD_DAYS * DAY))
     home.road = home.road + 1 if neutral else 0.0

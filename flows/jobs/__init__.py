@@ -22,7 +22,7 @@ from core.registry.deployment import Version
 from core.settings import Settings
 from core.signing import signer
 from feature_store.archive import store as archive
-from feature_store.identity.duplicate_games import twins
+from feature_store.identity.duplicate_games import find_duplicates
 from feature_store.rows.build import Built, build
 from feature_store.rows.offline import Materialized, export_rows, materialize
 from feature_store.rows.online import watermarks
@@ -122,7 +122,7 @@ def games_told_twice(settings: Settings, now: datetime, names: Sequence[str] | N
     """
     with our_database(settings) as engine:
         wanted = archived_leagues(engine, load_leagues(settings.leagues_file), names)
-        counts = {league.key: len(twins(engine, league, now, since=now - LATELY)) for league in wanted}
+        counts = {league.key: len(find_duplicates(engine, league, now, since=now - LATELY)) for league in wanted}
     return {key: count for key, count in counts.items() if count}
 
 

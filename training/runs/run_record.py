@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Final, get_args, get_type_hints
 
 from core.registry.tracking.runs import Lineage, Run
-from feature_store.archive.facts import Game, Quote, Result
+from feature_store.archive.facts import GameFact, Quote, Result
 from training.evaluation.importance import Importance
 from training.evaluation.scores import held_out
 from training.evaluation.walk_forward import Forecasts
@@ -26,7 +26,7 @@ def _fact_columns() -> dict[str, str]:
         f"{fact.__name__.lower()}.{name}": next(
             (KINDS[kind] for kind in _alternatives(hint) if kind in KINDS), "string"
         )
-        for fact in (Game, Result, Quote)
+        for fact in (GameFact, Result, Quote)
         for name, hint in get_type_hints(fact).items()
     }
 

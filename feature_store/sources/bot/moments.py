@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from core.betting.leagues import League
 from core.errors import ConfigurationError
-from feature_store.sources.bot.json_fields import UnbelievableError, within
+from feature_store.sources.bot.json_fields import RejectedValueError, at_path
 from feature_store.sources.seasons import guess_season
 
 YEARS: Final = range(1900, 2101)
@@ -24,7 +24,7 @@ class Zones(NamedTuple):
     """Of rows with upstream's record in ``raw_json``: the live fetcher's."""
 
     bare: ZoneInfo
-    """Of rows without one: the comprehensive fetcher's."""
+    """Of rows without one: the comprehensive fetcher's, which stores US Eastern wall times."""
 
     @classmethod
     def named(cls, recorded: str, bare: str) -> "Zones":
@@ -37,7 +37,7 @@ def _zone(setting: str, name: str) -> ZoneInfo:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
         raise ConfigurationError(
-            f"{setting}: there is no time zone {name!r}.", hint="Examples: UTC, America/New_York."
+            f"{setting}: unknown time zone {name!r}.", hint="Examples: UTC, America/New_York."
         ) from error
 
 
@@ -51,15 +51,15 @@ def column_moment(column: str, value: object, zone: ZoneInfo) -> datetime | None
     if isinstance(value, str):
         value = _parsed(value)
     if not isinstance(value, datetime) or value.year not in YEARS:
-        raise UnbelievableError(f"{column} is not a moment that can be read", str(value))
+        raise RejectedValueError(f"{column} is not a moment that can be read", str(value))
     return (value.replace(tzinfo=zone) if value.tzinfo is None else value).astimezone(UTC)
 
 
 def upstream_start(raw: Mapping[str, object]) -> datetime | None:
-    """The start as upstream's own record gives it, if that says in which zone; the bot cannot have shifted it."""
+    """The start in upstream's own record, if that has a zone; unlike the column, the bot has not shifted it."""
     for path in _PLACES_OF_DATE:
-        place = within(raw, *path) if path else raw
-        start = _zoned(within(place, "date")) or _from_timestamp(within(place, "timestamp"))
+        place = at_path(raw, *path) if path else raw
+        start = _zoned(at_path(place, "date")) or _from_timestamp(at_path(place, "timestamp"))
         if start is not None:
             return start
     return None
@@ -67,15 +67,15 @@ def upstream_start(raw: Mapping[str, object]) -> datetime | None:
 
 def season_of(league: League, column: object, raw: Mapping[str, object], start_at: datetime) -> int:
     """The year in which the game's season began: the column's, else upstream's, else guessed from the start."""
-    stated = _season(column) or _season(within(raw, "league", "season"))
+    stated = _season(column) or _season(at_path(raw, "league", "season"))
     if stated is not None:
         return stated
     return guess_season(league, start_at)
 
 
 def _season(value: object) -> int | None:
-    found = _SEASON.fullmatch(str(value).strip()) if isinstance(value, (int, str)) else None
-    return int(found[1]) if found is not None and int(found[1]) in YEARS else None
+    match = _SEASON.fullmatch(str(value).strip()) if isinstance(value, (int, str)) else None
+    return int(match[1]) if match is not None and int(match[1]) in YEARS else None
 
 
 def _parsed(text: str) -> datetime | None:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Final, Literal
 
 from feature_store.archive.facts import Status
-from feature_store.sources.bot.json_fields import within
+from feature_store.sources.bot.json_fields import at_path
 
 Stage = Literal["preseason", "regular", "playoff"]
 
@@ -54,7 +54,7 @@ _WORDS: Final[Mapping[Status, tuple[str, ...]]] = {
     "void": (
         *("pst", "post", "postponed", "canc", "cancelled", "canceled", "abd", "abandoned"),
         *("susp", "suspended", "int", "intr", "interrupted"),
-        # A score at the green table was not played for: it says nothing about the teams and settles no bet.
+        # An awarded score was not played for: it says nothing about the teams and settles no bet.
         *("awd", "aw", "awarded", "technical loss", "wo", "walkover", "walk over"),
     ),
 }
@@ -74,8 +74,8 @@ def status_of(text: object) -> Status:
 
 
 def stage_of(raw: Mapping[str, object]) -> Stage:
-    """The part of the season; regular where the record says nothing of it."""
-    words = [place for path in _PLACES if isinstance(place := within(raw, *path), str)]
+    """The part of the season; regular where the record names none."""
+    words = [place for path in _PLACES if isinstance(place := at_path(raw, *path), str)]
     if any(_PRESEASON.search(text) for text in words):
         return "preseason"
     return "playoff" if any(_PLAYOFF.search(text) for text in words) else "regular"

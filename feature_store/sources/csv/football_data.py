@@ -8,7 +8,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from core.betting.leagues import League, Leagues
-from feature_store.archive.facts import Batch
+from feature_store.archive.facts import FactBatch
 from feature_store.identity.team_aliases import Aliases
 from feature_store.sources.csv.mapping import CsvMapping, Formats
 from feature_store.sources.csv.reader import CsvReading, read_csv
@@ -39,19 +39,21 @@ def read_season_file(path: Path, leagues: Leagues, league: League, season: int, 
     """
     header = set(next(csv.reader(path.read_text(encoding="utf-8").splitlines()), []))
     readings = [
-        read_csv(path, leagues, aliases, _mapping(book, header, league, season).lines(path)) for book in MONEYLINE
+        read_csv(path, leagues, aliases, _mapping(book, header, league, season).rows(path)) for book in MONEYLINE
     ]
-    first = readings[0].batches.get(league, Batch())
+    first = readings[0].batches.get(league, FactBatch())
     quotes = [
         quote
-        for quote in chain.from_iterable(reading.batches.get(league, Batch()).quotes for reading in readings)
+        for quote in chain.from_iterable(reading.batches.get(league, FactBatch()).quotes for reading in readings)
         if quote.odds_home is not None or quote.odds_over is not None
     ]
     rejected = {
         (item.place, item.fact, item.reason, item.content if item.fact == "quote" else ""): item
         for item in chain.from_iterable(reading.rejected for reading in readings)
     }
-    return CsvReading({league: Batch(first.games, first.results, quotes)}, list(rejected.values()), readings[0].lines)
+    return CsvReading(
+        {league: FactBatch(first.games, first.results, quotes)}, list(rejected.values()), readings[0].rows
+    )
 
 
 def _mapping(book: str, header: set[str], league: League, season: int) -> CsvMapping:

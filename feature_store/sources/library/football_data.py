@@ -1,7 +1,7 @@
 """Season files of football-data.co.uk, found through the `sports-betting` library; uses the network.
 
 The library says which seasons there are and where each file lies. Its own reader is not used: it skips bad lines
-without a word and keeps neither the closing prices nor the books. ``sources.csv.football_data`` reads the file.
+without a word and keeps neither the closing prices nor the books. ``library_sources.csv.football_data`` reads the file.
 """
 
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from typing import Final
 
 from core.betting.leagues import League
 from core.errors import ResourceNotFoundError
-from feature_store.sources.library.pages import client, fetched, published, sources
+from feature_store.sources.library.pages import fetch_page, library_sources, open_client, read_seasons
 
 FOOTBALL_DATA: Final = "football-data"
 COUNTRIES: Final[Mapping[str, str]] = {
@@ -34,19 +34,20 @@ def fetch_season(league: League, season: int, address: str | None = None) -> str
     if country is None:
         msg = f"{FOOTBALL_DATA} has no season files of {league.key}."
         raise ResourceNotFoundError(msg, nearest=tuple(COUNTRIES), resource_type="league")
-    library = sources()
+    library = library_sources()
     source, selection = library.FootballDataStats(), {"league": [country]}
-    with client() as session:
+    with open_client() as session:
         pages = [
-            library.RawPayload(item, fetched(session, item.url, address)) for item in source.list_index_items(selection)
+            library.RawPayload(item, fetch_page(session, item.url, address))
+            for item in source.list_index_items(selection)
         ]
-        seasons = published(FOOTBALL_DATA, source, pages)
+        seasons = read_seasons(FOOTBALL_DATA, source, pages)
         items = source.list_required_items([{"league": country, "division": 1, "year": season + 1}])
         if not items:
             years = [str(entry["year"] - 1) for entry in seasons if entry["division"] == 1]
             msg = f"{FOOTBALL_DATA} has no season {season} of {league.key}."
             raise ResourceNotFoundError(msg, hint=f"It has {', '.join(years)}.", resource_type="season")
-        return _text(fetched(session, items[0].url, address))
+        return _text(fetch_page(session, items[0].url, address))
 
 
 def _text(content: bytes) -> str:

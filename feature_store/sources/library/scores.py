@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 
 from core.betting.leagues import League
 from core.errors import ExternalServiceError, ResourceNotFoundError
-from feature_store.sources.library.pages import client, fetched, published, sources
+from feature_store.sources.library.pages import fetch_page, library_sources, open_client, read_seasons
 
 
 class _Source(NamedTuple):
@@ -35,21 +35,21 @@ def fetch_scores(source: str, league: League, season: int, address: str | None =
     if league.key != SCORES[source].league:
         msg = f"{source} has no seasons of {league.key}."
         raise ResourceNotFoundError(msg, nearest=(SCORES[source].league,), resource_type="league")
-    library = sources()
+    library = library_sources()
     reader = getattr(library, SCORES[source].reader)()
-    with client() as session:
-        index = [library.RawPayload(item, fetched(session, item.url, address)) for item in reader.list_index_items()]
-        seasons = published(source, reader, index)
+    with open_client() as session:
+        index = [library.RawPayload(item, fetch_page(session, item.url, address)) for item in reader.list_index_items()]
+        seasons = read_seasons(source, reader, index)
         wanted = [entry for entry in seasons if entry["year"] == season + 1]
         if not wanted:
             years = ", ".join(str(entry["year"] - 1) for entry in seasons)
             msg = f"{source} has no season {season} of {league.key}."
             raise ResourceNotFoundError(msg, hint=f"It has {years}.", resource_type="season")
         items = reader.list_required_items(wanted)
-        pages = [library.RawPayload(item, fetched(session, item.url, address)) for item in items]
+        pages = [library.RawPayload(item, fetch_page(session, item.url, address)) for item in items]
     try:
-        told = reader.to_snapshots(pages)
-        games = [] if told.empty else told.to_dict("records")
+        frame = reader.to_snapshots(pages)
+        games = [] if frame.empty else frame.to_dict("records")
     except (ValueError, LookupError, AttributeError, TypeError) as error:
         raise ExternalServiceError(f"{source}: the season's pages cannot be read.") from error
     before = {_meeting(game): game for game in games if game["event_status"] == "preplay"}

@@ -68,7 +68,7 @@ def backfill(
         (key, item.games, item.results, item.quotes, item.corrections, item.unchanged)
         for key, item in sorted(report.recorded.items())
     ]
-    out.stage("backfill", f"{report.files} files, {report.lines:,} rows, {report.added:,} new facts")
+    out.stage("backfill", f"{report.files} files, {report.rows:,} rows, {report.added:,} new facts")
     text = [table(("league", "games", "results", "quotes", "corrections", "unchanged"), rows)] if rows else []
     reasons = sorted(report.reasons.items(), key=lambda item: (-item[1], item[0]))
     text += [f"quarantined: {count} x {reason}" for reason, count in reasons[:MOST_REASONS]]
@@ -76,7 +76,7 @@ def backfill(
     out.result(
         {
             "files": report.files,
-            "rows": report.lines,
+            "rows": report.rows,
             "added": report.added,
             "rejected": report.rejected,
             "reasons": report.reasons,
@@ -113,9 +113,9 @@ def snapshot(
     session, out = begin(), Output(as_json=json)
     if show_schema:
         from core.database import open_database
-        from feature_store.sources.bot.schema import found_schema
+        from feature_store.sources.bot.schema import read_schema
 
-        found = found_schema(open_database(session.settings.bot_database))
+        found = read_schema(open_database(session.settings.bot_database))
         out.result(found, "\n".join(f"{name}: {', '.join(columns)}" for name, columns in sorted(found.items())))
         return
     report = take_snapshot(session.settings, session.now, erase_all=erase_all)

@@ -15,14 +15,14 @@ BY_HAND = "command line"
 @app.command()
 def suggest(league: League, json: AsJson = False) -> None:
     """Pairs of ids that are likely one game. Nothing is merged: `dbsbm games link` decides."""
-    from feature_store.identity.duplicate_games import twins
+    from feature_store.identity.duplicate_games import find_duplicates
     from flows.cli.session import begin
     from flows.jobs import our_database
 
     session = begin()
     found_league = session.leagues.get(league)
     with our_database(session.settings) as engine:
-        found = twins(engine, found_league, session.now)
+        found = find_duplicates(engine, found_league, session.now)
     rows = [
         (one.game_id, one.same_as, f"{one.home_team} v {one.away_team}", f"{one.start_at:%Y-%m-%d}", one.sources)
         for one in found

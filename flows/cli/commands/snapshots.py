@@ -8,7 +8,7 @@ import typer
 from flows.cli.output import AsJson, Output, table
 
 if TYPE_CHECKING:
-    from feature_store.archive.manifest_diff import SnapshotDiff
+    from feature_store.archive.manifest_diff import TrainingDataDiff
 
 FIRST = 20
 
@@ -20,13 +20,13 @@ def diff(
     json: AsJson = False,
 ) -> None:
     """Name what changed between two training snapshots: seasons, and the very games where both can be read again."""
-    from feature_store.archive.manifest_diff import compare, find_snapshot
+    from feature_store.archive.manifest_diff import compare, find_training_data
     from flows.cli.session import begin
     from flows.jobs import our_database
 
     session, out = begin(), Output(as_json=json)
     with our_database(session.settings) as engine:
-        found = compare(*(find_snapshot(engine, session.leagues, name, league) for name in (a, b)))
+        found = compare(*(find_training_data(engine, session.leagues, name, league) for name in (a, b)))
     out.result(
         {
             "league": found.before.league.key,
@@ -40,7 +40,7 @@ def diff(
     )
 
 
-def _lines(found: "SnapshotDiff") -> list[str]:
+def _lines(found: "TrainingDataDiff") -> list[str]:
     before, after = found.before.manifest.sha256, found.after.manifest.sha256
     if before == after:
         return [f"nothing changed: both are {before[:12]}"]

@@ -54,7 +54,7 @@ def filled(mariadb_database: Engine) -> Engine:
         archive.record(mariadb_database, league, facts, source=f"source {number % 3}", recorded_at=FIRST_DAY)
         build(mariadb_database, league, MOMENT)
         made = manifest.manifest_of(facts)
-        manifest.keep(mariadb_database, league, made, known_by=END, recorded_at=END)
+        manifest.store_manifest(mariadb_database, league, made, known_by=END, recorded_at=END)
     analyze(mariadb_database)
     return mariadb_database
 
@@ -134,8 +134,10 @@ SCRIPT: dict[str, Callable[[Engine, Engine, datetime], object]] = {
     "states": lambda ours, _bot, _now: online.load_states(ours, ["EPL", "NBA"]),
     "newest facts": lambda ours, _bot, _now: newest_facts(ours),
     "freshness": lambda ours, _bot, now: freshness(ours, [("soccer", "EPL")], now),
-    "snapshot by day": lambda ours, _bot, now: manifest_diff.find_snapshot(ours, LEAGUES, f"{now:%Y-%m-%d}", "EPL"),
-    "snapshot by hash": lambda ours, _bot, _now: manifest_diff.find_snapshot(ours, LEAGUES, HASH),
+    "snapshot by day": lambda ours, _bot, now: manifest_diff.find_training_data(
+        ours, LEAGUES, f"{now:%Y-%m-%d}", "EPL"
+    ),
+    "snapshot by hash": lambda ours, _bot, _now: manifest_diff.find_training_data(ours, LEAGUES, HASH),
     "aliases": lambda ours, _bot, now: alias_decided_and_forgotten(ours, now),
     "guilds' limits": lambda ours, _bot, _now: api_rate_limits(ours),
     "bets": lambda ours, _bot, _now: people_archive.consented_bets(ours, END + timedelta(days=1)),

@@ -7,21 +7,23 @@ from sqlalchemy.engine import Engine
 
 from core.betting.leagues import Leagues
 from feature_store.archive import store as archive
-from feature_store.archive.facts import Batch, Game, Quote
+from feature_store.archive.facts import FactBatch, GameFact, Quote
 from feature_store.archive.source_freshness import Source, freshness, newest_facts
 from tests.conftest import NOW
 
 HOUR = timedelta(hours=1)
 
 
-def game(start: datetime, game_id: str = "g1", known_at: datetime = NOW - 500 * HOUR, **changes: object) -> Game:
-    usual = Game(game_id, known_at, 2023, start, False, "Arsenal", "Chelsea", False, False, "scheduled")
+def game(start: datetime, game_id: str = "g1", known_at: datetime = NOW - 500 * HOUR, **changes: object) -> GameFact:
+    usual = GameFact(game_id, known_at, 2023, start, False, "Arsenal", "Chelsea", False, False, "scheduled")
     return usual._replace(**changes)  # type: ignore[arg-type]
 
 
-def tell(engine: Engine, leagues: Leagues, *facts: Game | Quote, source: str, ago: float, league: str = "EPL") -> None:
-    batch = Batch(
-        games=[fact for fact in facts if isinstance(fact, Game)],
+def tell(
+    engine: Engine, leagues: Leagues, *facts: GameFact | Quote, source: str, ago: float, league: str = "EPL"
+) -> None:
+    batch = FactBatch(
+        games=[fact for fact in facts if isinstance(fact, GameFact)],
         quotes=[fact for fact in facts if isinstance(fact, Quote)],
     )
     archive.record(engine, leagues.get(league), batch, source=source, recorded_at=NOW - ago * HOUR)

@@ -18,7 +18,7 @@ from core.bulk_insert import insert_new_tuples
 from core.database import reading
 from feature_store.archive import store as archive
 from feature_store.archive import tables
-from feature_store.archive.facts import Batch, Game, Quote, Rejected, Result
+from feature_store.archive.facts import FactBatch, GameFact, Quote, Rejected, Result
 from feature_store.archive.store import Recorded, load, record
 from tests.conftest import NOW
 
@@ -33,8 +33,8 @@ def result(home: int | None = 2, away: int | None = 1, known_at: datetime = ENDE
     return Result(game_id, known_at, ENDED, home, away)
 
 
-def game(known_at: datetime = START - timedelta(days=14), **changes: object) -> Game:
-    usual = Game("g1", known_at, 2023, START, False, "Arsenal", "Chelsea", False, False, "scheduled")
+def game(known_at: datetime = START - timedelta(days=14), **changes: object) -> GameFact:
+    usual = GameFact("g1", known_at, 2023, START, False, "Arsenal", "Chelsea", False, False, "scheduled")
     return usual._replace(**changes)  # type: ignore[arg-type]
 
 
@@ -50,11 +50,11 @@ class Keeper:
         self.league = leagues.get("EPL")
 
     def add(
-        self, *facts: Game | Result | Quote, at: datetime = NOW, live: bool = False, derived: bool = False
+        self, *facts: GameFact | Result | Quote, at: datetime = NOW, live: bool = False, derived: bool = False
     ) -> Recorded:
-        batch = Batch()
+        batch = FactBatch()
         for fact in facts:
-            {Game: batch.games, Result: batch.results, Quote: batch.quotes}[type(fact)].append(fact)  # type: ignore[attr-defined]
+            {GameFact: batch.games, Result: batch.results, Quote: batch.quotes}[type(fact)].append(fact)  # type: ignore[attr-defined]
         return record(self.engine, self.league, batch, source="test", recorded_at=at, live=live, derived=derived)
 
     def score(self, moment: datetime, game_id: str = "g1") -> tuple[int | None, int | None] | None:
@@ -82,7 +82,7 @@ def test_a_fact_is_known_from_its_known_at_on_and_not_an_instant_before(keeper: 
     before = load(keeper.engine, keeper.league, ENDED - timedelta(microseconds=1))
     assert (before.games, before.results, before.quotes) == ([game()], [], [quote(1.8, START)])
     assert load(keeper.engine, keeper.league, ENDED).results == [result()]
-    assert load(keeper.engine, keeper.league, START - timedelta(days=15)) == Batch()
+    assert load(keeper.engine, keeper.league, START - timedelta(days=15)) == FactBatch()
 
 
 def test_the_same_again_adds_nothing_however_often(keeper: Keeper) -> None:

@@ -17,9 +17,9 @@ from core.errors import ConflictError, ResourceNotFoundError, ServiceError, Vali
 from feature_store.archive import store as archive
 from feature_store.archive import tables
 from feature_store.archive.change_log import newest_revision
-from feature_store.archive.facts import Batch, Game, Result
+from feature_store.archive.facts import FactBatch, GameFact, Result
 from feature_store.features.sets import EVERYTHING
-from feature_store.identity.duplicate_games import told_twice, twins
+from feature_store.identity.duplicate_games import find_duplicates, flag_duplicates
 from feature_store.identity.linking import link_games, list_links, unlink_game
 from feature_store.identity.team_aliases import record_alias
 from feature_store.rows.build import build
@@ -38,21 +38,21 @@ KICK_OFF = datetime.fromisoformat("2024-03-10T15:00:00+00:00")
 KINDS = ("games", "results", "quotes")
 
 
-def game(game_id: str, start: datetime = KICK_OFF, *, date_only: bool = False, **changes: object) -> Game:
-    usual = Game(
+def game(game_id: str, start: datetime = KICK_OFF, *, date_only: bool = False, **changes: object) -> GameFact:
+    usual = GameFact(
         game_id, start - timedelta(days=14), 2023, start, date_only, "Arsenal", "Brentford", False, False, "final"
     )
     return usual._replace(**changes)  # type: ignore[arg-type]
 
 
-def tell(engine: Engine, league: League, source: str, *games: Game, scores: tuple[int, int] = (2, 1)) -> None:
+def tell(engine: Engine, league: League, source: str, *games: GameFact, scores: tuple[int, int] = (2, 1)) -> None:
     ends = [one.start_at + timedelta(hours=2) for one in games]
     results = [Result(one.game_id, end, end, *scores) for one, end in zip(games, ends, strict=True)]
-    archive.record(engine, league, Batch(list(games), results), source=source, recorded_at=NOW)
+    archive.record(engine, league, FactBatch(list(games), results), source=source, recorded_at=NOW)
 
 
 def pairs(engine: Engine, league: League = EPL) -> list[tuple[str, str]]:
-    return [(twin.game_id, twin.same_as) for twin in twins(engine, league, NOW)]
+    return [(twin.game_id, twin.same_as) for twin in find_duplicates(engine, league, NOW)]
 
 
 @pytest.mark.parametrize("start", [KICK_OFF, KICK_OFF + timedelta(minutes=30), KICK_OFF - timedelta(hours=5)])
@@ -63,7 +63,7 @@ def test_a_game_of_the_bot_and_of_a_file_is_found_with_the_bots_id_to_keep(
     told = game("2024-03-10-A-B", KICK_OFF.replace(hour=16), date_only=True) if date_only else game("2024-03-10-A-B")
     tell(sqlite_database, EPL, "csv:epl.csv", told)
     tell(sqlite_database, EPL, "bot", game("1035037", start))
-    (twin,) = twins(sqlite_database, EPL, NOW)
+    (twin,) = find_duplicates(sqlite_database, EPL, NOW)
     assert (twin.game_id, twin.same_as, twin.season) == ("2024-03-10-A-B", "1035037", 2023)
     assert twin.sources == "csv:epl.csv / bot"
 
@@ -125,16 +125,16 @@ def test_results_that_count_twice_refuse_the_training_until_the_ids_are_linked(s
     with pytest.raises(ServiceError, match=r"EPL 2023: games under two ids .*: c29 and 129, and 29 more") as refused:
         examined(sqlite_database, dataset, NOW)
     assert "--accept EPL-2023-told_twice" in refused.value.hint
-    assert told_twice(EPL, twins(sqlite_database, EPL, NOW), {"c1", "alone"}) == []
-    for twin in twins(sqlite_database, EPL, NOW):
+    assert flag_duplicates(EPL, find_duplicates(sqlite_database, EPL, NOW), {"c1", "alone"}) == []
+    for twin in find_duplicates(sqlite_database, EPL, NOW):
         assert link_games(sqlite_database, EPL, twin.game_id, twin.same_as, source="test", now=NOW)
     assert pairs(sqlite_database) == []
     assert len(load_dataset(sqlite_database, EPL, NOW)) == 31
 
 
-def split(seed: int, facts: Batch) -> tuple[Batch, list[str]]:
+def split(seed: int, facts: FactBatch) -> tuple[FactBatch, list[str]]:
     """The facts with those of some games torn between two ids."""
-    random, torn = Random(seed), Batch()
+    random, torn = Random(seed), FactBatch()
     doubled = {one.game_id for one in facts.games if random.random() < 0.4}
     for kind in KINDS:
         for fact in getattr(facts, kind):
@@ -221,12 +221,12 @@ def test_a_result_told_under_both_ids_counts_once(sqlite_database: Engine) -> No
 
 def test_what_comes_later_under_a_linked_id_changes_both(sqlite_database: Engine) -> None:
     tell(sqlite_database, EPL, "csv:epl.csv", game("c"))
-    archive.record(sqlite_database, EPL, Batch([game("7")]), source="bot", recorded_at=NOW)
+    archive.record(sqlite_database, EPL, FactBatch([game("7")]), source="bot", recorded_at=NOW)
     link_games(sqlite_database, EPL, "7", "c", source="test", now=NOW)
     with reading(sqlite_database) as connection:
         before = newest_revision(connection, "soccer", "EPL")
     moved = game("7", KICK_OFF + timedelta(hours=1), known_at=NOW)
-    archive.record(sqlite_database, EPL, Batch([moved]), source="bot", recorded_at=NOW)
+    archive.record(sqlite_database, EPL, FactBatch([moved]), source="bot", recorded_at=NOW)
     changes = tables.changes.c
     with reading(sqlite_database) as connection:
         noted = set(connection.scalars(sa.select(changes.game_id).where(changes.revision > before)))
@@ -274,13 +274,13 @@ def test_what_is_no_game_or_another_one_is_not_linked(sqlite_database: Engine) -
     with pytest.raises(ResourceNotFoundError, match="EPL has no game '9'"):
         link("c", "9")
     for other in ("x", "y"):
-        with pytest.raises(ConflictError, match="They are two games: Arsenal v Brentford on 2024-03-10 15:00 and"):
+        with pytest.raises(ConflictError, match="Different games: Arsenal v Brentford on 2024-03-10 15:00 and"):
             link("c", other)
     assert link("c", "7")
-    with pytest.raises(ConflictError, match="c is already told as 7"):
+    with pytest.raises(ConflictError, match="c is already linked to 7"):
         link("c", "8")
-    with pytest.raises(ConflictError, match="c is itself told as 7"):
+    with pytest.raises(ConflictError, match="c is itself linked to 7"):
         link("8", "c")
-    with pytest.raises(ConflictError, match="c is told as 7"):
+    with pytest.raises(ConflictError, match="c is linked to 7"):
         link("7", "8")
     assert pairs(sqlite_database) == []

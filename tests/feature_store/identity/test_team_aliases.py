@@ -12,7 +12,7 @@ from sqlalchemy.engine import Engine
 from core.betting.leagues import Leagues
 from core.errors import ConflictError, ResourceNotFoundError, ValidationError
 from feature_store.archive import store as archive
-from feature_store.archive.facts import Batch, Game
+from feature_store.archive.facts import FactBatch, GameFact
 from feature_store.identity.spelling_variants import likeness_of, suggest
 from feature_store.identity.team_aliases import (
     clubs,
@@ -32,13 +32,13 @@ DAY = datetime(2024, 4, 27, 14, tzinfo=UTC)
 LATER = NOW + timedelta(days=1)
 
 
-def game(home: str, away: str, day: int = 0, *, hour: int = 14, date_only: bool = False) -> Game:
+def game(home: str, away: str, day: int = 0, *, hour: int = 14, date_only: bool = False) -> GameFact:
     start = DAY.replace(hour=hour) + timedelta(days=day)
     game_id = f"{start:%m%d%H}-{home}-{away}-{date_only}"
-    return Game(game_id, start - timedelta(days=14), 2023, start, date_only, home, away, False, False, "final")
+    return GameFact(game_id, start - timedelta(days=14), 2023, start, date_only, home, away, False, False, "final")
 
 
-def pairs(*games: Game) -> list[tuple[str, str]]:
+def pairs(*games: GameFact) -> list[tuple[str, str]]:
     return [(one.alias, one.team) for one in suggest(games)]
 
 
@@ -178,7 +178,7 @@ def test_the_same_decision_again_changes_nothing(database: Engine, leagues: Leag
         ("Spurs", "San Antonio", ConflictError, "'Spurs' already means 'Tottenham' in EPL"),
         ("THFC", "Spurs", ConflictError, "'Spurs' is itself an alias of 'Tottenham'"),
         ("Tottenham", "Tottenham Hotspur", ConflictError, "'Tottenham' is the club that Spurs stand for"),
-        ("Arsenal", "Chelsea", ConflictError, "They are two clubs: Arsenal and Chelsea met on 2024-04-27"),
+        ("Arsenal", "Chelsea", ConflictError, "Different clubs: Arsenal and Chelsea met on 2024-04-27"),
         ("Leeds", "Leeds ", ValidationError, "ALIAS: 'Leeds' is the team's own name"),
         (" ", "Leeds", ValidationError, "ALIAS: a name of 1 to 150 characters"),
         ("Leeds", "L" * 151, ValidationError, "TEAM: a name of 1 to 150 characters"),
@@ -188,7 +188,7 @@ def test_a_decision_that_cannot_hold_is_refused(
     alias: str, team: str, error: type[Exception], reason: str, sqlite_database: Engine, leagues: Leagues
 ) -> None:
     epl = leagues.get("EPL")
-    archive.record(sqlite_database, epl, Batch([game("Arsenal", "Chelsea")]), source="test", recorded_at=NOW)
+    archive.record(sqlite_database, epl, FactBatch([game("Arsenal", "Chelsea")]), source="test", recorded_at=NOW)
     record_alias(sqlite_database, epl, "Spurs", "Tottenham", source="test", now=NOW)
     with pytest.raises(error, match=re.escape(reason)):
         record_alias(sqlite_database, epl, alias, team, source="test", now=NOW)
@@ -206,7 +206,7 @@ def test_a_decision_can_be_taken_back(database: Engine, leagues: Leagues) -> Non
 
 def test_suggestions_and_clubs_know_what_has_been_decided(sqlite_database: Engine, leagues: Leagues) -> None:
     epl = leagues.get("EPL")
-    told = Batch([game("Man United", "Leeds"), game("Manchester United", "Luton", 7)])
+    told = FactBatch([game("Man United", "Leeds"), game("Manchester United", "Luton", 7)])
     archive.record(sqlite_database, epl, told, source="test", recorded_at=NOW)
     assert len(suggestions(sqlite_database, epl)) == 1
     record_alias(sqlite_database, epl, "Man United", "Manchester United", source="test", now=NOW)

@@ -19,7 +19,7 @@ from core.betting.leagues import BUILT_IN, Leagues
 from core.database import open_database, reading, writing
 from feature_store.archive import store as archive
 from feature_store.archive import tables as archive_tables
-from feature_store.archive.facts import Batch
+from feature_store.archive.facts import FactBatch
 from feature_store.rows import tables as rows_tables
 from feature_store.rows.build import build
 from feature_store.rows.offline import materialize, read_rows
@@ -154,7 +154,7 @@ def history(engine: Engine) -> tuple[datetime, datetime]:
     known = facts.known_by(middle)
     archive.record(engine, EPL, known, source="test", recorded_at=FIRST_DAY)
     build(engine, EPL, middle)
-    rest = Batch(
+    rest = FactBatch(
         *([fact for fact in getattr(facts, kind) if fact.known_at > middle] for kind in ("games", "results", "quotes"))
     )
     archive.record(engine, EPL, rest, source="test", recorded_at=middle)

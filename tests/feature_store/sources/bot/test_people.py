@@ -14,7 +14,7 @@ from core.database import open_database, reading
 from core.errors import DataIntegrityError
 from feature_store.archive import tables as archive_tables
 from feature_store.sources.bot import tables as bot_tables
-from feature_store.sources.bot.people import Bet, Consent, Guild, People, read_people
+from feature_store.sources.bot.people import Consent, Guild, People, PlacedBet, read_people
 from feature_store.sources.bot.people_archive import PeopleReport, consented_bets, record_people
 from feature_store.sources.bot.snapshot import snapshot
 from tests.bot_database import bet, change, create_bot_tables, insert, soccer
@@ -56,7 +56,7 @@ def test_only_the_bets_of_those_who_consent_are_held(bot: Engine, database: Engi
     assert look(bot, database, leagues) == PeopleReport(consents=2, guilds=1, bets=1)
     placed = datetime(2024, 4, 29, 10, tzinfo=UTC)
     assert consented_bets(database, NOW) == [
-        Bet(1, ANN, 7, placed, None, "game_line", "EPL", -110.0, 1.5, "pending", None, "1")
+        PlacedBet(1, ANN, 7, placed, None, "game_line", "EPL", -110.0, 1.5, "pending", None, "1")
     ]
     assert held(database, bot_tables.consents) == [(ANN, NOW, True, True), (BOB, NOW, False, True)]
     assert held(database, bot_tables.guilds) == [(7, NOW, True, False, 50, "2")]
@@ -195,7 +195,7 @@ def test_an_emptied_table_of_consents_erases_nothing_until_somebody_says_so(
     look(bot, sqlite_database, leagues)
     before = [held(sqlite_database, table) for table in (bot_tables.bets, bot_tables.consents, bot_tables.guilds)]
     change(bot, "DELETE FROM user_settings")
-    with pytest.raises(DataIntegrityError, match="would erase all 2 bets that we hold, of 2 users") as refused:
+    with pytest.raises(DataIntegrityError, match="would erase all 2 stored bets of 2 users") as refused:
         look(bot, sqlite_database, leagues, LATER)
     assert "dbsbm snapshot --erase-all" in refused.value.hint
     assert [
@@ -269,7 +269,7 @@ def test_a_snapshot_reports_the_people_too(bot: Engine, sqlite_database: Engine,
 
 
 def test_a_withdrawal_is_seen_even_where_no_bets_are_read(sqlite_database: Engine) -> None:
-    ann = Bet(1, ANN, 7, None, None, "parlay", None, None, 1.0, "pending", None, None)
+    ann = PlacedBet(1, ANN, 7, None, None, "parlay", None, None, 1.0, "pending", None, None)
     there = People([Consent(ANN, True, False)], [Guild(7, True, True, None, None)], [ann], ())
     assert record_people(sqlite_database, there, NOW).bets == 1
     gone = People([Consent(ANN, False, False)], None, [], ("bets",))

@@ -14,11 +14,11 @@ from core.database import open_database, reading, turn
 from core.errors import ConfigurationError, DatabaseError, DataIntegrityError
 from feature_store.archive import store as archive
 from feature_store.archive import tables
-from feature_store.archive.facts import Batch
+from feature_store.archive.facts import FactBatch
 from feature_store.archive.store import Recorded
 from feature_store.identity.team_aliases import record_alias
 from feature_store.sources.bot.people_archive import PeopleReport
-from feature_store.sources.bot.schema import found_schema
+from feature_store.sources.bot.schema import read_schema
 from feature_store.sources.bot.snapshot import SnapshotReport, snapshot
 from tests.bot_database import (
     API_GAMES,
@@ -62,7 +62,7 @@ def look(bot: Engine, ours: Engine, leagues: Leagues, **options: Any) -> Snapsho
     return snapshot(bot, ours, leagues, **{"now": NOW, **options})
 
 
-def stored(ours: Engine, leagues: Leagues, league: str = "EPL") -> Batch:
+def stored(ours: Engine, leagues: Leagues, league: str = "EPL") -> FactBatch:
     return archive.load(ours, leagues.get(league), NOW + timedelta(days=1))
 
 
@@ -167,7 +167,7 @@ def test_nothing_of_a_look_was_known_before_it(bot: Engine, ours: Engine, league
     """The bot's fetch was hours ago; the server could not have used it until now."""
     add(bot, soccer("1", raw_json=soccer_record((2, 1)), **FINAL))
     look(bot, ours, leagues)
-    assert archive.load(ours, leagues.get("EPL"), NOW - timedelta(microseconds=1)) == Batch()
+    assert archive.load(ours, leagues.get("EPL"), NOW - timedelta(microseconds=1)) == FactBatch()
     assert len(archive.load(ours, leagues.get("EPL"), NOW).results) == 1
 
 
@@ -233,13 +233,13 @@ def test_a_missing_table_is_named(bot: Engine, ours: Engine, leagues: Leagues) -
     change(bot, "DROP TABLE api_games")
     with pytest.raises(DataIntegrityError, match="lacks table api_games"):
         look(bot, ours, leagues)
-    assert found_schema(bot) == {}
+    assert read_schema(bot) == {}
 
 
 def test_the_schema_found_can_be_shown(mariadb: MariaDb) -> None:
     bot = open_database(mariadb.recreate("bot"))
     create_bot_tables(bot)
-    shown = found_schema(bot)
+    shown = read_schema(bot)
     bot.dispose()
     assert sorted(shown) == ["api_games", "bets", "games", "guild_settings", "user_settings", "users"]
     assert shown["users"] == ["user_id", "username", "balance", "frozen_balance", "join_date", "last_seen"]
@@ -272,7 +272,7 @@ def test_an_account_that_may_only_select_is_enough_and_leaves_no_trace(
     with pytest.raises(sa.exc.OperationalError):
         change(reader, "DELETE FROM api_games")
     assert look(reader, ours, leagues).read == 6
-    assert list(found_schema(reader)) == ["api_games"]
+    assert list(read_schema(reader)) == ["api_games"]
     reader.dispose()
     assert checksum(bot) == before
 

@@ -46,7 +46,7 @@ def test_a_season_is_read_with_its_books_both_prices_and_lines(
     address, asked = site({**PAGES, E0: SEASON.encode()})
     report = fetch(database, leagues, address)
     assert asked == ["/englandm.php", E0]
-    assert (report.files, report.lines, report.recorded["EPL"].games, report.recorded["EPL"].results) == (1, 4, 3, 2)
+    assert (report.files, report.rows, report.recorded["EPL"].games, report.recorded["EPL"].results) == (1, 4, 3, 2)
     batch = archive.load(database, leagues.get("EPL"), NOW)
     burnley = datetime(2023, 8, 11, 19, tzinfo=UTC)
     first = [quote for quote in batch.quotes if quote.game_id == "2023-08-11-Burnley-ManCity"]
