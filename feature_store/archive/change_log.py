@@ -20,9 +20,9 @@ Span = tuple[datetime, datetime]
 
 
 def note_changes(connection: Connection, sport: str, league: str, spans: Mapping[str, Span]) -> None:
-    """Enter in the change log of which games something new is said, and from when to when it became known.
+    """Enter in the change log of which games something new was written, and from when to when it became known.
 
-    All of it under the league's next revision. Ids that stand for the same game change together. Whoever writes to
+    All of it under the league's next revision. Ids that stand for the same game change together. The writer of
     a league's archive is alone with it, so revisions are in the order of commits and a reader that has seen one has
     seen all before it.
     """

@@ -1,6 +1,6 @@
 """Rows of facts from the database, column by column: a value that comes several times is made and held once.
 
-A season's facts repeat their game ids, teams, books and moments many times over; made anew for each row they take most
+A season's facts repeat their game ids, teams, books and moments many times over; made again for each row they take most
 of the time and the memory of reading.
 """
 

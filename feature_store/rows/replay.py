@@ -87,8 +87,8 @@ def past_table(
     moments = start
     if at:
         moments = np.array([at.get(facts.game_ids[game], begin) for game, begin in zip(chosen, start, strict=True)])
-    known = last_known(facts.games.game, facts.games.known, chosen, moments)
-    return _table(league, facts, features, np.where(known >= 0, known, first[chosen]), moments, base)[0]
+    version = last_known(facts.games.game, facts.games.known, chosen, moments)
+    return _table(league, facts, features, np.where(version >= 0, version, first[chosen]), moments, base)[0]
 
 
 def table_as_of(league: League, facts: FactColumns, features: FeatureSet, moment: datetime) -> FeatureTable:
@@ -97,9 +97,9 @@ def table_as_of(league: League, facts: FactColumns, features: FeatureSet, moment
     Unlike ``coming_rows`` it looks back: the facts may reach beyond the moment, and no row depends on later ones.
     """
     games = np.arange(len(facts.game_ids))
-    known = last_known(facts.games.game, facts.games.known, games, np.full(len(games), seconds(moment)))
-    known = known[known >= 0]
-    chosen = known[(facts.games.start[known] >= seconds(moment)) & ~facts.games.void[known]]
+    version = last_known(facts.games.game, facts.games.known, games, np.full(len(games), seconds(moment)))
+    version = version[version >= 0]
+    chosen = version[(facts.games.start[version] >= seconds(moment)) & ~facts.games.void[version]]
     chosen = chosen[np.lexsort((facts.games.game[chosen], facts.games.start[chosen]))]
     return _table(league, facts, features, chosen, np.full(len(chosen), seconds(moment)), None)[0]
 

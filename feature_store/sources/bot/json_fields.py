@@ -25,7 +25,7 @@ def _quoted(value: object) -> str:
 
 
 def decode(column: str, value: object) -> object:
-    """The content of a JSON column, None when it is empty. Raises UnbelievableError naming the column."""
+    """The content of a JSON column, None when it is empty. Raises RejectedValueError naming the column."""
     if isinstance(value, bytes):
         value = value.decode("utf-8", "replace")
     if not isinstance(value, str):
@@ -38,7 +38,7 @@ def decode(column: str, value: object) -> object:
 
 
 def decode_object(column: str, value: object) -> dict[str, object]:
-    """The JSON object in a column, without entries when the column is empty. Raises UnbelievableError naming it."""
+    """The JSON object in a column, without entries when the column is empty. Raises RejectedValueError naming it."""
     content = decode(column, value)
     if content is None:
         return {}

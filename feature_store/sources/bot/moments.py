@@ -44,7 +44,7 @@ def _zone(setting: str, name: str) -> ZoneInfo:
 def column_moment(column: str, value: object, zone: ZoneInfo) -> datetime | None:
     """A moment stored without a zone, read as wall time of ``zone``; None when there is none.
 
-    Raises UnbelievableError naming the column for something that is no moment of 1900 to 2100.
+    Raises RejectedValueError naming the column for something that is no moment of 1900 to 2100.
     """
     if value is None:
         return None

@@ -27,7 +27,7 @@ def bookmakers(odds: object) -> Iterator[Mapping[str, object]]:
 def quote_of(bookmaker: Mapping[str, object], league: League, game: GameFact, quoted_at: datetime) -> Quote | None:
     """The bookmaker's price on who wins, None if it shows none.
 
-    Raises UnbelievableError for odds that are not a decimal number above 1 or whose overround is a typing error.
+    Raises RejectedValueError for odds that are not a decimal number above 1 or whose overround is a typing error.
     """
     prices = _prices(bookmaker, league)
     if prices is None:

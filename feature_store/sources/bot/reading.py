@@ -57,7 +57,7 @@ class Reading:
 def league_of(row: Row, leagues: Leagues) -> League | None:
     """The league that the row's game belongs to, None for one that is not configured.
 
-    Raises UnbelievableError where the row's columns name two leagues.
+    Raises RejectedValueError where the row's columns name two leagues.
     """
     try:
         recorded = whole_number(at_path(decode("raw_json", row["raw_json"]), "league", "id"))

@@ -24,7 +24,7 @@ class FinalScore(NamedTuple):
 def final_score(league: League, raw: Mapping[str, object], stored: Mapping[str, object]) -> FinalScore:
     """The score of a game that is over. ``stored`` is the bot's own ``score`` column.
 
-    Raises UnbelievableError for a missing score, for the 0-0 that the bot stores where it found none, and
+    Raises RejectedValueError for a missing score, for the 0-0 that the bot stores where it found none, and
     for a level score where ties are impossible.
     """
     content = {"raw_json": {key: raw.get(key) for key in _SCORES if key in raw}, "score": stored}
@@ -87,7 +87,7 @@ def _hockey(raw: Mapping[str, object]) -> FinalScore | None:
 
 
 def _fight(raw: Mapping[str, object]) -> FinalScore | None:
-    """1-0 for the winner; None for a draw and for no contest, which upstream does not tell apart."""
+    """1-0 for the winner; None for a draw and for no contest, which upstream does not distinguish."""
     first, second = (at_path(raw, "fighters", corner, "winner") is True for corner in ("first", "second"))
     return None if first == second else FinalScore((int(first), int(second)))
 

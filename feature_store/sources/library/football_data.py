@@ -1,7 +1,7 @@
 """Season files of football-data.co.uk, found through the `sports-betting` library; uses the network.
 
 The library says which seasons there are and where each file lies. Its own reader is not used: it skips bad lines
-without a word and keeps neither the closing prices nor the books. ``library_sources.csv.football_data`` reads the file.
+without a word and keeps neither the closing prices nor the books. ``sources.csv.football_data`` reads the file.
 """
 
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Two training snapshots are told apart by season, and by game where the archive still gives their facts."""
+"""The data of two trainings are compared by season, and by game where the archive still gives their facts."""
 
 from datetime import timedelta
 from random import Random

@@ -56,7 +56,7 @@ def test_a_league_is_stale_when_games_are_due_and_nothing_new_was_told_for_a_day
 def test_a_game_called_off_or_moved_away_is_not_due(sqlite_database: Engine, leagues: Leagues) -> None:
     soon, later = NOW + 48 * HOUR, NOW + 1000 * HOUR
     tell(sqlite_database, leagues, game(soon), game(soon, "g2"), game(soon, "g3"), source="bot", ago=40)
-    told = NOW - 30 * HOUR
-    called_off, moved = game(soon, known_at=told, status="void"), game(later, "g2", known_at=told)
+    cancelled = NOW - 30 * HOUR
+    called_off, moved = game(soon, known_at=cancelled, status="void"), game(later, "g2", known_at=cancelled)
     tell(sqlite_database, leagues, called_off, moved, source="bot", ago=30)
     assert freshness(sqlite_database, [("soccer", "EPL")], NOW).due == {"EPL": 1}

@@ -114,9 +114,9 @@ def test_a_season_whose_closing_prices_went_missing_is_only_a_warning(epl: Leagu
 
 def test_the_same_meeting_twice_in_a_day_is_a_warning_except_in_baseball(epl: League, leagues: Leagues) -> None:
     facts = plain_league()
-    twin_game = facts.games[250]._replace(game_id="twin")
-    twin_result = facts.results[250]._replace(game_id="twin")
-    doubled = FactBatch([*facts.games, twin_game], [*facts.results, twin_result], facts.quotes)
+    repeated_game = facts.games[250]._replace(game_id="twin")
+    repeated_result = facts.results[250]._replace(game_id="twin")
+    doubled = FactBatch([*facts.games, repeated_game], [*facts.results, repeated_result], facts.quotes)
     assert flagged(examine_facts(epl, doubled), "warning") == {(2016, "games of the same teams on the same day")}
     baseball = examine_facts(leagues.get("MLB"), doubled)
     assert not any("same day" in flag.what for flag in baseball)
@@ -226,12 +226,12 @@ def test_what_was_accepted_stands_in_the_runs_tags(epl: League, sqlite_database:
         attempt("EPL-2017-home_wins")
     version = attempt("EPL-2017-home_wins", "EPL-2018-density")
     with sqlite3.connect(tmp_path / "mlflow.db") as store:
-        (told,) = store.execute(
+        (report,) = store.execute(
             "SELECT value FROM tags WHERE key = 'quality' AND run_uuid = ?", (version.run_id,)
         ).fetchone()
     assert version.version == 1
-    assert "accepted as EPL-2017-home_wins" in told
-    assert "accepted as EPL-2018-density" in told
+    assert "accepted as EPL-2017-home_wins" in report
+    assert "accepted as EPL-2018-density" in report
 
 
 REAL = {

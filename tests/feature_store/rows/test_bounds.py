@@ -42,16 +42,16 @@ def test_a_row_out_of_bounds_is_kept_out_of_serving_with_its_reason_until_it_is_
     assert (whole.kept_out, whole.upcoming > 1) == ({}, True)
     game = online.load_rows(database)[-1].game
 
-    def told(line: float, minutes: int) -> None:
+    def quote_total(line: float, minutes: int) -> None:
         at = moment + timedelta(minutes=minutes)
         quote = Quote(game.game_id, "book", "last", at, at, total_line=line)
         archive.record(database, epl, FactBatch(quotes=[quote]), source="test", recorded_at=at)
 
-    told(1_955.5, 1)
+    quote_total(1_955.5, 1)
     damaged = build(database, epl, moment + timedelta(minutes=2))
     assert damaged.kept_out == {game.game_id: "market_total is 1955.5, outside -40 to 450"}
     assert damaged.upcoming == whole.upcoming - 1
     assert game.game_id not in {row.game.game_id for row in online.load_rows(database)}
-    told(2.5, 3)
+    quote_total(2.5, 3)
     assert build(database, epl, moment + timedelta(minutes=4)).upcoming == whole.upcoming
     assert game.game_id in {row.game.game_id for row in online.load_rows(database)}

@@ -106,14 +106,14 @@ def without_clocks(fact: Any) -> Any:
 
 def changes(facts: FactBatch) -> FactBatch:
     """What the archive should tell of them: in order of time, each fact that says something else than the one before."""
-    told = FactBatch()
+    collected = FactBatch()
     for kind in KINDS:
         before: dict[Any, Any] = {}
         for fact in sorted(getattr(facts, kind), key=lambda fact: fact.known_at):
             if before.get(identity(fact)) != without_clocks(fact):
-                getattr(told, kind).append(fact)
+                getattr(collected, kind).append(fact)
             before[identity(fact)] = without_clocks(fact)
-    return told
+    return collected
 
 
 def together(history: list[Look]) -> FactBatch:
@@ -217,7 +217,7 @@ def contradicting(facts: FactBatch) -> FactBatch:
 
 
 def write_archives(folder: Path, *, files: int, games: int) -> None:
-    """CSV archives of two leagues in each file, with a line here and there that cannot be believed."""
+    """CSV archives of two leagues in each file, with a damaged row here and there."""
     for number in range(files):
         lines = [
             "league,game_id,game_date,home_team,away_team,home_score,away_score,odds_home,odds_away,odds_home_open"

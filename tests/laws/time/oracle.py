@@ -41,10 +41,12 @@ class Oracle:
         self.priced: dict[Finished, Pair] = {}
 
     def game(self, game_id: str) -> GameFact:
-        """The last thing said of the game by the moment; the first thing ever said if nothing was yet."""
-        said = sorted((game for game in self.facts.games if game.game_id == game_id), key=lambda game: game.known_at)
-        known = [game for game in said if game.known_at <= self.moment]
-        return known[-1] if known else said[0]
+        """The latest version of the game known at the moment; its first version if there was none yet."""
+        versions = sorted(
+            (game for game in self.facts.games if game.game_id == game_id), key=lambda game: game.known_at
+        )
+        known = [game for game in versions if game.known_at <= self.moment]
+        return known[-1] if known else versions[0]
 
     def _result(self, game_id: str) -> Result | None:
         known = [r for r in self.facts.results if r.game_id == game_id and r.known_at <= self.moment]
@@ -178,7 +180,7 @@ class Oracle:
         return float(finished.home_score), float(finished.away_score)
 
     def prices(self, finished: Finished) -> Pair:
-        """The scores that the closing price expected; (nan, nan) where it said nothing."""
+        """The scores that the closing price expected; (nan, nan) where there was none."""
         if finished not in self.priced:
             self.priced[finished] = self._priced(finished)
         return self.priced[finished]

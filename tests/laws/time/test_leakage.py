@@ -209,7 +209,7 @@ def test_nor_on_the_development_data(key: str, development_data: Path) -> None:
 @settings(max_examples=8)
 @given(seed=st.integers(0, 10**6))
 def test_nor_a_row_that_a_build_stores_which_goes_on_from_an_earlier_one(seed: int) -> None:
-    """Two archives share a past and a build of it; what they are told of another future is no part of the next rows."""
+    """Two archives share a past and a build of it; facts of another future are no part of the next rows."""
     random, facts = Random(seed), crowded_facts(seed % 40, games=120)
     moment = random.choice(facts.games).start_at - timedelta(minutes=random.choice((0, 30, 100)))
     known = facts.known_by(moment - timedelta(days=4))

@@ -34,7 +34,7 @@ def assert_same(row: Row, oracle: Oracle) -> None:
 
 
 def finished_at_the_end(facts: FactBatch) -> set[str]:
-    """Games that are not void and have a score, by all that is ever said of them."""
+    """Games that are not void and have a score, by the latest of all facts."""
     latest_game = {game.game_id: game for game in sorted(facts.games, key=lambda game: game.known_at)}
     latest_result = {result.game_id: result for result in sorted(facts.results, key=lambda result: result.known_at)}
     return {

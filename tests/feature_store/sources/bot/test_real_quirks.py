@@ -27,7 +27,7 @@ def real(folder: Path, league: str) -> FactBatch:
     return only(read_csv(folder / f"{league}.csv.gz", LEAGUES))
 
 
-def told(folder: Path, league: str) -> list[Mapping[str, str]]:
+def csv_rows(folder: Path, league: str) -> list[Mapping[str, str]]:
     with gzip.open(folder / f"{league}.csv.gz", "rt", encoding="utf-8") as file:
         return list(csv.DictReader(file))
 
@@ -60,7 +60,7 @@ def test_the_second_game_of_a_bare_date_does_not_see_the_first(development_data:
 def test_neutral_games_are_marked(league: str, count: int, development_data: Path) -> None:
     neutral = [game for game in real(development_data, league).games if game.neutral]
     assert len(neutral) == count
-    assert {row["game_id"] for row in told(development_data, league) if row["neutral"] == "1"} == {
+    assert {row["game_id"] for row in csv_rows(development_data, league) if row["neutral"] == "1"} == {
         game.game_id for game in neutral
     }
 

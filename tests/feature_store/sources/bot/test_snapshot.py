@@ -122,9 +122,9 @@ def test_what_the_bot_deletes_stays_with_us(bot: Engine, ours: Engine, leagues: 
     look(bot, ours, leagues)
     before = stored(ours, leagues)
     change(bot, "DELETE FROM api_games")
-    nobody = PeopleReport(not_there=("user_settings", "guild_settings", "bets"))
+    nothing = PeopleReport(not_there=("user_settings", "guild_settings", "bets"))
     assert look(bot, ours, leagues) == SnapshotReport(
-        0, recorded={}, ignored={}, preseason={}, quarantined=0, people=nobody
+        0, recorded={}, ignored={}, preseason={}, quarantined=0, people=nothing
     )
     assert stored(ours, leagues) == before
 
@@ -177,8 +177,8 @@ def test_a_look_that_waited_for_a_later_one_is_written_after_it(bot: Engine, our
     assert look(bot, ours, leagues, now=NOW).recorded["EPL"].added == 0
     change(bot, "UPDATE api_games SET status = 'First Half'")
     look(bot, ours, leagues, now=NOW)
-    told = [(game.status, game.known_at >= NOW + timedelta(seconds=30)) for game in stored(ours, leagues).games]
-    assert told == [("scheduled", True), ("live", True)]
+    versions = [(game.status, game.known_at >= NOW + timedelta(seconds=30)) for game in stored(ours, leagues).games]
+    assert versions == [("scheduled", True), ("live", True)]
 
 
 def test_a_final_fetched_again_keeps_its_finish(bot: Engine, ours: Engine, leagues: Leagues) -> None:
@@ -224,9 +224,9 @@ def test_missing_columns_are_one_error_that_names_them_all(bot: Engine, ours: En
     change(bot, "ALTER TABLE api_games DROP COLUMN raw_json, DROP COLUMN end_time")
     with pytest.raises(
         DataIntegrityError, match=r"lacks column api_games.end_time, column api_games.raw_json\."
-    ) as told:
+    ) as versions:
         look(bot, ours, leagues)
-    assert "dbsbm snapshot --show-schema" in told.value.hint
+    assert "dbsbm snapshot --show-schema" in versions.value.hint
 
 
 def test_a_missing_table_is_named(bot: Engine, ours: Engine, leagues: Leagues) -> None:
@@ -255,10 +255,10 @@ def test_an_unknown_time_zone_names_the_setting(bot: Engine, ours: Engine, leagu
 
 def test_a_bot_database_that_is_away_is_a_database_error(mariadb: MariaDb, ours: Engine, leagues: Leagues) -> None:
     mariadb.execute("DROP DATABASE IF EXISTS gone")
-    nobody = open_database(mariadb.address("gone"))
+    nothing = open_database(mariadb.address("gone"))
     with pytest.raises(DatabaseError):
-        look(nobody, ours, leagues)
-    nobody.dispose()
+        look(nothing, ours, leagues)
+    nothing.dispose()
 
 
 def test_an_account_that_may_only_select_is_enough_and_leaves_no_trace(
@@ -278,12 +278,14 @@ def test_an_account_that_may_only_select_is_enough_and_leaves_no_trace(
 
 
 def test_the_rows_are_read_in_a_read_only_transaction(bot: Engine, ours: Engine, leagues: Leagues) -> None:
-    said: list[str] = []
-    sa.event.listen(bot, "before_cursor_execute", lambda _c, _u, statement, *_: said.append(statement.split("\n")[0]))
+    statements: list[str] = []
+    sa.event.listen(
+        bot, "before_cursor_execute", lambda _c, _u, statement, *_: statements.append(statement.split("\n")[0])
+    )
     look(bot, ours, leagues)
-    began = said.index("START TRANSACTION READ ONLY")
-    assert said[began + 1].startswith("SELECT api_games.api_game_id")
-    people = said[began + 2 :]
+    began = statements.index("START TRANSACTION READ ONLY")
+    assert statements[began + 1].startswith("SELECT api_games.api_game_id")
+    people = statements[began + 2 :]
     assert people[:2] == ["SET time_zone = '+00:00'", "START TRANSACTION READ ONLY"]
     assert {statement.split()[0] for statement in people[2:]} <= {"SELECT", "SHOW"}
 

@@ -178,9 +178,9 @@ def test_a_damaged_line_takes_no_other_with_it(line: bytes, reason: str, tmp_pat
     last = text_of(row(game_id="g3")).encode().splitlines()[1]
     (tmp_path / "games.csv").write_bytes(b"\r\n".join((b"\xef\xbb\xbf" + header, good, line, b"", last)))
     reading = read_csv(tmp_path / "games.csv", leagues)
-    ((place, fact, said),) = [(item.place, item.fact, item.reason) for item in reading.rejected]
+    ((place, fact, text),) = [(item.place, item.fact, item.reason) for item in reading.rejected]
     assert (place, fact) == ("games.csv:3", "row")
-    assert said.startswith(reason)
+    assert text.startswith(reason)
     assert [game.game_id for game in only(reading).games] == ["g2", "g3"]
     assert reading.rows == 3
 

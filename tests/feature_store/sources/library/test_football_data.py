@@ -110,7 +110,7 @@ def test_an_old_season_without_times_closing_prices_and_shots_is_read_as_far_as_
 
 
 @pytest.mark.parametrize(
-    ("pages", "error", "said"),
+    ("pages", "error", "message"),
     [
         ({}, ExternalServiceError, "/englandm.php answered with status 404"),
         ({**PAGES, E0: 503}, ExternalServiceError, "/mmz4281/2324/E0.csv answered with status 503"),
@@ -124,7 +124,7 @@ def test_an_old_season_without_times_closing_prices_and_shots_is_read_as_far_as_
 def test_a_server_that_fails_is_named_and_nothing_is_written(
     pages: dict[str, bytes | int],
     error: type[DbsbmError],
-    said: str,
+    message: str,
     site: Callable[..., tuple[str, list[str]]],
     sqlite_database: Engine,
     leagues: Leagues,
@@ -132,7 +132,7 @@ def test_a_server_that_fails_is_named_and_nothing_is_written(
 ) -> None:
     monkeypatch.setattr(library_pages, "TIME_LIMIT", httpx.Timeout(0.5))
     address, _ = site(pages)
-    with pytest.raises(error, match=said):
+    with pytest.raises(error, match=message):
         fetch(sqlite_database, leagues, address)
     assert archive.count_games(sqlite_database) == {}
 
