@@ -19,7 +19,7 @@ from core.registry.deployment import Version
 from core.signing import Signer
 from feature_store.archive import store as archive
 from feature_store.archive.facts import FactBatch, Quote, Rejected
-from feature_store.archive.quote_checks import check_quote as believed
+from feature_store.archive.quote_checks import check_quote
 from feature_store.archive.store import load as load_facts
 from feature_store.features.sets import EVERYTHING
 from feature_store.quality.checks import examine_facts
@@ -27,7 +27,7 @@ from feature_store.sources.csv.reader import read_csv
 from tests.conftest import NOW
 from tests.generated import invented_facts
 from tests.training.refused import GAMES_OF_300, REFUSED, of_seasons, rescored
-from training.datasets.assembly import FEWEST_GAMES, Dataset, check_quote, dataset_of, load_dataset
+from training.datasets.assembly import FEWEST_GAMES, Dataset, checked, dataset_of, load_dataset
 from training.datasets.splits import proving_blocks
 from training.evaluation.walk_forward import walk_forward
 from training.fitting.recipe import RECIPES, Recipe
@@ -63,7 +63,7 @@ def test_a_score_that_is_no_number_is_refused_with_its_game() -> None:
     dataset = invented(NFL, 60)
     dataset.home_scores[17] = np.nan
     with pytest.raises(ServiceError, match=f"score of game {dataset.game_ids[17]} is no number"):
-        check_quote(dataset, NOW)
+        checked(dataset, NOW)
 
 
 def test_games_of_one_evening_cannot_prove_anything() -> None:
@@ -133,7 +133,7 @@ def test_odds_that_contradict_each_other_are_set_aside_by_name_and_their_games_l
     quotes = [Quote(game.game_id, "book", "close", game.start_at, game.start_at, 1.9, 3.5, 4.1) for game in facts.games]
     wrong = {game.game_id for game in facts.games[::10]}
     said = [
-        believed(quote._replace(odds_home=1.05, odds_away=1.05) if quote.game_id in wrong else quote, EPL)
+        check_quote(quote._replace(odds_home=1.05, odds_away=1.05) if quote.game_id in wrong else quote, EPL)
         for quote in quotes
     ]
     reasons = [reason for one in said for reason in one.reasons]
@@ -298,7 +298,7 @@ class TestTraining:
             Quote(game.game_id, "book", "close", game.start_at, game.start_at, price, price, price)
             for game in GAMES_OF_300.games
         ]
-        assert {believed(quote, EPL) for quote in quotes} == {(None, (reason,))}
+        assert {check_quote(quote, EPL) for quote in quotes} == {(None, (reason,))}
         facts = FactBatch(GAMES_OF_300.games, GAMES_OF_300.results, quotes)
         version = training(EPL, facts, replace(RECIPES["prices"], rounds=5))
         assert version.scores["scores"][0]["games"] >= 100
