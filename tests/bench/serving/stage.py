@@ -96,7 +96,7 @@ def make_cold_stage(folder: Path, database: str, redis: str) -> Stage:
     now, day = datetime.now(UTC), timedelta(days=1)
     teams = [f"Club {number:03}" for number in range(300)]
     pairs = [(home, away) for home in teams for away in teams if home != away][:COLD_GAMES]
-    batch = Batch()
+    batch = FactBatch()
     for number, (home, away) in enumerate(pairs):
         start = now + timedelta(hours=2, seconds=5 * number)
         batch.games.append(_game(f"G{number}", home, away, start, now - day, "scheduled"))
