@@ -2,11 +2,14 @@
 
 from core.database import METADATA
 from core.registry import tables as _registry
-from feature_store import tables as _feature_store
+from feature_store.archive import tables as _archive
+from feature_store.identity import tables as _identity
+from feature_store.rows import tables as _rows
+from feature_store.sources.bot import tables as _bot
 from serving.access import tables as _access
 from serving.champions import tables as _champions
 from serving.predictions import tables as _predictions
 
 __all__ = ["METADATA", "OWNERS"]
 
-OWNERS = (_registry, _feature_store, _access, _champions, _predictions)
+OWNERS = (_registry, _archive, _identity, _rows, _bot, _access, _champions, _predictions)

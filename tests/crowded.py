@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from random import Random
 
-from feature_store.archive.facts import Batch, Game, Moment, Quote, Result
+from feature_store.archive.facts import FactBatch, GameFact, Moment, Quote, Result
 from tests.generated import FIRST_DAY
 
 TEAMS = ("Alder", "Birch", "Cedar", "Douglas", "Elm", "Fir", "Ginkgo")
@@ -16,16 +16,16 @@ HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 
 
-def crowded_facts(seed: int, *, games: int = 60) -> Batch:
+def crowded_facts(seed: int, *, games: int = 60) -> FactBatch:
     """Facts of one league over two seasons of ``games // 6`` days each; a newcomer replaces a team in the second."""
     random = Random(seed)
-    batch = Batch()
+    batch = FactBatch()
     for number in range(games):
         season = 2022 + (number >= games // 2)
         teams = TEAMS[:6] if season == 2022 else TEAMS[1:]
         start = FIRST_DAY + 365 * DAY * (season - 2022) + random.randrange(max(games // 6, 1)) * DAY
         home, away = random.sample(teams, 2)
-        game = Game(
+        game = GameFact(
             f"g{number:03}", start - 14 * DAY, season, start + random.choice((0, 0, 0, 3, 5)) * HOUR, False, home, away,
             random.random() < 0.15, random.random() < 0.1, "scheduled",
         )  # fmt: skip
@@ -37,7 +37,7 @@ def crowded_facts(seed: int, *, games: int = 60) -> Batch:
     return batch
 
 
-def _changes(random: Random, game: Game) -> Iterator[Game]:
+def _changes(random: Random, game: GameFact) -> Iterator[GameFact]:
     """What is said of the game later: before its start, on the day, or weeks after its end."""
     if random.random() > 0.35:
         return
@@ -59,7 +59,7 @@ def _changes(random: Random, game: Game) -> Iterator[Game]:
     )
 
 
-def _results(random: Random, game: Game) -> list[Result]:
+def _results(random: Random, game: GameFact) -> list[Result]:
     ended = game.start_at + 2 * HOUR
     first = Result(game.game_id, ended, ended, random.randrange(5), random.randrange(4), *_shots(random))
     later = ended + random.randrange(1, 30) * DAY
@@ -83,7 +83,7 @@ def _shots(random: Random) -> tuple[int | None, ...]:
     return (None, None, *random.choice((counted, counted, [None] * 4, [counted[0], None, 3, 4])))
 
 
-def _quotes(random: Random, game: Game) -> list[Quote]:
+def _quotes(random: Random, game: GameFact) -> list[Quote]:
     shown: tuple[tuple[Moment, timedelta], ...] = (
         ("open", -24 * HOUR),
         ("last", -2 * HOUR),

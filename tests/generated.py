@@ -3,23 +3,23 @@
 from datetime import UTC, datetime, timedelta
 from random import Random
 
-from feature_store.archive.facts import Batch, Game, Quote, Result
+from feature_store.archive.facts import FactBatch, GameFact, Quote, Result
 
 FIRST_DAY = datetime(2022, 8, 1, 15, tzinfo=UTC)
 TEAMS = ("Alder", "Birch", "Cedar", "Douglas", "Elm", "Fir")
 
 
-def invented_facts(seed: int, *, games: int = 60, quirks: bool = True) -> Batch:
+def invented_facts(seed: int, *, games: int = 60, quirks: bool = True) -> FactBatch:
     """Facts of one league over two seasons; with ``quirks`` some results come late, are corrected or taken back."""
     random = Random(seed)
-    batch = Batch()
+    batch = FactBatch()
     for number in range(games):
         season = 2022 if number < games // 2 else 2023
         start = FIRST_DAY + timedelta(
             days=365 * (season - 2022) + 2 * (number % (games // 2)), hours=random.choice((0, 0, 3))
         )
         home, away = random.sample(TEAMS, 2)
-        game = Game(
+        game = GameFact(
             f"g{number}", start - timedelta(days=14), season, start, False, home, away,
             random.random() < 0.1, random.random() < 0.1, "scheduled",
         )  # fmt: skip
@@ -29,7 +29,7 @@ def invented_facts(seed: int, *, games: int = 60, quirks: bool = True) -> Batch:
     return batch
 
 
-def _quotes(random: Random, game: Game) -> list[Quote]:
+def _quotes(random: Random, game: GameFact) -> list[Quote]:
     prices = [1 + 9 * random.random() for _ in range(3)]
     later = [price * (0.9 + 0.2 * random.random()) + 0.1 for price in prices]
     quotes = [
@@ -44,7 +44,7 @@ def _quotes(random: Random, game: Game) -> list[Quote]:
     return random.sample(quotes, random.choice((0, 1, 2, 2, 2)))
 
 
-def _results(random: Random, game: Game, *, quirks: bool) -> list[Result]:
+def _results(random: Random, game: GameFact, *, quirks: bool) -> list[Result]:
     ended = game.start_at + timedelta(hours=2)
     home, away = random.randrange(5), random.randrange(4)
     shots = {"home_shots": 9 + 2 * home, "away_shots": 8 + 3 * away}

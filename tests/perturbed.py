@@ -3,13 +3,13 @@
 from datetime import datetime, timedelta
 from random import Random
 
-from feature_store.archive.facts import Batch, Game, Quote, Result
+from feature_store.archive.facts import FactBatch, GameFact, Quote, Result
 
 TOUCHED = 8
 """Games of the past about which something new is said, so many in each of several ways."""
 
 
-def another_future(facts: Batch, moment: datetime, random: Random) -> Batch:
+def another_future(facts: FactBatch, moment: datetime, random: Random) -> FactBatch:
     """The facts as far as they were known at the moment; what became known later is dropped, changed and added to."""
     past = facts.known_by(moment)
     later = moment + timedelta(seconds=1)
@@ -25,17 +25,17 @@ def another_future(facts: Batch, moment: datetime, random: Random) -> Batch:
     for number in range(TOUCHED):
         start = moment + random.uniform(-9, 9) * DAY
         home, away = random.choice(teams), random.choice(("Usurper", "Aaa", *teams))
-        games.append(Game(f"{random.choice('aghz')}-new-{number}", later, start.year, start, False, home, f"{away} II",
+        games.append(GameFact(f"{random.choice('aghz')}-new-{number}", later, start.year, start, False, home, f"{away} II",
                           False, False, "scheduled"))  # fmt: skip
         results.append(Result(games[-1].game_id, later, start + DAY / 12, random.randrange(30), random.randrange(30)))
         quotes.append(_quote(games[-1].game_id, later, start, random))
-    return Batch(past.games + games, past.results + results, past.quotes + quotes)
+    return FactBatch(past.games + games, past.results + results, past.quotes + quotes)
 
 
 DAY = timedelta(days=1)
 
 
-def _changed(facts: Batch, moment: datetime, random: Random) -> tuple[list[Game], list[Result], list[Quote]]:
+def _changed(facts: FactBatch, moment: datetime, random: Random) -> tuple[list[GameFact], list[Result], list[Quote]]:
     """What really became known later: a third of it never happens, the rest otherwise."""
     games, results, quotes = (
         [fact for fact in kind if fact.known_at > moment and random.random() < 2 / 3]  # type: ignore[attr-defined]
@@ -55,7 +55,7 @@ def _some(facts: list, random: Random) -> list:  # type: ignore[type-arg]
     return random.sample(facts, min(TOUCHED, len(facts)))
 
 
-def _corrected(game: Game, random: Random) -> Game:
+def _corrected(game: GameFact, random: Random) -> GameFact:
     changes: tuple[dict[str, object], ...] = (
         {"status": "void"},
         {"status": "final"},

@@ -1,8 +1,8 @@
-"""What sources say, in the archive's words.
+"""Facts as the archive holds them: games, results, quotes, and items that were rejected.
 
 Every fact has two clocks: when it happened (a start, a finish, a quote's moment) and ``known_at``, the
-first moment at which anybody using this archive could have known it. The types keep the future out: a
-``Game`` carries no score and a ``Result`` no price, so a feature that is handed a game cannot see how it ended.
+first moment at which a user of this archive could have known it. The types keep the future out: a
+``GameFact`` carries no score and a ``Result`` no price, so a feature that is given a game cannot see how it ended.
 """
 
 from collections.abc import Iterable
@@ -17,7 +17,7 @@ Status = Literal["scheduled", "live", "final", "void", "unknown"]
 Moment = Literal["open", "close", "last"]
 
 
-class Game(NamedTuple):
+class GameFact(NamedTuple):
     """Who meets whom, when and where, as known at ``known_at``. ``season`` is the year in which it began."""
 
     game_id: str
@@ -50,9 +50,9 @@ class Result(NamedTuple):
 
 
 class Quote(NamedTuple):
-    """What one book showed for one game at one moment: decimal odds and lines, None where it showed nothing.
+    """What one book showed for one game at one moment: decimal odds and lines, None where it showed none.
 
-    ``spread_line`` is the expected HOME margin (positive: home favoured), ``total_line`` the expected sum.
+    ``spread_line`` is the expected HOME score margin (positive: home favoured), ``total_line`` the expected sum.
     """
 
     game_id: str
@@ -70,7 +70,7 @@ class Quote(NamedTuple):
 
 
 class Rejected(NamedTuple):
-    """Something a source said that cannot be believed: where it stood, which fact it would have been, and why not."""
+    """An item of a source that is not recorded: where it stood, which fact it would have been, and the reason."""
 
     source: str
     place: str
@@ -80,20 +80,20 @@ class Rejected(NamedTuple):
 
 
 @dataclass
-class Batch:
+class FactBatch:
     """Facts of one league as they came from one source, and what was rejected on the way."""
 
-    games: list[Game] = field(default_factory=list)
+    games: list[GameFact] = field(default_factory=list)
     results: list[Result] = field(default_factory=list)
     quotes: list[Quote] = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)
 
-    def known_by(self, moment: datetime) -> "Batch":
+    def known_by(self, moment: datetime) -> "FactBatch":
         """Only what was known at the moment or before."""
-        return Batch(
-            games=_known(self.games, moment),
-            results=_known(self.results, moment),
-            quotes=_known(self.quotes, moment),
+        return FactBatch(
+            games=_known_by(self.games, moment),
+            results=_known_by(self.results, moment),
+            quotes=_known_by(self.quotes, moment),
         )
 
     @property
@@ -104,17 +104,17 @@ class Batch:
     def sha256(self) -> str:
         """Identity of the facts' content: the same on every database, on any day and in any order of arrival.
 
-        MLflow's own dataset digest reads 10,000 rows and no dates, so it cannot tell two snapshots apart.
+        MLflow's own dataset digest reads 10,000 rows and no dates, so it is the same for different training data.
         """
         digest = sha256()
         for facts in (self.games, self.results, self.quotes):
-            for line in sorted(orjson.dumps(tuple(fact)) for fact in facts):
-                digest.update(line + b"\n")
+            for content in sorted(orjson.dumps(tuple(fact)) for fact in facts):
+                digest.update(content + b"\n")
         return digest.hexdigest()
 
 
-F = TypeVar("F", Game, Result, Quote)
+F = TypeVar("F", GameFact, Result, Quote)
 
 
-def _known(facts: Iterable[F], moment: datetime) -> list[F]:
+def _known_by(facts: Iterable[F], moment: datetime) -> list[F]:
     return [fact for fact in facts if fact.known_at <= moment]

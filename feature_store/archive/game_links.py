@@ -1,9 +1,9 @@
 """Which ids stand for one game: decided by people, applied when facts are read; the facts themselves stay as they are.
 
-Each source names a game in its own way, so a game that two of them tell is two games until somebody links their ids
-(``linking``). From then on facts of the one are told under the other, at every moment of the past too: whose game a
-fact is about is no news of that game. Decisions are kept like facts, each a further row, so that a training
-snapshot from before can still be told again.
+Each source has its own ids, so a game that two of them list is two games until a person links their ids
+(``identity.linking``). From then on the facts of one id are read under the other, at every moment of the past too: to
+which game a fact belongs is not news of that game. Decisions are kept like facts, each a further row, so that the data
+of an earlier training can still be read.
 """
 
 from collections.abc import Iterable, Mapping
@@ -12,15 +12,17 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from feature_store import tables
-from feature_store.archive.versions import Fact, Kind
+from core.betting.leagues import League
+from core.database import insert_new
+from feature_store.archive import tables
+from feature_store.archive.versions import INSTANT, Fact, FactKind
 
 Links = Mapping[str, str]
-"""The id under which a game is told, by the id that a source gave it."""
+"""The id under which a game's facts are read, by the id that a source gave it."""
 
 
 def links_of(connection: Connection, sport: str, league: str, recorded_by: datetime | None = None) -> Links:
-    """The league's links that stand, or stood at a moment."""
+    """The league's links in force, now or at a moment."""
     links = tables.game_links.c
     query = (
         sa.select(links.game_id, links.same_as)
@@ -33,14 +35,38 @@ def links_of(connection: Connection, sport: str, league: str, recorded_by: datet
     return {game_id: same_as for game_id, same_as in latest.items() if same_as is not None}
 
 
-def with_partners(game_ids: Iterable[str], links: Links) -> set[str]:
+def record_link(
+    connection: Connection, league: League, game_id: str, same_as: str | None, *, source: str, now: datetime
+) -> None:
+    """Add a decision, later than those before it, that the facts of ``game_id`` are those of ``same_as``.
+
+    None for ``same_as`` takes the link back.
+    """
+    held = tables.game_links.c
+    before = connection.scalar(
+        sa.select(sa.func.max(held.recorded_at, type_=held.recorded_at.type)).where(
+            held.sport == league.sport, held.league == league.key, held.game_id == game_id
+        )
+    )
+    row = {
+        "sport": league.sport,
+        "league": league.key,
+        "game_id": game_id,
+        "recorded_at": now if before is None else max(now, before + INSTANT),
+        "same_as": same_as,
+        "source": source,
+    }
+    insert_new(connection, tables.game_links, [row])
+
+
+def with_linked_ids(game_ids: Iterable[str], links: Links) -> set[str]:
     """The ids, and all others that stand for the same games."""
     wanted = {links.get(game_id, game_id) for game_id in game_ids}
     return wanted | {game_id for game_id, same_as in links.items() if same_as in wanted}
 
 
-def under_one_id(facts: list[Fact], links: Links, kind: Kind[Fact]) -> list[Fact]:
-    """The facts of linked ids as facts of the games that they are told under, in order of ``known_at``.
+def merge_linked(facts: list[Fact], links: Links, kind: FactKind[Fact]) -> list[Fact]:
+    """The facts of linked ids as facts of the games that they are linked to, in order of ``known_at``.
 
     Where both ids have one of the same moment, the game's own counts.
     """
@@ -48,12 +74,12 @@ def under_one_id(facts: list[Fact], links: Links, kind: Kind[Fact]) -> list[Fact
         return facts
     kept = set(links.values())
     taken = {(fact[: kind.identity], fact.known_at) for fact in facts if fact.game_id in kept}
-    told = [fact for fact in facts if fact.game_id not in links]
+    merged = [fact for fact in facts if fact.game_id not in links]
     for fact in facts:
         if fact.game_id in links:
             fact = fact._replace(game_id=links[fact.game_id])  # noqa: PLW2901 - the same fact under its other name
             key = (fact[: kind.identity], fact.known_at)
             if key not in taken:
                 taken.add(key)
-                told.append(fact)
-    return sorted(told, key=lambda fact: fact.known_at)
+                merged.append(fact)
+    return sorted(merged, key=lambda fact: fact.known_at)

@@ -1,6 +1,6 @@
 """Rows of facts from the database, column by column: a value that comes several times is made and held once.
 
-A season's facts repeat their game ids, teams, books and moments many times over; made anew for each row they take most
+A season's facts repeat their game ids, teams, books and moments many times over; made again for each row they take most
 of the time and the memory of reading.
 """
 
@@ -13,20 +13,20 @@ import sqlalchemy as sa
 from core.database import UtcDateTime
 
 
-def as_stored(column: sa.Column[Any]) -> sa.ColumnElement[Any]:
-    """The column as ``SharedValues`` wants it selected: a moment without its zone."""
+def without_zone(column: sa.Column[Any]) -> sa.ColumnElement[Any]:
+    """The column as ``ValueInterner`` expects it in a query: a moment without its zone."""
     return sa.type_coerce(column, column.type.impl) if isinstance(column.type, UtcDateTime) else column
 
 
-class SharedValues:
-    """Turns the rows of one table into tuples of Python values."""
+class ValueInterner:
+    """Turns the rows of one table into tuples of Python values, equal ones the same object."""
 
     def __init__(self, table: sa.Table, names: Sequence[str]) -> None:
         self._types = [table.c[name].type for name in names]
         self._moments: dict[datetime, datetime] = {}
         self._texts: dict[str, str] = {}
 
-    def of(self, rows: Sequence[Any]) -> Iterator[tuple[Any, ...]]:
+    def intern(self, rows: Sequence[Any]) -> Iterator[tuple[Any, ...]]:
         """The rows, in their order."""
         if not rows:
             return iter(())

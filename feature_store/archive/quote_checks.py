@@ -1,7 +1,7 @@
-"""Which markets of a quote can be believed: one that contradicts itself is rejected at the door, the others stay.
+"""Checks of a quote before it is recorded: a market that contradicts itself is rejected, the others stay.
 
-A price enters through here from every source, because one typing error weighs more than a season of honest
-prices: the odds 2.60, 11.23 and 23.41 that stand in a real archive leave Bayern half a chance of not playing.
+Prices of every source are checked here, because one typing error weighs more than a season of correct prices: the
+implied probabilities of the odds 2.60, 11.23 and 23.41, from a real archive, add up to little more than one half.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ GROSS_SPREAD: Final = 3.0
 """Points. Around a pick'em the two markets cross honestly, most of all when they were quoted at different hours."""
 
 CLEAR_UNDERDOG: Final = 0.45
-"""The most that the odds may give a side which the spread expects to win by ``GROSS_SPREAD``."""
+"""Most share that the odds may give a side which the spread expects to win by ``GROSS_SPREAD``."""
 
 LINES: Final = {"spread_line": (-150.0, 150.0), "total_line": (0.0, 500.0)}
 """What a line can be in any sport: a total of -110 is a price that slipped into the next column."""
@@ -28,21 +28,21 @@ _TOTALS: Final = ("odds_over", "odds_under")
 _FIRST_PRICE: Final = Quote._fields.index("odds_home")
 
 
-class Checked(NamedTuple):
-    """What is left of a quote, None if nothing is, and for each market that went the reason."""
+class CheckedQuote(NamedTuple):
+    """What is left of a quote, None if nothing is, and the reason for each market that was rejected."""
 
     quote: Quote | None
     reasons: tuple[str, ...]
 
 
-def checked(quote: Quote, league: League) -> Checked:
-    """The quote without the markets that cannot be believed.
+def check_quote(quote: Quote, league: League) -> CheckedQuote:
+    """The quote without the markets that are implausible.
 
     Odds of 1 or less are no decimal odds, and a market whose overround lies outside [-3 %, +20 %] was mistyped:
-    both cost that market's odds and no line. A line that no game can have is lost by itself. In leagues that count
+    both cost that market's odds and no line. A line that no game can have is rejected by itself. In leagues that count
     points, a spread of three points and more whose favourite the odds give at most 45 % has the opposite sign and
-    is lost; the odds name their side openly, a spread's sign is the collector's work. A price with a draw in a league
-    of two outcomes is one on another question, mostly on regulation time, and is lost.
+    is rejected, not the odds: odds name their side, a spread's sign is set by whoever collects it. A price with a draw
+    in a league of two outcomes is on another question, mostly on regulation time, and is rejected.
     """
     reasons = [
         *_wrong_moneyline(quote, league),
@@ -54,7 +54,7 @@ def checked(quote: Quote, league: League) -> Checked:
     if league.scores == "points" and (flipped := _opposite_spread(kept)):
         reasons.append((("spread_line",), flipped))
         kept = _without(kept, "spread_line")
-    return Checked(kept if _says_something(kept) else None, tuple([f"{quote.moment} {text}" for _, text in reasons]))
+    return CheckedQuote(kept if _has_price(kept) else None, tuple([f"{quote.moment} {text}" for _, text in reasons]))
 
 
 def _wrong_moneyline(quote: Quote, league: League) -> Sequence[tuple[tuple[str, ...], str]]:
@@ -67,7 +67,7 @@ def _wrong_moneyline(quote: Quote, league: League) -> Sequence[tuple[tuple[str, 
 def _wrong_odds(
     market: str, names: tuple[str, ...], odds: tuple[float | None, ...], *, complete: int
 ) -> Sequence[tuple[tuple[str, ...], str]]:
-    """The market's fields with what is wrong with them; nothing where they are too few to tell."""
+    """The market's fields with what is wrong with them; nothing where too few are shown to decide."""
     if odds.count(None) == len(odds):
         return ()
     shown = [price for price in odds if price is not None]
@@ -93,7 +93,7 @@ def _wrong_line(name: str, line: float | None) -> Sequence[tuple[tuple[str, ...]
 
 
 def _opposite_spread(quote: Quote) -> str:
-    """In words how the spread contradicts the odds, empty if it does not."""
+    """How the spread contradicts the odds, in words; empty if it does not."""
     home, away, spread = quote.odds_home, quote.odds_away, quote.spread_line
     if home is None or away is None or spread is None or abs(spread) < GROSS_SPREAD:
         return ""
@@ -108,5 +108,5 @@ def _without(quote: Quote, *names: str) -> Quote:
     return quote._replace(**gone) if gone else quote
 
 
-def _says_something(quote: Quote) -> bool:
+def _has_price(quote: Quote) -> bool:
     return quote[_FIRST_PRICE:].count(None) < len(quote) - _FIRST_PRICE

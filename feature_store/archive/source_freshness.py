@@ -1,4 +1,4 @@
-"""How fresh each league's data is, source by source: when the archive last learned something new.
+"""How fresh each league's data are, source by source: when the archive last recorded something new.
 
 The moment is ``recorded_at``, when a fact was written: a back-fill of old seasons made today is fresh today.
 One query reads the newest entry of every source from the index (sport, league, source, recorded_at) of each
@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from core.database import reading
-from feature_store import tables
+from feature_store.archive import tables
 
 STALE_AFTER: Final = timedelta(hours=24)
 DUE_WITHIN: Final = timedelta(days=7)
@@ -29,22 +29,22 @@ class Source(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Freshness:
-    """When each source last said something new, and how many games of each league are due in the next week."""
+class SourceFreshness:
+    """When each source last gave something new, and how many games of each league are due in the next week."""
 
     newest: Mapping[Source, datetime]
     due: Mapping[str, int]
 
     def stale(self, now: datetime) -> list[str]:
-        """Leagues with games due soon of which no source has said anything new for over a day."""
-        return [league for league in sorted(self.due) if now - self.learned(league) > STALE_AFTER]
+        """Leagues with games due soon of which no source has given anything new for over a day."""
+        return [league for league in sorted(self.due) if now - self.newest_of(league) > STALE_AFTER]
 
-    def learned(self, league: str) -> datetime:
-        """When any source last said something new of the league."""
+    def newest_of(self, league: str) -> datetime:
+        """When any source last gave something new of the league."""
         return max(self.sources(league).values())
 
     def sources(self, league: str) -> dict[str, datetime]:
-        """When each source last said something new of the league, by the source's name."""
+        """When each source last gave something new of the league, by the source's name."""
         return {source.name: moment for source, moment in sorted(self.newest.items()) if source.league == league}
 
 
@@ -66,9 +66,9 @@ def newest_facts(engine: Engine) -> dict[Source, datetime]:
     return newest
 
 
-def freshness(engine: Engine, leagues: Sequence[tuple[str, str]], now: datetime) -> Freshness:
+def freshness(engine: Engine, leagues: Sequence[tuple[str, str]], now: datetime) -> SourceFreshness:
     """The freshness of every source, and the games due of the leagues, given by sport and key. Raises DatabaseError."""
-    return Freshness(newest_facts(engine), games_due(engine, leagues, now))
+    return SourceFreshness(newest_facts(engine), games_due(engine, leagues, now))
 
 
 def games_due(engine: Engine, leagues: Sequence[tuple[str, str]], now: datetime) -> dict[str, int]:
@@ -85,10 +85,10 @@ def games_due(engine: Engine, leagues: Sequence[tuple[str, str]], now: datetime)
 
 
 def _ever_due(sport: str, league: str, now: datetime) -> sa.Select[tuple[str, datetime, str]]:
-    """All that was said of the games that ever were to start within the week, in the order in which it was said."""
-    games, named = tables.games, tables.games.alias()
-    due = sa.select(named.c.game_id).where(
-        named.c.sport == sport, named.c.league == league, named.c.start_at.between(now, now + DUE_WITHIN)
+    """Every version of the games that were ever to start within the week, in order of ``known_at``."""
+    games, versions = tables.games, tables.games.alias()
+    due = sa.select(versions.c.game_id).where(
+        versions.c.sport == sport, versions.c.league == league, versions.c.start_at.between(now, now + DUE_WITHIN)
     )
     return (
         sa.select(games.c.game_id, games.c.start_at, games.c.status)

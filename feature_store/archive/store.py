@@ -1,16 +1,16 @@
-"""The append-only archive: write what is new, read what was known by a moment.
+"""The append-only archive: writes what is new, reads what was known by a moment.
 
-A fact is stored once per ``known_at``; nothing is updated or deleted. That makes every source safe to run again, to
-run twice at once, and to kill.
+A fact is stored once per ``known_at``; nothing is updated or deleted. So every source may be run again, run twice at
+once, and killed.
 
 A value seen again at a later moment is a *sighting*. It is stored like any other fact, and left out when facts are
 read. Only so can another value that was seen in between still arrive: of 1.8, 1.7, 1.8 the last one counts, in
-whatever order the three come. A source that shows its present alone, and is looked at in order of time, may
-leave its sightings out (``live``): nothing can come between them any more.
+whatever order the three come. A source that shows its present only, and is read in order of time, may
+leave its sightings out (``live``): no other value can come in between.
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -23,30 +23,31 @@ from sqlalchemy.engine import Connection, Engine
 from core.betting.leagues import League
 from core.bulk_insert import insert_new_tuples
 from core.database import insert_new, reading, writing
-from feature_store import tables
-from feature_store.archive.facts import Batch, Game, Quote, Rejected, Result
-from feature_store.archive.game_links import links_of, under_one_id, with_partners
-from feature_store.archive.interning import SharedValues, as_stored
+from feature_store.archive import tables
+from feature_store.archive.change_log import note_changes, spans_by_game
+from feature_store.archive.facts import FactBatch, Rejected
+from feature_store.archive.game_links import links_of, merge_linked, with_linked_ids
+from feature_store.archive.interning import ValueInterner, without_zone
+from feature_store.archive.queries import IDS_PER_QUERY
 from feature_store.archive.versions import (
     GAMES,
     QUOTES,
     RESULTS,
     Fact,
-    Kind,
+    FactKind,
     as_new,
-    as_told_without_a_clock,
+    as_new_without_clock,
     changes,
     without_sightings,
 )
 
-IDS_PER_QUERY = 1_000
 ROWS_AT_ONCE: Final = 10_000
 LEAGUE_CELL: Final = re.compile("(?:^|,)league=([^,]*)")
-"""Where a quarantined line of a file names its league."""
+"""Where a quarantined row of a CSV file names its league."""
 
 
 class Origin(NamedTuple):
-    """What every row of a batch shares: its league, who said so, and when the row was written."""
+    """What every row of a batch shares: its league, its source, and when the row was written."""
 
     sport: str
     league: str
@@ -77,7 +78,7 @@ class Recorded:
 def record(
     engine: Engine,
     league: League,
-    batch: Batch,
+    batch: FactBatch,
     *,
     source: str,
     recorded_at: datetime,
@@ -86,19 +87,19 @@ def record(
 ) -> Recorded:
     """Write what the batch adds to the archive, in one transaction.
 
-    A fact that stands there with its ``known_at`` is skipped. One that contradicts a fact of the same
-    ``known_at`` is a correction that we learned now, so it is known from ``recorded_at`` on. With ``live`` a fact
-    that only repeats the newest one known adds nothing; its source must be looked at in order of time. With
-    ``derived`` the source has no clock: each ``known_at`` was derived by a rule (docs/decisions/0001) and counts only
-    for the first thing ever said of an identity. Whatever says something new after that is a correction.
+    A fact that is there with the same ``known_at`` is skipped. One that contradicts a fact of the same
+    ``known_at`` is a correction, learned now, so it is known from ``recorded_at`` on. With ``live`` a fact that only
+    repeats the newest version adds nothing; its source must be read in order of time. With ``derived`` the source has
+    no clock: each ``known_at`` was derived by a rule (docs/decisions/0001) and counts only for the first version of an
+    identity. Every later version with other content is a correction.
     """
     origin = Origin(league.sport, league.key, source, recorded_at)
-    rule = as_told_without_a_clock if derived else partial(as_new, live=live)
+    rule = as_new_without_clock if derived else partial(as_new, live=live)
     with writing(engine, alone=f"archive {league.key}") as connection:
         games, corrected_games = _record_facts(connection, GAMES, batch.games, origin, rule)
         results, corrected_results = _record_facts(connection, RESULTS, batch.results, origin, rule)
         quotes, corrected_quotes = _record_facts(connection, QUOTES, batch.quotes, origin, rule)
-        note_changes(connection, league.sport, league.key, _moments_by_game([*games, *results, *quotes]))
+        note_changes(connection, league.sport, league.key, spans_by_game([*games, *results, *quotes]))
     quarantine(engine, batch.rejected, recorded_at)
     added = len(games) + len(results) + len(quotes)
     return Recorded(
@@ -112,17 +113,21 @@ def record(
 
 
 def _record_facts(
-    connection: Connection, kind: Kind[Fact], facts: Sequence[Fact], origin: Origin, rule: Callable[..., Fact | None]
+    connection: Connection,
+    kind: FactKind[Fact],
+    facts: Sequence[Fact],
+    origin: Origin,
+    rule: Callable[..., Fact | None],
 ) -> tuple[list[Fact], int]:
     """Insert the new facts of one kind; returns them, and how many of them changed an earlier fact.
 
-    ``rule`` says how a fact of which the archive holds earlier versions is to be stored, if at all.
+    ``rule`` decides how a fact of which the archive holds earlier versions is stored, if at all.
     """
-    known = _versions(connection, kind, facts, origin)
+    held = _versions(connection, kind, facts, origin)
     fresh: list[Fact] = []
     corrected = 0
     for fact in facts:
-        versions = known.setdefault(fact[: kind.identity], [])
+        versions = held.setdefault(fact[: kind.identity], [])
         new = rule(fact, versions, kind, origin.recorded_at) if versions else fact
         if new is not None:
             corrected += bool(versions) and changes(new, versions, kind)
@@ -134,67 +139,24 @@ def _record_facts(
     return fresh, corrected
 
 
-def _moments_by_game(fresh: Sequence[Game | Result | Quote]) -> dict[str, tuple[datetime, datetime]]:
-    """From when to when something of the facts became known, by game."""
-    known: dict[str, tuple[datetime, datetime]] = {}
-    for fact in fresh:
-        game_id, at = fact.game_id, fact.known_at
-        first, last = known.get(game_id) or (at, at)
-        if not first < at < last:
-            known[game_id] = min(first, at), max(last, at)
-    return known
-
-
-def note_changes(
-    connection: Connection, sport: str, league: str, known: Mapping[str, tuple[datetime, datetime]]
-) -> None:
-    """Enter in the change log of which games something new is said, and from when to when it became known.
-
-    All of it under the league's next revision. Ids that stand for the same game change together. Whoever writes to
-    a league's archive is alone with it, so revisions are in the order of commits and a reader that has seen one has
-    seen all before it.
-    """
-    links = links_of(connection, sport, league)
-    next_revision = 1 + newest_revision(connection, sport, league)
-    entries = dict(known)
-    for game_id in links.keys() & known.keys() | set(links.values()) & known.keys():
-        for other in with_partners([game_id], links):
-            first, last = entries.get(other, known[game_id])
-            entries[other] = (min(first, known[game_id][0]), max(last, known[game_id][1]))
-    insert_new_tuples(
-        connection,
-        tables.changes,
-        ("sport", "league", "revision", "game_id", "known_from", "known_until"),
-        [(sport, league, next_revision, game_id, *moments) for game_id, moments in entries.items()],
-    )
-
-
-def newest_revision(connection: Connection, sport: str, league: str) -> int:
-    """The league's last entry in the change log; 0 before the first."""
-    last = sa.select(sa.func.max(tables.changes.c.revision)).where(
-        tables.changes.c.sport == sport, tables.changes.c.league == league
-    )
-    return connection.scalar(last) or 0
-
-
 def _versions(
-    connection: Connection, kind: Kind[Fact], facts: Sequence[Fact], origin: Origin
+    connection: Connection, kind: FactKind[Fact], facts: Sequence[Fact], origin: Origin
 ) -> dict[tuple[Any, ...], list[Fact]]:
     """What the archive holds of the same identities."""
-    known: dict[tuple[Any, ...], list[Fact]] = {}
+    held: dict[tuple[Any, ...], list[Fact]] = {}
     of_league = (kind.table.c.sport == origin.sport) & (kind.table.c.league == origin.league)
     if not connection.scalar(sa.select(sa.exists(sa.select(kind.table.c.sport).where(of_league)))):
-        return known
+        return held
     game_ids: set[str] = set()
     for fact in facts:
         game_ids.add(fact.game_id)
     for stored in _stored(connection, kind, origin.sport, origin.league, game_ids):
-        known.setdefault(stored[: kind.identity], []).append(stored)
-    return known
+        held.setdefault(stored[: kind.identity], []).append(stored)
+    return held
 
 
 def quarantine(engine: Engine, rejected: Iterable[Rejected], recorded_at: datetime) -> None:
-    """Keep what could not be believed, once per place and reason, with its own words."""
+    """Keep rejected items, once per place and reason, as their source gave them."""
     entries = [
         {
             "entry_id": sha256("\x1f".join(item).encode()).hexdigest(),
@@ -211,10 +173,10 @@ def quarantine(engine: Engine, rejected: Iterable[Rejected], recorded_at: dateti
 
 
 def quarantined_quotes(engine: Engine, league: League) -> list[str]:
-    """Why each quote of the league that stands in quarantine could not be believed.
+    """The reason of each quote of the league that is in quarantine.
 
-    The quarantine keeps a source's own words and no league: it is that of the ``league`` which the line of a file
-    names. What came from the bot's database or the sample names none and is nobody's here.
+    The quarantine keeps an item as its source gave it, without our league key: an entry belongs to the league that the
+    row of a CSV file names. Entries from the bot's database and from the sample name none and are left out.
     """
     kept = tables.quarantine.c
     names = {name.casefold() for name in league.names}
@@ -231,21 +193,21 @@ def load(
     *,
     recorded_by: datetime | None = None,
     game_ids: set[str] | None = None,
-) -> Batch:
+) -> FactBatch:
     """Every fact of the league that was known by the moment, corrections included, in order of ``known_at``.
 
     Mere sightings are left out. With ``recorded_by`` only what was written to the archive by then; with
-    ``game_ids`` only of those games. Ids that people have linked are told as one game.
+    ``game_ids`` only of those games. Ids that people have linked are one game.
     """
 
-    def read(kind: Kind[Fact]) -> list[Fact]:
+    def read(kind: FactKind[Fact]) -> list[Fact]:
         facts = _stored(connection, kind, league.sport, league.key, wanted, known_by, recorded_by)
-        return without_sightings(under_one_id(facts, links, kind), kind)
+        return without_sightings(merge_linked(facts, links, kind), kind)
 
     with reading(engine) as connection:
         links = links_of(connection, league.sport, league.key, recorded_by)
-        wanted = None if game_ids is None else with_partners(game_ids, links)
-        return Batch(games=read(GAMES), results=read(RESULTS), quotes=read(QUOTES))
+        wanted = None if game_ids is None else with_linked_ids(game_ids, links)
+        return FactBatch(games=read(GAMES), results=read(RESULTS), quotes=read(QUOTES))
 
 
 def league_keys(engine: Engine) -> list[str]:
@@ -266,7 +228,7 @@ def count_games(engine: Engine) -> dict[str, int]:
 
 def _stored(
     connection: Connection,
-    kind: Kind[Fact],
+    kind: FactKind[Fact],
     sport: str,
     league: str,
     game_ids: set[str] | None = None,
@@ -275,7 +237,7 @@ def _stored(
 ) -> list[Fact]:
     stored = kind.table.c
     query = (
-        sa.select(*(as_stored(stored[name]) for name in kind.fields))
+        sa.select(*(without_zone(stored[name]) for name in kind.fields))
         .where((stored.sport == sport) & (stored.league == league))
         .order_by(stored.known_at, stored.game_id)
     )
@@ -283,13 +245,13 @@ def _stored(
         query = query.where(stored.known_at <= known_by)
     if recorded_by is not None:
         query = query.where(stored.recorded_at <= recorded_by)
-    columns = SharedValues(kind.table, kind.fields)
+    columns = ValueInterner(kind.table, kind.fields)
     if game_ids is None:
-        told = connection.execute(query).partitions(ROWS_AT_ONCE)
-        return [kind.make(values) for rows in told for values in columns.of(rows)]
+        partitions = connection.execute(query).partitions(ROWS_AT_ONCE)
+        return [kind.make(values) for rows in partitions for values in columns.intern(rows)]
     wanted = sorted(game_ids)
     of_games = (
         query.where(stored.game_id.in_(wanted[start : start + IDS_PER_QUERY]))
         for start in range(0, len(wanted), IDS_PER_QUERY)
     )
-    return [kind.make(values) for part in of_games for values in columns.of(connection.execute(part).all())]
+    return [kind.make(values) for part in of_games for values in columns.intern(connection.execute(part).all())]

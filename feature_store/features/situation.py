@@ -24,7 +24,7 @@ class Fixtures:
     playoff: Flags
 
 
-class Columns(Protocol):
+class StateColumns(Protocol):
     """Records of a league or of teams, a column per field of ``LEAGUE`` or ``TEAM``."""
 
     def __getattr__(self, field: str) -> FloatArray:
@@ -32,9 +32,9 @@ class Columns(Protocol):
         ...
 
 
-def as_columns(kind: np.dtype[Any], table: FloatArray) -> Columns:
-    """A table with a line for each field of ``LEAGUE`` or ``TEAM``, as columns by name."""
-    return cast("Columns", SimpleNamespace(**dict(zip(kind.names or (), table, strict=True))))
+def as_columns(kind: np.dtype[Any], fields: FloatArray) -> StateColumns:
+    """An array with a row for each field of ``LEAGUE`` or ``TEAM``, as columns by name."""
+    return cast("StateColumns", SimpleNamespace(**dict(zip(kind.names or (), fields, strict=True))))
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,14 +44,14 @@ class Situation:
     Every field is a column with one entry per game: ``now.home.rating`` are the ratings of all home sides.
     """
 
-    league: Columns
-    home: Columns
-    away: Columns
+    league: StateColumns
+    home: StateColumns
+    away: StateColumns
     game: Fixtures
     prices: PriceColumns
     opening: PriceColumns
-    """What those books showed first that have shown something later, too."""
+    """First prices of the books that have quoted several times by then."""
     moved_to: PriceColumns
-    """What the very same books show now."""
+    """Latest prices of the same books."""
     rules: Rules
     """The sport's."""

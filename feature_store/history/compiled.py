@@ -1,7 +1,7 @@
 """numba's ``njit`` for the fold and the joins, with a cache that follows their sources.
 
-numba looks only at the file of the function it compiles: after a change in ``ratings`` it would go on running the old
-arithmetic inside ``fold``, from its cache, in silence. Here the cache lies in a folder named after the content of
+numba checks only the file of the function it compiles: after a change in ``ratings`` it would still run the old
+arithmetic inside ``fold``, from its cache, without a warning. Here the cache is in a folder named after the content of
 every file that is compiled.
 """
 
@@ -17,7 +17,7 @@ SOURCES: Final = ("compiled.py", "fold.py", "point_in_time.py", "ratings.py")
 
 
 def cache_folder(room: Path) -> Path:
-    """Where the compiled code of these sources lies: beside them, or in the user's cache if that cannot be written."""
+    """The folder of the compiled code: beside the sources, or in the user's cache if that cannot be written."""
     digest = sha256(b"\0".join((room / name).read_bytes() for name in SOURCES)).hexdigest()[:16]
     base = room / "__pycache__"
     if not os.access(base if base.is_dir() else room, os.W_OK):

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.arrays import FloatArray
-from feature_store.archive.facts import Batch, Game, Quote, Result
+from feature_store.archive.facts import FactBatch, GameFact, Quote, Result
 
 Indices = NDArray[np.int64]
 Flags = NDArray[np.bool_]
@@ -33,7 +33,7 @@ class GameColumns:
     playoff: Flags
     void: Flags
     due: Flags
-    """Neither called off nor known to have begun or ended."""
+    """Neither called off, nor begun or ended as far as known."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +46,7 @@ class ResultColumns:
     home: FloatArray
     away: FloatArray
     shots: FloatArray
-    """Home and away, shape (results, 2); NaN where nobody counted."""
+    """Home and away, shape (results, 2); NaN where shots were not counted."""
     on_target: FloatArray
 
 
@@ -63,26 +63,26 @@ class QuoteColumns:
     spread: FloatArray
     total: FloatArray
     over: FloatArray
-    """P(over the total line), the margin taken out; NaN where one of its two prices was not shown."""
+    """P(over the total line) without the overround; NaN where one of its two prices was not shown."""
 
     shown: dict[int, tuple[FloatArray, Flags]] = field(default_factory=dict)
-    """What ``joins`` makes of it, by the league's number of outcomes: every join asks for the same."""
+    """Cache of ``point_in_time``: the markets side by side, by the league's number of outcomes."""
 
 
 @dataclass(frozen=True, eq=False)
 class FactColumns:
-    """Everything a source said of a league's games, in columns."""
+    """All facts of a league's games, in columns."""
 
     game_ids: Sequence[str]
     teams: Sequence[str]
     games: GameColumns
     results: ResultColumns
     quotes: QuoteColumns
-    versions: Sequence[Game]
+    versions: Sequence[GameFact]
     """The games as facts, in the order of ``games``."""
 
 
-def columns_of(facts: Batch) -> FactColumns:
+def columns_of(facts: FactBatch) -> FactColumns:
     """The columns of a batch of facts."""
     ids = sorted({game.game_id for game in facts.games})
     place = {game_id: index for index, game_id in enumerate(ids)}
@@ -99,7 +99,7 @@ def columns_of(facts: Batch) -> FactColumns:
     )
 
 
-def _games(versions: Sequence[Game], place: dict[str, int], teams: Sequence[str]) -> GameColumns:
+def _games(versions: Sequence[GameFact], place: dict[str, int], teams: Sequence[str]) -> GameColumns:
     team = {name: index for index, name in enumerate(teams)}
     return GameColumns(
         game=_whole(place[game.game_id] for game in versions),

@@ -1,8 +1,8 @@
-"""The fold over results, compiled: states advance in the order in which games ended, rows are taken on the way.
+"""The fold over results, compiled: states advance in the order in which games ended, and rows are read on the way.
 
-What is known changes with time: a result arrives, is corrected, or is taken back. Each such change enters or
-leaves a play at its place in the order of finishes; if the state had passed that place, it is made again from
-the checkpoint before it. So the state at any moment depends only on what was known then.
+What is known changes with time: a result arrives, is corrected, or is taken back. Each such change adds or removes a
+play at its place in the order of finishes; if the state has passed that place, it is computed again from the
+checkpoint before it. So the state at any moment depends only on what was known then.
 """
 
 from dataclasses import dataclass, fields
@@ -21,9 +21,9 @@ LEAVE, ENTER, TAKE_ROW = 0, 1, 2
 STRIDE: Final = 128
 """Plays between two checkpoints."""
 RECENT: Final = 256
-"""The last so many checkpoints are kept, for results that come late by days or weeks."""
+"""Number of the latest checkpoints that are kept, for results that come late by days or weeks."""
 SPARSE: Final = 64
-"""And this many spread over all of history, for a correction of anything older."""
+"""Number of checkpoints spread over all of history, for corrections of anything older."""
 
 _enter = compiled(ratings.enter)
 _advance_ratings = compiled(ratings.advance_ratings)
@@ -49,11 +49,11 @@ class Plays:
     home_score: FloatArray
     away_score: FloatArray
     expected: FloatArray
-    """The closing price's home expectation; NaN if nobody priced the game."""
+    """The closing price's home expectation; NaN if the game had no price."""
     total: FloatArray
-    """The closing price's expected sum of both scores; NaN if nobody priced it."""
+    """The closing price's expected sum of both scores; NaN if it had none."""
     shots: FloatArray
-    """Home and away, shape (plays, 2); NaN where nobody counted."""
+    """Home and away, shape (plays, 2); NaN where shots were not counted."""
     on_target: FloatArray
 
     def __len__(self) -> int:
@@ -64,8 +64,8 @@ class Plays:
 
 
 @dataclass(frozen=True, eq=False)
-class Asked:
-    """Games whose row is wanted, each as of a moment."""
+class RowRequests:
+    """Games whose row is requested, each as of a moment."""
 
     at: FloatArray
     season: FloatArray
@@ -75,7 +75,7 @@ class Asked:
 
 @dataclass(frozen=True, eq=False)
 class Folded:
-    """States before the games asked for, a line for each field of ``LEAGUE`` or ``TEAM``, and those at the end."""
+    """States before the requested games, one array row per field of ``LEAGUE`` or ``TEAM``, and those at the end."""
 
     league_before: FloatArray
     home_before: FloatArray
@@ -84,13 +84,13 @@ class Folded:
     teams: NDArray[Any]
 
 
-def fold(plays: Plays, asked: Asked, teams: NDArray[Any], league: NDArray[Any], rules: Rules) -> Folded:
-    """Run through everything that became known, and take each row at its moment.
+def fold(plays: Plays, requests: RowRequests, teams: NDArray[Any], league: NDArray[Any], rules: Rules) -> Folded:
+    """Play everything that became known, in order of time, and read the state of each requested row at its moment.
 
     ``teams`` (one record of ``TEAM`` each) and ``league`` are the states before the first play.
     """
-    kinds, items = _events(plays, asked)
-    count = len(asked.at)
+    kinds, items = _events(plays, requests)
+    count = len(requests.at)
     slots = RECENT + SPARSE + 1
     folded = Folded(
         np.empty((len(LEAGUE.descr), count)),
@@ -104,7 +104,7 @@ def fold(plays: Plays, asked: Asked, teams: NDArray[Any], league: NDArray[Any], 
         items,
         (plays.season, plays.start, plays.home, plays.away, plays.neutral),
         (plays.home_score, plays.away_score, plays.expected, plays.total, plays.shots, plays.on_target),
-        (asked.season, asked.home, asked.away),
+        (requests.season, requests.home, requests.away),
         (folded.league_before, folded.home_before, folded.away_before),
         (folded.league, folded.teams),
         np.zeros(2, TEAM),
@@ -115,37 +115,37 @@ def fold(plays: Plays, asked: Asked, teams: NDArray[Any], league: NDArray[Any], 
     return folded
 
 
-def _events(plays: Plays, asked: Asked) -> tuple[NDArray[np.int8], Indices]:
-    """Changes of what is known and rows to take, in order of time; at one moment changes come before rows."""
+def _events(plays: Plays, requests: RowRequests) -> tuple[NDArray[np.int8], Indices]:
+    """Changes of what is known and rows to read, in order of time; at one moment changes come before rows."""
     leaving = np.flatnonzero(np.isfinite(plays.known_until))
-    times = np.concatenate((plays.known_until[leaving], plays.known_from, asked.at))
+    times = np.concatenate((plays.known_until[leaving], plays.known_from, requests.at))
     kinds = np.repeat(
-        np.array((LEAVE, ENTER, TAKE_ROW), dtype=np.int8), (len(leaving), len(plays.start), len(asked.at))
+        np.array((LEAVE, ENTER, TAKE_ROW), dtype=np.int8), (len(leaving), len(plays.start), len(requests.at))
     )
-    items = np.concatenate((leaving, np.arange(len(plays.start)), np.arange(len(asked.at))))
+    items = np.concatenate((leaving, np.arange(len(plays.start)), np.arange(len(requests.at))))
     order = np.lexsort((items, kinds, times))
     return kinds[order], items[order]
 
 
 @compiled
-def _run(kinds, items, fixtures, outcomes, wanted, taken, states, pair, checkpoints, sparse, rules):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _run(kinds, items, fixtures, outcomes, wanted, before, states, pair, checkpoints, sparse, rules):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     wanted_season, wanted_home, wanted_away = wanted
-    league_before, home_before, away_before = taken
+    league_before, home_before, away_before = before
     league, teams = states
     league_fields = league.view(np.float64)
     pair_fields = pair.view(np.float64).reshape(2, len(home_before))
-    known = np.zeros(len(fixtures[0]), dtype=np.bool_)
+    in_play = np.zeros(len(fixtures[0]), dtype=np.bool_)
     applied, end = 0, 0
     for event in range(len(kinds)):
         item = items[event]
         if kinds[event] != TAKE_ROW:
-            known[item] = kinds[event] == ENTER
+            in_play[item] = kinds[event] == ENTER
             end = max(end, item + 1)
             if item < applied:
                 applied = _restore(item, checkpoints, states, sparse)
             continue
         if applied < end:
-            applied = _catch_up(applied, end, known, fixtures, outcomes, states, checkpoints, sparse, pair, rules)
+            applied = _catch_up(applied, end, in_play, fixtures, outcomes, states, checkpoints, sparse, pair, rules)
         pair[0] = teams[wanted_home[item]]
         pair[1] = teams[wanted_away[item]]
         _enter(pair[0], league[0], wanted_season[item], rules)
@@ -155,11 +155,11 @@ def _run(kinds, items, fixtures, outcomes, wanted, taken, states, pair, checkpoi
         for field in range(len(home_before)):
             home_before[field, item] = pair_fields[0, field]
             away_before[field, item] = pair_fields[1, field]
-    _catch_up(applied, end, known, fixtures, outcomes, states, checkpoints, sparse, pair, rules)
+    _catch_up(applied, end, in_play, fixtures, outcomes, states, checkpoints, sparse, pair, rules)
 
 
 @compiled
-def _catch_up(applied, end, known, fixtures, outcomes, states, checkpoints, sparse, pair, rules):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _catch_up(applied, end, in_play, fixtures, outcomes, states, checkpoints, sparse, pair, rules):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     season, start, home, away, neutral = fixtures
     home_score, away_score, expected, total, shots, on_target = outcomes
     league, teams = states
@@ -168,7 +168,7 @@ def _catch_up(applied, end, known, fixtures, outcomes, states, checkpoints, spar
             _save(play // STRIDE % RECENT, play, checkpoints, states)
             if play % sparse == 0:
                 _save(RECENT + play // sparse, play, checkpoints, states)
-        if known[play]:
+        if in_play[play]:
             pair[0] = teams[home[play]]
             pair[1] = teams[away[play]]
             _enter(pair[0], league[0], season[play], rules)
@@ -189,7 +189,7 @@ def _catch_up(applied, end, known, fixtures, outcomes, states, checkpoints, spar
 
 @compiled
 def _save(slot, play, checkpoints, states):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-    """Keep the state before a play in a slot, in place of what was there."""
+    """Store the state before a play in a slot, in place of what was there."""
     checkpoints[0][slot] = states[0][0]
     for team in range(len(states[1])):
         checkpoints[1][slot, team] = states[1][team]
@@ -198,7 +198,7 @@ def _save(slot, play, checkpoints, states):  # type: ignore[no-untyped-def]  # n
 
 @compiled
 def _restore(play, checkpoints, states, sparse):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-    """Go back to the nearest checkpoint before a play; returns the play it stands before."""
+    """Go back to the nearest checkpoint before a play; returns the play that it precedes."""
     place = play // STRIDE * STRIDE
     slot = play // STRIDE % RECENT
     if checkpoints[2][slot] != place:

@@ -1,4 +1,4 @@
-"""A league's state as a thing to keep: stored as JSON and given back to the last bit."""
+"""A league's state as it is stored: as JSON that is read back to the last bit."""
 
 import json
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ class LeagueState:
         return int(self.teams[team]["season"])
 
     def to_json(self) -> str:
-        """The whole state; ``from_json`` gives it back to the last bit."""
+        """The whole state; ``from_json`` reads it back to the last bit."""
         content = {
             "league": self.league.tolist(),
             "teams": {name: team.tolist() for name, team in sorted(self.teams.items())},
@@ -40,14 +40,14 @@ class LeagueState:
 
     @classmethod
     def from_json(cls, text: str) -> "LeagueState":
-        """Raises DataIntegrityError if the text is not a state."""
+        """The state that ``to_json`` wrote. Raises DataIntegrityError if the text is none."""
         try:
             content = json.loads(text)
             league = np.array(tuple(content["league"]), dtype=LEAGUE)
             teams = {name: np.array(tuple(team), dtype=TEAM) for name, team in content["teams"].items()}
         except (ValueError, TypeError, KeyError, AttributeError) as error:
-            msg = "A stored league state cannot be read."
-            raise DataIntegrityError(msg, hint="Run `dbsbm features build` to make it anew.") from error
+            msg = "Stored league state unreadable."
+            raise DataIntegrityError(msg, hint="Run `dbsbm features build` to build it again.") from error
         return cls(league, teams)
 
     def __eq__(self, other: object) -> bool:
@@ -57,12 +57,12 @@ class LeagueState:
 
 
 @dataclass(frozen=True, eq=False)
-class Rung:
-    """A state to go on from: after every game that ended by ``horizon``, as everything known since has it."""
+class Checkpoint:
+    """A state to continue from: after every game that ended by ``horizon``, with all corrections known since."""
 
     horizon: datetime
     settled_at: datetime
-    """The last moment at which anything about those games changed; of moments before it this says too much."""
+    """The last moment at which anything about those games changed; as of earlier moments it must not be used."""
     state: LeagueState
 
 

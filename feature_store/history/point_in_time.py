@@ -1,6 +1,6 @@
 """The point-in-time joins, compiled: which version of a fact, and which prices, were known by a moment.
 
-Every cut-off in this room goes through these functions.
+Every cut-off in the feature store goes through these functions.
 """
 
 import numpy as np
@@ -29,8 +29,8 @@ def consensus(
     """For each game the mean over the books of each one's latest quote known at ``at`` and shown by ``start``.
 
     Or of its ``first`` one. Each market counts by itself: a book that last showed only a spread keeps its earlier
-    moneyline. The margin is taken out in proportion (multiplicative): a learner corrects what that leaves of the
-    long-shot bias, and it is defined for any odds above 1.
+    moneyline. The overround is taken out in proportion (multiplicative de-vig): a learner corrects what that leaves of
+    the long-shot bias, and it is defined for any odds above 1.
     """
     return _consensus(quotes, game, at, start, outcomes, FIRST if first else LATEST)
 
@@ -38,9 +38,9 @@ def consensus(
 def moved(
     quotes: QuoteColumns, game: Indices, at: FloatArray, start: FloatArray, *, outcomes: int
 ) -> tuple[PriceColumns, PriceColumns]:
-    """The same of each book's first quote and of its latest, both among the books that had shown several by then.
+    """The consensus of each book's first quote and that of its latest, among the books that had shown several by then.
 
-    A book that spoke once is in neither: whether its price has moved is not known, and the two are to be compared.
+    A book that quoted once is in neither: whether its price has moved is not known, and the two are to be compared.
     """
     first, latest = (
         _consensus(quotes, game, at, start, outcomes, which) for which in (FIRST_OF_SEVERAL, LATEST_OF_SEVERAL)
@@ -73,7 +73,7 @@ def _consensus(
 def _shown(quotes: QuoteColumns, outcomes: int) -> tuple[FloatArray, Flags]:
     """Each quote's markets side by side, made once, and which of them it shows whole.
 
-    Probabilities without the margin and the margin itself are one market; spread, total and P(over) one each.
+    Probabilities without the overround and the overround itself are one market; spread, total and P(over) one each.
     """
     if outcomes not in quotes.shown:
         implied = _implied(quotes, outcomes)
@@ -93,7 +93,7 @@ def _implied(quotes: QuoteColumns, outcomes: int) -> FloatArray:
 
 
 def _ranges(group: Indices, at_group: Indices) -> tuple[Indices, Indices]:
-    """Where each asked group's entries begin and end among the sorted entries."""
+    """Where each requested group's entries begin and end among the sorted entries."""
     groups = max(int(group.max(initial=-1)), int(at_group.max(initial=-1))) + 1
     ends = np.cumsum(np.bincount(group, minlength=groups))
     begins = np.concatenate((np.zeros(1, dtype=np.int64), ends))
@@ -103,45 +103,43 @@ def _ranges(group: Indices, at_group: Indices) -> tuple[Indices, Indices]:
 @compiled
 def _last_known(first, last, known, at):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     places = np.full(len(at), -1, dtype=np.int64)
-    for asked in range(len(at)):
-        for place in range(last[asked] - 1, first[asked] - 1, -1):
-            if known[place] <= at[asked]:
-                places[asked] = place
+    for row in range(len(at)):
+        for place in range(last[row] - 1, first[row] - 1, -1):
+            if known[place] <= at[row]:
+                places[row] = place
                 break
     return places
 
 
 @compiled
 def _means_of_books(begin, end, book, known, quoted, shown, whole, at, start, which):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-    """Per market the mean over books of what ``which`` asks of the times each showed it whole; NaN without one.
+    """Per market the mean over books of the quote that ``which`` selects among those showing it whole; NaN without one.
 
-    ``shown`` has the moneyline in columns 0 to 3 and a market in each of the others; so have the lines of the answer.
+    ``shown`` has the moneyline in columns 0 to 3 and one market in each of the others; so have the rows returned.
     """
     means = np.full((7, len(at)), np.nan)
     sums, books = np.zeros(7), np.zeros(4, dtype=np.int64)
     chosen, times = np.zeros(4, dtype=np.int64), np.zeros(4, dtype=np.int64)
-    for asked in range(len(at)):
-        sums[:], books[:], place = 0.0, 0, begin[asked]
-        while place < end[asked]:
-            place = _choose(
-                place, end[asked], book, known, quoted, whole, (at[asked], start[asked]), which, chosen, times
-            )
+    for row in range(len(at)):
+        sums[:], books[:], place = 0.0, 0, begin[row]
+        while place < end[row]:
+            place = _choose(place, end[row], book, known, quoted, whole, (at[row], start[row]), which, chosen, times)
             for market in range(4):
-                spoke_once = times[market] == 1 and which in (FIRST_OF_SEVERAL, LATEST_OF_SEVERAL)
-                if times[market] and not spoke_once:
+                quoted_once = times[market] == 1 and which in (FIRST_OF_SEVERAL, LATEST_OF_SEVERAL)
+                if times[market] and not quoted_once:
                     books[market] += 1
                     for column in range(0 if market == 0 else market + 3, market + 4):
                         sums[column] += shown[chosen[market], column]
         for market in range(4):
             if books[market]:
                 for column in range(0 if market == 0 else market + 3, market + 4):
-                    means[column, asked] = sums[column] / books[market]
+                    means[column, row] = sums[column] / books[market]
     return means
 
 
 @compiled
 def _choose(place, end, book, known, quoted, whole, by, which, chosen, times):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-    """Of the book whose quotes begin at ``place``, enter by market how often it showed it whole and which counts.
+    """For the book whose quotes begin at ``place``, count by market how often it showed it whole and note which counts.
 
     Returns where the next book begins.
     """

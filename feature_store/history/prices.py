@@ -1,4 +1,4 @@
-"""What the market said of games: the books as one consensus."""
+"""Prices of games: the books as one consensus."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -10,7 +10,7 @@ from feature_store.history.ratings import POINTS_PER_LOGIT
 
 
 class Prices(NamedTuple):
-    """Consensus of the books: probabilities without their margin, expected home margin, total line and P(over) it.
+    """Consensus of the books: probabilities without the overround, expected home score margin, total line, P(over).
 
     None where no book had quoted the market.
     """
@@ -22,11 +22,11 @@ class Prices(NamedTuple):
     total_line: float | None
     over: float | None = None
     overround: float | None = None
-    """The books' margin on who wins, .05 for 5 %."""
+    """Of the moneyline, .05 for 5 %."""
 
     @property
     def odds(self) -> tuple[float, ...] | None:
-        """Decimal odds of home, draw (where it is an outcome) and away as the mean book offers them; None without."""
+        """Decimal odds of home, draw (where it is an outcome) and away of the mean book; None without prices."""
         if self.home is None or self.away is None:
             return None
         chances = (self.home, self.away) if self.draw is None else (self.home, self.draw, self.away)
@@ -48,7 +48,7 @@ class PriceColumns:
 
     @property
     def odds(self) -> FloatArray:
-        """Decimal odds with the margin left in, shape (games, 3); NaN for what is no outcome or nobody quoted."""
+        """Decimal odds with the overround left in, shape (games, 3); NaN for what is no outcome or has no price."""
         chances = np.column_stack((self.home, self.draw, self.away))
         return np.asarray(1 / (chances * (1 + self.overround[:, None])))
 

@@ -1,7 +1,7 @@
 """A league's state: what its results so far say about its teams, and how one more result changes it.
 
-The functions here are plain arithmetic on records with named fields. ``feature_store.history.fold`` compiles the very
-same functions to run them over a whole history; nothing else changes a state.
+The functions here are plain arithmetic on records with named fields. ``feature_store.history.fold`` compiles the same
+functions to run them over a whole history; nothing else changes a state.
 """
 
 from hashlib import sha256
@@ -16,6 +16,9 @@ STATE_VERSION: Final = 2
 START_RATING: Final = 1500.0
 SCALE: Final = 400.0
 """Rating points for odds of ten to one (Elo 1978)."""
+
+EVEN_FORM: Final = 0.5
+"""Form of a team that has won as many points as it lost: that of a newcomer."""
 
 Record = Any
 """A record with the fields of ``TEAM`` or ``LEAGUE``: numba and NumPy each have their own type for it."""
@@ -69,10 +72,14 @@ LEAGUE: Final = np.dtype(
 
 
 class Rules(NamedTuple):
-    """How fast one sport's ratings move. Rating points, shares per game, or shares per season."""
+    """How fast one sport's ratings move. Rating points, shares per game, or shares per season.
+
+    The first nine fields differ from sport to sport. The others have the same value in all of them: whoever changes
+    such a default raises ``STATE_VERSION``, because fingerprints name a shared rate only where a sport departs from it.
+    """
 
     k: float
-    """Rating points at stake per game and unit of log margin."""
+    """Rating points at stake per game and unit of log score margin."""
     home_edge: float
     """Rating points that playing at home is worth at first; drifts with the results."""
     carry: float
@@ -87,7 +94,33 @@ class Rules(NamedTuple):
     """By how much games end beside the market's lines, one standard deviation [points]."""
     newcomer: float = 0.0
     """Rating points below the mean at which a team enters a league that is already running."""
+    least_margin: float = 1.0
+    """Smallest score margin that counts; smaller ones, a draw's too, count as this [points]."""
+    favourite_scale: float = 2.2
+    favourite_rate: float = 0.001
+    """A winner that was ``gap`` rating points ahead gets scale / (scale + rate * gap) of its points."""
+    home_edge_rate: float = 0.05
+    """Share of a rating's change by which the home edge changes."""
+    price_home_edge_rate: float = 0.02
+    """The same for ratings by closing prices."""
+    form_rate: float = 0.2
+    """Share by which one game moves a team's form."""
+    least_expected: float = 0.01
+    most_expected: float = 0.99
+    """Bounds of a closing price's home expectation, so that its log odds stay finite."""
+    least_mean_rate: float = 0.002
+    """Least share by which one game moves the league's means; until 1 / (games + 1) falls to it, they are averages."""
 
+    @property
+    def text(self) -> str:
+        """The rules as fingerprints hold them: the sport's own rates, and shared ones that depart from the default."""
+        shared = self._field_defaults
+        shown = [name for name in self._fields if name not in SHARED_RATES or getattr(self, name) != shared[name]]
+        return f"Rules({', '.join(f'{name}={getattr(self, name)!r}' for name in shown)})"
+
+
+SHARED_RATES: Final = frozenset(Rules._fields[Rules._fields.index("least_margin") :])
+"""Fields of ``Rules`` that have one value for every sport."""
 
 RULES: Final[dict[str, Rules]] = {
     "american_football": Rules(22, 62, 0.60, 0.57, 0.07, 0.14, margin_deviation=13.3, total_deviation=13.4),
@@ -103,7 +136,7 @@ soccer to 2019)."""
 ANY_SPORT: Final = Rules(14, 40, 0.75, 0.15, 0.03, 0.10, margin_deviation=10, total_deviation=10)
 
 LOAD_DAYS: Final = 5.0
-"""A game weighs on its team's legs by exp(-days / 5)."""
+"""Days after which a game counts exp(-1) of a game in its team's load."""
 
 DAY: Final = 86_400.0
 POINTS_PER_LOGIT: Final = sqrt(2 * pi) / 4
@@ -111,22 +144,22 @@ POINTS_PER_LOGIT: Final = sqrt(2 * pi) / 4
 
 
 def rules_of(sport: str) -> Rules:
-    """The rules of a sport; a sport never seen before gets middling ones."""
+    """The rules of a sport; a sport without rules of its own gets ``ANY_SPORT``."""
     return RULES.get(sport, ANY_SPORT)
 
 
 def state_fingerprint(sport: str) -> str:
     """SHA-256 over the version of the functions here, the sport's rules and the fields of a state."""
-    content = (STATE_VERSION, rules_of(sport), TEAM.descr, LEAGUE.descr)
-    return sha256(repr(content).encode()).hexdigest()
+    content = f"({STATE_VERSION!r}, {rules_of(sport).text}, {TEAM.descr!r}, {LEAGUE.descr!r})"
+    return sha256(content.encode()).hexdigest()
 
 
 def enter(team: Record, league: Record, season: float, rules: Rules) -> None:
-    """Take a copy of the team into a game of that season: carried over the summer, or new to the league."""
+    """Prepare a copy of the team for a game of that season: carried over the summer, or new to the league."""
     if team.games == 0:
         team.rating = START_RATING - (rules.newcomer if league.games > 0 else 0.0)
         team.price_rating = team.rating
-        team.form = 0.5
+        team.form = EVEN_FORM
     elif team.season != season:
         carry = rules.carry
         team.rating = START_RATING + carry * (team.rating - START_RATING)
@@ -141,7 +174,7 @@ def enter(team: Record, league: Record, season: float, rules: Rules) -> None:
         team.shots_defence *= carry
         team.target_attack *= carry
         team.target_defence *= carry
-        team.form = 0.5 + carry * (team.form - 0.5)
+        team.form = EVEN_FORM + carry * (team.form - EVEN_FORM)
         team.surprise *= carry
         team.season_games = 0.0
     team.season = season
@@ -156,15 +189,21 @@ def advance_ratings(league: Record, home: Record, away: Record, margin: float, n
     outcome = 1.0 if margin > 0 else 0.0 if margin < 0 else 0.5
     surprise = outcome - 1 / (1 + 10 ** (-gap / SCALE))
     ahead = gap if margin > 0 else -gap if margin < 0 else abs(gap)
-    shift = rules.k * surprise * log1p(max(abs(margin), 1.0)) * 2.2 / (2.2 + 0.001 * ahead)
+    shift = (
+        rules.k
+        * surprise
+        * log1p(max(abs(margin), rules.least_margin))
+        * rules.favourite_scale
+        / (rules.favourite_scale + rules.favourite_rate * ahead)
+    )
     home.rating += shift
     away.rating -= shift
     if not neutral:
-        league.home_edge += 0.05 * shift
+        league.home_edge += rules.home_edge_rate * shift
     home.surprise += rules.fast * (surprise - home.surprise)
     away.surprise += rules.fast * (-surprise - away.surprise)
-    home.form += 0.2 * (outcome - home.form)
-    away.form += 0.2 * (1 - outcome - away.form)
+    home.form += rules.form_rate * (outcome - home.form)
+    away.form += rules.form_rate * (1 - outcome - away.form)
 
 
 def advance_price_ratings(
@@ -172,18 +211,18 @@ def advance_price_ratings(
 ) -> None:
     """Ratings that follow the closing price of finished games (Wunderlich & Memmert 2018).
 
-    ``expected`` is the price's P(home win) plus half of P(draw); NaN, for a game nobody priced, changes nothing.
+    ``expected`` is the price's P(home win) plus half of P(draw); NaN, for a game without a price, changes nothing.
     """
     if expected != expected:  # NaN
         return
-    bounded = min(max(expected, 0.01), 0.99)
+    bounded = min(max(expected, rules.least_expected), rules.most_expected)
     implied = SCALE * log(bounded / (1 - bounded)) / log(10.0)
     edge = 0.0 if neutral else league.price_home_edge
     shift = rules.price_rate * (implied - (home.price_rating + edge - away.price_rating)) / 2
     home.price_rating += shift
     away.price_rating -= shift
     if not neutral:
-        league.price_home_edge += 0.02 * shift
+        league.price_home_edge += rules.price_home_edge_rate * shift
 
 
 def advance_rates(
@@ -203,7 +242,7 @@ def advance_rates(
         away.defence_fast += rules.fast * home_fast
         away.attack_fast += rules.fast * away_fast
         home.defence_fast += rules.fast * away_fast
-    weight = max(1 / (league.games + 1), 0.002)
+    weight = max(1 / (league.games + 1), rules.least_mean_rate)
     league.home_mean += weight * (home_score - league.home_mean)
     league.away_mean += weight * (away_score - league.away_mean)
 
@@ -211,13 +250,13 @@ def advance_rates(
 def advance_price_rates(
     league: Record, home: Record, away: Record, expected: float, total: float, rules: Rules
 ) -> None:
-    """Attack and defence as the closing prices of finished games meant them: scores without the luck of the day.
+    """Attack and defence as the closing prices of finished games implied them: scores without the luck of the day.
 
     ``total`` is the price's expected sum of both scores; NaN in either changes nothing.
     """
     if expected != expected or total != total:  # NaN
         return
-    bounded = min(max(expected, 0.01), 0.99)
+    bounded = min(max(expected, rules.least_expected), rules.most_expected)
     margin = POINTS_PER_LOGIT * rules.margin_deviation * log(bounded / (1 - bounded))
     home_price = (total + margin) / 2
     away_price = (total - margin) / 2
@@ -229,7 +268,7 @@ def advance_price_rates(
         away.price_defence += step * home_more
         away.price_attack += step * away_more
         home.price_defence += step * away_more
-    weight = max(1 / (league.price_games + 1), 0.002)
+    weight = max(1 / (league.price_games + 1), rules.least_mean_rate)
     league.price_home_mean += weight * (home_price - league.price_home_mean)
     league.price_away_mean += weight * (away_price - league.price_away_mean)
     league.price_games += 1
@@ -244,8 +283,8 @@ def advance_shots(
     rules: Rules,
 ) -> None:
     """Shots and shots on target, home and away, as rates like those of the scores; NaN anywhere changes nothing."""
-    known = shots[0] + shots[1] + on_target[0] + on_target[1]
-    if known != known:  # NaN
+    counted = shots[0] + shots[1] + on_target[0] + on_target[1]
+    if counted != counted:  # NaN
         return
     home_more = shots[0] - (league.home_shots + home.shots_attack + away.shots_defence)
     away_more = shots[1] - (league.away_shots + away.shots_attack + home.shots_defence)
@@ -260,7 +299,7 @@ def advance_shots(
         away.target_defence += rules.slow * home_aimed
         away.target_attack += rules.slow * away_aimed
         home.target_defence += rules.slow * away_aimed
-    weight = max(1 / (league.shots_games + 1), 0.002)
+    weight = max(1 / (league.shots_games + 1), rules.least_mean_rate)
     league.home_shots += weight * (shots[0] - league.home_shots)
     league.away_shots += weight * (shots[1] - league.away_shots)
     league.home_target += weight * (on_target[0] - league.home_target)
@@ -269,7 +308,7 @@ def advance_shots(
 
 
 def advance_counts(league: Record, home: Record, away: Record, start: float, season: float, neutral: bool) -> None:
-    """One game more for both teams and the league; ``start`` in seconds since 1970."""
+    """One more game for both teams and the league; ``start`` in seconds since 1970."""
     home.load = 1.0 + home.load * exp(min(0.0, home.last_start - start) / (LOAD_DAYS * DAY))
     away.load = 1.0 + away.load * exp(min(0.0, away.last_start - start) / (LOAD_DAYS * DAY))
     home.road = home.road + 1 if neutral else 0.0

@@ -1,25 +1,23 @@
-"""A person decides that two ids are one game, or takes that back: a further row, and a new revision of the archive."""
+"""Decisions that two ids are one game, made and taken back: each is a further row and a new revision of the archive."""
 
 from datetime import datetime
 from typing import NamedTuple
 
-import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
 from core.betting.leagues import League
-from core.database import insert_new, reading, writing
+from core.database import reading, writing
 from core.errors import ConflictError, ResourceNotFoundError, ValidationError
 from core.nearest import nearest
-from feature_store import tables
-from feature_store.archive import store as archive
-from feature_store.archive.game_links import Links, links_of
-from feature_store.archive.versions import INSTANT
-from feature_store.identity.duplicate_games import NEAR
+from feature_store.archive.change_log import note_all_facts
+from feature_store.archive.game_links import Links, links_of, record_link
+from feature_store.archive.queries import latest_game
+from feature_store.identity.duplicate_games import MOST_APART
 from feature_store.identity.team_aliases import Aliases, load_aliases
 
 
 class Link(NamedTuple):
-    """A game's id, and the id under which its facts are told."""
+    """A game's id, and the id under which its facts are read."""
 
     league: str
     game_id: str
@@ -33,16 +31,16 @@ class _Meeting(NamedTuple):
 
 
 def list_links(engine: Engine, league: League) -> list[Link]:
-    """The league's links that stand, by id."""
+    """The league's links in force, by id."""
     with reading(engine) as connection:
         links = links_of(connection, league.sport, league.key)
     return [Link(league.key, *pair) for pair in sorted(links.items())]
 
 
 def link_games(engine: Engine, league: League, game_id: str, same_as: str, *, source: str, now: datetime) -> bool:
-    """Decide that the facts of ``game_id`` are those of ``same_as``; False if that was decided before.
+    """Decide that the facts of ``game_id`` are those of ``same_as``; returns False if that was decided before.
 
-    Raises ResourceNotFoundError for an id that the league's archive lacks; ValidationError for twice the same id;
+    Raises ResourceNotFoundError for an id that the league's archive lacks; ValidationError for the same id twice;
     ConflictError when the first is linked elsewhere, when a chain of links would begin or end, and when the two
     differ in clubs or home side or begin days apart.
     """
@@ -55,86 +53,48 @@ def link_games(engine: Engine, league: League, game_id: str, same_as: str, *, so
             return False
         one, other = (_meeting(connection, league, aliases, name) for name in (game_id, same_as))
         _refuse_conflict(league, game_id, same_as, links)
-        if one[:2] != other[:2] or abs(one.start_at - other.start_at) > NEAR:
-            msg = f"They are two games: {_words(one)} and {_words(other)}."
+        if one[:2] != other[:2] or abs(one.start_at - other.start_at) > MOST_APART:
+            msg = f"Different games: {_words(one)} and {_words(other)}."
             raise ConflictError(
-                msg, hint="`dbsbm games suggest` shows likely pairs; clubs spelt in two ways need an alias."
+                msg, hint="`dbsbm games suggest` shows likely pairs; a club with two spellings needs an alias."
             )
-        _decide(connection, league, game_id, same_as, source, now)
-        _note(connection, league, (game_id, same_as))
+        record_link(connection, league, game_id, same_as, source=source, now=now)
+        note_all_facts(connection, league, (game_id, same_as))
     return True
 
 
 def unlink_game(engine: Engine, league: League, game_id: str, *, source: str, now: datetime) -> None:
-    """Take a link back: the two are two games again. Raises ResourceNotFoundError with the nearest linked ids."""
+    """Take a link back: the two ids are two games again. Raises ResourceNotFoundError with the nearest linked ids."""
     with writing(engine, alone=f"archive {league.key}") as connection:
         links = links_of(connection, league.sport, league.key)
         if game_id not in links:
             msg = f"{league.key} has no link of game {game_id!r}."
             raise ResourceNotFoundError(msg, nearest=nearest(game_id, links), resource_type="link")
-        # Noted while the two are still one game, so that both are built anew.
-        _note(connection, league, (game_id, links[game_id]))
-        _decide(connection, league, game_id, None, source, now)
+        # Noted while the two are still one game, so that both are built again.
+        note_all_facts(connection, league, (game_id, links[game_id]))
+        record_link(connection, league, game_id, None, source=source, now=now)
 
 
 def _refuse_conflict(league: League, game_id: str, same_as: str, links: Links) -> None:
     if game_id in links:
-        msg = f"{game_id} is already told as {links[game_id]} in {league.key}."
-        raise ConflictError(msg, hint=f"`dbsbm games unlink --league {league.key} {game_id}` takes that back.")
+        msg = f"{game_id} is already linked to {links[game_id]} in {league.key}."
+        raise ConflictError(msg, hint=f"Undo with `dbsbm games unlink --league {league.key} {game_id}`.")
     if same_as in links:
-        msg = f"{same_as} is itself told as {links[same_as]} in {league.key}."
-        raise ConflictError(msg, hint="Name that game instead.")
+        msg = f"{same_as} is itself linked to {links[same_as]} in {league.key}."
+        raise ConflictError(msg, hint="Link to that game instead.")
     others = [other for other, target in links.items() if target == game_id]
     if others:
-        msg = f"{', '.join(others)} is told as {game_id} in {league.key}."
-        raise ConflictError(msg, hint="Unlink that first, or turn this link round.")
+        msg = f"{', '.join(others)} is linked to {game_id} in {league.key}."
+        raise ConflictError(msg, hint="Unlink that first, or link in the other direction.")
 
 
 def _meeting(connection: Connection, league: League, aliases: Aliases, game_id: str) -> _Meeting:
-    """Who meets whom and when, as last told."""
-    games = tables.games.c
-    of_league = (games.sport == league.sport) & (games.league == league.key)
-    query = (
-        sa.select(games.home_team, games.away_team, games.start_at)
-        .where(of_league & (games.game_id == game_id))
-        .order_by(games.known_at.desc())
-        .limit(1)
-    )
-    found = connection.execute(query).one_or_none()
-    if found is None:
+    """Who meets whom and when, as last known."""
+    game = latest_game(connection, league, game_id)
+    if game is None:
         raise ResourceNotFoundError(f"{league.key} has no game {game_id!r}.", resource_type="game")
-    return _Meeting(aliases.team(league, found.home_team), aliases.team(league, found.away_team), found.start_at)
+    return _Meeting(aliases.team(league, game.home_team), aliases.team(league, game.away_team), game.start_at)
 
 
 def _words(meeting: _Meeting) -> str:
     return f"{meeting.home_team} v {meeting.away_team} on {meeting.start_at:%Y-%m-%d %H:%M}"
-
-
-def _decide(
-    connection: Connection, league: League, game_id: str, same_as: str | None, source: str, now: datetime
-) -> None:
-    held = tables.game_links.c
-    before = connection.scalar(
-        sa.select(sa.func.max(held.recorded_at, type_=held.recorded_at.type)).where(
-            held.sport == league.sport, held.league == league.key, held.game_id == game_id
-        )
-    )
-    row = {
-        "sport": league.sport,
-        "league": league.key,
-        "game_id": game_id,
-        "recorded_at": now if before is None else max(now, before + INSTANT),
-        "same_as": same_as,
-        "source": source,
-    }
-    insert_new(connection, tables.game_links, [row])
-
-
-def _note(connection: Connection, league: League, game_ids: tuple[str, str]) -> None:
-    """Everything that was ever known of the two counts as said anew."""
-    moments: list[datetime] = []
-    for table in (tables.games, tables.results, tables.quotes):
-        of_games = (table.c.sport == league.sport) & (table.c.league == league.key) & table.c.game_id.in_(game_ids)
-        moments += connection.scalars(sa.select(table.c.known_at).where(of_games))
-    span = (min(moments), max(moments))
-    archive.note_changes(connection, league.sport, league.key, dict.fromkeys(game_ids, span))

@@ -1,8 +1,8 @@
 """Which two spellings are likely one club: guesses for a person to decide, never applied by themselves.
 
-Two kinds of evidence speak for a pair: the names are alike, or two sources told the same game (same side, same
-opponent, same time) under both. Two kinds speak against it and end the matter: the two have met, or they
-played different opponents at once.
+Two kinds of evidence count for a pair: the names are alike, or two sources list the same game (same side, same
+opponent, same time) under both. Two kinds rule it out: the two have met, or they played different opponents at the same
+time.
 """
 
 import unicodedata
@@ -14,12 +14,12 @@ from typing import Final, NamedTuple
 
 from rapidfuzz import fuzz
 
-from feature_store.archive.facts import Game
+from feature_store.archive.facts import GameFact
 
 ALIKE: Final = 75
 """Of 100. Man United and Manchester United are 86 alike, West Ham and West Brom 71."""
 
-TOLD_TWICE: Final = 2
+FEWEST_SHARED: Final = 2
 """Games under both names that make a pair worth showing even where the names are nothing alike (Spurs, Tottenham)."""
 
 AT_ONCE: Final = timedelta(hours=12)
@@ -36,27 +36,27 @@ class Suggestion(NamedTuple):
     """Of the names, from 0 to 100."""
 
     told_twice: int
-    """Games that stand in the archive once under each name."""
+    """Games that are in the archive once under each name."""
 
     alias_games: int
     team_games: int
 
 
 class _Appearance(NamedTuple):
-    game: Game
+    game: GameFact
     opponent: str
     at_home: bool
 
 
-class Diaries:
+class TeamSchedules:
     """Who played whom and when, by name, in one league."""
 
-    def __init__(self, games: Iterable[Game]) -> None:
+    def __init__(self, games: Iterable[GameFact]) -> None:
         self._of: dict[str, list[_Appearance]] = defaultdict(list)
         for game in games:
             self._of[game.home_team].append(_Appearance(game, game.away_team, at_home=True))
             self._of[game.away_team].append(_Appearance(game, game.home_team, at_home=False))
-        self._told_twice = Counter(self._pairs_told_twice())
+        self._shared_games = Counter(self._pairs_by_shared_game())
 
     def games(self, name: str) -> int:
         """How many games the archive has under the name."""
@@ -68,16 +68,16 @@ class Diaries:
 
     def suggestions(self) -> list[Suggestion]:
         """Pairs of names with evidence for them and none against, the likeliest first."""
-        found = []
+        suggestions = []
         for pair in combinations(self.names(), 2):
-            likeness, told_twice = likeness_of(*pair), self._told_twice[pair]
-            if (likeness >= ALIKE or told_twice >= TOLD_TWICE) and not self.against(*pair):
+            likeness, shared = likeness_of(*pair), self._shared_games[pair]
+            if (likeness >= ALIKE or shared >= FEWEST_SHARED) and not self.against(*pair):
                 alias, team = sorted(pair, key=lambda name: (self.games(name), name))
-                found.append(Suggestion(alias, team, likeness, told_twice, self.games(alias), self.games(team)))
-        return sorted(found, key=lambda one: (-one.told_twice, -one.likeness, one.alias, one.team))
+                suggestions.append(Suggestion(alias, team, likeness, shared, self.games(alias), self.games(team)))
+        return sorted(suggestions, key=lambda one: (-one.told_twice, -one.likeness, one.alias, one.team))
 
     def against(self, one: str, other: str) -> str:
-        """In words why the two cannot be one club, empty if nothing speaks against it."""
+        """Why the two cannot be one club, in words; empty if nothing rules it out."""
         by_day = defaultdict(list)
         for appearance in self._of.get(other, ()):
             by_day[appearance.game.start_at.date()].append(appearance)
@@ -92,24 +92,24 @@ class Diaries:
         return ""
 
     def _may_be_one(self, one: str, other: str) -> bool:
-        told_twice = self._told_twice[min(one, other), max(one, other)]
-        return one == other or told_twice >= TOLD_TWICE or likeness_of(one, other) >= ALIKE
+        shared = self._shared_games[min(one, other), max(one, other)]
+        return one == other or shared >= FEWEST_SHARED or likeness_of(one, other) >= ALIKE
 
-    def _pairs_told_twice(self) -> Iterator[tuple[str, str]]:
-        """A pair of names for every game that stands in the archive under both, in alphabetical order."""
+    def _pairs_by_shared_game(self) -> Iterator[tuple[str, str]]:
+        """A pair of names, in alphabetical order, for every game that is in the archive under both."""
         hosts: dict[tuple[object, ...], list[_Appearance]] = defaultdict(list)
         for name, appearances in self._of.items():
             for one in appearances:
                 hosts[one.opponent, one.at_home, one.game.start_at.date()].append(one._replace(opponent=name))
-        for told in hosts.values():
-            for one, other in combinations(told, 2):
+        for appearances in hosts.values():
+            for one, other in combinations(appearances, 2):
                 if one.opponent != other.opponent and _same_kick_off(one.game, other.game):
                     yield min(one.opponent, other.opponent), max(one.opponent, other.opponent)
 
 
-def suggest(games: Sequence[Game]) -> list[Suggestion]:
+def suggest(games: Sequence[GameFact]) -> list[Suggestion]:
     """Spellings within one league's games that are likely one club, the likeliest first."""
-    return Diaries(games).suggestions()
+    return TeamSchedules(games).suggestions()
 
 
 def likeness_of(one: str, other: str) -> int:
@@ -123,12 +123,12 @@ def _plain(name: str) -> str:
     return " ".join([word for word in words if word not in _MEANINGLESS] or words)
 
 
-def _at_once(one: Game, other: Game) -> bool:
+def _at_once(one: GameFact, other: GameFact) -> bool:
     """Whether no club can have played both; a bare date and a time may be a day apart by their zones."""
     if one.date_only != other.date_only:
         return False
     return abs(one.start_at - other.start_at) < AT_ONCE
 
 
-def _same_kick_off(one: Game, other: Game) -> bool:
+def _same_kick_off(one: GameFact, other: GameFact) -> bool:
     return one.date_only or other.date_only or abs(one.start_at - other.start_at) < SAME_KICK_OFF

@@ -1,8 +1,8 @@
-"""Spellings of clubs, as people have decided them: every source's names pass through this table at the door.
+"""Spellings of clubs, as people have decided them: names of every source are looked up here when they are read.
 
-An alias counts for facts read from then on. Facts archived before stay as they are, under the old spelling; reading
-the same files again (`dbsbm backfill`) writes corrections under the new one, known from that moment on, so
-that rows as of an earlier day still show what was known then.
+An alias applies to facts read from then on. Facts archived before stay as they are, under the old spelling; reading
+the same files again (`dbsbm backfill`) writes corrections under the new one, known from that moment on, so that rows as
+of an earlier day still show what was known then.
 """
 
 from collections.abc import Mapping
@@ -17,15 +17,16 @@ from core.betting.leagues import League
 from core.database import insert_new, reading, writing
 from core.errors import ConflictError, ResourceNotFoundError, ValidationError
 from core.nearest import nearest
-from feature_store import tables
-from feature_store.archive.facts import Game
-from feature_store.identity.spelling_variants import Diaries, Suggestion
+from feature_store.archive.facts import GameFact
+from feature_store.archive.queries import latest_games
+from feature_store.identity import tables
+from feature_store.identity.spelling_variants import Suggestion, TeamSchedules
 
 LONGEST_NAME: Final = 150
 
 
 class Alias(NamedTuple):
-    """A spelling, the club it stands for, who said so and when."""
+    """A spelling, the club it stands for, who decided that and when."""
 
     league: str
     alias: str
@@ -50,7 +51,7 @@ class Aliases:
     names: Mapping[tuple[str, str], str] = field(default_factory=dict)
 
     def team(self, league: League, name: str) -> str:
-        """The club the source means: the name itself unless it is an alias. Spelling counts to the letter."""
+        """The club that a source means: the name itself unless it is an alias. Spellings are compared to the letter."""
         return self.names.get((league.key, name), name)
 
 
@@ -69,7 +70,7 @@ def list_aliases(engine: Engine, league: League | None = None) -> list[Alias]:
 
 
 def record_alias(engine: Engine, league: League, alias: str, team: str, *, source: str, now: datetime) -> bool:
-    """Decide that a spelling means a club; False if that was decided before.
+    """Decide that a spelling means a club; returns False if that was decided before.
 
     Raises ValidationError for names that are empty, too long or the same; ConflictError when the alias already
     means another club, when it would begin or end a chain of aliases, and when the archive's games show two clubs.
@@ -77,13 +78,13 @@ def record_alias(engine: Engine, league: League, alias: str, team: str, *, sourc
     alias, team = _name("ALIAS", alias), _name("TEAM", team)
     if alias == team:
         raise ValidationError(f"ALIAS: {alias!r} is the team's own name.", field="ALIAS")
-    against = Diaries(_games(engine, league)).against(alias, team)
+    against = TeamSchedules(_games(engine, league)).against(alias, team)
     row = {"sport": league.sport, "league": league.key, "alias": alias, "team": team}
     with writing(engine, alone=f"aliases {league.key}") as connection:
-        known = {one.alias: one.team for one in _aliases(connection, league)}
-        if known.get(alias) == team:
+        decided = {one.alias: one.team for one in _aliases(connection, league)}
+        if decided.get(alias) == team:
             return False
-        _refuse_conflict(league, alias, team, known, against)
+        _refuse_conflict(league, alias, team, decided, against)
         insert_new(connection, tables.team_aliases, [{**row, "source": source, "recorded_at": now}])
     return True
 
@@ -95,10 +96,10 @@ def forget_alias(engine: Engine, league: League, alias: str) -> None:
     """
     held = tables.team_aliases.c
     with writing(engine, alone=f"aliases {league.key}") as connection:
-        known = [one.alias for one in _aliases(connection, league)]
-        if alias not in known:
+        present = [one.alias for one in _aliases(connection, league)]
+        if alias not in present:
             msg = f"{league.key} has no alias {alias!r}."
-            raise ResourceNotFoundError(msg, nearest=nearest(alias, known), resource_type="alias")
+            raise ResourceNotFoundError(msg, nearest=nearest(alias, present), resource_type="alias")
         connection.execute(
             sa.delete(tables.team_aliases).where(
                 (held.sport == league.sport) & (held.league == league.key) & (held.alias == alias)
@@ -108,33 +109,33 @@ def forget_alias(engine: Engine, league: League, alias: str) -> None:
 
 def suggestions(engine: Engine, league: League) -> list[Suggestion]:
     """Spellings in the league's archive that are likely one club and not decided yet, the likeliest first."""
-    return Diaries(_games(engine, league)).suggestions()
+    return TeamSchedules(_games(engine, league)).suggestions()
 
 
 def clubs(engine: Engine, league: League) -> list[Club]:
     """Every club of the league's archive, by name; a decided alias is counted with its club."""
-    diaries, aliases = Diaries(_games(engine, league)), list_aliases(engine, league)
-    names = sorted({*diaries.names(), *(one.team for one in aliases)})
+    schedules, aliases = TeamSchedules(_games(engine, league)), list_aliases(engine, league)
+    names = sorted({*schedules.names(), *(one.team for one in aliases)})
     return [
-        Club(league.key, name, diaries.games(name), tuple(one.alias for one in aliases if one.team == name))
+        Club(league.key, name, schedules.games(name), tuple(one.alias for one in aliases if one.team == name))
         for name in names
     ]
 
 
-def _refuse_conflict(league: League, alias: str, team: str, known: Mapping[str, str], against: str) -> None:
-    if alias in known:
-        msg = f"{alias!r} already means {known[alias]!r} in {league.key}."
-        hint = f"`dbsbm teams forget --league {league.key} {alias!r}` takes that back."
+def _refuse_conflict(league: League, alias: str, team: str, decided: Mapping[str, str], against: str) -> None:
+    if alias in decided:
+        msg = f"{alias!r} already means {decided[alias]!r} in {league.key}."
+        hint = f"Undo with `dbsbm teams forget --league {league.key} {alias!r}`."
         raise ConflictError(msg, hint=hint)
-    if team in known:
-        msg = f"{team!r} is itself an alias of {known[team]!r} in {league.key}."
+    if team in decided:
+        msg = f"{team!r} is itself an alias of {decided[team]!r} in {league.key}."
         raise ConflictError(msg, hint="Name that club instead.")
-    if alias in known.values():
-        others = ", ".join(sorted(other for other, club in known.items() if club == alias))
+    if alias in decided.values():
+        others = ", ".join(sorted(other for other, club in decided.items() if club == alias))
         msg = f"{alias!r} is the club that {others} stand for in {league.key}."
-        raise ConflictError(msg, hint="Take those aliases back first, or turn this one round.")
+        raise ConflictError(msg, hint="Forget those aliases first, or record this one in the other direction.")
     if against:
-        raise ConflictError(f"They are two clubs: {against}.", hint="`dbsbm teams suggest` shows likely pairs.")
+        raise ConflictError(f"Different clubs: {against}.", hint="`dbsbm teams suggest` shows likely pairs.")
 
 
 def _name(argument: str, text: str) -> str:
@@ -152,18 +153,10 @@ def _aliases(connection: Connection, league: League | None) -> list[Alias]:
     return [Alias._make(row) for row in connection.execute(query)]
 
 
-def _games(engine: Engine, league: League) -> list[Game]:
+def _games(engine: Engine, league: League) -> list[GameFact]:
     """The league's games as last known, under the names that the aliases give them."""
-    stored = tables.games.c
-    query = (
-        sa.select(*(stored[name] for name in Game._fields))
-        .where((stored.sport == league.sport) & (stored.league == league.key))
-        .order_by(stored.known_at)
-    )
     aliases = load_aliases(engine)
-    with reading(engine) as connection:
-        latest = {row.game_id: Game._make(row) for row in connection.execute(query)}
     return [
         game._replace(home_team=aliases.team(league, game.home_team), away_team=aliases.team(league, game.away_team))
-        for game in latest.values()
+        for game in latest_games(engine, league)
     ]

@@ -1,9 +1,9 @@
-"""The quality gate: facts as they come in and features as they go out, before anything is learned from them.
+"""Quality checks of facts and of features, before a model is trained on them.
 
 Every check is a pandera schema: one of games, one of quotes, two of season rates (what refuses, what only warns), and
-one of features. A season is compared with its neighbours or with the league's other seasons. The first and the last
-one are judged kindly: an archive begins somewhere, and the season under way is incomplete by nature. What is
-missing from every season alike shows in how unevenly teams play (``schedules``).
+one of features. A season is compared with its neighbours or with the league's other seasons. Fewer checks apply to the
+first and the last one: an archive begins somewhere, and the season under way is incomplete. What is missing from every
+season alike shows in how unevenly teams play (``schedule_completeness``).
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -18,23 +18,23 @@ from numpy.typing import NDArray
 
 from core.betting.leagues import League
 from core.errors import ServiceError
-from feature_store.archive.facts import Batch, Quote
+from feature_store.archive.facts import FactBatch, Quote
 from feature_store.archive.quote_checks import LINES
 from feature_store.features.catalogue import CATALOGUE
 from feature_store.quality.schedule_completeness import lost_shares, rounds_played
 from feature_store.quality.usual_totals import USUAL_TOTALS
 
 FEWEST_TO_JUDGE: Final = 30
-"""Below this a season's rates say nothing."""
+"""Games below which a season's rates mean nothing."""
 
 NEIGHBOURS: Final = 3
 """Seasons on either side with which a season's number of games is compared."""
 
 SHORT_SEASON: Final = 0.7
-"""A season with a smaller share of its neighbours' games must at least have been as dense as theirs."""
+"""A season with a smaller share of its neighbours' games must have as many games per day as they have."""
 
 MOST_LOST: Final = 0.12
-"""The share of games lost, as a season's schedule shows it: twice the most of any real season."""
+"""Largest share of missing games, as a season's schedule shows it: twice the most of any real season."""
 
 WHOLE_ROUNDS: Final = 0.93
 """A league is a round robin if its seasons complete at least this share of it; real ones lack a few games."""
@@ -51,7 +51,7 @@ GAMES: Final = pa.DataFrameSchema(
         "away_score": pa.Column(float, within(0, 1_000)),
     }
 )
-"""A finished game that can be learned from."""
+"""A finished game that a model may be trained on."""
 
 QUOTES: Final = pa.DataFrameSchema(
     {
@@ -62,7 +62,7 @@ QUOTES: Final = pa.DataFrameSchema(
         **{name: pa.Column(float, within(*possible), nullable=True) for name, possible in LINES.items()},
     }
 )
-"""A quote that can be learned from. Overrounds are judged where quotes come in (``quote_checks``)."""
+"""A quote that a model may be trained on. Overrounds are checked where quotes come in (``quote_checks``)."""
 
 REFUSED: Final = pa.DataFrameSchema(
     {
@@ -74,9 +74,9 @@ REFUSED: Final = pa.DataFrameSchema(
         "home_wins": pa.Column(float, within(0.05, 0.95), nullable=True),
     }
 )
-"""Season rates without which nothing is trained: nobody has ever seen such a season."""
+"""Season rates outside of which training is refused: no real season has had them."""
 
-DOUBTED: Final = pa.DataFrameSchema(
+WARNED: Final = pa.DataFrameSchema(
     {
         "games": pa.Column(float, within(0.85, 1.25), nullable=True),
         "newest_schedule": pa.Column(float, within(0, MOST_LOST), nullable=True),
@@ -86,7 +86,7 @@ DOUBTED: Final = pa.DataFrameSchema(
         "repeated": pa.Column(float, within(0, 0), nullable=True),
     }
 )
-"""Season rates that are worth a look: they happen, in lock-outs for example."""
+"""Season rates outside of which a person is warned: they happen, in lock-outs for example."""
 
 MEANINGS: Final = {
     "games": "number of games, as a share of its neighbours'",
@@ -103,7 +103,7 @@ MEANINGS: Final = {
 
 
 class Flag(NamedTuple):
-    """Something about a league's data that a person should know; a refusal stops the training."""
+    """Something about a league's data that a person must know; a refusal stops the training."""
 
     level: Literal["warning", "refusal", "accepted"]
     league: str
@@ -115,7 +115,7 @@ class Flag(NamedTuple):
 
     @property
     def name(self) -> str:
-        """What a person calls it to accept it, the same in every run: ``EPL-2018-density``."""
+        """The name by which a person accepts it, the same in every run: ``EPL-2018-density``."""
         return "-".join(str(part) for part in (self.league, self.season, self.about) if part is not None)
 
     def __str__(self) -> str:
@@ -124,8 +124,8 @@ class Flag(NamedTuple):
         return f"{self.league}{season}: {self.what}: {self.numbers}{accepted}"
 
 
-def examine_facts(league: League, facts: Batch) -> list[Flag]:
-    """What is wrong or doubtful about the finished games of the league, season by season."""
+def examine_facts(league: League, facts: FactBatch) -> list[Flag]:
+    """Refusals and warnings about the finished games of the league, season by season."""
     games = _finished(facts)
     if games.empty:
         return []
@@ -136,9 +136,9 @@ def examine_facts(league: League, facts: Batch) -> list[Flag]:
     ]
     rates = _rates(league, games)
     refused = list(_failures(REFUSED, rates, league, "refusal", lambda column, _check: MEANINGS[column]))
-    known = {(flag.season, flag.what) for flag in refused}
-    doubted = _failures(DOUBTED, rates, league, "warning", lambda column, _check: MEANINGS[column])
-    return [*flags, *refused, *(flag for flag in doubted if (flag.season, flag.what) not in known)]
+    flagged = {(flag.season, flag.what) for flag in refused}
+    warned = _failures(WARNED, rates, league, "warning", lambda column, _check: MEANINGS[column])
+    return [*flags, *refused, *(flag for flag in warned if (flag.season, flag.what) not in flagged)]
 
 
 def examine_features(
@@ -151,27 +151,27 @@ def examine_features(
 
 
 def admit(flags: Iterable[Flag], accepted: Collection[str] = ()) -> list[Flag]:
-    """The warnings among the flags, after the refusals that somebody accepts by name.
+    """The warnings among the flags, and before them the refusals that are accepted by name.
 
     Raises ServiceError naming every other refusal.
     """
-    known = list(flags)
-    refused = [flag for flag in known if flag.level == "refusal"]
+    every = list(flags)
+    refused = [flag for flag in every if flag.level == "refusal"]
     standing = [flag for flag in refused if flag.name not in accepted]
     if standing:
         shown = [f"{flag} [{flag.name}]" for flag in standing]
-        msg = f"The data was refused: {'; '.join(shown[:5])}{' ...' if len(shown) > 5 else ''}."
+        msg = f"Data refused: {'; '.join(shown[:5])}{' ...' if len(shown) > 5 else ''}."
         hint = (
-            "Look at the source, back-fill what is right, and train again."
-            f" If it is right as it is: `dbsbm train --accept {standing[0].name}`."
+            "Check the source, back-fill the correct data, and train again."
+            f" If the data are correct: `dbsbm train --accept {standing[0].name}`."
         )
         raise ServiceError(msg, hint=hint, reason="quality", flags=shown)
-    return [*(flag._replace(level="accepted") for flag in refused), *(flag for flag in known if flag not in refused)]
+    return [*(flag._replace(level="accepted") for flag in refused), *(flag for flag in every if flag not in refused)]
 
 
 def _column(name: str) -> pa.Column:
-    known = CATALOGUE[name]
-    return pa.Column(float, within(*known.bounds), nullable=known.may_be_missing)
+    item = CATALOGUE[name]
+    return pa.Column(float, within(*item.bounds), nullable=item.may_be_missing)
 
 
 def _failures(
@@ -205,8 +205,8 @@ def _failures(
             )
 
 
-def _finished(facts: Batch) -> pd.DataFrame:
-    """One row per finished game, by the last thing said of it."""
+def _finished(facts: FactBatch) -> pd.DataFrame:
+    """One row per finished game, by the latest versions of it and its result."""
     latest = {game.game_id: game for game in sorted(facts.games, key=lambda game: game.known_at)}
     results = {result.game_id: result for result in sorted(facts.results, key=lambda result: result.known_at)}
     priced = {quote.game_id for quote in facts.quotes if quote.moment != "open" and quote.odds_home is not None}
@@ -222,15 +222,15 @@ def _finished(facts: Batch) -> pd.DataFrame:
     return frame.astype({"home_score": float, "away_score": float})
 
 
-def _quoted(facts: Batch, games: pd.DataFrame) -> pd.DataFrame:
+def _quoted(facts: FactBatch, games: pd.DataFrame) -> pd.DataFrame:
     """One row per quote of a finished game, with the game's season."""
     frame = pd.DataFrame(facts.quotes, columns=pd.Index(Quote._fields))
-    told = frame.merge(games[["game_id", "season"]], on="game_id")
-    return told.astype(dict.fromkeys(QUOTES.columns, float))
+    quoted = frame.merge(games[["game_id", "season"]], on="game_id")
+    return quoted.astype(dict.fromkeys(QUOTES.columns, float))
 
 
 def _rates(league: League, games: pd.DataFrame) -> pd.DataFrame:
-    """The rates of every season; NaN where it is not to be judged by one."""
+    """The rates of every season; NaN where a rate does not apply to it."""
     seasons = {int(own["season"].iloc[0]): own for _, own in games.groupby("season")}
     counts = {season: float(len(own)) for season, own in seasons.items()}
     densities = {
@@ -264,7 +264,7 @@ def _rates(league: League, games: pd.DataFrame) -> pd.DataFrame:
 
 
 def _neighbours(values: Mapping[int, float], season: int) -> float:
-    """The median of the seasons around; the one under way says nothing about how many games there should be."""
+    """The median of the seasons around it, without the one under way, whose games are not yet complete."""
     complete = [one for one in sorted(values) if one != max(values) or one == season]
     place = complete.index(season)
     around = [*complete[max(0, place - NEIGHBOURS) : place], *complete[place + 1 : place + 1 + NEIGHBOURS]]

@@ -1,9 +1,9 @@
-"""How much of a season's schedule seems to be lost, by the season alone: no other season need be whole.
+"""The share of a season's games that is missing, estimated from the season alone: no other season need be complete.
 
-Schedules are fair: every team plays about as often as every other, and as often at home as away. What is lost at
-random breaks both. If a share of the games is lost, the variance of the teams' numbers of games over their mean is
+Schedules are fair: every team plays about as often as every other, and as often at home as away. Games missing at
+random break both. If a share of the games is missing, the variance of the teams' numbers of games over their mean is
 about that share, and so is the mean square of home games minus away games. A fair schedule has .00 to .06 of both
-(109 real seasons of seven leagues), one of which half is lost .12 to .8.
+(109 real seasons of seven leagues), one of which half is missing .12 to .8.
 """
 
 from collections.abc import Mapping
@@ -18,13 +18,13 @@ from core.arrays import FloatArray
 FEWEST_TEAMS: Final = 6
 FEWEST_GAMES_EACH: Final = 4
 BELOW_CHANCE: Final = -2.5
-"""Standard deviations by which counts must be more even than those of coins to be anybody's schedule."""
+"""Standard deviations by which counts must be more even than those of tossed coins to come from a schedule."""
 TELLING_REPEATS: Final = 8
-"""So many meetings chance would have repeated; that none was shows a round robin, or the like."""
+"""Meetings that chance would have repeated; that none was repeated shows a round robin, or the like."""
 
 
 class _Season(NamedTuple):
-    """Of each team its games at home and away, and how many meetings came again in the same house."""
+    """Games at home and away of each team, the number of meetings, and how many were repeated at the same home side."""
 
     home: FloatArray
     away: FloatArray
@@ -33,10 +33,10 @@ class _Season(NamedTuple):
 
 
 def lost_shares(seasons: Mapping[int, pd.DataFrame]) -> dict[int, float]:
-    """By season the share of games that seems to be lost; NaN where nothing shows that the schedule was ever fair.
+    """By season the estimated share of missing games; NaN where nothing shows that the schedule was fair.
 
-    The frames have ``start``, ``home_team``, ``away_team`` and ``playoff``. A league in which anybody meets anybody
-    as often as dice say looks like a fair one with games lost, and is not judged.
+    The frames have ``start``, ``home_team``, ``away_team`` and ``playoff``. A league in which teams meet at random
+    looks like a fair one with games missing, and is not judged.
     """
     fair_part = {season: counted for season, own in seasons.items() if (counted := _counted(own)) is not None}
     fair_league = _more_even_than_chance(list(fair_part.values()))
@@ -49,7 +49,7 @@ def lost_shares(seasons: Mapping[int, pd.DataFrame]) -> dict[int, float]:
 
 
 def rounds_played(games: pd.DataFrame) -> float:
-    """The share of a round robin, home and away, that a season completes; 0 where a meeting came again in one house."""
+    """The share of a round robin, home and away, that a season completes; 0 where a meeting is repeated."""
     counted = _counted(games)
     if counted is None or counted.repeated:
         return 0.0

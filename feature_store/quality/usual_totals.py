@@ -1,4 +1,4 @@
-"""Each sport's usual scores: a season beyond them was probably read wrongly."""
+"""Usual scores of each sport: a season outside of them was probably read wrongly."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -10,4 +10,4 @@ USUAL_TOTALS: Final[Mapping[str, tuple[float, float]]] = {
     "ice_hockey": (3, 12),
     "soccer": (1, 6),
 }
-"""Points of both teams together in a season's average game; a sport that is not here is not judged."""
+"""Points of both teams together in a season's average game; a sport that is not listed is not checked."""

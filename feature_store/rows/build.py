@@ -1,4 +1,4 @@
-"""Bring a league's online rows and state up to date, going on from its ladder.
+"""Brings a league's online rows and state up to date, from its latest valid checkpoint.
 
 The rows are those of the replay that training runs, as of now; only what is new in the archive is played.
 """
@@ -13,82 +13,83 @@ from sqlalchemy.engine import Connection, Engine
 from core.betting.leagues import League
 from core.database import reading, upsert, writing
 from core.errors import ConflictError
-from feature_store import tables
-from feature_store.archive.facts import Batch
+from feature_store.archive.facts import FactBatch
 from feature_store.features.sets import EVERYTHING
 from feature_store.history.fact_columns import columns_of
-from feature_store.history.league_state import LeagueState, Rung
-from feature_store.rows import checkpoints
-from feature_store.rows.bounds import parted
+from feature_store.history.league_state import Checkpoint, LeagueState
+from feature_store.rows import checkpoints, tables
+from feature_store.rows.bounds import split_servable
 from feature_store.rows.online import stored_row
-from feature_store.rows.replay import climb, coming_rows
+from feature_store.rows.replay import coming_rows, make_checkpoints
 
 KEPT_AFTER_START: Final = timedelta(days=7)
 ATTEMPTS: Final = 5
-RUNGS_IN_A_PART: Final = 4
-"""A year."""
+CHECKPOINTS_PER_PART: Final = 4
+"""A year of checkpoints is made from facts in memory together."""
 
 
 @dataclass(frozen=True)
 class Built:
-    """What one build stored: games to come, rows that changed, and games the state has seen."""
+    """What one build stored: games to come, rows that changed, and games played into the state."""
 
     league: str
     upcoming: int
     changed: int
     played: int
     kept_out: dict[str, str]
-    """Games to come whose row cannot be meant and is not served, with the feature that says so, by game id."""
+    """Games to come whose row is implausible and not served, with the feature outside its bounds, by game id."""
 
 
 def build(engine: Engine, league: League, now: datetime) -> Built:
     """Compute the rows of the league's coming games and its state as of now, and store both in one transaction.
 
-    A build that finds, when it is done, that another one stored a later moment meanwhile leaves that in place.
-    Raises ConflictError when other builds of the league get in between again and again.
+    If another build has stored a later moment meanwhile, that stays in place. Raises ConflictError when other builds of
+    the league interfere ``ATTEMPTS`` times in a row.
     """
     for _ in range(ATTEMPTS):
         with reading(engine) as connection:
             before, begun_at = checkpoints.built_revision(connection, league), _built_at(connection, league)
-        standing = checkpoints.standing(engine, league, before)
-        highest, settled = standing.below(None), standing.below(now)
-        top = checkpoints.rung_at(engine, league, highest)
-        start = top if settled == highest else checkpoints.rung_at(engine, league, settled)
-        climbed, facts, lowest = _climbed(engine, league, top)
-        base = next((new for new in reversed(climbed) if new.settled_at <= now), start)
-        if lowest is not None and (base is None or base.horizon < lowest.horizon):
-            facts = checkpoints.facts_above(engine, league, base, known_by=now)
+        valid = checkpoints.valid_checkpoints(engine, league, before)
+        latest, settled = valid.latest(), valid.latest(settled_by=now)
+        top = checkpoints.load_checkpoint(engine, league, latest)
+        start = top if settled == latest else checkpoints.load_checkpoint(engine, league, settled)
+        made, facts, complete_after = _make_missing(engine, league, top)
+        base = next((new for new in reversed(made) if new.settled_at <= now), start)
+        if complete_after is not None and (base is None or base.horizon < complete_after.horizon):
+            facts = checkpoints.facts_after(engine, league, base, known_by=now)
         rows, state = coming_rows(league, facts, EVERYTHING, now, base)
-        served, kept_out = parted(rows)
+        served, kept_out = split_servable(rows)
         fresh = [stored_row(league, row) for row in served]
         with writing(engine) as connection:
             built, built_at = checkpoints.built_revision(connection, league, lock=True), _built_at(connection, league)
             if built_at is not None and built_at > now and built_at != begun_at:
                 return Built(league.key, len(fresh), 0, state.games, kept_out)
             if built == before:
-                checkpoints.rebuild(connection, standing, climbed)
+                checkpoints.replace_checkpoints(connection, valid, made)
                 changed = _store_rows(connection, league, fresh, now)
-                _store_state(connection, league, state, now, standing.revision)
+                _store_state(connection, league, state, now, valid.revision)
                 return Built(league.key, len(fresh), changed, state.games, kept_out)
-    raise ConflictError(f"{league.key} is being built elsewhere again and again.", hint="Build from one place.")
+    raise ConflictError(f"{league.key}: other builds interfered {ATTEMPTS} times.", hint="Build from one place.")
 
 
-def _climbed(engine: Engine, league: League, top: Rung | None) -> tuple[list[Rung], Batch, Rung | None]:
-    """The rungs above ``top``, the facts read last, and the rung above whose horizon these are complete.
+def _make_missing(
+    engine: Engine, league: League, top: Checkpoint | None
+) -> tuple[list[Checkpoint], FactBatch, Checkpoint | None]:
+    """The checkpoints after ``top``, the facts read last, and the checkpoint after which these are complete.
 
-    A long way up is read in parts, so that a million games are never in memory together.
+    A long time is read in parts, so that a million games are never in memory together.
     """
-    horizons = checkpoints.horizons(engine, league, top)
-    climbed: list[Rung] = []
-    lowest, done = top, 0
-    while len(horizons) - done > RUNGS_IN_A_PART:
-        part = horizons[done : done + RUNGS_IN_A_PART]
-        facts = checkpoints.facts_above(engine, league, lowest, until=part[-1])
-        climbed += climb(league, columns_of(facts), lowest, part)
-        lowest, done = climbed[-1], done + len(part)
-    facts = checkpoints.facts_above(engine, league, lowest)
-    climbed += climb(league, columns_of(facts), lowest, horizons[done:])
-    return climbed, facts, lowest
+    horizons = checkpoints.new_horizons(engine, league, top)
+    made: list[Checkpoint] = []
+    last, done = top, 0
+    while len(horizons) - done > CHECKPOINTS_PER_PART:
+        part = horizons[done : done + CHECKPOINTS_PER_PART]
+        facts = checkpoints.facts_after(engine, league, last, until=part[-1])
+        made += make_checkpoints(league, columns_of(facts), last, part)
+        last, done = made[-1], done + len(part)
+    facts = checkpoints.facts_after(engine, league, last)
+    made += make_checkpoints(league, columns_of(facts), last, horizons[done:])
+    return made, facts, last
 
 
 def _built_at(connection: Connection, league: League) -> datetime | None:
@@ -97,12 +98,12 @@ def _built_at(connection: Connection, league: League) -> datetime | None:
 
 
 def _store_rows(connection: Connection, league: League, fresh: list[dict[str, Any]], now: datetime) -> int:
-    """Store the rows that changed, remove those of games called off or long begun; returns how many changed."""
+    """Store the rows that changed, delete those of games called off or long begun; returns how many changed."""
     of_league = (tables.rows.c.sport == league.sport) & (tables.rows.c.league == league.key)
-    known = dict(
+    digests = dict(
         connection.execute(sa.select(tables.rows.c.game_id, tables.rows.c.digest).where(of_league)).tuples().all()
     )
-    changed = [row for row in fresh if known.get(row["game_id"]) != row["digest"]]
+    changed = [row for row in fresh if digests.get(row["game_id"]) != row["digest"]]
     upsert(connection, tables.rows, changed)
     still_due = {row["game_id"] for row in fresh}
     due = sa.select(tables.rows.c.game_id).where(of_league, tables.rows.c.start_at >= now)

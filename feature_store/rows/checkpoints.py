@@ -1,8 +1,8 @@
-"""A league's ladder of states: a build goes on from the highest rung that stands, not from the beginning.
+"""Stored checkpoints of a league's state: a build continues from the latest valid one, not from the beginning.
 
-Rungs depend on the archive's content alone, not on the moment of a build: each is the state after all games that
-ended by its horizon. A change of such a game makes the rung fall, and those above it; a build climbs again from the
-one below. There is one rung per quarter of a year, and one two days below the newest result.
+A checkpoint depends on the archive's content alone, not on the moment of a build: it is the state after all games that
+ended by its horizon. A change of such a game makes it invalid, and those after it; a build makes them again from the
+last valid one. There is one checkpoint per quarter of a year, and one two days before the newest result.
 """
 
 from collections.abc import Sequence
@@ -15,165 +15,154 @@ from sqlalchemy.engine import Connection, Engine
 
 from core.betting.leagues import League
 from core.database import reading, upsert
-from feature_store import tables
 from feature_store.archive import store as archive
-from feature_store.archive.facts import Batch
-from feature_store.history.league_state import LeagueState, Rung
+from feature_store.archive.change_log import first_end_changed, newest_revision
+from feature_store.archive.facts import FactBatch
+from feature_store.archive.queries import first_and_last_end, games_in_time
+from feature_store.history.league_state import Checkpoint, LeagueState
 from feature_store.history.ratings import state_fingerprint
+from feature_store.rows import tables
 
 SETTLING: Final = timedelta(days=2)
-"""Results of the last two days are played anew in each build: most corrections come by then."""
+"""Results of the last two days are played again in each build: most corrections come by then."""
 
-AHEAD: Final = timedelta(days=31)
-"""A part holds games that end so much later, too: some results are known before the end their source gives."""
+RESULT_LEAD: Final = timedelta(days=31)
+"""Games that end so much later are read, too: some results are known before the end that their source gives."""
 
-MONTHS_OF_RUNGS: Final = (1, 4, 7, 10)
+QUARTER_MONTHS: Final = (1, 4, 7, 10)
 
 
-class Step(NamedTuple):
-    """A stored rung without its state."""
+class CheckpointKey(NamedTuple):
+    """A stored checkpoint without its state."""
 
     horizon: datetime
     settled_at: datetime
 
 
 @dataclass(frozen=True)
-class Ladder:
-    """What stands of a league's ladder, as of a revision of its archive."""
+class ValidCheckpoints:
+    """The valid checkpoints of a league, as of a revision of its archive."""
 
     league: League
     revision: int
-    """Everything up to this entry of the change log is in the rungs that stand."""
-    steps: tuple[Step, ...]
+    """Everything up to this entry of the change log is in the valid checkpoints."""
+    keys: tuple[CheckpointKey, ...]
     """In order of time."""
 
-    def below(self, moment: datetime | None) -> Step | None:
-        """The highest step that had settled by the moment; the highest of all without one."""
-        standing = [step for step in self.steps if moment is None or step.settled_at <= moment]
-        return standing[-1] if standing else None
+    def latest(self, settled_by: datetime | None = None) -> CheckpointKey | None:
+        """The latest checkpoint that had settled by the moment; the latest of all without one."""
+        settled = [key for key in self.keys if settled_by is None or key.settled_at <= settled_by]
+        return settled[-1] if settled else None
 
 
 def built_revision(connection: Connection, league: League, *, lock: bool = False) -> int:
-    """Up to where in the change log the stored rungs go; -1 before the first build."""
+    """The last revision of the change log that the stored checkpoints include; -1 before the first build."""
     states = tables.states.c
     row = sa.select(states.revision).where(states.sport == league.sport, states.league == league.key)
-    found = connection.scalar(row.with_for_update() if lock else row)
-    return -1 if found is None else int(found)
+    revision = connection.scalar(row.with_for_update() if lock else row)
+    return -1 if revision is None else int(revision)
 
 
-def standing(engine: Engine, league: League, built: int) -> Ladder:
-    """The ladder after what has been written since revision ``built`` made rungs fall."""
-    rungs, results, changes = tables.rungs.c, tables.results.c, tables.changes.c
-    changed = sa.select(changes.game_id).where(
-        changes.sport == league.sport, changes.league == league.key, changes.revision > built
-    )
-    first_end = sa.select(sa.func.min(results.finished_at)).where(
-        results.sport == league.sport, results.league == league.key, results.game_id.in_(changed)
-    )
-    steps = (
-        sa.select(rungs.horizon, rungs.settled_at)
+def valid_checkpoints(engine: Engine, league: League, built: int) -> ValidCheckpoints:
+    """The checkpoints that nothing written since revision ``built`` has made invalid."""
+    stored = tables.checkpoints.c
+    query = (
+        sa.select(stored.horizon, stored.settled_at)
         .where(
-            rungs.sport == league.sport, rungs.league == league.key, rungs.version == state_fingerprint(league.sport)
+            stored.sport == league.sport, stored.league == league.key, stored.version == state_fingerprint(league.sport)
         )
-        .order_by(rungs.horizon)
+        .order_by(stored.horizon)
     )
     with reading(engine) as connection:
-        # First the revision: what is written while we read is then read again, not missed.
-        revision = archive.newest_revision(connection, league.sport, league.key)
-        fallen = connection.scalar(first_end) if revision > built else None
-        stored = [Step(*row) for row in connection.execute(steps)]
-    return Ladder(league, revision, tuple(step for step in stored if fallen is None or step.horizon < fallen))
+        # The revision first: what is written meanwhile is then read again, not missed.
+        revision = newest_revision(connection, league.sport, league.key)
+        first_end = first_end_changed(connection, league, built) if revision > built else None
+        keys = [CheckpointKey(*row) for row in connection.execute(query)]
+    valid = tuple(key for key in keys if first_end is None or key.horizon < first_end)
+    return ValidCheckpoints(league, revision, valid)
 
 
-def rung_at(engine: Engine, league: League, step: Step | None) -> Rung | None:
-    """The step with its state; None without one, and when another build has taken it away or replaced it meanwhile."""
-    if step is None:
+def load_checkpoint(engine: Engine, league: League, key: CheckpointKey | None) -> Checkpoint | None:
+    """The checkpoint with its state; None for None, and when another build has removed or replaced it meanwhile."""
+    if key is None:
         return None
-    rungs = tables.rungs.c
-    body = sa.select(rungs.body).where(
-        rungs.sport == league.sport,
-        rungs.league == league.key,
-        rungs.horizon == step.horizon,
-        rungs.settled_at == step.settled_at,
-        rungs.version == state_fingerprint(league.sport),
+    stored = tables.checkpoints.c
+    body = sa.select(stored.body).where(
+        stored.sport == league.sport,
+        stored.league == league.key,
+        stored.horizon == key.horizon,
+        stored.settled_at == key.settled_at,
+        stored.version == state_fingerprint(league.sport),
     )
     with reading(engine) as connection:
         text = connection.scalar(body)
-    return None if text is None else Rung(step.horizon, step.settled_at, LeagueState.from_json(text))
+    return None if text is None else Checkpoint(key.horizon, key.settled_at, LeagueState.from_json(text))
 
 
-def facts_above(
+def facts_after(
     engine: Engine,
     league: League,
-    rung: Rung | None,
+    base: Checkpoint | None,
     *,
     until: datetime | None = None,
     known_by: datetime | None = None,
-) -> Batch:
-    """Every fact of the games that start or end after the rung; of all games without one.
+) -> FactBatch:
+    """Every fact of the games that start or end after the checkpoint; of all games without one.
 
     With ``until`` only of games that start or end before it, or little later; with ``known_by`` only what was known.
     """
-    if rung is None and until is None:
+    if base is None and until is None:
         return archive.load(engine, league, known_by)
-    games, results = tables.games.c, tables.results.c
-    starting = sa.select(games.game_id).where(games.sport == league.sport, games.league == league.key)
-    ending = sa.select(results.game_id).where(results.sport == league.sport, results.league == league.key)
-    if rung is not None:
-        starting = starting.where(games.start_at >= rung.horizon)
-        ending = ending.where(results.finished_at > rung.horizon)
-    if until is not None:
-        starting = starting.where(games.start_at < until + AHEAD)
-        ending = ending.where(results.finished_at < until + AHEAD)
     with reading(engine) as connection:
-        wanted = {game_id for query in (starting, ending) for (game_id,) in connection.execute(query)}
+        wanted = games_in_time(
+            connection,
+            league,
+            after=None if base is None else base.horizon,
+            before=None if until is None else until + RESULT_LEAD,
+        )
     return archive.load(engine, league, known_by, game_ids=wanted)
 
 
-def horizons(engine: Engine, league: League, above: Rung | None) -> list[datetime]:
-    """Where rungs shall stand above another, going by the archive's results, in order of time."""
-    results = tables.results.c
-    ends = sa.select(sa.func.min(results.finished_at), sa.func.max(results.finished_at)).where(
-        results.sport == league.sport, results.league == league.key
-    )
+def new_horizons(engine: Engine, league: League, after: Checkpoint | None) -> list[datetime]:
+    """Horizons of the checkpoints to make after another one, by the archive's results, in order of time."""
     with reading(engine) as connection:
-        earliest, newest = connection.execute(ends).one()
-    if newest is None:
+        earliest, newest = first_and_last_end(connection, league)
+    if earliest is None or newest is None:
         return []
     top = (newest - SETTLING).replace(hour=0, minute=0, second=0, microsecond=0)
-    first = earliest if above is None else above.horizon
+    first = earliest if after is None else after.horizon
     quarters = [
-        datetime(year, month, 1, tzinfo=UTC) for year in range(first.year, top.year + 1) for month in MONTHS_OF_RUNGS
+        datetime(year, month, 1, tzinfo=UTC) for year in range(first.year, top.year + 1) for month in QUARTER_MONTHS
     ]
     return sorted({horizon for horizon in (*quarters, top) if first < horizon <= top})
 
 
-def is_lasting(horizon: datetime) -> bool:
-    """Whether the rung at the horizon is one of the quarterly ones."""
-    return horizon.day == 1 and horizon.month in MONTHS_OF_RUNGS
+def is_quarterly(horizon: datetime) -> bool:
+    """Whether the checkpoint at the horizon is one of the quarterly ones."""
+    return horizon.day == 1 and horizon.month in QUARTER_MONTHS
 
 
-def rebuild(connection: Connection, ladder: Ladder, climbed: Sequence[Rung]) -> None:
-    """Store the new rungs, and remove those that fell or that newer ones replace."""
-    rungs, league = tables.rungs.c, ladder.league
-    kept = [step.horizon for step in ladder.steps if is_lasting(step.horizon) or not climbed]
+def replace_checkpoints(connection: Connection, valid: ValidCheckpoints, made: Sequence[Checkpoint]) -> None:
+    """Store the new checkpoints, and delete those that are invalid or that newer ones replace."""
+    stored, league = tables.checkpoints.c, valid.league
+    kept = [key.horizon for key in valid.keys if is_quarterly(key.horizon) or not made]
     connection.execute(
-        sa.delete(tables.rungs).where(
-            rungs.sport == league.sport, rungs.league == league.key, rungs.horizon.not_in(kept)
+        sa.delete(tables.checkpoints).where(
+            stored.sport == league.sport, stored.league == league.key, stored.horizon.not_in(kept)
         )
     )
     upsert(
         connection,
-        tables.rungs,
+        tables.checkpoints,
         [
             {
                 "sport": league.sport,
                 "league": league.key,
-                "horizon": rung.horizon,
-                "settled_at": rung.settled_at,
+                "horizon": one.horizon,
+                "settled_at": one.settled_at,
                 "version": state_fingerprint(league.sport),
-                "body": rung.state.to_json(),
+                "body": one.state.to_json(),
             }
-            for rung in climbed
+            for one in made
         ],
     )

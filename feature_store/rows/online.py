@@ -1,4 +1,4 @@
-"""The online side: feature rows of the games to come and each league's latest state, as ``building`` stored them.
+"""The online side: feature rows of the games to come and each league's latest state, as ``build`` stored them.
 
 A row keeps its ``digest`` until something it depends on changes; once a game has begun, its row stays as it was.
 """
@@ -20,14 +20,14 @@ from core.betting.leagues import League
 from core.database import reading
 from core.errors import DataIntegrityError, ResourceNotFoundError, ServiceError
 from core.nearest import nearest
-from feature_store import tables
-from feature_store.archive.facts import Game
+from feature_store.archive.facts import GameFact
 from feature_store.features.sets import EVERYTHING, FeatureSet, compute
-from feature_store.features.situation import Columns, Fixtures, Situation, as_columns
+from feature_store.features.situation import Fixtures, Situation, StateColumns, as_columns
 from feature_store.history.fact_columns import seconds
 from feature_store.history.league_state import LeagueState
 from feature_store.history.prices import PriceColumns, Prices
 from feature_store.history.ratings import Rules, enter, rules_of
+from feature_store.rows import tables
 from feature_store.rows.row import Row
 
 
@@ -37,7 +37,7 @@ class OnlineRow:
 
     sport: str
     league: str
-    game: Game
+    game: GameFact
     as_of: datetime
     catalogue: str
     values: tuple[float, ...]
@@ -50,13 +50,13 @@ class OnlineRow:
         Raises DataIntegrityError when the row was made by code with other features.
         """
         if self.catalogue != EVERYTHING.fingerprint(self.sport):
-            msg = f"The stored features of {self.game.game_id} were made by another version of the code."
+            msg = f"Stored features of {self.game.game_id} were built by another version of the code."
             raise DataIntegrityError(msg, hint="Run `dbsbm features build`.")
-        return features.picked(self.values)
+        return features.pick(self.values)
 
 
 class StoredState(NamedTuple):
-    """A league's latest state as it is kept: ``body`` is that of ``LeagueState.to_json``, ``version`` the features'."""
+    """A league's latest state as stored: ``body`` is that of ``LeagueState.to_json``, ``version`` the features'."""
 
     league: str
     as_of: datetime
@@ -101,17 +101,17 @@ def load_state(engine: Engine, league: League) -> StoredState | None:
 def matchup(
     stored: StoredState | None, league: League, home_team: str, away_team: str, *, neutral: bool, now: datetime
 ) -> OnlineRow:
-    """The row of a game that nobody scheduled, between two teams of the league, as of its latest state.
+    """The row of a game that is not scheduled, between two teams of the league, as of its latest state.
 
-    Raises ServiceError when the league has no state made by this code, ResourceNotFoundError for an unknown team.
+    Raises ServiceError when the league has no state built by this code, ResourceNotFoundError for an unknown team.
     """
     if stored is None or stored.version != EVERYTHING.fingerprint(league.sport):
-        msg = f"There is no up-to-date state of {league.key}."
+        msg = f"No up-to-date state of {league.key}."
         raise ServiceError(msg, hint=f"Run `dbsbm features build --league {league.key}`.")
     state = LeagueState.from_json(stored.body)
     home, away = (find_team(team, state) for team in (home_team, away_team))
     season = max(state.season_of(home), state.season_of(away))
-    game = Game(
+    game = GameFact(
         game_id=f"{home} v {away}",
         known_at=stored.as_of,
         season=season,
@@ -127,7 +127,7 @@ def matchup(
     return _read(stored_row(league, Row(game, stored.as_of, tuple(values.tolist()), None)))
 
 
-def _unscheduled(state: LeagueState, game: Game, rules: Rules) -> Situation:
+def _unscheduled(state: LeagueState, game: GameFact, rules: Rules) -> Situation:
     league = np.rec.array(state.league.reshape(1))
     sides = []
     for name in (game.home_team, game.away_team):
@@ -152,19 +152,17 @@ def _unscheduled(state: LeagueState, game: Game, rules: Rules) -> Situation:
     )
 
 
-def _columns(record: NDArray[Any]) -> Columns:
+def _columns(record: NDArray[Any]) -> StateColumns:
     return as_columns(record.dtype, record.view(np.float64).reshape(1, -1).T)
 
 
 def find_team(name: str, state: LeagueState) -> str:
     """The team of that name in any case. Raises ResourceNotFoundError with the nearest names."""
     by_name = {team.casefold(): team for team in state.teams}
-    found = by_name.get(name.strip().casefold())
-    if found is None:
-        raise ResourceNotFoundError(
-            f"There is no team {name!r}.", nearest=nearest(name, state.teams), resource_type="team"
-        )
-    return found
+    team = by_name.get(name.strip().casefold())
+    if team is None:
+        raise ResourceNotFoundError(f"Unknown team {name!r}.", nearest=nearest(name, state.teams), resource_type="team")
+    return team
 
 
 def stored_row(league: League, row: Row) -> dict[str, Any]:
@@ -199,7 +197,7 @@ def _read(row: Any) -> OnlineRow:
     return OnlineRow(
         sport=row["sport"],
         league=row["league"],
-        game=Game(
+        game=GameFact(
             row["game_id"],
             row["as_of"],
             row["season"],

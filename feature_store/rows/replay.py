@@ -1,7 +1,7 @@
 """History played back in the order in which it became known, and feature rows as of any moment of it.
 
-Offline (every past game, as of its start) and online (the games to come, as of now) are the same fold over the
-same plays, asked at different moments, so their rows cannot differ.
+Offline (every past game, as of its start) and online (the games to come, as of now) are the same fold over the same
+plays, read at different moments, so their rows cannot differ.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 
 from core.arrays import FloatArray
 from core.betting.leagues import League
-from feature_store.archive.facts import Batch
+from feature_store.archive.facts import FactBatch
 from feature_store.features.sets import FeatureSet, compute
 from feature_store.features.situation import Fixtures, Situation, as_columns
 from feature_store.history.fact_columns import FactColumns, Indices, columns_of, seconds, starts_anew
-from feature_store.history.fold import Asked, Folded, Plays, fold
-from feature_store.history.league_state import LeagueState, Rung, initial_league
+from feature_store.history.fold import Folded, Plays, RowRequests, fold
+from feature_store.history.league_state import Checkpoint, LeagueState, initial_league
 from feature_store.history.point_in_time import consensus, last_known, moved
 from feature_store.history.prices import PriceColumns
 from feature_store.history.ratings import LEAGUE, TEAM, rules_of
@@ -27,7 +27,7 @@ from feature_store.rows.row import Row
 
 
 @dataclass(frozen=True, eq=False)
-class Table:
+class FeatureTable:
     """Feature rows as columns: one entry per game, in order of start."""
 
     facts: FactColumns
@@ -44,11 +44,11 @@ class Table:
             yield Row(self.facts.versions[version], as_of, tuple(self.values[place].tolist()), self.prices[place])
 
 
-def past_rows(league: League, facts: Batch, features: FeatureSet) -> Iterator[Row]:
+def past_rows(league: League, facts: FactBatch, features: FeatureSet) -> Iterator[Row]:
     """The row of every finished game as of its own start, in order of start.
 
-    Which games there are is read from all the facts; what a row holds, only from those known at its start. A game
-    of which nobody had told by then has no row: nothing could have been said of it (its result counts all the same).
+    Which games there are is read from all the facts; what a row holds, only from those known at its start. A game that
+    no source had listed by then has no row, because no forecast of it was possible; its result counts all the same.
     """
     return past_table(league, columns_of(facts), features).rows()
 
@@ -61,11 +61,11 @@ def past_table(
     *,
     since: datetime | None = None,
     until: datetime | None = None,
-    base: Rung | None = None,
-) -> Table:
-    """The rows of ``past_rows`` as columns; ``at`` asks for some games, by id, as of another moment than their start.
+    base: Checkpoint | None = None,
+) -> FeatureTable:
+    """The rows of ``past_rows`` as columns; ``at`` gives some games, by id, another moment than their start.
 
-    Moments in ``at`` are in seconds since 1970; before anything was told of a game, its row shows the first that was.
+    Moments in ``at`` are in seconds since 1970; before a game was listed, its row shows its first version.
     Rows stay in order of start. With ``since`` only games that start then or later, with ``until`` only earlier ones;
     with ``base``, which must have settled by ``since``, the facts need only be those of later games.
     """
@@ -87,25 +87,25 @@ def past_table(
     moments = start
     if at:
         moments = np.array([at.get(facts.game_ids[game], begin) for game, begin in zip(chosen, start, strict=True)])
-    known = last_known(facts.games.game, facts.games.known, chosen, moments)
-    return _table(league, facts, features, np.where(known >= 0, known, first[chosen]), moments, base)[0]
+    version = last_known(facts.games.game, facts.games.known, chosen, moments)
+    return _table(league, facts, features, np.where(version >= 0, version, first[chosen]), moments, base)[0]
 
 
-def table_as_of(league: League, facts: FactColumns, features: FeatureSet, moment: datetime) -> Table:
+def table_as_of(league: League, facts: FactColumns, features: FeatureSet, moment: datetime) -> FeatureTable:
     """The rows, as of the moment, of every game known by then that started later, in order of start.
 
-    Unlike ``coming_rows`` it looks back: the facts may go on after the moment, and no row depends on what came later.
+    Unlike ``coming_rows`` it looks back: the facts may reach beyond the moment, and no row depends on later ones.
     """
     games = np.arange(len(facts.game_ids))
-    known = last_known(facts.games.game, facts.games.known, games, np.full(len(games), seconds(moment)))
-    known = known[known >= 0]
-    chosen = known[(facts.games.start[known] >= seconds(moment)) & ~facts.games.void[known]]
+    version = last_known(facts.games.game, facts.games.known, games, np.full(len(games), seconds(moment)))
+    version = version[version >= 0]
+    chosen = version[(facts.games.start[version] >= seconds(moment)) & ~facts.games.void[version]]
     chosen = chosen[np.lexsort((facts.games.game[chosen], facts.games.start[chosen]))]
     return _table(league, facts, features, chosen, np.full(len(chosen), seconds(moment)), None)[0]
 
 
 def coming_rows(
-    league: League, facts: Batch, features: FeatureSet, moment: datetime, base: Rung | None = None
+    league: League, facts: FactBatch, features: FeatureSet, moment: datetime, base: Checkpoint | None = None
 ) -> tuple[list[Row], LeagueState]:
     """The rows of the games to come, as of the moment, and the league's state then.
 
@@ -120,30 +120,32 @@ def coming_rows(
     return rows, _state(columns, folded, base)
 
 
-def climb(league: League, facts: FactColumns, base: Rung | None, horizons: Iterable[datetime]) -> Iterator[Rung]:
-    """The rungs at the horizons, in order of time, from ``base`` or from the beginning."""
+def make_checkpoints(
+    league: League, facts: FactColumns, base: Checkpoint | None, horizons: Iterable[datetime]
+) -> Iterator[Checkpoint]:
+    """Make the checkpoints at the horizons, in order of time, from ``base`` or from the beginning."""
     rules = rules_of(league.sport)
     plays = _plays(league, facts, base)
     changed = np.maximum(plays.known_from, np.where(np.isfinite(plays.known_until), plays.known_until, -np.inf))
-    nothing = Asked(np.empty(0), np.empty(0), np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64))
+    nothing = RowRequests(np.empty(0), np.empty(0), np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64))
     done = 0
     for horizon in horizons:
         ended = int(np.searchsorted(plays.finish, seconds(horizon), side="right"))
-        teams, state = _standing(league, facts, base)
+        teams, state = _first_states(league, facts, base)
         folded = fold(plays[done:ended], nothing, teams, state, rules)
         settled = max(horizon, base.settled_at if base is not None else horizon)
         if ended > done:
             settled = max(settled, datetime.fromtimestamp(float(changed[done:ended].max()), UTC))
-        base, done = Rung(horizon, settled, _state(facts, folded, base)), ended
+        base, done = Checkpoint(horizon, settled, _state(facts, folded, base)), ended
         yield base
 
 
 def _table(
-    league: League, facts: FactColumns, features: FeatureSet, version: Indices, at: FloatArray, base: Rung | None
-) -> tuple[Table, Folded]:
+    league: League, facts: FactColumns, features: FeatureSet, version: Indices, at: FloatArray, base: Checkpoint | None
+) -> tuple[FeatureTable, Folded]:
     games = facts.games
-    asked = Asked(at, games.season[version], games.home[version], games.away[version])
-    folded = fold(_plays(league, facts, base), asked, *_standing(league, facts, base), rules_of(league.sport))
+    requests = RowRequests(at, games.season[version], games.home[version], games.away[version])
+    folded = fold(_plays(league, facts, base), requests, *_first_states(league, facts, base), rules_of(league.sport))
     start = games.start[version]
     prices = consensus(facts.quotes, games.game[version], at, start, outcomes=league.outcomes)
     opening, moved_to = moved(facts.quotes, games.game[version], at, start, outcomes=league.outcomes)
@@ -157,11 +159,11 @@ def _table(
         moved_to=moved_to,
         rules=rules_of(league.sport),
     )
-    return Table(facts, version, at, compute(features, situation), prices), folded
+    return FeatureTable(facts, version, at, compute(features, situation), prices), folded
 
 
-def _standing(league: League, facts: FactColumns, base: Rung | None) -> tuple[NDArray[Any], NDArray[Any]]:
-    """The teams' records, in the order of the facts' teams, and the league's: before any play, or on a rung."""
+def _first_states(league: League, facts: FactColumns, base: Checkpoint | None) -> tuple[NDArray[Any], NDArray[Any]]:
+    """The teams' records, in the order of the facts' teams, and the league's: before any play, or at a checkpoint."""
     teams = np.zeros(len(facts.teams), TEAM)
     if base is None:
         return teams, initial_league(rules_of(league.sport))
@@ -171,8 +173,8 @@ def _standing(league: League, facts: FactColumns, base: Rung | None) -> tuple[ND
     return teams, base.state.league
 
 
-def _plays(league: League, facts: FactColumns, base: Rung | None) -> Plays:
-    """Every game that ended after the base, once for each stretch of time over which the same was known of it."""
+def _plays(league: League, facts: FactColumns, base: Checkpoint | None) -> Plays:
+    """Every game that ended after the base, once for each span of time in which the same was known of it."""
     game, moment = _moments_of_change(facts)
     version = last_known(facts.games.game, facts.games.known, game, moment)
     result = last_known(facts.results.game, facts.results.known, game, moment)
@@ -184,8 +186,8 @@ def _plays(league: League, facts: FactColumns, base: Rung | None) -> Plays:
     expected = prices.home_expectation
     total = prices.expected_total(rules_of(league.sport).total_deviation)
     finished = ~facts.games.void[version] & ~np.isnan(home + away)
-    said = (np.nan_to_num(column, nan=-1.0) for column in (expected, total))
-    new = np.flatnonzero(starts_anew(game, version, result, *said))
+    market = (np.nan_to_num(column, nan=-1.0) for column in (expected, total))
+    new = np.flatnonzero(starts_anew(game, version, result, *market))
     until = np.full(len(new), np.inf)
     until[:-1] = np.where(game[new[1:]] == game[new[:-1]], moment[new[1:]], np.inf)
     kept = finished[new]
@@ -194,16 +196,16 @@ def _plays(league: League, facts: FactColumns, base: Rung | None) -> Plays:
     new, until = new[kept], until[kept]
     order = np.lexsort((game[new], start[new], finish[new]))
     new, until = new[order], until[order]
-    known = version[new]
+    own_version = version[new]
     return Plays(
         known_from=moment[new],
         known_until=until,
         finish=finish[new],
-        season=facts.games.season[known],
+        season=facts.games.season[own_version],
         start=start[new],
-        home=facts.games.home[known],
-        away=facts.games.away[known],
-        neutral=facts.games.neutral[known],
+        home=facts.games.home[own_version],
+        away=facts.games.away[own_version],
+        neutral=facts.games.neutral[own_version],
         home_score=home[new],
         away_score=away[new],
         expected=expected[new],
@@ -239,11 +241,11 @@ def _latest(group: Indices, groups: int) -> Indices:
 
 
 def _at(column: FloatArray, place: Indices) -> FloatArray:
-    """The column's values at the places; of place -1, which callers mask, any value or NaN if there is none."""
+    """The column's values at the places; of place -1, which callers mask, any value, or NaN if there is none."""
     return column[place] if len(column) else np.full((len(place), *column.shape[1:]), np.nan)
 
 
-def _state(facts: FactColumns, folded: Folded, base: Rung | None) -> LeagueState:
+def _state(facts: FactColumns, folded: Folded, base: Checkpoint | None) -> LeagueState:
     played = np.flatnonzero(folded.teams["games"] > 0)
     before = {} if base is None else base.state.teams
     return LeagueState(

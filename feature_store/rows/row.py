@@ -3,14 +3,14 @@
 from datetime import datetime
 from typing import NamedTuple
 
-from feature_store.archive.facts import Game
+from feature_store.archive.facts import GameFact
 from feature_store.history.prices import Prices
 
 
 class Row(NamedTuple):
     """One game's features as of a moment, with what identifies it and the prices known then."""
 
-    game: Game
+    game: GameFact
     as_of: datetime
     values: tuple[float, ...]
     prices: Prices | None

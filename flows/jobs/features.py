@@ -11,7 +11,7 @@ from core.betting.leagues import load_leagues
 from core.errors import CacheError, ConflictError
 from core.logs import get_logger
 from core.settings import Settings
-from feature_store.identity.duplicate_games import twins
+from feature_store.identity.duplicate_games import find_duplicates
 from feature_store.rows.build import Built, build
 from feature_store.rows.offline import Materialized, export_rows, materialize
 from feature_store.rows.online import watermarks
@@ -66,7 +66,7 @@ def count_duplicate_games(settings: Settings, now: datetime, names: Sequence[str
     """
     with our_database(settings) as engine:
         leagues = archived_leagues(engine, load_leagues(settings.leagues_file), names)
-        counts = {league.key: len(twins(engine, league, now, since=now - RECENT)) for league in leagues}
+        counts = {league.key: len(find_duplicates(engine, league, now, since=now - RECENT)) for league in leagues}
     return {key: count for key, count in counts.items() if count}
 
 

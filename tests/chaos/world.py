@@ -18,7 +18,7 @@ from core.registry.deployment import Version, deployment, install_champion, regi
 from core.settings import load_settings
 from core.signing import Signer, signer
 from feature_store.archive import store as archive
-from feature_store.archive.facts import Batch, Quote, Result
+from feature_store.archive.facts import FactBatch, Quote, Result
 from feature_store.features.sets import FEATURE_SETS
 from feature_store.rows.build import build
 from tests.bench.serving.stage import GAMES, LEAGUE, TEAMS, _game
@@ -107,7 +107,7 @@ def hot_games() -> list[str]:
 
 def fill(engine: Engine, cold: int) -> None:
     """Results, games to come, and as many ``cold`` games that began in the last days: nobody warms those unasked."""
-    now, batch = datetime.now(UTC), Batch()
+    now, batch = datetime.now(UTC), FactBatch()
     pairs = [(home, away) for home in TEAMS for away in TEAMS if home != away]
     for number, (home, away) in enumerate(pairs * 2):
         start, season = now - (390 - number / 2) * DAY, 2023 + number // len(pairs)

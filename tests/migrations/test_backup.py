@@ -11,7 +11,7 @@ from sqlalchemy.engine import Engine
 
 from core.database import open_database, writing
 from core.errors import DatabaseError, ValidationError
-from feature_store import tables as store
+from feature_store.archive import tables as store
 from migrations import backup as backups
 from migrations import schema
 from migrations.backup import backup, restore

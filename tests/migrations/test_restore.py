@@ -12,7 +12,7 @@ from sqlalchemy.engine import Engine
 
 from core.database import writing
 from core.errors import ConflictError, DatabaseError, DataIntegrityError, ValidationError
-from feature_store import tables as store
+from feature_store.rows import tables as store
 from migrations import backup_file, schema
 from migrations.backup import backup, restore
 from migrations.tables import METADATA

@@ -17,7 +17,7 @@ from core.registry.linear import Linear
 from core.settings import load_settings
 from core.signing import Signer, signer
 from feature_store.archive import store as archive
-from feature_store.archive.facts import Batch, Game, Quote, Result
+from feature_store.archive.facts import FactBatch, GameFact, Quote, Result
 from feature_store.features.sets import FEATURE_SETS, FeatureSet
 from feature_store.rows.build import build
 from tests.conftest import NOW
@@ -36,7 +36,7 @@ BELIEVED = Belief(devig="multiplicative", weight=0.9, error=0.02, games=5_000)
 def fill(engine: Engine, league: League, now: datetime = NOW) -> None:
     """Five rounds of results, then games to come: two priced, one not, one with a team that never played."""
     teams = TEAMS[league.key]
-    batch = Batch()
+    batch = FactBatch()
     pairs = [(home, away) for home in teams for away in teams if home != away]
     for number, (home, away) in enumerate(pairs * 2):
         start = NOW - (60 - 2 * number) * DAY
@@ -57,9 +57,9 @@ def fill(engine: Engine, league: League, now: datetime = NOW) -> None:
     build(engine, league, now)
 
 
-def game(game_id: str, home: str, away: str, start_at: datetime, *, status: str = "scheduled") -> Game:
+def game(game_id: str, home: str, away: str, start_at: datetime, *, status: str = "scheduled") -> GameFact:
     known_at = min(start_at - 10 * DAY, NOW - DAY)
-    return Game(game_id, known_at, 2023, start_at, False, home, away, False, False, status)  # type: ignore[arg-type]
+    return GameFact(game_id, known_at, 2023, start_at, False, home, away, False, False, status)  # type: ignore[arg-type]
 
 
 def price(league: League, game_id: str, odds_home: float, known_at: datetime = NOW - timedelta(hours=5)) -> Quote:
@@ -71,7 +71,7 @@ def price(league: League, game_id: str, odds_home: float, known_at: datetime = N
 def record_price(engine: Engine, league: League, game_id: str, odds_home: float, now: datetime) -> None:
     """A new price arrives and the feature store sees it."""
     archive.record(
-        engine, league, Batch(quotes=[price(league, game_id, odds_home, now)]), source="test", recorded_at=now
+        engine, league, FactBatch(quotes=[price(league, game_id, odds_home, now)]), source="test", recorded_at=now
     )
     build(engine, league, now)
 

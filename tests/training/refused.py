@@ -2,35 +2,35 @@
 
 from collections.abc import Callable
 
-from feature_store.archive.facts import Batch
+from feature_store.archive.facts import FactBatch
 from tests.generated import invented_facts
 from training.datasets.assembly import FEWEST_GAMES
 
 
-def rescored(facts: Batch, score: Callable[[int], tuple[int, int]]) -> Batch:
+def rescored(facts: FactBatch, score: Callable[[int], tuple[int, int]]) -> FactBatch:
     """The same games with other scores, by their number."""
     results = [
         result._replace(home_score=score(number)[0], away_score=score(number)[1])
         for number, result in enumerate(facts.results)
     ]
-    return Batch(facts.games, results, facts.quotes)
+    return FactBatch(facts.games, results, facts.quotes)
 
 
-def of_seasons(facts: Batch, season: Callable[[int], int]) -> Batch:
+def of_seasons(facts: FactBatch, season: Callable[[int], int]) -> FactBatch:
     games = [game._replace(season=season(number)) for number, game in enumerate(facts.games)]
-    return Batch(games, facts.results, facts.quotes)
+    return FactBatch(games, facts.results, facts.quotes)
 
 
-def at_once(facts: Batch) -> Batch:
+def at_once(facts: FactBatch) -> FactBatch:
     """All games at the first one's hour."""
     first = facts.games[0]
     games = [game._replace(known_at=first.known_at, start_at=first.start_at, season=2022) for game in facts.games]
-    return Batch(games, facts.results, [])
+    return FactBatch(games, facts.results, [])
 
 
 GAMES_OF_300 = invented_facts(7, games=300, quirks=False)
-REFUSED: dict[str, tuple[Batch, str, str]] = {
-    "no game": (Batch(), "NFL has 0 finished games", "too_few_games"),
+REFUSED: dict[str, tuple[FactBatch, str, str]] = {
+    "no game": (FactBatch(), "NFL has 0 finished games", "too_few_games"),
     "too few games": (
         invented_facts(7, games=FEWEST_GAMES - 1, quirks=False),
         "NFL has 19 finished games",

@@ -14,7 +14,7 @@ from core.betting.leagues import League
 from core.betting.odds import devig
 from core.errors import ServiceError
 from feature_store.archive import store as archive
-from feature_store.archive.facts import Batch, Result
+from feature_store.archive.facts import FactBatch, Result
 from feature_store.features.sets import EVERYTHING, FeatureSet
 from feature_store.history.fact_columns import columns_of
 from feature_store.rows.replay import past_table
@@ -36,7 +36,7 @@ class Dataset:
     """Games in order of their start; every array has one entry (or row) per game."""
 
     league: League
-    facts: Batch
+    facts: FactBatch
     """What it was made of."""
     snapshot_sha256: str
     game_ids: tuple[str, ...]
@@ -200,7 +200,7 @@ def refuse_one_ending(dataset: Dataset) -> None:
         raise ServiceError(msg, hint="Look at the scores: a side may be missing or swapped.", reason="one_outcome_only")
 
 
-def dataset_of(league: League, facts: Batch) -> Dataset:
+def dataset_of(league: League, facts: FactBatch) -> Dataset:
     """The dataset of the facts handed in."""
     table = past_table(league, columns_of(facts), EVERYTHING)
     scores = {

@@ -13,7 +13,7 @@ from core.betting.leagues import League
 from core.betting.markets import price
 from core.registry.bundles.contents import Bundle
 from core.registry.forecaster import Forecast, Forecaster
-from feature_store.archive.facts import Batch
+from feature_store.archive.facts import FactBatch
 from feature_store.features.sets import FeatureSet
 from feature_store.rows.replay import coming_rows
 from training.datasets.assembly import Dataset
@@ -117,7 +117,7 @@ def blind_to_the_future(dataset: Dataset, features: FeatureSet, learnt: FloatArr
     return Check(name, not differing, f"{shown}: {'; '.join(differing) or 'equal to the last bit'}")
 
 
-def _differing(dataset: Dataset, facts: Batch, features: FeatureSet, place: int, row: FloatArray) -> Sequence[str]:
+def _differing(dataset: Dataset, facts: FactBatch, features: FeatureSet, place: int, row: FloatArray) -> Sequence[str]:
     """The features of a game that its past alone does not give."""
     start = datetime.fromtimestamp(dataset.starts[place], UTC)
     alone, _ = coming_rows(dataset.league, facts.known_by(start), features, start)
@@ -128,7 +128,7 @@ def _differing(dataset: Dataset, facts: Batch, features: FeatureSet, place: int,
     return [name for name, equal in zip(features.names, same.tolist(), strict=True) if not equal]
 
 
-def _before_they_ended(facts: Batch) -> Batch:
+def _before_they_ended(facts: FactBatch) -> FactBatch:
     """An archive filled afterwards says of every game that it is final; to be forecast it has to be due."""
     games = [game._replace(status="scheduled") if game.status in ("final", "live") else game for game in facts.games]
-    return Batch(games, facts.results, facts.quotes)
+    return FactBatch(games, facts.results, facts.quotes)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Final, get_args, get_type_hints
 
 from core.registry.tracking.runs import Lineage, Run
-from feature_store.archive.facts import Game, Quote, Result
+from feature_store.archive.facts import GameFact, Quote, Result
 from training.evaluation.importance import Importance
 from training.evaluation.scores import held_out
 from training.evaluation.walk_forward import Forecasts
@@ -23,10 +23,8 @@ KINDS: Final = {int: "long", float: "double", bool: "boolean", datetime: "dateti
 def _fact_columns() -> dict[str, str]:
     """What a snapshot consists of: the fields of its facts and their types in MLflow's words."""
     return {
-        f"{fact.__name__.lower()}.{name}": next(
-            (KINDS[kind] for kind in _alternatives(hint) if kind in KINDS), "string"
-        )
-        for fact in (Game, Result, Quote)
+        f"{kind}.{name}": next((KINDS[each] for each in _alternatives(hint) if each in KINDS), "string")
+        for kind, fact in (("game", GameFact), ("result", Result), ("quote", Quote))
         for name, hint in get_type_hints(fact).items()
     }
 

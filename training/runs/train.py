@@ -23,7 +23,7 @@ from core.registry.tracking.client import Tracking
 from core.signing import Signer
 from feature_store.archive import manifest as snapshot_manifest
 from feature_store.features.sets import EVERYTHING
-from feature_store.identity.duplicate_games import told_twice, twins
+from feature_store.identity.duplicate_games import find_duplicates, flag_duplicates
 from feature_store.quality.checks import Flag, admit, examine_facts, examine_features
 from training.datasets.assembly import Dataset, load_dataset
 from training.datasets.splits import proving_blocks
@@ -134,7 +134,7 @@ def examined(engine: Engine, dataset: Dataset, known_by: datetime, accept: Colle
     twice = [
         flag
         for part in parts
-        for flag in told_twice(part.league, twins(engine, part.league, known_by), set(part.game_ids))
+        for flag in flag_duplicates(part.league, find_duplicates(engine, part.league, known_by), set(part.game_ids))
     ]
     facts = [flag for part in parts for flag in examine_facts(part.league, part.facts)]
     features = [
@@ -237,7 +237,7 @@ def register(
         return twin
     rows = trained.dataset.columns(recipe.features)
     snapshot = snapshot_manifest.manifest_of(trained.dataset.facts)
-    snapshot_manifest.keep(engine, league, snapshot, known_by=known_by, recorded_at=now)
+    snapshot_manifest.store_manifest(engine, league, snapshot, known_by=known_by, recorded_at=now)
     manifest = Manifest.model_validate_json((folder / MANIFEST).read_bytes())
     example = dict(zip(recipe.features.names, np.nan_to_num(rows[-1]).tolist(), strict=True))
     tracking = reconciled(engine, tracking_uri, manifest.model, league, now)

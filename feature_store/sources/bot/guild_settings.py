@@ -1,14 +1,14 @@
-"""What guilds have set in the bot, as far as the service obeys it."""
+"""Settings of guilds in the bot that the service obeys."""
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from core.database import reading
-from feature_store import tables
+from feature_store.sources.bot import tables
 
 
 def api_rate_limits(engine: Engine) -> dict[int, int]:
-    """Requests per minute that each guild allows itself, as last known; guilds that say nothing are left out.
+    """Requests per minute that each guild allows itself, as last known; guilds without a limit are left out.
 
     Raises DatabaseError.
     """

@@ -1,4 +1,4 @@
-"""JSON as the bot's writers leave it: text, Python's own notation with single quotes, or already decoded."""
+"""JSON as the bot's writers store it: text, Python's own notation with single quotes, or already decoded."""
 
 import ast
 import json
@@ -8,24 +8,24 @@ LONGEST_QUOTATION: Final = 1_000
 LARGEST_NUMBER: Final = 9_999
 
 
-class UnbelievableError(ValueError):
-    """What a row says cannot be believed: the reason for people, and the row's own words."""
+class RejectedValueError(ValueError):
+    """A value of a row is unreadable or implausible: the reason for people, and the value as the row has it."""
 
-    def __init__(self, reason: str, said: object) -> None:
+    def __init__(self, reason: str, value: object) -> None:
         super().__init__(reason)
         self.reason = reason
-        self.content = _quoted(said)[:LONGEST_QUOTATION]
+        self.content = _quoted(value)[:LONGEST_QUOTATION]
 
 
-def _quoted(said: object) -> str:
+def _quoted(value: object) -> str:
     try:
-        return said if isinstance(said, str) else json.dumps(said, default=str)
+        return value if isinstance(value, str) else json.dumps(value, default=str)
     except (TypeError, RecursionError):
-        return f"a {type(said).__name__} that JSON cannot hold"
+        return f"a {type(value).__name__} that JSON cannot hold"
 
 
-def decoded(column: str, value: object) -> object:
-    """What a JSON column holds, None when it is empty. Raises UnbelievableError naming the column."""
+def decode(column: str, value: object) -> object:
+    """The content of a JSON column, None when it is empty. Raises RejectedValueError naming the column."""
     if isinstance(value, bytes):
         value = value.decode("utf-8", "replace")
     if not isinstance(value, str):
@@ -33,21 +33,21 @@ def decoded(column: str, value: object) -> object:
     text = value.strip()
     if not text:
         return None
-    found = _parsed(column, text)
-    return decoded(column, found) if isinstance(found, str) else found
+    content = _parse(column, text)
+    return decode(column, content) if isinstance(content, str) else content
 
 
-def decoded_object(column: str, value: object) -> dict[str, object]:
-    """The JSON object in a column, without entries when the column is empty. Raises UnbelievableError naming it."""
-    found = decoded(column, value)
-    if found is None:
+def decode_object(column: str, value: object) -> dict[str, object]:
+    """The JSON object in a column, without entries when the column is empty. Raises RejectedValueError naming it."""
+    content = decode(column, value)
+    if content is None:
         return {}
-    if not isinstance(found, dict):
-        raise UnbelievableError(f"{column} holds a {type(found).__name__} instead of an object", str(value))
-    return found
+    if not isinstance(content, dict):
+        raise RejectedValueError(f"{column} holds a {type(content).__name__} instead of an object", str(value))
+    return content
 
 
-def _parsed(column: str, text: str) -> object:
+def _parse(column: str, text: str) -> object:
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
@@ -55,11 +55,11 @@ def _parsed(column: str, text: str) -> object:
     try:
         return ast.literal_eval(text)
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError) as error:
-        raise UnbelievableError(f"{column} cannot be read: neither JSON nor Python notation", text) from error
+        raise RejectedValueError(f"{column} cannot be read: neither JSON nor Python notation", text) from error
 
 
-def within(document: object, *path: str) -> object:
-    """What lies at the path of keys, None where the path ends early."""
+def at_path(document: object, *path: str) -> object:
+    """The value at the path of keys, None where the path ends early."""
     for key in path:
         if not isinstance(document, dict):
             return None
@@ -67,7 +67,7 @@ def within(document: object, *path: str) -> object:
     return document
 
 
-def entries(document: object) -> list[object]:
+def list_entries(document: object) -> list[object]:
     """The entries of a list; none of anything else."""
     return document if isinstance(document, list) else []
 

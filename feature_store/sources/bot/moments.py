@@ -8,18 +8,11 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from core.betting.leagues import League
 from core.errors import ConfigurationError
-from feature_store.sources.bot.json_fields import UnbelievableError, within
+from feature_store.sources.bot.json_fields import RejectedValueError, at_path
+from feature_store.sources.seasons import guess_season
 
 YEARS: Final = range(1900, 2101)
 NEWEST_TIMESTAMP: Final = datetime(2100, 1, 1, tzinfo=UTC).timestamp()
-FIRST_MONTH_OF_SEASON: Final = 7
-
-CALENDAR_YEAR_SPORTS: Final = frozenset({"baseball", "afl", "mma", "tennis", "golf", "formula_1", "volleyball"})
-CALENDAR_YEAR_LEAGUES: Final = frozenset(
-    {"MLS", "BRAZIL_SERIE_A", "WORLDCUP", "WNBA", "CFL", "SUPERRUGBY", "SIXNATIONS"}
-)
-"""Leagues whose season is one calendar year although their sport's usually begins in summer."""
-
 _SEASON = re.compile(r"([12]\d{3})(?:\s*[-/]\s*\d{2,4})?", re.ASCII)
 _PLACES_OF_DATE: Final = (("fixture",), ("game", "date"), ("game",), ())
 
@@ -31,7 +24,7 @@ class Zones(NamedTuple):
     """Of rows with upstream's record in ``raw_json``: the live fetcher's."""
 
     bare: ZoneInfo
-    """Of rows without one: the comprehensive fetcher's."""
+    """Of rows without one: the comprehensive fetcher's, which stores US Eastern wall times."""
 
     @classmethod
     def named(cls, recorded: str, bare: str) -> "Zones":
@@ -44,29 +37,29 @@ def _zone(setting: str, name: str) -> ZoneInfo:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
         raise ConfigurationError(
-            f"{setting}: there is no time zone {name!r}.", hint="Examples: UTC, America/New_York."
+            f"{setting}: unknown time zone {name!r}.", hint="Examples: UTC, America/New_York."
         ) from error
 
 
 def column_moment(column: str, value: object, zone: ZoneInfo) -> datetime | None:
     """A moment stored without a zone, read as wall time of ``zone``; None when there is none.
 
-    Raises UnbelievableError naming the column for something that is no moment of 1900 to 2100.
+    Raises RejectedValueError naming the column for something that is no moment of 1900 to 2100.
     """
     if value is None:
         return None
     if isinstance(value, str):
         value = _parsed(value)
     if not isinstance(value, datetime) or value.year not in YEARS:
-        raise UnbelievableError(f"{column} is not a moment that can be read", str(value))
+        raise RejectedValueError(f"{column} is not a moment that can be read", str(value))
     return (value.replace(tzinfo=zone) if value.tzinfo is None else value).astimezone(UTC)
 
 
 def upstream_start(raw: Mapping[str, object]) -> datetime | None:
-    """The start as upstream's own record gives it, if that says in which zone; the bot cannot have shifted it."""
+    """The start in upstream's own record, if that has a zone; unlike the column, the bot has not shifted it."""
     for path in _PLACES_OF_DATE:
-        place = within(raw, *path) if path else raw
-        start = _zoned(within(place, "date")) or _from_timestamp(within(place, "timestamp"))
+        place = at_path(raw, *path) if path else raw
+        start = _zoned(at_path(place, "date")) or _from_timestamp(at_path(place, "timestamp"))
         if start is not None:
             return start
     return None
@@ -74,21 +67,15 @@ def upstream_start(raw: Mapping[str, object]) -> datetime | None:
 
 def season_of(league: League, column: object, raw: Mapping[str, object], start_at: datetime) -> int:
     """The year in which the game's season began: the column's, else upstream's, else guessed from the start."""
-    stated = _season(column) or _season(within(raw, "league", "season"))
+    stated = _season(column) or _season(at_path(raw, "league", "season"))
     if stated is not None:
         return stated
-    return guessed_season(league, start_at)
-
-
-def guessed_season(league: League, start_at: datetime) -> int:
-    """The year in which the season of a game began, by its start: seasons that span two years turn over in July."""
-    one_year = league.sport in CALENDAR_YEAR_SPORTS or league.key in CALENDAR_YEAR_LEAGUES
-    return start_at.year if one_year or start_at.month >= FIRST_MONTH_OF_SEASON else start_at.year - 1
+    return guess_season(league, start_at)
 
 
 def _season(value: object) -> int | None:
-    found = _SEASON.fullmatch(str(value).strip()) if isinstance(value, (int, str)) else None
-    return int(found[1]) if found is not None and int(found[1]) in YEARS else None
+    match = _SEASON.fullmatch(str(value).strip()) if isinstance(value, (int, str)) else None
+    return int(match[1]) if match is not None and int(match[1]) in YEARS else None
 
 
 def _parsed(text: str) -> datetime | None:

@@ -1,4 +1,4 @@
-"""Prices out of an ``odds`` column, in the shape the bot's upstream sends them."""
+"""Prices from an ``odds`` column: the JSON of the bot's upstream, bookmakers with bets with values."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -6,9 +6,9 @@ from datetime import datetime
 from typing import Final
 
 from core.betting.leagues import League
-from feature_store.archive.facts import Game, Quote
-from feature_store.archive.quote_checks import checked
-from feature_store.sources.bot.json_fields import UnbelievableError, entries, within
+from feature_store.archive.facts import GameFact, Quote
+from feature_store.archive.quote_checks import check_quote
+from feature_store.sources.bot.json_fields import RejectedValueError, at_path, list_entries
 
 BETS_THREE_WAY: Final = ("match winner",)
 BETS_TWO_WAY: Final = ("home/away", "match winner")
@@ -17,17 +17,17 @@ LONGEST_BOOK: Final = 64
 
 def bookmakers(odds: object) -> Iterator[Mapping[str, object]]:
     """Every bookmaker with a name in upstream's answer, its list of games, one game, or a bare list of bookmakers."""
-    answer = within(odds, "response") or odds
-    for entry in entries(answer) or [answer]:
-        for bookmaker in entries(within(entry, "bookmakers")) or [entry]:
+    answer = at_path(odds, "response") or odds
+    for entry in list_entries(answer) or [answer]:
+        for bookmaker in list_entries(at_path(entry, "bookmakers")) or [entry]:
             if isinstance(bookmaker, dict) and _text(bookmaker.get("name")):
                 yield bookmaker
 
 
-def quote_of(bookmaker: Mapping[str, object], league: League, game: Game, quoted_at: datetime) -> Quote | None:
+def quote_of(bookmaker: Mapping[str, object], league: League, game: GameFact, quoted_at: datetime) -> Quote | None:
     """The bookmaker's price on who wins, None if it shows none.
 
-    Raises UnbelievableError for odds that are not a decimal number above 1 or whose overround is a typing error.
+    Raises RejectedValueError for odds that are not a decimal number above 1 or whose overround is a typing error.
     """
     prices = _prices(bookmaker, league)
     if prices is None:
@@ -43,9 +43,9 @@ def quote_of(bookmaker: Mapping[str, object], league: League, game: Game, quoted
         odds_draw=odds.get("draw"),
         odds_away=odds["away"],
     )
-    kept, reasons = checked(quote, league)
+    kept, reasons = check_quote(quote, league)
     if reasons:
-        raise UnbelievableError(f"{quote.book}: {'; '.join(reasons)}", prices)
+        raise RejectedValueError(f"{quote.book}: {'; '.join(reasons)}", prices)
     return kept
 
 
@@ -53,15 +53,15 @@ def _prices(bookmaker: Mapping[str, object], league: League) -> dict[str, object
     """Odds by selection of the first bet with just the outcomes of the league.
 
     A two-way price on a three-way game returns the stake on a draw, and a three-way price on a two-way game
-    ends with regulation time: neither is a price on the outcome that we forecast.
+    is settled after regulation time: neither is a price on the outcome that is forecast.
     """
     wanted = {"home", "draw", "away"} if league.outcomes == 3 else {"home", "away"}
     for name in BETS_THREE_WAY if league.outcomes == 3 else BETS_TWO_WAY:
-        for bet in entries(bookmaker.get("bets")):
-            if _text(within(bet, "name")).casefold() != name:
+        for bet in list_entries(bookmaker.get("bets")):
+            if _text(at_path(bet, "name")).casefold() != name:
                 continue
-            values = entries(within(bet, "values"))
-            prices = {_text(within(value, "value")).casefold(): within(value, "odd") for value in values}
+            values = list_entries(at_path(bet, "values"))
+            prices = {_text(at_path(value, "value")).casefold(): at_path(value, "odd") for value in values}
             if set(prices) == wanted:
                 return prices
     return None
@@ -74,10 +74,10 @@ def _decimal(bookmaker: Mapping[str, object], odd: object) -> float:
     except (ValueError, OverflowError):
         price = math.nan
     if not math.isfinite(price) or price <= 1:
-        raise UnbelievableError(f"odds of {book} are not a decimal number above 1", [odd])
+        raise RejectedValueError(f"odds of {book} are not a decimal number above 1", [odd])
     return price
 
 
 def _text(value: object) -> str:
-    # JSON can spell half a character, which no database stores.
+    # JSON can escape half a surrogate pair, which no database stores.
     return value.strip().encode("utf-8", "ignore").decode() if isinstance(value, str) else ""

@@ -1,7 +1,7 @@
-"""What the bot knows of people, as far as they allow it: consents, guild settings, and the bets of those who consent.
+"""Reads from the bot what its users allow: consents, guild settings, and the bets of users who consent.
 
-Bets of anybody else are not even fetched. No names and no free text leave the bot: a league is kept by our key, a
-bet's type and status by the bot's own few words, its game by its number.
+Bets of others are not even fetched. No names and no free text leave the bot: a league is stored by our key, a bet's
+type and status by the bot's own few words, its game by its number.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from core.betting.leagues import League, Leagues
 from core.database import reading
-from feature_store.sources.bot.json_fields import UnbelievableError, decoded_object
+from feature_store.sources.bot.json_fields import RejectedValueError, decode_object
 from feature_store.sources.bot.moments import column_moment
 from feature_store.sources.bot.picks import Picks, american, league_named, picks_of, upstream_id
 
@@ -47,7 +47,7 @@ class Consent(NamedTuple):
 
 
 class Guild(NamedTuple):
-    """What a guild has switched on, and how often it may ask per hour; None where the bot says nothing."""
+    """What a guild has switched on, and its requests per minute; None where the bot has no value."""
 
     guild_id: int
     ml_features_enabled: bool
@@ -56,11 +56,11 @@ class Guild(NamedTuple):
     subscription_level: str | None
 
 
-class Bet(NamedTuple):
+class PlacedBet(NamedTuple):
     """One bet: odds are American, ``units`` staked and ``result_value`` won net of the stake, both in units.
 
-    The status is what its author or a moderator said; ``settled_at`` is when the row was last changed, the nearest
-    thing to it that the bot keeps. ``league`` is our key, None for one that nobody configured.
+    The status is set by its author or a moderator; ``settled_at`` is when the row was last changed, the nearest thing
+    to a settlement that the bot stores. ``league`` is our key, None for one that is not configured.
     """
 
     bet_serial: int
@@ -76,33 +76,33 @@ class Bet(NamedTuple):
     result_value: float | None
     game_id: str | None
     selection: str | None = None
-    """``home``, ``away``, ``draw``, ``over`` or ``under``, where it can be told."""
+    """``home``, ``away``, ``draw``, ``over`` or ``under``, where it is clear."""
     legs: str | None = None
     """Of a parlay: a JSON list of objects with ``league``, ``game_id``, ``selection`` and ``odds_american``."""
 
 
 @dataclass(frozen=True)
 class People:
-    """One look at the bot's people; None for what is not there."""
+    """One read of the bot's people; None for what is not there."""
 
     consents: Sequence[Consent] | None
     guilds: Sequence[Guild] | None
-    bets: Sequence[Bet]
+    bets: Sequence[PlacedBet]
     not_there: tuple[str, ...]
-    """Tables, and columns as ``table.column``, that the bot's database does not show us."""
+    """Tables, and columns as ``table.column``, that the account cannot see in the bot's database."""
 
     picks: Mapping[int, Picks] = field(default_factory=dict)
     """What each bet backs, by serial number; not yet compared with the games."""
 
 
 def read_people(bot: Engine, leagues: Leagues) -> People:
-    """Read what the bot's users consent to.
+    """Read consents, guild settings and the bets of users who consent.
 
     Raises DatabaseError when the bot's database cannot be read.
     """
     with reading(bot) as connection:
         if connection.dialect.name in ("mysql", "mariadb"):
-            # TIMESTAMP columns are shown in the session's zone. The session is closed afterwards, not reused.
+            # TIMESTAMP columns come in the session's zone. The session is closed afterwards, not reused.
             connection.detach()
             connection.execute(sa.text("SET time_zone = '+00:00'"))
             connection.commit()
@@ -159,15 +159,15 @@ def _guilds(connection: Connection) -> list[Guild]:
 
 
 def _bet_rows(connection: Connection) -> Sequence[sa.Row[Any]]:
-    """The bets of users who consent to analytics; the condition is the database's, so that no other row arrives."""
+    """The bets of users who consent to analytics; the database applies the condition, so that no other row arrives."""
     bets, settings = _table("bets"), _table("user_settings")
     consenting = sa.select(settings.c.user_id).where(settings.c.analytics_consent == sa.literal(1))
     return connection.execute(sa.select(bets).where(bets.c.user_id.in_(consenting)).order_by(bets.c.bet_serial)).all()
 
 
-def _bet(row: sa.Row[Any], league: League | None) -> Bet:
+def _bet(row: sa.Row[Any], league: League | None) -> PlacedBet:
     status = _word(row.status, STATUSES)
-    return Bet(
+    return PlacedBet(
         bet_serial=row.bet_serial,
         user_id=row.user_id,
         guild_id=row.guild_id,
@@ -183,16 +183,16 @@ def _bet(row: sa.Row[Any], league: League | None) -> Bet:
     )
 
 
-def _word(text: object, known: frozenset[str]) -> str:
-    """One of the bot's own words, else ``other``: what somebody else wrote there stays there."""
+def _word(text: object, words: frozenset[str]) -> str:
+    """One of the bot's own words, else ``other``: free text does not leave the bot."""
     word = str(text or "").strip().casefold()
-    return word if word in known else "other"
+    return word if word in words else "other"
 
 
 def _moment(column: str, value: object) -> datetime | None:
     try:
         return column_moment(column, value, UTC_ZONE)
-    except UnbelievableError:
+    except RejectedValueError:
         return None
 
 
@@ -201,6 +201,6 @@ def _game_id(game_id: object, details: object) -> str | None:
     if game_id is not None:
         return str(game_id)
     try:
-        return upstream_id(decoded_object("bet_details", details).get("api_game_id"))
-    except UnbelievableError:
+        return upstream_id(decode_object("bet_details", details).get("api_game_id"))
+    except RejectedValueError:
         return None

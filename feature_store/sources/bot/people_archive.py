@@ -1,8 +1,8 @@
-"""The archive of people: append-only like the rest, but for the one thing that must not stay.
+"""The archive of people: append-only like the rest, except that bets are deleted when consent ends.
 
-When a user withdraws consent to analytics, or is gone from the bot, every bet that we hold of that user is deleted:
-consent covers the keeping as much as the reading, and an archive that only grows could not honour it. The consents
-themselves stay (an id, two switches, a moment), as the proof of what was allowed when.
+When a user withdraws consent to analytics, or is gone from the bot, every stored bet of that user is deleted: consent
+covers the storing as much as the reading, and an archive that only grows could not honour it. The consents themselves
+stay (an id, two switches, a moment), as proof of what was allowed when.
 """
 
 from collections import defaultdict
@@ -17,18 +17,18 @@ from sqlalchemy.engine import Connection, Engine
 from core.betting.leagues import League
 from core.database import insert_new, reading, writing
 from core.errors import DataIntegrityError
-from feature_store import tables
+from feature_store.archive.queries import teams_of_games
 from feature_store.identity.team_aliases import Aliases, load_aliases
-from feature_store.sources.bot.people import Bet, Consent, Guild, People
+from feature_store.sources.bot import tables
+from feature_store.sources.bot.people import Consent, Guild, People, PlacedBet
 from feature_store.sources.bot.picks import GameKey, Picks, Teams
 
 KEYS_PER_QUERY = 1_000
-GAMES_PER_QUERY = 1_000
 
 
 @dataclass(frozen=True)
 class PeopleReport:
-    """What one look at the bot's people added and erased."""
+    """What one read of the bot's people added and erased."""
 
     consents: int = 0
     guilds: int = 0
@@ -37,17 +37,17 @@ class PeopleReport:
     """Rows of bets deleted because their users no longer consent."""
 
     not_there: tuple[str, ...] = ()
-    """Tables and columns of the bot's that could not be read, so that nothing was taken from them."""
+    """Tables and columns of the bot's that could not be read, so that nothing was recorded from them."""
 
 
 def record_people(engine: Engine, people: People, now: datetime, *, erase_all: bool = False) -> PeopleReport:
     """Add what is new about consents, guilds and bets, known from now on, and erase what is no longer consented to.
 
-    If consents cannot be seen at all, nothing is read and nothing erased: not seeing is no withdrawal. Whoever looked
-    earlier and writes later changes nothing that a later look has settled.
+    If consents cannot be seen at all, nothing is recorded and nothing erased: that is no withdrawal. A read that was
+    earlier and is written later changes nothing that a later one has recorded.
 
-    Raises DataIntegrityError where consents are there but not a single row of them, so that everybody's bets would be
-    erased at once: sooner a table was emptied than all users left. ``erase_all`` says that they did.
+    Raises DataIntegrityError where the table of consents is there but empty, so that every bet would be erased: it is
+    more likely that a table was emptied than that all users left. ``erase_all`` states that they did.
     """
     aliases = load_aliases(engine)
     with writing(engine, alone="archive people") as connection:
@@ -58,14 +58,16 @@ def record_people(engine: Engine, people: People, now: datetime, *, erase_all: b
         allowed = _allowed(connection)
         erased = 0 if people.consents is None else _erase_others(connection, allowed)
         kept = [bet for bet in people.bets if bet.user_id in allowed]
-        bets = _record(connection, tables.bets, Bet, _with_selections(connection, aliases, kept, people.picks), now)
+        bets = _record(
+            connection, tables.bets, PlacedBet, _with_selections(connection, aliases, kept, people.picks), now
+        )
     return PeopleReport(consents, guilds, bets, erased, people.not_there)
 
 
-def consented_bets(engine: Engine, known_by: datetime) -> list[Bet]:
-    """Every bet that we may hold, as it was known at the moment, by serial number."""
+def consented_bets(engine: Engine, known_by: datetime) -> list[PlacedBet]:
+    """Every stored bet, as it was known at the moment, by serial number."""
     with reading(engine) as connection:
-        return [bet for _, bet in sorted(_latest(connection, tables.bets, Bet, known_by).items())]
+        return [bet for _, bet in sorted(_latest(connection, tables.bets, PlacedBet, known_by).items())]
 
 
 def _refuse_to_erase_all(connection: Connection) -> None:
@@ -73,8 +75,8 @@ def _refuse_to_erase_all(connection: Connection) -> None:
         sa.select(sa.func.count(), sa.func.count(sa.distinct(tables.bets.c.user_id))).select_from(tables.bets)
     ).one()
     if bets:
-        msg = f"user_settings is empty, which would erase all {bets:,} bets that we hold, of {users:,} users."
-        raise DataIntegrityError(msg, hint="If nobody consents any more: `dbsbm snapshot --erase-all`.")
+        msg = f"user_settings is empty, which would erase all {bets:,} stored bets of {users:,} users."
+        raise DataIntegrityError(msg, hint="If no user consents any more: `dbsbm snapshot --erase-all`.")
 
 
 def _with_withdrawn(connection: Connection, consents: Sequence[Consent] | None) -> list[Consent]:
@@ -90,38 +92,32 @@ def _with_withdrawn(connection: Connection, consents: Sequence[Consent] | None) 
 
 
 def _with_selections(
-    connection: Connection, aliases: Aliases, bets: Sequence[Bet], picks: Mapping[int, Picks]
-) -> list[Bet]:
-    """The bets with the sides that they and their legs back, as far as the archive knows the games."""
+    connection: Connection, aliases: Aliases, bets: Sequence[PlacedBet], picks: Mapping[int, Picks]
+) -> list[PlacedBet]:
+    """The bets with the sides that they and their legs back, as far as the archive has the games."""
     backed = [picks[bet.bet_serial].games for bet in bets if bet.bet_serial in picks]
     teams = _teams(connection, set[GameKey]().union(*backed))
-    told = {serial: each.told(teams, aliases) for serial, each in picks.items()}
-    pairs = ((bet, told.get(bet.bet_serial, (None, None))) for bet in bets)
+    selections = {serial: each.selections(teams, aliases) for serial, each in picks.items()}
+    pairs = ((bet, selections.get(bet.bet_serial, (None, None))) for bet in bets)
     return [bet._replace(selection=selection, legs=legs) for bet, (selection, legs) in pairs]
 
 
 def _teams(connection: Connection, wanted: Iterable[GameKey]) -> Teams:
     """Home and away side of the games, as last known."""
-    games, found = tables.games.c, dict[GameKey, tuple[str, str]]()
     by_league: dict[League, list[str]] = defaultdict(list)
     for league, game_id in wanted:
         by_league[league].append(game_id)
-    for league, ids in by_league.items():
-        for start in range(0, len(ids), GAMES_PER_QUERY):
-            query = (
-                sa.select(games.game_id, games.home_team, games.away_team)
-                .where(games.sport == league.sport, games.league == league.key)
-                .where(games.game_id.in_(ids[start : start + GAMES_PER_QUERY]))
-                .order_by(games.known_at)
-            )
-            found.update({(league, row[0]): (row[1], row[2]) for row in connection.execute(query)})
-    return found
+    return {
+        (league, game_id): sides
+        for league, ids in by_league.items()
+        for game_id, sides in teams_of_games(connection, league, ids).items()
+    }
 
 
 def _record(connection: Connection, table: sa.Table, kind: Any, facts: Sequence[Any], now: datetime) -> int:
     """Insert the facts that differ from the latest of their key; returns how many.
 
-    A fact whose key a later look has written already is left out.
+    A fact whose key a later read has written already is left out.
     """
     keys = sorted({fact[0] for fact in facts})
     latest, newer = _latest_of(connection, table, kind, keys), _keys_after(connection, table, now)

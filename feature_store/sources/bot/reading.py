@@ -1,7 +1,7 @@
-"""One row of the bot's ``api_games`` in the archive's words.
+"""Turns one row of the bot's ``api_games`` into facts.
 
-What a row says wrongly costs only the fact it would have been: a broken score costs the result and keeps the
-game, a missing team costs the row. Nothing is dropped without a word in ``rejected``.
+A wrong value costs only the fact that it belongs to: a broken score costs the result and keeps the game, a missing team
+costs the row. Nothing is dropped without an entry in ``rejected``.
 """
 
 import json
@@ -13,14 +13,13 @@ from zoneinfo import ZoneInfo
 
 from core.betting.leagues import League, Leagues
 from core.errors import DataIntegrityError
-from feature_store.archive.facts import Game, Quote, Rejected, Result, Status
+from feature_store.archive.facts import GameFact, Quote, Rejected, Result, Status
 from feature_store.identity.team_aliases import NO_ALIASES, Aliases
-from feature_store.sources.bot.json_fields import UnbelievableError, decoded, decoded_object, whole_number, within
+from feature_store.sources.bot.json_fields import RejectedValueError, at_path, decode, decode_object, whole_number
 from feature_store.sources.bot.moments import Zones, column_moment, season_of, upstream_start
 from feature_store.sources.bot.odds import bookmakers, quote_of
 from feature_store.sources.bot.scores import final_score
-from feature_store.sources.bot.stages import stage_of
-from feature_store.sources.bot.status import status_of
+from feature_store.sources.bot.status import stage_of, status_of
 
 SOURCE: Final = "bot"
 UTC_ZONE: Final = ZoneInfo("UTC")
@@ -39,51 +38,51 @@ Row = Mapping[str, object]
 
 @dataclass
 class Reading:
-    """What one row says; ``game`` is None if the row is lost. ``fetched_at`` is when the bot learned it."""
+    """The facts of one row; ``game`` is None if the row is rejected. ``fetched_at`` is when the bot learned it."""
 
     place: str
     fetched_at: datetime
     preseason: bool = False
-    """A game that teams do not play to win: it says nothing of their strength, and nothing of it is kept."""
-    game: Game | None = None
+    """Teams do not play such a game to win: it says nothing of their strength, and none of its facts are recorded."""
+    game: GameFact | None = None
     result: Result | None = None
     quotes: list[Quote] = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)
 
-    def reject(self, fact: Literal["row", "result", "quote"], error: UnbelievableError) -> None:
-        """Note what could not be believed."""
+    def reject(self, fact: Literal["row", "result", "quote"], error: RejectedValueError) -> None:
+        """Note a fact that is not recorded."""
         self.rejected.append(Rejected(SOURCE, self.place, fact, error.reason, error.content))
 
 
 def league_of(row: Row, leagues: Leagues) -> League | None:
-    """The league that the row's game belongs to, None for one that nobody configured.
+    """The league that the row's game belongs to, None for one that is not configured.
 
-    Raises UnbelievableError where what the row says of it points to two leagues.
+    Raises RejectedValueError where the row's columns name two leagues.
     """
     try:
-        recorded = whole_number(within(decoded("raw_json", row["raw_json"]), "league", "id"))
-    except UnbelievableError:
+        recorded = whole_number(at_path(decode("raw_json", row["raw_json"]), "league", "id"))
+    except RejectedValueError:
         recorded = None
     league_id, name = (None if row[column] is None else str(row[column]) for column in ("league_id", "league_name"))
     try:
         return leagues.of_feed(str(row["sport"] or ""), league_id, name, recorded)
     except DataIntegrityError as error:
-        raise UnbelievableError(error.message, _identity(row)) from error
+        raise RejectedValueError(error.message, _identity(row)) from error
 
 
-def lost(row: Row, error: UnbelievableError) -> Rejected:
-    """The entry for a row of which not even the league can be told."""
+def reject_row(row: Row, error: RejectedValueError) -> Rejected:
+    """The quarantine entry for a row whose league is not certain."""
     return Rejected(SOURCE, _place(row), "row", error.reason, error.content)
 
 
 def read_row(row: Row, league: League, *, now: datetime, zones: Zones, aliases: Aliases = NO_ALIASES) -> Reading:
     """The facts in one row of a league, its clubs under the names that the aliases give them; never raises.
 
-    They are known from ``now`` on, the moment of the look: what the bot had before, nobody could have asked us for.
+    They are known from ``now`` on, the moment of the read: what the bot had before was not in this archive.
     """
     reading = Reading(place=_place(row), fetched_at=_fetched_at(row, now))
     raw = _json_object(reading, row, "raw_json")
-    # A record that cannot be read was somebody's all the same: only its absence tells the other writer.
+    # An unreadable record still comes from the live fetcher: only rows of the other writer have none.
     zone = zones.recorded if raw or reading.rejected else zones.bare
     reading.preseason = stage_of(raw) == "preseason"
     if reading.preseason:
@@ -91,55 +90,55 @@ def read_row(row: Row, league: League, *, now: datetime, zones: Zones, aliases: 
     stored = _json_object(reading, row, "score")
     try:
         game = _game(row, raw, league, aliases, now, zone)
-    except UnbelievableError as error:
+    except RejectedValueError as error:
         reading.reject("row", error)
         return reading
     reading.game = game
     if game.status == "final":
         try:
             reading.result = _result(row, raw, stored, league, game, reading.fetched_at, zone)
-        except UnbelievableError as error:
+        except RejectedValueError as error:
             reading.reject("result", error)
     _add_quotes(reading, row.get("odds"), league, game)
     return reading
 
 
 def _place(row: Row) -> str:
-    """The row as one would look for it; the bot's ``id`` is no key across sports, but it is the primary one."""
+    """The row as a person can find it: by the primary key ``id``, else by the game's id."""
     name = "id" if row.get("id") is not None else "api_game_id"
     return f"api_games {name}={row.get(name)}"
 
 
 def _fetched_at(row: Row, now: datetime) -> datetime:
-    """When the bot learned what the row says: never after ``now``, and ``now`` where that is not told."""
+    """When the bot learned what the row says: never after ``now``, and ``now`` where that is missing."""
     try:
         fetched_at = column_moment("fetched_at", row["fetched_at"], UTC_ZONE)
-    except UnbelievableError:
+    except RejectedValueError:
         return now
     return now if fetched_at is None else min(fetched_at, now)
 
 
 def _json_object(reading: Reading, row: Row, column: str) -> dict[str, object]:
     try:
-        return decoded_object(column, row[column])
-    except UnbelievableError as error:
+        return decode_object(column, row[column])
+    except RejectedValueError as error:
         reading.reject("result", error)
         return {}
 
 
 def _game(
     row: Row, raw: Mapping[str, object], league: League, aliases: Aliases, known_at: datetime, zone: ZoneInfo
-) -> Game:
+) -> GameFact:
     home_team, away_team = (aliases.team(league, _team(row, f"{side}_team_name")) for side in ("home", "away"))
     if home_team.casefold() == away_team.casefold():
-        raise UnbelievableError("home_team_name and away_team_name are the same", _identity(row))
+        raise RejectedValueError("home_team_name and away_team_name are the same", _identity(row))
     game_id = str(row["api_game_id"] or "").strip()
     if not game_id or len(game_id) > LONGEST_ID:
-        raise UnbelievableError(f"api_game_id is empty or longer than {LONGEST_ID} characters", _identity(row))
+        raise RejectedValueError(f"api_game_id is empty or longer than {LONGEST_ID} characters", _identity(row))
     start_at = upstream_start(raw) or column_moment("start_time", row["start_time"], zone)
     if start_at is None:
-        raise UnbelievableError("start_time is empty, and raw_json gives none", _identity(row))
-    return Game(
+        raise RejectedValueError("start_time is empty, and raw_json gives none", _identity(row))
+    return GameFact(
         game_id=game_id,
         known_at=known_at,
         season=season_of(league, row["season"], raw, start_at),
@@ -156,16 +155,16 @@ def _game(
 def _team(row: Row, column: str) -> str:
     name = str(row[column] or "").strip()
     if not name:
-        raise UnbelievableError(f"{column} is empty", _identity(row))
+        raise RejectedValueError(f"{column} is empty", _identity(row))
     if len(name) > LONGEST_TEAM:
-        raise UnbelievableError(f"{column} is longer than {LONGEST_TEAM} characters", _identity(row))
+        raise RejectedValueError(f"{column} is longer than {LONGEST_TEAM} characters", _identity(row))
     return name
 
 
 def _status(row: Row, raw: Mapping[str, object]) -> Status:
-    """The column's status; upstream's own where the column's text means nothing to us."""
-    said = (status_of(text) for text in (row["status"], *(within(raw, *path) for path in _STATUSES)))
-    return next((status for status in said if status != "unknown"), "unknown")
+    """The column's status; upstream's own where the column's text is unknown."""
+    statuses = (status_of(text) for text in (row["status"], *(at_path(raw, *path) for path in _STATUSES)))
+    return next((status for status in statuses if status != "unknown"), "unknown")
 
 
 def _result(
@@ -173,7 +172,7 @@ def _result(
     raw: Mapping[str, object],
     stored: Mapping[str, object],
     league: League,
-    game: Game,
+    game: GameFact,
     fetched_at: datetime,
     zone: ZoneInfo,
 ) -> Result:
@@ -183,28 +182,28 @@ def _result(
     return Result(game.game_id, game.known_at, finished_at, *score.final, *regulation)
 
 
-def _finished_at(row: Row, league: League, game: Game, fetched_at: datetime, zone: ZoneInfo) -> datetime:
+def _finished_at(row: Row, league: League, game: GameFact, fetched_at: datetime, zone: ZoneInfo) -> datetime:
     """The end of the game, or the usual length of one after its start, but not after the final was seen."""
     if fetched_at < game.start_at:
         reason = f"final, but fetched before its start at {_written(game.start_at)}"
-        raise UnbelievableError(reason, _identity(row))
+        raise RejectedValueError(reason, _identity(row))
     end_at = column_moment("end_time", row["end_time"], zone)
     if end_at is not None and end_at < game.start_at:
         reason = f"end_time {_written(end_at)} lies before start_time {_written(game.start_at)}"
-        raise UnbelievableError(reason, _identity(row))
+        raise RejectedValueError(reason, _identity(row))
     return min(end_at or game.start_at + league.duration, fetched_at)
 
 
-def _add_quotes(reading: Reading, odds: object, league: League, game: Game) -> None:
+def _add_quotes(reading: Reading, odds: object, league: League, game: GameFact) -> None:
     try:
-        found = list(bookmakers(decoded("odds", odds)))
-    except UnbelievableError as error:
+        quoted = list(bookmakers(decode("odds", odds)))
+    except RejectedValueError as error:
         reading.reject("quote", error)
         return
-    for bookmaker in found:
+    for bookmaker in quoted:
         try:
             quote = quote_of(bookmaker, league, game, reading.fetched_at)
-        except UnbelievableError as error:
+        except RejectedValueError as error:
             reading.reject("quote", error)
             continue
         if quote is not None:
@@ -212,7 +211,7 @@ def _add_quotes(reading: Reading, odds: object, league: League, game: Game) -> N
 
 
 def _identity(row: Row) -> str:
-    """The row in short, without the clock of its fetching: the same fault seen again is the same entry."""
+    """The row in short, without its ``fetched_at``: the same fault read again is the same entry."""
     return json.dumps({name: row[name] for name in _IDENTITY}, default=str)
 
 

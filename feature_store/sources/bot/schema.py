@@ -1,4 +1,4 @@
-"""What we need of the bot's database, and what is there."""
+"""The tables and columns that are needed of the bot's database, and those that are there."""
 
 from typing import Final
 
@@ -29,18 +29,20 @@ OPTIONAL: Final = ("id", "odds")
 """``id`` names a row in the quarantine; ``odds`` exists in an older definition of the table only."""
 
 
-def found_schema(bot: Engine) -> dict[str, list[str]]:
-    """The tables and views of the bot's database that our account may see, with their columns in order.
+def read_schema(bot: Engine) -> dict[str, list[str]]:
+    """The tables and views of the bot's database that the account may see, with their columns in order.
 
     Raises DatabaseError when the bot's database cannot be read.
     """
     with reading(bot) as connection:
-        found = sa.inspect(connection).get_multi_columns(kind=sa.engine.reflection.ObjectKind.ANY)
-    return {name: [column["name"] for column in columns] for (_, name), columns in sorted(found.items(), key=str)}
+        columns_by_table = sa.inspect(connection).get_multi_columns(kind=sa.engine.reflection.ObjectKind.ANY)
+    return {
+        name: [column["name"] for column in columns] for (_, name), columns in sorted(columns_by_table.items(), key=str)
+    }
 
 
 def feed_table(bot: Engine) -> sa.TableClause:
-    """The bot's table of games with the columns we read: all needed ones, and the optional ones that are there.
+    """The bot's table of games with the columns that are read: all needed ones, and the optional ones that are there.
 
     Raises DataIntegrityError naming every missing table or column, DatabaseError when the bot's database
     cannot be read.
@@ -52,7 +54,7 @@ def feed_table(bot: Engine) -> sa.TableClause:
     if missing:
         raise DataIntegrityError(
             f"The bot's database lacks {', '.join(missing)}.",
-            hint="`dbsbm snapshot --show-schema` shows what was found.",
+            hint="`dbsbm snapshot --show-schema` lists the tables and columns that are there.",
             missing=missing,
         )
     wanted = (*NEEDED, *(name for name in OPTIONAL if name in present))

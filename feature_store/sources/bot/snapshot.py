@@ -1,4 +1,4 @@
-"""The bot's live table into our archive, before the bot deletes it. Reads the bot's database, never writes it."""
+"""Records the bot's table of games before the bot deletes its rows. Reads the bot's database, never writes it."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
@@ -12,17 +12,17 @@ from sqlalchemy.engine import Engine
 
 from core.betting.leagues import League, Leagues, canonical_sport
 from core.database import reading, turn
-from feature_store import tables
 from feature_store.archive import store as archive
-from feature_store.archive.facts import Batch, Rejected, Result
+from feature_store.archive.facts import FactBatch, Rejected, Result
+from feature_store.archive.queries import latest_results
 from feature_store.archive.source_freshness import newest_facts
 from feature_store.archive.store import Recorded
 from feature_store.identity.team_aliases import Aliases, load_aliases
-from feature_store.sources.bot.json_fields import UnbelievableError
+from feature_store.sources.bot.json_fields import RejectedValueError
 from feature_store.sources.bot.moments import Zones
 from feature_store.sources.bot.people import read_people
 from feature_store.sources.bot.people_archive import PeopleReport, record_people
-from feature_store.sources.bot.reading import SOURCE, Reading, league_of, lost, read_row
+from feature_store.sources.bot.reading import SOURCE, Reading, league_of, read_row, reject_row
 from feature_store.sources.bot.schema import feed_table
 
 ROWS_PER_FETCH: Final = 1_000
@@ -30,7 +30,7 @@ ROWS_PER_FETCH: Final = 1_000
 
 @dataclass(frozen=True)
 class SnapshotReport:
-    """What one look at the bot's games brought."""
+    """What one bot snapshot read and recorded."""
 
     read: int
     """Rows of ``api_games`` seen."""
@@ -39,16 +39,16 @@ class SnapshotReport:
     """What each league's rows added to the archive, by league key."""
 
     ignored: dict[str, int]
-    """Rows of leagues that nobody configured, by ``sport/league name``."""
+    """Rows of leagues that are not configured, by ``sport/league name``."""
 
     preseason: dict[str, int]
-    """Rows of pre-season games, which are not kept, by league key."""
+    """Rows of pre-season games, which are not recorded, by league key."""
 
     quarantined: int
-    """Items that could not be believed, in this look; seen again they are counted again, but stored once."""
+    """Items rejected by this snapshot; read again they are counted again, but stored once."""
 
     people: PeopleReport
-    """What the look added of consents, guild settings and consenting users' bets, and what it erased."""
+    """What the snapshot added of consents, guild settings and consenting users' bets, and what it erased."""
 
 
 def snapshot(
@@ -61,50 +61,53 @@ def snapshot(
     bare_time_zone: str = "America/New_York",
     erase_all: bool = False,
 ) -> SnapshotReport:
-    """Record every game, result and price that the bot's ``api_games`` shows, and what its users consent to.
+    """Record every game, result and price in the bot's ``api_games``, and what its users consent to.
 
-    Safe to run every minute and twice at once: what is already known adds nothing, and what the bot has
-    deleted or changed since stays in the archive. Facts are known from ``now`` on, whenever the bot had them. Looks
-    take turns; one that had to wait for another is no older than what that one found, so that what an earlier look
-    saw is never written after a later one. ``time_zone`` is that of ``start_time`` and ``end_time`` in rows with
-    upstream's record in ``raw_json``, ``bare_time_zone`` that of the others. ``erase_all`` believes an empty table of
-    consents, which is otherwise refused after the games have been recorded.
+    Safe to run every minute and twice at once: what is already recorded adds nothing, and what the bot has deleted or
+    changed since stays in the archive. Facts are known from ``now`` on, whenever the bot had them. Snapshots take
+    turns; one that waited for another is dated no earlier than the facts which that one wrote, so that nothing is
+    written out of order. ``time_zone`` is that of ``start_time`` and ``end_time`` in rows with upstream's record in
+    ``raw_json``, ``bare_time_zone`` that of the others. ``erase_all`` accepts an empty table of consents, which is
+    otherwise refused after the games have been recorded.
     Raises ConfigurationError for an unknown zone, DataIntegrityError naming missing tables and columns or refusing,
     DatabaseError when either database cannot be used.
     """
     zones = Zones.named(time_zone, bare_time_zone)
     with turn(ours, "snapshot"):
         looked_at = max([now, *(at for source, at in newest_facts(ours).items() if source.name == SOURCE)])
-        seen = _read_games(bot, leagues, load_aliases(ours), now=looked_at, zones=zones)
-        batches = {key: _batch(ours, leagues.get(key), rows, looked_at) for key, rows in sorted(seen.by_league.items())}
+        feed = _read_games(bot, leagues, load_aliases(ours), now=looked_at, zones=zones)
+        batches = {key: _batch(ours, leagues.get(key), rows, looked_at) for key, rows in sorted(feed.by_league.items())}
         recorded = {
             key: archive.record(ours, leagues.get(key), batch, source=SOURCE, recorded_at=looked_at, live=True)
             for key, batch in batches.items()
         }
-        archive.quarantine(ours, seen.lost, now)
+        archive.quarantine(ours, feed.rejected, now)
     return SnapshotReport(
-        read=sum(map(len, seen.by_league.values())) + seen.ignored.total() + seen.preseason.total() + len(seen.lost),
+        read=sum(map(len, feed.by_league.values()))
+        + feed.ignored.total()
+        + feed.preseason.total()
+        + len(feed.rejected),
         recorded=recorded,
-        ignored=dict(seen.ignored),
-        preseason=dict(sorted(seen.preseason.items())),
-        quarantined=sum(len(batch.rejected) for batch in batches.values()) + len(seen.lost),
+        ignored=dict(feed.ignored),
+        preseason=dict(sorted(feed.preseason.items())),
+        quarantined=sum(len(batch.rejected) for batch in batches.values()) + len(feed.rejected),
         people=record_people(ours, read_people(bot, leagues), now, erase_all=erase_all),
     )
 
 
 @dataclass
-class _Seen:
-    """The rows of one look: readings by league key, counts of rows that are left out, rows of no certain league."""
+class _FeedRows:
+    """The rows of one snapshot: readings by league key, counts of rows left out, rows of no certain league."""
 
     by_league: dict[str, list[Reading]] = field(default_factory=lambda: defaultdict(list))
     ignored: Counter[str] = field(default_factory=Counter)
     preseason: Counter[str] = field(default_factory=Counter)
-    lost: list[Rejected] = field(default_factory=list)
+    rejected: list[Rejected] = field(default_factory=list)
 
 
-def _read_games(bot: Engine, leagues: Leagues, aliases: Aliases, *, now: datetime, zones: Zones) -> _Seen:
-    """Every row in one read-only transaction."""
-    seen = _Seen()
+def _read_games(bot: Engine, leagues: Leagues, aliases: Aliases, *, now: datetime, zones: Zones) -> _FeedRows:
+    """Read every row in one read-only transaction."""
+    feed = _FeedRows()
     games = feed_table(bot)
     with reading(bot) as connection:
         if connection.dialect.name in ("mysql", "mariadb"):
@@ -114,30 +117,30 @@ def _read_games(bot: Engine, leagues: Leagues, aliases: Aliases, *, now: datetim
             row = dict(zip(games.c.keys(), values, strict=True))
             try:
                 league = league_of(row, leagues)
-            except UnbelievableError as error:
-                seen.lost.append(lost(row, error))
+            except RejectedValueError as error:
+                feed.rejected.append(reject_row(row, error))
                 continue
             if league is None:
                 name = row["league_name"] or row["league_id"]
-                seen.ignored[f"{canonical_sport(str(row['sport'] or ''))}/{name}"] += 1
+                feed.ignored[f"{canonical_sport(str(row['sport'] or ''))}/{name}"] += 1
                 continue
-            told = read_row(row, league, now=now, zones=zones, aliases=aliases)
-            if told.preseason:
-                seen.preseason[league.key] += 1
+            facts = read_row(row, league, now=now, zones=zones, aliases=aliases)
+            if facts.preseason:
+                feed.preseason[league.key] += 1
             else:
-                seen.by_league[league.key].append(told)
-    return seen
+                feed.by_league[league.key].append(facts)
+    return feed
 
 
-def _batch(ours: Engine, league: League, readings: Sequence[Reading], now: datetime) -> Batch:
+def _batch(ours: Engine, league: League, readings: Sequence[Reading], now: datetime) -> FactBatch:
     """The league's facts in order of their games, so that two snapshots at once lock rows in the same order."""
-    chosen = [_merged(copies) for _, copies in sorted(_copies(readings).items())]
-    lost = [item for row in readings if row.game is None for item in row.rejected]
-    return Batch(
+    chosen = [_merge_copies(copies) for _, copies in sorted(_copies(readings).items())]
+    without_game = [item for row in readings if row.game is None for item in row.rejected]
+    return FactBatch(
         games=[row.game for row in chosen if row.game is not None],
-        results=_settled(ours, league, chosen, now),
+        results=_changed_results(ours, league, chosen, now),
         quotes=[quote for row in chosen for quote in row.quotes],
-        rejected=lost + [item for row in chosen for item in row.rejected],
+        rejected=without_game + [item for row in chosen for item in row.rejected],
     )
 
 
@@ -150,52 +153,36 @@ def _copies(readings: Iterable[Reading]) -> dict[str, list[Reading]]:
     return copies
 
 
-def _merged(copies: Sequence[Reading]) -> Reading:
-    """The copy fetched last. Copies fetched at the same moment must agree on the score, or the result is lost."""
+def _merge_copies(copies: Sequence[Reading]) -> Reading:
+    """The copy fetched last. Copies fetched at the same moment must agree on the score, or the result is rejected."""
     newest = max(row.fetched_at for row in copies)
     rivals = sorted((row for row in copies if row.fetched_at == newest), key=attrgetter("place"))
     chosen = next((row for row in rivals if row.result is not None), rivals[0])
     scores = {f"{row.result.home_score}-{row.result.away_score}" for row in rivals if row.result is not None}
     if len(scores) > 1:
         chosen.result = None
-        said = {row.place: row.result and row.result[3:5] for row in rivals}
+        given = {row.place: row.result and row.result[3:5] for row in rivals}
         reason = f"two rows fetched at the same moment disagree on the final score: {', '.join(sorted(scores))}"
-        chosen.reject("result", UnbelievableError(reason, said))
+        chosen.reject("result", RejectedValueError(reason, given))
     chosen.rejected.extend(item for row in copies if row is not chosen for item in row.rejected)
     return chosen
 
 
-def _settled(ours: Engine, league: League, readings: Sequence[Reading], now: datetime) -> list[Result]:
-    """Results as the archive should hold them.
+def _changed_results(ours: Engine, league: League, readings: Sequence[Reading], now: datetime) -> list[Result]:
+    """Results to record.
 
-    A score already known keeps the finish it was recorded with, which is often our guess from the moment of the
-    first fetch. A game that became void takes its known score back.
+    A score already recorded keeps the finish it was recorded with, which is often an estimate from the moment of the
+    first fetch. A game that became void takes its recorded score back.
     """
     games = {row.game.game_id: row for row in readings if row.game is not None}
     decided = [key for key, row in games.items() if row.result is not None or (row.game and row.game.status == "void")]
-    known = _known_results(ours, league, decided)
-    settled = []
+    recorded = latest_results(ours, league, decided)
+    results = []
     for game_id in decided:
-        before, row = known.get(game_id), games[game_id]
+        before, row = recorded.get(game_id), games[game_id]
         if row.result is not None:
             same = before is not None and before[3:] == row.result[3:]
-            settled.append(row.result._replace(finished_at=before.finished_at) if before and same else row.result)
+            results.append(row.result._replace(finished_at=before.finished_at) if before and same else row.result)
         elif before is not None and before.home_score is not None:
-            settled.append(Result(game_id, max(now, before.known_at), before.finished_at, None, None))
-    return settled
-
-
-def _known_results(ours: Engine, league: League, game_ids: Sequence[str]) -> dict[str, Result]:
-    """The latest result that the archive holds of each game."""
-    stored = tables.results.c
-    query = (
-        sa.select(*(stored[name] for name in Result._fields))
-        .where((stored.sport == league.sport) & (stored.league == league.key))
-        .order_by(stored.known_at)
-    )
-    known: dict[str, Result] = {}
-    with reading(ours) as connection:
-        for start in range(0, len(game_ids), archive.IDS_PER_QUERY):
-            of_games = query.where(stored.game_id.in_(game_ids[start : start + archive.IDS_PER_QUERY]))
-            known.update((row.game_id, Result._make(row)) for row in connection.execute(of_games))
-    return known
+            results.append(Result(game_id, max(now, before.known_at), before.finished_at, None, None))
+    return results

@@ -1,10 +1,22 @@
-"""The bot's words for how far a game is, in the archive's five."""
+"""How far a game is and to which part of the season it belongs, by the words of the bot and of upstream's record."""
 
 import re
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, Literal
 
 from feature_store.archive.facts import Status
+from feature_store.sources.bot.json_fields import at_path
+
+Stage = Literal["preseason", "regular", "playoff"]
+
+_PRESEASON: Final = re.compile(r"\bpre[\s-]?season\b|\bspring training\b|\bexhibition\b", re.IGNORECASE)
+_PLAYOFF: Final = re.compile(
+    r"\b(?:semi|quarter)?[\s-]?finals?\b|\bround of \d+\b|\b(?:play[\s-]?offs?|knock[\s-]?outs?|post[\s-]?season)\b"
+    r"|\bwild[\s-]?card\b|\bdivisional round\b|\b(?:division|championship|world) series\b|\bconference championships?\b"
+    r"|\bsuper bowl\b",
+    re.IGNORECASE,
+)
+_PLACES: Final = (("league", "round"), ("round",), ("stage",), ("week",), ("game", "stage"), ("game", "week"))
 
 _SUBJECT = re.compile(r"^(match|game|fight) ")
 _SEPARATORS = re.compile(r"[\s_,\-]+")
@@ -42,7 +54,7 @@ _WORDS: Final[Mapping[Status, tuple[str, ...]]] = {
     "void": (
         *("pst", "post", "postponed", "canc", "cancelled", "canceled", "abd", "abandoned"),
         *("susp", "suspended", "int", "intr", "interrupted"),
-        # A score at the green table was not played for: it says nothing about the teams and settles no bet.
+        # An awarded score was not played for: it says nothing about the teams and settles no bet.
         *("awd", "aw", "awarded", "technical loss", "wo", "walkover", "walk over"),
     ),
 }
@@ -59,3 +71,11 @@ def status_of(text: object) -> Status:
         return "unknown"
     words = _SEPARATORS.sub(" ", text).strip().casefold()
     return _STATUS_OF.get(_SUBJECT.sub("", words), "unknown")
+
+
+def stage_of(raw: Mapping[str, object]) -> Stage:
+    """The part of the season; regular where the record names none."""
+    words = [place for path in _PLACES if isinstance(place := at_path(raw, *path), str)]
+    if any(_PRESEASON.search(text) for text in words):
+        return "preseason"
+    return "playoff" if any(_PLAYOFF.search(text) for text in words) else "regular"

@@ -1,4 +1,4 @@
-"""CSV archives into the archive: all files, any number of times."""
+"""Reads CSV archives into the archive: all files, any number of times."""
 
 import gc
 from collections.abc import Callable, Iterator, Sequence
@@ -14,9 +14,9 @@ from core.errors import ValidationError
 from feature_store.archive import store as archive
 from feature_store.archive.store import Recorded
 from feature_store.identity.team_aliases import load_aliases
-from feature_store.sources.csv.lines import csv_files
 from feature_store.sources.csv.mapping import CsvMapping
 from feature_store.sources.csv.reader import CsvReading, read_csv
+from feature_store.sources.csv.rows import csv_files
 
 
 @dataclass
@@ -24,7 +24,7 @@ class BackfillReport:
     """What a back-fill read and added; ``reasons`` counts the rejected items by reason."""
 
     files: int = 0
-    lines: int = 0
+    rows: int = 0
     recorded: dict[str, Recorded] = field(default_factory=dict)
     reasons: dict[str, int] = field(default_factory=dict)
 
@@ -46,11 +46,10 @@ def backfill(
     mapping: CsvMapping | None = None,
     on_file: Callable[[Path, int, int], None] = lambda _path, _done, _all: None,
 ) -> BackfillReport:
-    """Read every CSV file of the paths into the archive; ``on_file`` hears of each before it is read.
+    """Read every CSV file of the paths into the archive; ``on_file`` is called for each before it is read.
 
-    ``mapping`` says what the columns of another layout mean.
-
-    Raises ValidationError at the end for files that cannot be read; all the others are recorded then.
+    ``mapping`` says what the columns of another layout mean. Raises ValidationError at the end for files that cannot be
+    read; all the others are recorded by then.
     """
     report = BackfillReport()
     unreadable: list[str] = []
@@ -59,7 +58,7 @@ def backfill(
         on_file(path, position, len(files))
         with _without_garbage_collection():
             try:
-                reading = read_csv(path, leagues, aliases, mapping.lines(path) if mapping else None)
+                reading = read_csv(path, leagues, aliases, mapping.rows(path) if mapping else None)
             except ValidationError as error:
                 unreadable.append(error.message)
                 continue
@@ -73,7 +72,7 @@ def backfill(
 
 @contextmanager
 def _without_garbage_collection() -> Iterator[None]:
-    """Facts make no cycles; to search hundreds of thousands of them for some takes a third of a back-fill."""
+    """Facts make no cycles; searching hundreds of thousands of them for cycles takes a third of a back-fill."""
     was_on = gc.isenabled()
     gc.disable()
     try:
@@ -84,8 +83,8 @@ def _without_garbage_collection() -> Iterator[None]:
 
 
 def record_reading(engine: Engine, report: BackfillReport, reading: CsvReading, *, source: str, now: datetime) -> None:
-    """Put what a file held into the archive and its counts into the report."""
-    report.lines += reading.lines
+    """Record the facts of a file in the archive and its counts in the report."""
+    report.rows += reading.rows
     for league, batch in reading.batches.items():
         added = archive.record(engine, league, batch, source=source[:80], recorded_at=now, derived=True)
         report.recorded[league.key] = report.recorded.get(league.key, Recorded()) + added

@@ -1,7 +1,7 @@
-"""Cells of a foreign CSV layout in our own notation: ISO dates, UTC, decimal odds, expected home margins.
+"""Cells of another CSV layout in our notation: ISO dates, UTC, decimal odds, expected home score margins.
 
-A cell that does not follow the format it should is handed on with that said in it, so that it is
-rejected where it is read and costs only the fact it stands in.
+A cell that does not follow its format is passed on with a note of that in it, so that it is rejected where it is read
+and costs only the fact it belongs to.
 """
 
 import re
@@ -37,14 +37,14 @@ class Notation(Protocol):
     def spread(self) -> str: ...
 
 
-class Cells:
-    """The cells of one line by our column, still as the file writes them."""
+class ForeignCells:
+    """The cells of one row by our column, still as the file writes them."""
 
     def __init__(self, theirs: Mapping[str, str], notation: Notation) -> None:
         self._theirs = theirs
         self._notation = notation
 
-    def translated(self, leagues: Mapping[str, str]) -> dict[str, str]:
+    def translate(self, leagues: Mapping[str, str]) -> dict[str, str]:
         """The cells as our reader expects them; ``leagues`` gives our league for their word."""
         ours = {name: self._ours(name, cell) if cell else "" for name, cell in self._theirs.items()}
         ours["league"] = leagues.get(ours.get("league", ""), ours.get("league", ""))
@@ -55,7 +55,7 @@ class Cells:
         return ours
 
     def parts_of_id(self) -> dict[str, str]:
-        """What a game's id may be made of; the date is the file's own."""
+        """The parts that a game's id may be made of; the date is the file's own."""
         parts = {name: self._theirs.get(name, "") for name in ("league", "season", "home_team", "away_team")}
         day = self._moment("game_date", self._notation.date) or self._moment("kickoff", self._notation.kickoff)
         return {**parts, "date": f"{day:%Y-%m-%d}" if day else self._theirs.get("kickoff_utc", "")[:10]}
@@ -63,7 +63,7 @@ class Cells:
     def _ours(self, name: str, cell: str) -> str:
         if name == "game_date":
             day = self._moment(name, self._notation.date)
-            return f"{day:%Y-%m-%d}" if day else _astray(cell, self._notation.date)
+            return f"{day:%Y-%m-%d}" if day else _note_format(cell, self._notation.date)
         if name == "season" and (years := _TWO_YEARS.fullmatch(cell)):
             return years[1]
         if name in SPREADS:
@@ -73,25 +73,25 @@ class Cells:
         return cell
 
     def _kickoff(self) -> str:
-        """The kick-off in UTC, empty where the line gives no time of day."""
+        """The kick-off in UTC, empty where the row gives no time of day."""
         notation = self._notation
-        if said := self._theirs.get("kickoff"):
+        if cell := self._theirs.get("kickoff"):
             moment = self._moment("kickoff", notation.kickoff)
-            return _utc(moment, notation.time_zone) if moment else _astray(said, notation.kickoff)
-        day, said = self._moment("game_date", notation.date), self._theirs.get("kickoff_time")
-        if not said or day is None:
+            return _utc(moment, notation.time_zone) if moment else _note_format(cell, notation.kickoff)
+        day, cell = self._moment("game_date", notation.date), self._theirs.get("kickoff_time")
+        if not cell or day is None:
             return ""
         hour = self._moment("kickoff_time", notation.time)
         if hour is None:
-            return _astray(said, notation.time)
+            return _note_format(cell, notation.time)
         return _utc(day.replace(hour=hour.hour, minute=hour.minute, second=hour.second), notation.time_zone)
 
     def _moment(self, name: str, formats: tuple[str, ...]) -> datetime | None:
-        return _parsed(self._theirs.get(name, ""), formats)
+        return _parse(self._theirs.get(name, ""), formats)
 
 
 @lru_cache(maxsize=4096)
-def _parsed(text: str, formats: tuple[str, ...]) -> datetime | None:
+def _parse(text: str, formats: tuple[str, ...]) -> datetime | None:
     for form in formats:
         try:
             return datetime.strptime(text, form)  # noqa: DTZ007 - the file's zone is applied where there is a time
@@ -105,7 +105,7 @@ def _utc(wall: datetime, zone: ZoneInfo) -> str:
     return aware.astimezone(UTC).isoformat()
 
 
-def _astray(cell: str, formats: tuple[str, ...]) -> str:
+def _note_format(cell: str, formats: tuple[str, ...]) -> str:
     return f"{cell} (not {' or '.join(formats)})"
 
 

@@ -1,7 +1,7 @@
-"""CSV archives in any layout: a TOML file says what their columns mean, and each line is put into our own columns.
+"""CSV archives in any layout: a TOML file says what their columns mean, and each row is put into our own columns.
 
 The tables are ``[columns]``, ``[constants]``, ``[leagues]`` and ``[formats]``; docs/data-scientists.md shows them. Only
-what is named is read. Team names are taken as they stand; the alias table (feature_store/identity/team_aliases.py)
+what is named is read. Team names are taken as they are; the alias table (feature_store/identity/team_aliases.py)
 decides which club they mean.
 """
 
@@ -19,9 +19,9 @@ from pydantic import ValidationError as PydanticValidationError
 
 from core.errors import ValidationError
 from core.nearest import nearest
-from feature_store.sources.csv.cells import Cells
-from feature_store.sources.csv.lines import Line, read_lines
+from feature_store.sources.csv.cells import ForeignCells
 from feature_store.sources.csv.reader import DATES, NEEDED, QUOTES
+from feature_store.sources.csv.rows import CsvRow, read_rows
 
 EXTRAS: Final = (
     "season", "neutral", "playoff", "finished_utc", "odds_kind", "home_score_reg", "away_score_reg",
@@ -45,7 +45,7 @@ def _zone(value: object) -> object:
     try:
         return ZoneInfo(value) if isinstance(value, str) else value
     except (KeyError, ValueError, OSError):
-        raise ValueError("there is no such time zone; examples: UTC, Europe/London") from None
+        raise ValueError("unknown time zone; examples: UTC, Europe/London") from None
 
 
 def _template(value: str) -> str:
@@ -56,7 +56,7 @@ def _template(value: str) -> str:
 
 
 class Formats(BaseModel):
-    """How the file writes what our columns hold as ISO dates, UTC, decimal odds and expected home margins."""
+    """How the file writes what our columns hold as ISO dates, UTC, decimal odds and expected home score margins."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
 
@@ -79,14 +79,14 @@ class _Layout(BaseModel):
 
     @model_validator(mode="after")
     def _complete(self) -> "_Layout":
-        told = {*self.columns, *self.constants}
-        missing = [name for name in NEEDED if name not in told and name != "game_id"]
-        if not told & {"game_date", "kickoff", "kickoff_utc"}:
+        given = {*self.columns, *self.constants}
+        missing = [name for name in NEEDED if name not in given and name != "game_id"]
+        if not given & {"game_date", "kickoff", "kickoff_utc"}:
             missing.append("game_date (or kickoff, or kickoff_utc)")
         if missing:
             raise ValueError(f"[columns] lacks {', '.join(missing)}")
         if twice := sorted(set(self.columns) & set(self.constants)):
-            raise ValueError(f"[constants] {twice[0]} stands in [columns] too")
+            raise ValueError(f"[constants] {twice[0]} is in [columns] too")
         return self
 
 
@@ -104,16 +104,16 @@ class CsvMapping:
 
     formats: Formats
 
-    def lines(self, path: Path) -> Iterator[Line]:
-        """The lines of a CSV file in our columns, beside what else stood in them.
+    def rows(self, path: Path) -> Iterator[CsvRow]:
+        """The rows of a CSV file in our columns, beside the file's other columns.
 
         Raises ValidationError when the file cannot be read or lacks a column that the mapping names.
         """
         ours = {theirs: name for name, theirs in self.columns.items()}
-        told: Counter[str] = Counter()
+        ids: Counter[str] = Counter()
         try:
-            for line in read_lines(path, tuple(ours), tuple(ours)):
-                yield line if line.damage else self._ours(line, told)
+            for row in read_rows(path, tuple(ours), tuple(ours)):
+                yield row if row.damage else self._ours(row, ids)
         except ValidationError as error:
             theirs = str(error.facts.get("field"))
             if theirs not in ours:
@@ -121,21 +121,21 @@ class CsvMapping:
             msg = f"{self.source}: [columns] {ours[theirs]} = {theirs!r}: {error.message}"
             raise ValidationError(msg, field=ours[theirs]) from error
 
-    def _ours(self, line: Line, told: Counter[str]) -> Line:
-        cells = Cells(
-            {**self.constants, **{name: line.optional(theirs) for name, theirs in self.columns.items()}}, self.formats
+    def _ours(self, row: CsvRow, ids: Counter[str]) -> CsvRow:
+        cells = ForeignCells(
+            {**self.constants, **{name: row.optional(theirs) for name, theirs in self.columns.items()}}, self.formats
         )
-        translated = cells.translated(self.leagues)
+        translated = cells.translate(self.leagues)
         if "game_id" not in self.columns:
-            translated["game_id"] = _game_id(self.formats.game_id, cells, told)
-        others = {name: value for name, value in line.cells.items() if name not in COLUMNS}
-        return replace(line, cells={**others, **translated})
+            translated["game_id"] = _game_id(self.formats.game_id, cells, ids)
+        others = {name: value for name, value in row.cells.items() if name not in COLUMNS}
+        return replace(row, cells={**others, **translated})
 
 
 def read_mapping(path: Path) -> CsvMapping:
     """Read a mapping file.
 
-    Raises ValidationError naming the file, the table, the key and for unknown keys the nearest known ones.
+    Raises ValidationError naming the file, the table, the key, and for an unknown key the nearest ones.
     """
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -147,40 +147,40 @@ def read_mapping(path: Path) -> CsvMapping:
         raise _refused(path, *map(_in_words, error.errors())) from error
     for table, keys in (("columns", layout.columns), ("constants", layout.constants)):
         if unknown := [key for key in keys if key not in COLUMNS]:
-            raise _refused(path, f"[{table}] {unknown[0]}: we have no such column{_nearest(unknown[0], COLUMNS)}")
+            raise _refused(path, f"[{table}] {unknown[0]}: unknown column{_nearest(unknown[0], COLUMNS)}")
     constants = {name: _cell(value) for name, value in layout.constants.items()}
     return CsvMapping(path, layout.columns, constants, layout.leagues, layout.formats)
 
 
 def _in_words(error: Any) -> str:
-    """One of pydantic's complaints, with the table and key it is about."""
+    """One of pydantic's errors in words, with its table and key."""
     table, *keys = [*map(str, error["loc"][:2]), ""][:2]
     where = " ".join(part for part in (f"[{table}]" if table else "", *keys) if part)
     if error["type"] == "extra_forbidden":
-        known = Formats.model_fields if error["loc"][0] == "formats" else _Layout.model_fields
-        return f"{where}: there is no such {'key' if keys[0] else 'table'}{_nearest(str(error['loc'][-1]), known)}"
-    said = error["msg"].removeprefix("Value error, ")
-    return f"{where}: {said}, read {error['input']!r}" if where else said
+        allowed = Formats.model_fields if error["loc"][0] == "formats" else _Layout.model_fields
+        return f"{where}: unknown {'key' if keys[0] else 'table'}{_nearest(str(error['loc'][-1]), allowed)}"
+    message = error["msg"].removeprefix("Value error, ")
+    return f"{where}: {message}, got {error['input']!r}" if where else message
 
 
 def _refused(path: Path, *complaints: str) -> ValidationError:
     return ValidationError(f"{path}: {'; '.join(complaints)}.", field="mapping")
 
 
-def _nearest(name: str, known: Any) -> str:
-    found = nearest(name, known)
-    return f"; nearest: {', '.join(found)}" if found else ""
+def _nearest(name: str, allowed: Any) -> str:
+    names = nearest(name, allowed)
+    return f"; nearest: {', '.join(names)}" if names else ""
 
 
 def _cell(value: object) -> str:
     return str(int(value)) if isinstance(value, bool) else str(value)
 
 
-def _game_id(template: str, cells: Cells, told: Counter[str]) -> str:
+def _game_id(template: str, cells: ForeignCells, ids: Counter[str]) -> str:
     """The id made from the template; ``{nth}`` numbers games that would share it in the order of the file."""
     parts = cells.parts_of_id()
     if not (parts["date"] and parts["home_team"] and parts["away_team"]):
         return ""
-    made = _PLACEHOLDER.sub(lambda found: parts.get(found[1], "{nth}"), template).replace(" ", "")
-    told[made] += 1
-    return made.replace("{nth}", str(told[made]))
+    made = _PLACEHOLDER.sub(lambda match: parts.get(match[1], "{nth}"), template).replace(" ", "")
+    ids[made] += 1
+    return made.replace("{nth}", str(ids[made]))

@@ -1,40 +1,33 @@
 """CSV archives of finished games become facts; a damaged cell costs the fact it stands in and nothing else.
 
-The columns are those of docs/data-scientists.md. Only ``league``, ``game_id``, ``game_date`` (or
-``kickoff_utc``), ``home_team`` and ``away_team`` are needed. Because such a file says nothing of when
-things became known, each fact gets the earliest moment at which it safely was:
-
-* a game two weeks before its start, which is the kick-off, or 16:00 UTC where only a date is given;
-* an opening quote a day before the start, a closing one at the start;
-* a result when the league's usual duration has passed, or at 10:00 UTC of the next day for a bare date.
+The columns are those of docs/data-scientists.md. Only ``league``, ``game_id``, ``game_date`` (or ``kickoff_utc``),
+``home_team`` and ``away_team`` are needed. Such a file does not say when its facts became known: ``derived_times`` has
+the rule for that.
 """
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
 from core.betting.leagues import League, Leagues
 from core.clock import midnight
 from core.errors import ResourceNotFoundError
-from feature_store.archive.facts import Batch, Game, Quote, Rejected, Result
-from feature_store.archive.quote_checks import checked
+from feature_store.archive.facts import FactBatch, GameFact, Quote, Rejected, Result
+from feature_store.archive.quote_checks import check_quote
 from feature_store.identity.team_aliases import NO_ALIASES, Aliases
-from feature_store.sources.bot.moments import guessed_season
-from feature_store.sources.csv.lines import DamagedError, Line, read_lines
+from feature_store.sources.csv.rows import CsvRow, DamagedError, read_rows
+from feature_store.sources.derived_times import DATE_KNOWN, DATE_START, LISTED_AHEAD, OPENED_AHEAD
+from feature_store.sources.seasons import guess_season
 
 NEEDED: Final = ("league", "game_id", "home_team", "away_team", "home_score", "away_score")
 DATES: Final = ("kickoff_utc", "game_date")
-LISTED_AHEAD: Final = timedelta(days=14)
-OPENED_AHEAD: Final = timedelta(days=1)
-DATE_START: Final = timedelta(hours=16)
-DATE_KNOWN: Final = timedelta(days=1, hours=10)
 LONGEST_ID: Final = 120
 LONGEST_TEAM: Final = 150
 LONGEST_BOOK: Final = 64
-"""Characters, as the archive's tables hold them: a longer text would take its whole file with it."""
+"""Characters that the archive's tables hold: a longer text would make the whole file fail."""
 
 QUOTES: Final[Mapping[str, Mapping[str, str]]] = {
     "close": {
@@ -61,106 +54,105 @@ QUOTES: Final[Mapping[str, Mapping[str, str]]] = {
 class CsvReading:
     """The facts of one file by league, and what was rejected and why."""
 
-    batches: Mapping[League, Batch]
+    batches: Mapping[League, FactBatch]
     rejected: Sequence[Rejected]
-    lines: int
+    rows: int
 
 
 def read_csv(
-    path: Path, leagues: Leagues, aliases: Aliases = NO_ALIASES, lines: Iterable[Line] | None = None
+    path: Path, leagues: Leagues, aliases: Aliases = NO_ALIASES, rows: Iterable[CsvRow] | None = None
 ) -> CsvReading:
     """Read one CSV or gzipped CSV file, its clubs under the names that the aliases give them.
 
-    ``lines`` are those of the file as a mapping puts them into our columns; without it they are in them already.
-
+    ``rows`` are those of the file in our columns, as a mapping gives them; without them the file is in our columns.
     Raises ValidationError when the file cannot be opened or lacks a needed column.
     """
     reader = _Reader(path.name, leagues, aliases)
-    for line in read_lines(path, NEEDED, DATES) if lines is None else lines:
-        reader.read(line)
-    return CsvReading(reader.batches, reader.rejected, reader.lines)
+    for row in read_rows(path, NEEDED, DATES) if rows is None else rows:
+        reader.read(row)
+    return CsvReading(reader.batches, reader.rejected, reader.rows)
 
 
 @dataclass(slots=True)
-class _Seen:
-    """A game that a line of this file told of; ``disputed`` when another line gave it another score."""
+class _ReadGame:
+    """A game of this file; ``disputed`` when another row gives it another score."""
 
-    line: Line
-    game: Game
+    row: CsvRow
+    game: GameFact
     result: Result | None
     disputed: bool = False
 
 
 class _Reader:
-    """Gathers the facts of one file; games that stand in it twice are compared."""
+    """Gathers the facts of one file; games that are in it twice are compared."""
 
     def __init__(self, source: str, leagues: Leagues, aliases: Aliases) -> None:
         self._source = source
         self._leagues = leagues
         self._aliases = aliases
-        self._named: dict[str, tuple[League, Batch]] = {}
-        self._seen: dict[tuple[str, str], _Seen] = {}
-        self.batches: dict[League, Batch] = defaultdict(Batch)
+        self._named: dict[str, tuple[League, FactBatch]] = {}
+        self._seen: dict[tuple[str, str], _ReadGame] = {}
+        self.batches: dict[League, FactBatch] = defaultdict(FactBatch)
         self.rejected: list[Rejected] = []
-        self.lines = 0
+        self.rows = 0
 
-    def read(self, line: Line) -> None:
-        self.lines += 1
+    def read(self, row: CsvRow) -> None:
+        self.rows += 1
         try:
-            if line.damage:
-                raise DamagedError(line.damage)
-            league, batch = self._of_league(line.text("league"))
-            game = _game(line, league, self._aliases)
+            if row.damage:
+                raise DamagedError(row.damage)
+            league, batch = self._of_league(row.text("league"))
+            game = _game(row, league, self._aliases)
         except (DamagedError, ResourceNotFoundError) as error:
-            self._reject(line, "row", str(error))
+            self._reject(row, "row", str(error))
             return
-        result = self._result(line, league, game)
+        result = self._result(row, league, game)
         game = game if result is not None else game._replace(status="unknown")
         seen = self._seen.get((league.key, game.game_id))
         if seen is not None:
-            self._compare(batch, seen, _Seen(line, game, result))
+            self._compare(batch, seen, _ReadGame(row, game, result))
             return
-        self._seen[league.key, game.game_id] = _Seen(line, game, result)
+        self._seen[league.key, game.game_id] = _ReadGame(row, game, result)
         batch.games.append(game)
         if result is not None:
             batch.results.append(result)
-        batch.quotes += self._quotes(line, league, game)
+        batch.quotes += self._quotes(row, league, game)
 
-    def _of_league(self, name: str) -> tuple[League, Batch]:
-        """The league called that, and what the file holds of it. Raises ResourceNotFoundError."""
-        found = self._named.get(name)
-        if found is None:
+    def _of_league(self, name: str) -> tuple[League, FactBatch]:
+        """The league of that name, and its facts in the file. Raises ResourceNotFoundError."""
+        named = self._named.get(name)
+        if named is None:
             league = self._leagues.get(name)
-            found = self._named[name] = league, self.batches[league]
-        return found
+            named = self._named[name] = league, self.batches[league]
+        return named
 
-    def _result(self, line: Line, league: League, game: Game) -> Result | None:
+    def _result(self, row: CsvRow, league: League, game: GameFact) -> Result | None:
         try:
-            return _result(line, league, game)
+            return _result(row, league, game)
         except DamagedError as error:
-            self._reject(line, "result", str(error))
+            self._reject(row, "result", str(error))
             return None
 
-    def _quotes(self, line: Line, league: League, game: Game) -> Iterator[Quote]:
+    def _quotes(self, row: CsvRow, league: League, game: GameFact) -> Iterator[Quote]:
         for moment, columns in QUOTES.items():
             try:
-                quote = _quote(line, game, moment, columns)
+                quote = _quote(row, game, moment, columns)
             except DamagedError as error:
-                self._reject(line, "quote", str(error))
+                self._reject(row, "quote", str(error))
                 continue
             if quote is None:
                 continue
-            kept, reasons = checked(quote, league)
+            kept, reasons = check_quote(quote, league)
             for reason in reasons:
-                self._reject(line, "quote", reason)
+                self._reject(row, "quote", reason)
             if kept is not None:
                 yield kept
 
-    def _compare(self, batch: Batch, first: _Seen, again: _Seen) -> None:
-        """A game given twice: the same again is nothing new, another score makes neither believable."""
+    def _compare(self, batch: FactBatch, first: _ReadGame, again: _ReadGame) -> None:
+        """Compare a game that is given twice: the same again is nothing new, another score rejects both."""
         if _meeting(first.game) != _meeting(again.game):
-            reason = f"{again.game.game_id} is another game on line {first.line.number}: {_meeting(first.game)}"
-            self._reject(again.line, "row", reason)
+            reason = f"{again.game.game_id} is another game on line {first.row.number}: {_meeting(first.game)}"
+            self._reject(again.row, "row", reason)
         elif again.result is None:
             return
         elif first.result is None and not first.disputed:
@@ -170,64 +162,64 @@ class _Reader:
         elif first.result is None or first.result[3:5] != again.result[3:5]:
             self._dispute(batch, first, again)
 
-    def _dispute(self, batch: Batch, first: _Seen, again: _Seen) -> None:
-        lines = f"lines {first.line.number} and {again.line.number}"
+    def _dispute(self, batch: FactBatch, first: _ReadGame, again: _ReadGame) -> None:
+        lines = f"lines {first.row.number} and {again.row.number}"
         reason = f"{again.game.game_id} stands twice with different scores: {lines}"
-        self._reject(again.line, "result", reason)
+        self._reject(again.row, "result", reason)
         if first.result is not None:
             batch.results.remove(first.result)
-            self._reject(first.line, "result", reason)
+            self._reject(first.row, "result", reason)
         first.result, first.disputed = None, True
 
-    def _reject(self, line: Line, fact: str, reason: str) -> None:
-        place = f"{self._source}:{line.number}"
-        self.rejected.append(Rejected(self._source, place, fact, reason, str(line)))  # type: ignore[arg-type]
+    def _reject(self, row: CsvRow, fact: str, reason: str) -> None:
+        place = f"{self._source}:{row.number}"
+        self.rejected.append(Rejected(self._source, place, fact, reason, str(row)))  # type: ignore[arg-type]
 
 
-def _meeting(game: Game) -> str:
+def _meeting(game: GameFact) -> str:
     return f"{game.home_team} v {game.away_team}, {game.start_at:%Y-%m-%d %H:%M}"
 
 
-def _game(line: Line, league: League, aliases: Aliases) -> Game:
-    start, date_only = _start(line)
-    home, away = (aliases.team(league, line.text(side, LONGEST_TEAM)) for side in ("home_team", "away_team"))
+def _game(row: CsvRow, league: League, aliases: Aliases) -> GameFact:
+    start, date_only = _start(row)
+    home, away = (aliases.team(league, row.text(side, LONGEST_TEAM)) for side in ("home_team", "away_team"))
     if home == away:
         raise DamagedError(f"away_team: {away!r} plays itself")
-    season = line.whole("season")
-    return Game(
-        game_id=line.text("game_id", LONGEST_ID),
+    season = row.whole("season")
+    return GameFact(
+        game_id=row.text("game_id", LONGEST_ID),
         known_at=start - LISTED_AHEAD,
-        season=season if season is not None else guessed_season(league, start),
+        season=season if season is not None else guess_season(league, start),
         start_at=start,
         date_only=date_only,
         home_team=home,
         away_team=away,
-        neutral=line.yes("neutral"),
-        playoff=line.yes("playoff"),
+        neutral=row.yes("neutral"),
+        playoff=row.yes("playoff"),
         status="final",
     )
 
 
-def _start(line: Line) -> tuple[datetime, bool]:
+def _start(row: CsvRow) -> tuple[datetime, bool]:
     """When the game began, and whether the source gave only the date of it."""
-    kickoff = line.moment("kickoff_utc")
-    if kickoff is not None and line.has_time("kickoff_utc"):
+    kickoff = row.moment("kickoff_utc")
+    if kickoff is not None and row.has_time("kickoff_utc"):
         return kickoff, False
-    day = kickoff or line.moment("game_date")
+    day = kickoff or row.moment("game_date")
     if day is None:
         raise DamagedError("kickoff_utc and game_date are both empty")
     return midnight(day.date()) + DATE_START, True
 
 
-def _result(line: Line, league: League, game: Game) -> Result | None:
-    home, away = line.whole("home_score"), line.whole("away_score")
+def _result(row: CsvRow, league: League, game: GameFact) -> Result | None:
+    home, away = row.whole("home_score"), row.whole("away_score")
     if home is None and away is None:
         return None
     if home is None or away is None:
         raise DamagedError(f"{'home_score' if home is None else 'away_score'} is empty while the other side has one")
     if home == away and league.ties == "impossible":
         raise DamagedError(f"home_score: {league.key} games cannot end level, got {home}-{away}")
-    finished = line.moment("finished_utc")
+    finished = row.moment("finished_utc")
     if finished is not None and finished <= game.start_at:
         raise DamagedError(f"finished_utc: {finished.isoformat()} is not after the start {game.start_at.isoformat()}")
     usual = game.start_at - DATE_START + DATE_KNOWN if game.date_only else game.start_at + league.duration
@@ -238,21 +230,21 @@ def _result(line: Line, league: League, game: Game) -> Result | None:
         finished_at=ended,
         home_score=home,
         away_score=away,
-        home_score_regulation=line.whole("home_score_reg"),
-        away_score_regulation=line.whole("away_score_reg"),
-        home_shots=line.whole("home_shots"),
-        away_shots=line.whole("away_shots"),
-        home_shots_on_target=line.whole("home_sot"),
-        away_shots_on_target=line.whole("away_sot"),
+        home_score_regulation=row.whole("home_score_reg"),
+        away_score_regulation=row.whole("away_score_reg"),
+        home_shots=row.whole("home_shots"),
+        away_shots=row.whole("away_shots"),
+        home_shots_on_target=row.whole("home_sot"),
+        away_shots_on_target=row.whole("away_sot"),
     )
 
 
-def _quote(line: Line, game: Game, moment: str, columns: Mapping[str, str]) -> Quote | None:
-    if not any(map(line.cells.get, columns.values())):
+def _quote(row: CsvRow, game: GameFact, moment: str, columns: Mapping[str, str]) -> Quote | None:
+    if not any(map(row.cells.get, columns.values())):
         return None
-    values = [line.decimal(column) for column in columns.values()]
+    values = [row.decimal(column) for column in columns.values()]
     if values.count(None) == len(values):
         return None
     shown = game.start_at - OPENED_AHEAD if moment == "open" else game.start_at
-    book = line.optional("odds_kind", LONGEST_BOOK) or "market"
+    book = row.optional("odds_kind", LONGEST_BOOK) or "market"
     return Quote(game.game_id, book, moment, shown, shown, *values)  # type: ignore[arg-type]

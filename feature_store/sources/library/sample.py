@@ -1,9 +1,7 @@
 """The real games that ship inside the `sports-betting` package: EPL and La Liga 2023-24 with average market prices.
 
-The prices were collected some days before the game, so they are no closing prices; when is not said, so they
-count as known at the start only.
-
-The files stay where the package keeps them; nothing of them is copied into this project (extra ``demo``).
+The prices were collected some days before the game, so they are no closing prices; the moment is not given, so they
+count as known at the start only. The files stay in the package; nothing is copied from them (extra ``demo``).
 """
 
 import csv
@@ -15,22 +13,22 @@ from typing import Final
 
 from core.betting.leagues import League, Leagues
 from core.errors import ExternalServiceError
-from feature_store.archive.facts import Batch, Game, Quote, Rejected, Result
-from feature_store.archive.quote_checks import checked
-from feature_store.sources.csv.reader import LISTED_AHEAD
+from feature_store.archive.facts import FactBatch, GameFact, Quote, Rejected, Result
+from feature_store.archive.quote_checks import check_quote
+from feature_store.sources.derived_times import LISTED_AHEAD
 
 COUNTRIES: Final[Mapping[str, str]] = {"England": "EPL", "Spain": "LALIGA"}
 SEASON: Final = 2023
 BOOK: Final = "market_average"
 
 
-def sample_batches(leagues: Leagues) -> dict[League, Batch]:
+def sample_batches(leagues: Leagues) -> dict[League, FactBatch]:
     """All games of the sample by league. Raises ExternalServiceError when the package is not installed."""
     return {leagues.get(key): _batch(leagues.get(key), country) for country, key in COUNTRIES.items()}
 
 
-def _batch(league: League, country: str) -> Batch:
-    batch = Batch()
+def _batch(league: League, country: str) -> FactBatch:
+    batch = FactBatch()
     quoted = {_key(row): row for row in _rows(country, "odds") if row["provider"] == BOOK}
     for row in _rows(country, "stats"):
         if row["event_status"] != "postplay":
@@ -39,7 +37,7 @@ def _batch(league: League, country: str) -> Batch:
         game_id = f"{start:%Y-%m-%d}-{row['home_team']}-{row['away_team']}".replace(" ", "")
         ended = start + league.duration
         batch.games.append(
-            Game(
+            GameFact(
                 game_id=game_id,
                 known_at=start - LISTED_AHEAD,
                 season=SEASON,
@@ -56,7 +54,7 @@ def _batch(league: League, country: str) -> Batch:
             Result(game_id, ended, ended, int(float(row["home_goals"])), int(float(row["away_goals"])))
         )
         if (prices := quoted.get(_key(row))) is not None:
-            kept, reasons = checked(_quote(game_id, start, prices), league)
+            kept, reasons = check_quote(_quote(game_id, start, prices), league)
             batch.quotes += [kept] if kept is not None else []
             batch.rejected += [Rejected("sample", game_id, "quote", reason, str(prices)) for reason in reasons]
     return batch

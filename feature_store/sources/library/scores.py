@@ -4,21 +4,12 @@ NBA games come from ESPN, EuroLeague games from the league itself; both give tip
 (The Odds API) needs a paid key and is not read.
 """
 
-import csv
-import tempfile
 from collections.abc import Mapping
-from datetime import datetime
-from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy.engine import Engine
-
-from core.betting.leagues import League, Leagues
+from core.betting.leagues import League
 from core.errors import ExternalServiceError, ResourceNotFoundError
-from feature_store.identity.team_aliases import load_aliases
-from feature_store.sources.csv.backfill import BackfillReport, record_reading
-from feature_store.sources.csv.reader import read_csv
-from feature_store.sources.library.pages import client, fetched, published, sources
+from feature_store.sources.library.pages import fetch_page, library_sources, open_client, read_seasons
 
 
 class _Source(NamedTuple):
@@ -36,54 +27,29 @@ COLUMNS: Final = (
 )  # fmt: skip
 
 
-def backfill_scores(
-    engine: Engine,
-    leagues: Leagues,
-    source: str,
-    name: str,
-    season: int,
-    *,
-    now: datetime,
-    address: str | None = None,
-) -> BackfillReport:
-    """Read one season of a source of ``SCORES``, named by the year in which it began, into the archive.
+def fetch_scores(source: str, league: League, season: int, address: str | None = None) -> list[dict[str, Any]]:
+    """A season's games in our CSV columns, ``COLUMNS``. Requests: the list of seasons, and each page of this one.
 
-    Raises what ``library_sources.backfill_season`` raises, for the same reasons.
+    Raises what ``football_data.fetch_season`` raises, for the same reasons.
     """
-    league = leagues.get(name)
     if league.key != SCORES[source].league:
         msg = f"{source} has no seasons of {league.key}."
         raise ResourceNotFoundError(msg, nearest=(SCORES[source].league,), resource_type="league")
-    rows = _rows(source, league, season, address)
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / f"{source}-{season}.csv"
-        with path.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.DictWriter(file, COLUMNS)
-            writer.writeheader()
-            writer.writerows(rows)
-        reading = read_csv(path, leagues, load_aliases(engine))
-    report = BackfillReport(files=1)
-    record_reading(engine, report, reading, source=f"{source}:{league.key}", now=now)
-    return report
-
-
-def _rows(source: str, league: League, season: int, address: str | None) -> list[dict[str, Any]]:
-    """The season's games in our columns. Requests: the list of seasons, and each page of this one."""
-    library = sources()
+    library = library_sources()
     reader = getattr(library, SCORES[source].reader)()
-    with client() as session:
-        index = [library.RawPayload(item, fetched(session, item.url, address)) for item in reader.list_index_items()]
-        seasons = published(source, reader, index)
+    with open_client() as session:
+        index = [library.RawPayload(item, fetch_page(session, item.url, address)) for item in reader.list_index_items()]
+        seasons = read_seasons(source, reader, index)
         wanted = [entry for entry in seasons if entry["year"] == season + 1]
         if not wanted:
             years = ", ".join(str(entry["year"] - 1) for entry in seasons)
             msg = f"{source} has no season {season} of {league.key}."
             raise ResourceNotFoundError(msg, hint=f"It has {years}.", resource_type="season")
         items = reader.list_required_items(wanted)
-        pages = [library.RawPayload(item, fetched(session, item.url, address)) for item in items]
+        pages = [library.RawPayload(item, fetch_page(session, item.url, address)) for item in items]
     try:
-        told = reader.to_snapshots(pages)
-        games = [] if told.empty else told.to_dict("records")
+        frame = reader.to_snapshots(pages)
+        games = [] if frame.empty else frame.to_dict("records")
     except (ValueError, LookupError, AttributeError, TypeError) as error:
         raise ExternalServiceError(f"{source}: the season's pages cannot be read.") from error
     before = {_meeting(game): game for game in games if game["event_status"] == "preplay"}

@@ -28,8 +28,8 @@ def backfill(
     """
     from feature_store.sources.csv.backfill import backfill as read_archives
     from feature_store.sources.csv.mapping import read_mapping
-    from feature_store.sources.library.football_data import backfill_season
-    from feature_store.sources.library.scores import SCORES, backfill_scores
+    from feature_store.sources.library.scores import SCORES
+    from feature_store.sources.published_seasons import backfill_scores, backfill_season
     from flows.cli.session import begin
     from flows.jobs.databases import our_database
 
@@ -56,7 +56,7 @@ def backfill(
         (key, item.games, item.results, item.quotes, item.corrections, item.unchanged)
         for key, item in sorted(report.recorded.items())
     ]
-    out.stage("backfill", f"{report.files} files, {report.lines:,} rows, {report.added:,} new facts")
+    out.stage("backfill", f"{report.files} files, {report.rows:,} rows, {report.added:,} new facts")
     text = [table(("league", "games", "results", "quotes", "corrections", "unchanged"), rows)] if rows else []
     reasons = sorted(report.reasons.items(), key=lambda item: (-item[1], item[0]))
     text += [f"quarantined: {count} x {reason}" for reason, count in reasons[:MOST_REASONS]]
@@ -64,7 +64,7 @@ def backfill(
     out.result(
         {
             "files": report.files,
-            "rows": report.lines,
+            "rows": report.rows,
             "added": report.added,
             "rejected": report.rejected,
             "reasons": report.reasons,

@@ -136,12 +136,12 @@ def _data(settings: "Settings", now: datetime) -> Finding:
 def _duplicate_games(settings: "Settings", now: datetime) -> Finding:
     from core.betting.leagues import load_leagues
     from core.database import open_database
-    from feature_store.identity.duplicate_games import twins
+    from feature_store.identity.duplicate_games import find_duplicates
     from flows.jobs.leagues import archived_leagues
 
     engine = open_database(settings.database)
     counts = {
-        league.key: len(twins(engine, league, now))
+        league.key: len(find_duplicates(engine, league, now))
         for league in archived_leagues(engine, load_leagues(settings.leagues_file), None)
     }
     duplicates = [f"{key} {count:,}" for key, count in counts.items() if count]

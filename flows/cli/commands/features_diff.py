@@ -8,7 +8,7 @@ import typer
 from flows.cli.output import AsJson, Output, table
 
 if TYPE_CHECKING:
-    from feature_store.archive.manifest_diff import SnapshotDiff
+    from feature_store.archive.manifest_diff import TrainingDataDiff
 
 FIRST = 20
 
@@ -23,13 +23,13 @@ def diff(
 
     By season, and by game if both can be read again from the archive.
     """
-    from feature_store.archive.manifest_diff import compare, find_snapshot
+    from feature_store.archive.manifest_diff import compare, find_training_data
     from flows.cli.session import begin
     from flows.jobs.databases import our_database
 
     session, out = begin(), Output(as_json=json)
     with our_database(session.settings) as engine:
-        difference = compare(*(find_snapshot(engine, session.leagues, name, league) for name in (a, b)))
+        difference = compare(*(find_training_data(engine, session.leagues, name, league) for name in (a, b)))
     out.result(
         {
             "league": difference.before.league.key,
@@ -43,7 +43,7 @@ def diff(
     )
 
 
-def _lines(difference: "SnapshotDiff") -> list[str]:
+def _lines(difference: "TrainingDataDiff") -> list[str]:
     before, after = difference.before.manifest.sha256, difference.after.manifest.sha256
     if before == after:
         return [f"nothing changed: both are {before[:12]}"]

@@ -15,14 +15,14 @@ LINK_SOURCE = "command line"
 @app.command()
 def suggest(league: League, json: AsJson = False) -> None:
     """List pairs of ids that are probably one game. Merges nothing; see `dbsbm games link`."""
-    from feature_store.identity.duplicate_games import twins
+    from feature_store.identity.duplicate_games import find_duplicates
     from flows.cli.session import begin
     from flows.jobs.databases import our_database
 
     session = begin()
     chosen = session.leagues.get(league)
     with our_database(session.settings) as engine:
-        pairs = twins(engine, chosen, session.now)
+        pairs = find_duplicates(engine, chosen, session.now)
     rows = [
         (one.game_id, one.same_as, f"{one.home_team} v {one.away_team}", f"{one.start_at:%Y-%m-%d}", one.sources)
         for one in pairs

@@ -22,9 +22,9 @@ def snapshot(
     session, out = begin(), Output(as_json=json)
     if show_schema:
         from core.database import open_database
-        from feature_store.sources.bot.schema import found_schema
+        from feature_store.sources.bot.schema import read_schema
 
-        columns_by_table = found_schema(open_database(session.settings.bot_database))
+        columns_by_table = read_schema(open_database(session.settings.bot_database))
         text = "\n".join(f"{name}: {', '.join(columns)}" for name, columns in sorted(columns_by_table.items()))
         out.result(columns_by_table, text)
         return

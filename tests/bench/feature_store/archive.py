@@ -15,9 +15,9 @@ from sqlalchemy.engine import Engine, make_url
 
 from core.betting.leagues import BUILT_IN, League, Leagues
 from core.database import INSERT_BATCH, open_database
-from feature_store import tables
 from feature_store.archive import store as archive
-from feature_store.archive.facts import Batch
+from feature_store.archive import tables
+from feature_store.archive.facts import FactBatch
 from feature_store.features.sets import EVERYTHING
 from feature_store.rows.replay import past_rows
 from feature_store.rows.row import Row
@@ -54,7 +54,7 @@ def run(rounds: int = 3) -> None:
                 began = time.perf_counter()
                 report = backfill(engine, LEAGUES, [DEVELOPMENT_DATA], now=NOW)
                 backfills.append(time.perf_counter() - began)
-                lines, facts = report.lines, report.added
+                lines, facts = report.rows, report.added
                 bare.append(bare_insert(engine, yardstick))
                 again = backfill(engine, LEAGUES, [DEVELOPMENT_DATA], now=NOW).added
                 assert again == 0, f"a second back-fill added {again} facts"
@@ -113,5 +113,5 @@ def feature_build(name: str, engine: Engine) -> None:
     )
 
 
-def _all_rows(league: League, facts: Batch) -> list[Row]:
+def _all_rows(league: League, facts: FactBatch) -> list[Row]:
     return list(past_rows(league, facts, EVERYTHING))

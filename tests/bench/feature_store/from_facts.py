@@ -21,7 +21,7 @@ from sqlalchemy.engine import Engine, make_url
 
 from core.betting.leagues import BUILT_IN, Leagues
 from core.database import open_database, writing
-from feature_store import tables
+from feature_store.rows import tables
 from feature_store.rows.build import build
 from feature_store.rows.offline import materialize
 from migrations import schema
@@ -66,7 +66,7 @@ def measured(folder: str, games: int) -> None:
 def _built(engine: Engine, rows: Path) -> float:
     shutil.rmtree(rows, ignore_errors=True)
     with writing(engine) as connection:
-        for table in (tables.rungs, tables.states, tables.rows):
+        for table in (tables.checkpoints, tables.states, tables.rows):
             connection.execute(sa.delete(table))
     began = time.perf_counter()
     build(engine, LEAGUE, NOW)

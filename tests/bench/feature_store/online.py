@@ -19,7 +19,7 @@ from sqlalchemy.engine import Engine
 from core.betting.leagues import BUILT_IN, League, Leagues
 from core.database import open_database
 from feature_store.archive import store as archive
-from feature_store.archive.facts import Batch, Game, Quote, Result
+from feature_store.archive.facts import FactBatch, GameFact, Quote, Result
 from feature_store.rows.build import build
 from feature_store.rows.offline import materialize
 from feature_store.rows.online import load_rows
@@ -37,16 +37,16 @@ FIRST_DAY = datetime(2005, 1, 1, 18, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 
 
-def match_day(random: Random, day: int, games: int) -> Batch:
+def match_day(random: Random, day: int, games: int) -> FactBatch:
     """The facts of one day: a game a pair of teams, listed two weeks ahead, its closing price and its result."""
-    batch = Batch()
+    batch = FactBatch()
     start = FIRST_DAY + timedelta(days=day)
     teams = random.sample(range(TEAMS), 2 * games)
     for number in range(games):
         game_id = f"d{day:05}n{number:03}"
         home, away = (f"Team {team:03}" for team in teams[2 * number : 2 * number + 2])
         listed = start - timedelta(days=14)
-        batch.games.append(Game(game_id, listed, start.year, start, False, home, away, False, False, "scheduled"))
+        batch.games.append(GameFact(game_id, listed, start.year, start, False, home, away, False, False, "scheduled"))
         odds = [round(1.2 + 4 * random.random(), 2) for _ in range(3)]
         shown = start - HOUR
         batch.quotes.append(
@@ -59,13 +59,13 @@ def match_day(random: Random, day: int, games: int) -> Batch:
 
 def fill(engine: Engine, league: League, games: int) -> int:
     """Archive so many games; returns the first day that is left."""
-    random, held, days = Random(1), Batch(), games // GAMES_A_DAY
+    random, held, days = Random(1), FactBatch(), games // GAMES_A_DAY
     for day in range(days):
         new = match_day(random, day, GAMES_A_DAY)
-        held = Batch(held.games + new.games, held.results + new.results, held.quotes + new.quotes)
+        held = FactBatch(held.games + new.games, held.results + new.results, held.quotes + new.quotes)
         if len(held.games) >= PORTION or day == days - 1:
             archive.record(engine, league, held, source="bench", recorded_at=FIRST_DAY)
-            held = Batch()
+            held = FactBatch()
     return days
 
 
@@ -90,7 +90,9 @@ def run(games: int = 1_000_000) -> None:
         print(f"archived {games:,} games of {TEAMS} teams on MariaDB: {time.perf_counter() - began:.0f} s", flush=True)
         random = Random(2)
         coming = match_day(random, day + 9, COMING)
-        archive.record(engine, league, Batch(coming.games, [], coming.quotes), source="bench", recorded_at=FIRST_DAY)
+        archive.record(
+            engine, league, FactBatch(coming.games, [], coming.quotes), source="bench", recorded_at=FIRST_DAY
+        )
 
         def brought_up(at: int) -> float:
             now = FIRST_DAY + timedelta(days=at, hours=12)

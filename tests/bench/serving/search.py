@@ -9,7 +9,7 @@ from random import Random
 from statistics import median, quantiles
 from typing import Final
 
-from feature_store.archive.facts import Game
+from feature_store.archive.facts import GameFact
 from feature_store.rows.online import OnlineRow
 from serving.games.slate import Slate, SlateTable, key_of
 
@@ -33,7 +33,7 @@ def slate_of(games: int) -> Slate:
     for number in range(games):
         home, away = random.sample(teams, 2)
         start = NOW + timedelta(minutes=7 * number)
-        game = Game(str(number), NOW, 2024, start, False, home, away, False, False, "scheduled")
+        game = GameFact(str(number), NOW, 2024, start, False, home, away, False, False, "scheduled")
         rows.append(OnlineRow("soccer", "EPL", game, NOW, "", (), None, ""))
     slate = Slate()
     slate._table = SlateTable({key_of(row): row for row in rows}, {"EPL": NOW})

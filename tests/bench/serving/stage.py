@@ -28,7 +28,7 @@ from core.registry.deployment import Version, deployment, install_champion, regi
 from core.settings import load_settings
 from core.signing import KEY_FILE, signer
 from feature_store.archive import store as archive
-from feature_store.archive.facts import Batch, Game, Quote, Result
+from feature_store.archive.facts import FactBatch, GameFact, Quote, Result
 from feature_store.features.sets import FEATURE_SETS
 from feature_store.rows.build import build
 from migrations import schema
@@ -96,7 +96,7 @@ def make_cold_stage(folder: Path, database: str, redis: str) -> Stage:
     now, day = datetime.now(UTC), timedelta(days=1)
     teams = [f"Club {number:03}" for number in range(300)]
     pairs = [(home, away) for home in teams for away in teams if home != away][:COLD_GAMES]
-    batch = Batch()
+    batch = FactBatch()
     for number, (home, away) in enumerate(pairs):
         start = now + timedelta(hours=2, seconds=5 * number)
         batch.games.append(_game(f"G{number}", home, away, start, now - day, "scheduled"))
@@ -109,7 +109,7 @@ def make_cold_stage(folder: Path, database: str, redis: str) -> Stage:
 
 
 def _fill(engine: Engine, now: datetime) -> None:
-    batch, day = Batch(), timedelta(days=1)
+    batch, day = FactBatch(), timedelta(days=1)
     pairs = [(home, away) for home in TEAMS for away in TEAMS if home != away]
     for number, (home, away) in enumerate(pairs * 2):
         start, season = now - (390 - number / 2) * day, 2023 + number // len(pairs)
@@ -128,8 +128,8 @@ def _fill(engine: Engine, now: datetime) -> None:
 
 def _game(
     game_id: str, home: str, away: str, start: datetime, known: datetime, status: Any, season: int = 2024
-) -> Game:
-    return Game(game_id, known, season, start, False, home, away, False, False, status)
+) -> GameFact:
+    return GameFact(game_id, known, season, start, False, home, away, False, False, status)
 
 
 def deploy(engine: Engine, store: Path, number: int, league: League = LEAGUE) -> None:

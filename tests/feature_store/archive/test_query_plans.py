@@ -17,15 +17,17 @@ from sqlalchemy.engine import Engine
 
 from core.betting.leagues import BUILT_IN, Leagues
 from core.database import open_database, reading
-from feature_store import tables
-from feature_store.archive import manifest, manifest_diff
+from feature_store.archive import manifest, manifest_diff, tables
 from feature_store.archive import store as archive
 from feature_store.archive.source_freshness import freshness, newest_facts
+from feature_store.identity import tables as identity_tables
 from feature_store.identity import team_aliases
 from feature_store.rows import online
+from feature_store.rows import tables as rows_tables
 from feature_store.rows.build import build
 from feature_store.rows.offline import materialize
 from feature_store.sources.bot import people_archive
+from feature_store.sources.bot import tables as bot_tables
 from feature_store.sources.bot.guild_settings import api_rate_limits
 from feature_store.sources.bot.snapshot import snapshot
 from tests.bot_database import bet, change, create_bot_tables, insert, soccer, soccer_record
@@ -39,6 +41,8 @@ MOMENT = FIRST_DAY + timedelta(days=5)
 END = FIRST_DAY + timedelta(days=900)
 FILLED = list(LEAGUES)[:16]
 FINAL = {"status": "Match Finished", "score": {"home": 2, "away": 1}}
+OWNERS = (tables, identity_tables, rows_tables, bot_tables)
+TABLES = [table for owner in OWNERS for table in vars(owner).values() if isinstance(table, sa.Table)]
 Query = tuple[str, Any]
 
 
@@ -50,7 +54,7 @@ def filled(mariadb_database: Engine) -> Engine:
         archive.record(mariadb_database, league, facts, source=f"source {number % 3}", recorded_at=FIRST_DAY)
         build(mariadb_database, league, MOMENT)
         made = manifest.manifest_of(facts)
-        manifest.keep(mariadb_database, league, made, known_by=END, recorded_at=END)
+        manifest.store_manifest(mariadb_database, league, made, known_by=END, recorded_at=END)
     analyze(mariadb_database)
     return mariadb_database
 
@@ -58,9 +62,8 @@ def filled(mariadb_database: Engine) -> Engine:
 def analyze(engine: Engine) -> None:
     """The optimizer shall know how large the tables are."""
     with engine.connect() as connection:
-        for table in vars(tables).values():
-            if isinstance(table, sa.Table):
-                connection.execute(sa.text(f"ANALYZE TABLE {table.name}"))
+        for table in TABLES:
+            connection.execute(sa.text(f"ANALYZE TABLE {table.name}"))
 
 
 @contextmanager
@@ -131,8 +134,10 @@ SCRIPT: dict[str, Callable[[Engine, Engine, datetime], object]] = {
     "states": lambda ours, _bot, _now: online.load_states(ours, ["EPL", "NBA"]),
     "newest facts": lambda ours, _bot, _now: newest_facts(ours),
     "freshness": lambda ours, _bot, now: freshness(ours, [("soccer", "EPL")], now),
-    "snapshot by day": lambda ours, _bot, now: manifest_diff.find_snapshot(ours, LEAGUES, f"{now:%Y-%m-%d}", "EPL"),
-    "snapshot by hash": lambda ours, _bot, _now: manifest_diff.find_snapshot(ours, LEAGUES, HASH),
+    "snapshot by day": lambda ours, _bot, now: manifest_diff.find_training_data(
+        ours, LEAGUES, f"{now:%Y-%m-%d}", "EPL"
+    ),
+    "snapshot by hash": lambda ours, _bot, _now: manifest_diff.find_training_data(ours, LEAGUES, HASH),
     "aliases": lambda ours, _bot, now: alias_decided_and_forgotten(ours, now),
     "guilds' limits": lambda ours, _bot, _now: api_rate_limits(ours),
     "bets": lambda ours, _bot, _now: people_archive.consented_bets(ours, END + timedelta(days=1)),
@@ -196,7 +201,7 @@ def test_every_table_of_the_room_was_asked(filled: Engine, bot: Engine) -> None:
         for work in SCRIPT.values():
             work(filled, bot, MOMENT)
     text = "\n".join(query for query, _ in sent)
-    ours = {table.name for table in vars(tables).values() if isinstance(table, sa.Table)}
+    ours = {table.name for table in TABLES}
     assert {name for name in ours if not re.search(rf"FROM {name}\b", text)} <= {"archive_quarantine"}
     assert {"archive_bets", "feature_rows", "feature_rungs", "team_aliases"} <= set(
         re.findall(r"DELETE FROM (\w+)", text)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from core.betting.leagues import BUILT_IN, Leagues
 from feature_store.archive.facts import Quote
-from feature_store.archive.quote_checks import checked
+from feature_store.archive.quote_checks import check_quote
 from feature_store.sources.csv.reader import read_csv
 from feature_store.sources.library import sample
 
@@ -31,7 +31,7 @@ def test_a_moneyline_is_kept_exactly_within_the_bounds_of_the_overround(chances:
     shown = quote(odds_home=home, odds_draw=draw, odds_away=away, total_line=2.5)
     if min(home, draw, away) <= 1:
         return
-    kept, reasons = checked(shown, EPL)
+    kept, reasons = check_quote(shown, EPL)
     if -0.03 <= overround <= 0.2:
         assert (kept, reasons) == (shown, ())
     else:
@@ -50,27 +50,27 @@ def test_a_moneyline_is_kept_exactly_within_the_bounds_of_the_overround(chances:
     ],
 )  # fmt: skip
 def test_a_wrong_market_leaves_the_others_alone(shown: dict[str, float], left: dict[str, float], reason: str) -> None:
-    kept, reasons = checked(quote(**shown), EPL)
+    kept, reasons = check_quote(quote(**shown), EPL)
     assert kept == quote(**left)
     assert [text.startswith(f"close {reason}") for text in reasons] == [True]
 
 
 def test_nothing_remains_of_a_quote_with_wrong_odds_alone() -> None:
-    assert checked(quote(odds_home=1.1, odds_draw=1.1, odds_away=1.1), EPL).quote is None
+    assert check_quote(quote(odds_home=1.1, odds_draw=1.1, odds_away=1.1), EPL).quote is None
 
 
 @pytest.mark.parametrize("shown", [{"odds_home": 1.01}, {"odds_home": 9.0, "odds_away": 9.0}, {"odds_over": 9.0}])
 def test_odds_that_are_too_few_for_an_overround_are_kept(shown: dict[str, float]) -> None:
-    assert checked(quote(**shown), EPL) == (quote(**shown), ())
+    assert check_quote(quote(**shown), EPL) == (quote(**shown), ())
 
 
 def test_a_two_way_price_is_checked_without_a_draw() -> None:
-    assert checked(quote(odds_home=1.9, odds_away=1.9), NFL).reasons == ()
-    assert "overround -22.1%" in checked(quote(odds_home=2.8, odds_away=2.37), NFL).reasons[0]
+    assert check_quote(quote(odds_home=1.9, odds_away=1.9), NFL).reasons == ()
+    assert "overround -22.1%" in check_quote(quote(odds_home=2.8, odds_away=2.37), NFL).reasons[0]
 
 
 def test_a_three_way_price_is_none_in_a_league_of_two_outcomes_and_the_other_markets_stay() -> None:
-    kept, reasons = checked(quote(odds_home=2.6, odds_draw=3.6, odds_away=3.0, total_line=44.5), NFL)
+    kept, reasons = check_quote(quote(odds_home=2.6, odds_draw=3.6, odds_away=3.0, total_line=44.5), NFL)
     assert kept == quote(total_line=44.5)
     assert reasons == ("close odds_draw 3.6: a three-way price, but NFL has two outcomes",)
 
@@ -89,15 +89,15 @@ def test_a_spread_whose_favourite_is_a_clear_underdog_by_the_odds_is_lost_and_th
     spread: float, home: float, away: float, kept: bool
 ) -> None:
     shown = quote(odds_home=home, odds_away=away, spread_line=spread)
-    left, reasons = checked(shown, NBA)
+    left, reasons = check_quote(shown, NBA)
     assert left == (shown if kept else shown._replace(spread_line=None))
     assert [f"spread {spread:+g} has the opposite sign" in reason for reason in reasons] == ([] if kept else [True])
 
 
 def test_a_run_line_is_not_a_forecast_of_the_margin() -> None:
     shown = quote(odds_home=1.2, odds_away=5.0, spread_line=-3.5)
-    assert checked(shown, MLB) == (shown, ())
-    assert checked(shown, MLB.model_copy(update={"scores": "points"})).quote == shown._replace(spread_line=None)
+    assert check_quote(shown, MLB) == (shown, ())
+    assert check_quote(shown, MLB.model_copy(update={"scores": "points"})).quote == shown._replace(spread_line=None)
 
 
 def test_the_sample_keeps_what_can_be_believed_and_names_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,21 +7,23 @@ from sqlalchemy.engine import Engine
 
 from core.betting.leagues import Leagues
 from feature_store.archive import store as archive
-from feature_store.archive.facts import Batch, Game, Quote
+from feature_store.archive.facts import FactBatch, GameFact, Quote
 from feature_store.archive.source_freshness import Source, freshness, newest_facts
 from tests.conftest import NOW
 
 HOUR = timedelta(hours=1)
 
 
-def game(start: datetime, game_id: str = "g1", known_at: datetime = NOW - 500 * HOUR, **changes: object) -> Game:
-    usual = Game(game_id, known_at, 2023, start, False, "Arsenal", "Chelsea", False, False, "scheduled")
+def game(start: datetime, game_id: str = "g1", known_at: datetime = NOW - 500 * HOUR, **changes: object) -> GameFact:
+    usual = GameFact(game_id, known_at, 2023, start, False, "Arsenal", "Chelsea", False, False, "scheduled")
     return usual._replace(**changes)  # type: ignore[arg-type]
 
 
-def tell(engine: Engine, leagues: Leagues, *facts: Game | Quote, source: str, ago: float, league: str = "EPL") -> None:
-    batch = Batch(
-        games=[fact for fact in facts if isinstance(fact, Game)],
+def tell(
+    engine: Engine, leagues: Leagues, *facts: GameFact | Quote, source: str, ago: float, league: str = "EPL"
+) -> None:
+    batch = FactBatch(
+        games=[fact for fact in facts if isinstance(fact, GameFact)],
         quotes=[fact for fact in facts if isinstance(fact, Quote)],
     )
     archive.record(engine, leagues.get(league), batch, source=source, recorded_at=NOW - ago * HOUR)
@@ -54,7 +56,7 @@ def test_a_league_is_stale_when_games_are_due_and_nothing_new_was_told_for_a_day
 def test_a_game_called_off_or_moved_away_is_not_due(sqlite_database: Engine, leagues: Leagues) -> None:
     soon, later = NOW + 48 * HOUR, NOW + 1000 * HOUR
     tell(sqlite_database, leagues, game(soon), game(soon, "g2"), game(soon, "g3"), source="bot", ago=40)
-    told = NOW - 30 * HOUR
-    called_off, moved = game(soon, known_at=told, status="void"), game(later, "g2", known_at=told)
+    cancelled = NOW - 30 * HOUR
+    called_off, moved = game(soon, known_at=cancelled, status="void"), game(later, "g2", known_at=cancelled)
     tell(sqlite_database, leagues, called_off, moved, source="bot", ago=30)
     assert freshness(sqlite_database, [("soccer", "EPL")], NOW).due == {"EPL": 1}

@@ -16,9 +16,9 @@ from sqlalchemy.engine import Engine
 from core.betting.leagues import Leagues
 from core.bulk_insert import insert_new_tuples
 from core.database import reading
-from feature_store import tables
 from feature_store.archive import store as archive
-from feature_store.archive.facts import Batch, Game, Quote, Rejected, Result
+from feature_store.archive import tables
+from feature_store.archive.facts import FactBatch, GameFact, Quote, Rejected, Result
 from feature_store.archive.store import Recorded, load, record
 from tests.conftest import NOW
 
@@ -33,8 +33,8 @@ def result(home: int | None = 2, away: int | None = 1, known_at: datetime = ENDE
     return Result(game_id, known_at, ENDED, home, away)
 
 
-def game(known_at: datetime = START - timedelta(days=14), **changes: object) -> Game:
-    usual = Game("g1", known_at, 2023, START, False, "Arsenal", "Chelsea", False, False, "scheduled")
+def game(known_at: datetime = START - timedelta(days=14), **changes: object) -> GameFact:
+    usual = GameFact("g1", known_at, 2023, START, False, "Arsenal", "Chelsea", False, False, "scheduled")
     return usual._replace(**changes)  # type: ignore[arg-type]
 
 
@@ -50,11 +50,11 @@ class Keeper:
         self.league = leagues.get("EPL")
 
     def add(
-        self, *facts: Game | Result | Quote, at: datetime = NOW, live: bool = False, derived: bool = False
+        self, *facts: GameFact | Result | Quote, at: datetime = NOW, live: bool = False, derived: bool = False
     ) -> Recorded:
-        batch = Batch()
+        batch = FactBatch()
         for fact in facts:
-            {Game: batch.games, Result: batch.results, Quote: batch.quotes}[type(fact)].append(fact)  # type: ignore[attr-defined]
+            {GameFact: batch.games, Result: batch.results, Quote: batch.quotes}[type(fact)].append(fact)  # type: ignore[attr-defined]
         return record(self.engine, self.league, batch, source="test", recorded_at=at, live=live, derived=derived)
 
     def score(self, moment: datetime, game_id: str = "g1") -> tuple[int | None, int | None] | None:
@@ -82,7 +82,7 @@ def test_a_fact_is_known_from_its_known_at_on_and_not_an_instant_before(keeper: 
     before = load(keeper.engine, keeper.league, ENDED - timedelta(microseconds=1))
     assert (before.games, before.results, before.quotes) == ([game()], [], [quote(1.8, START)])
     assert load(keeper.engine, keeper.league, ENDED).results == [result()]
-    assert load(keeper.engine, keeper.league, START - timedelta(days=15)) == Batch()
+    assert load(keeper.engine, keeper.league, START - timedelta(days=15)) == FactBatch()
 
 
 def test_the_same_again_adds_nothing_however_often(keeper: Keeper) -> None:
@@ -118,7 +118,7 @@ def test_a_sighting_is_no_version_until_something_else_is_seen_before_it(keeper:
 
 
 def test_a_correction_told_again_after_a_later_fact_adds_nothing(keeper: Keeper) -> None:
-    """Two files that disagree, read every night: what each says is known, whatever the bot has said since."""
+    """Two files that disagree, read every night: the content of each is recorded, whatever the bot has shown since."""
     keeper.add(result(2, 1))
     keeper.add(result(2, 2))
     keeper.add(result(3, 2, known_at=NOW + SECOND))
@@ -202,20 +202,20 @@ def test_the_order_of_arrival_does_not_change_what_was_known_at_any_moment(
 ) -> None:
     """Versions that all say something else: a repeat is not stored, so it cannot outlast what comes between."""
     game_id = f"g{next(FRESH)}"
-    told = [result(number, 0, ENDED + number * SECOND, game_id) for number in moments]
-    for one in data.draw(st.permutations(told)):
+    reported = [result(number, 0, ENDED + number * SECOND, game_id) for number in moments]
+    for one in data.draw(st.permutations(reported)):
         lite.add(one)
     for moment in range(-1, 32):
         known = [number for number in moments if number <= moment]
         assert lite.score(ENDED + moment * SECOND, game_id) == ((max(known), 0) if known else None)
 
 
-@given(told=st.lists(st.tuples(st.integers(0, 5), st.integers(0, 2)), min_size=1, max_size=12))
+@given(reported=st.lists(st.tuples(st.integers(0, 5), st.integers(0, 2)), min_size=1, max_size=12))
 def test_a_contradiction_never_changes_what_was_known_before_we_learned_it(
-    lite: Keeper, told: list[tuple[int, int]]
+    lite: Keeper, reported: list[tuple[int, int]]
 ) -> None:
     game_id = f"h{next(FRESH)}"
-    lite.add(*{moment: result(score, 0, ENDED + moment * SECOND, game_id) for moment, score in told}.values())
+    lite.add(*{moment: result(score, 0, ENDED + moment * SECOND, game_id) for moment, score in reported}.values())
     before = [lite.score(ENDED + moment * SECOND, game_id) for moment in range(6)]
     stored = [one for one in load(lite.engine, lite.league, NOW).results if one.game_id == game_id]
     lite.add(*(one._replace(home_score=9) for one in stored))
@@ -223,16 +223,16 @@ def test_a_contradiction_never_changes_what_was_known_before_we_learned_it(
     assert lite.score(NOW + SECOND, game_id) == (9, 0)
 
 
-@given(told=st.lists(st.tuples(st.integers(0, 40), st.integers(0, 3)), min_size=1, max_size=8))
+@given(reported=st.lists(st.tuples(st.integers(0, 40), st.integers(0, 3)), min_size=1, max_size=8))
 def test_a_derived_moment_counts_for_the_first_thing_said_and_what_says_otherwise_is_known_from_its_import(
-    lite: Keeper, told: list[tuple[int, int]]
+    lite: Keeper, reported: list[tuple[int, int]]
 ) -> None:
     game_id = f"d{next(FRESH)}"
     expected: list[tuple[datetime, int]] = []
-    for number, (moment, score) in enumerate(told):
+    for number, (moment, score) in enumerate(reported):
         known_at, imported = ENDED + moment * SECOND, NOW + number * SECOND
         lite.add(result(score, 0, known_at, game_id), at=imported, derived=True)
-        if score not in {said for _, said in expected}:
+        if score not in {other for _, other in expected}:
             expected.append((imported if expected else known_at, score))
         elif expected[0][1] == score:
             expected[0] = min(expected[0], (known_at, score))
@@ -244,9 +244,9 @@ def test_a_derived_moment_counts_for_the_first_thing_said_and_what_says_otherwis
 def slow_writes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Time enough between a writer's look and its write for another one to look, too."""
 
-    def write_slowly(*told: Any) -> None:
+    def write_slowly(*reported: Any) -> None:
         sleep(0.05)
-        insert_new_tuples(*told)
+        insert_new_tuples(*reported)
 
     monkeypatch.setattr(archive, "insert_new_tuples", write_slowly)
 

@@ -6,14 +6,14 @@ from math import isnan, log
 import pytest
 
 from core.betting.leagues import BUILT_IN, Leagues
-from feature_store.archive.facts import Batch, Game, Quote
+from feature_store.archive.facts import FactBatch, GameFact, Quote
 from feature_store.features.sets import EVERYTHING
 from feature_store.rows.replay import coming_rows
 from tests.generated import FIRST_DAY
 
 NFL = Leagues(BUILT_IN).get("NFL")
 START = FIRST_DAY + timedelta(days=14)
-GAME = Game("g1", FIRST_DAY, 2022, START, False, "Alder", "Birch", False, False, "scheduled")
+GAME = GameFact("g1", FIRST_DAY, 2022, START, False, "Alder", "Birch", False, False, "scheduled")
 
 
 def shown(book: str, hours_before: int, home: float, away: float) -> Quote:
@@ -22,7 +22,7 @@ def shown(book: str, hours_before: int, home: float, away: float) -> Quote:
 
 
 def move(*quotes: Quote) -> float:
-    (row,), _ = coming_rows(NFL, Batch([GAME], [], list(quotes)), EVERYTHING, START - timedelta(hours=1))
+    (row,), _ = coming_rows(NFL, FactBatch([GAME], [], list(quotes)), EVERYTHING, START - timedelta(hours=1))
     return row.values[EVERYTHING.names.index("market_move")]
 
 

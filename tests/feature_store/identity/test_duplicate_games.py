@@ -1,4 +1,4 @@
-"""A game that two sources tell under two ids is found, refused, and one game again once somebody says so."""
+"""A game that two sources list under two ids is found, refused, and one game again once a person links the ids."""
 
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -14,11 +14,12 @@ from sqlalchemy.engine import Engine
 from core.betting.leagues import BUILT_IN, League, Leagues
 from core.database import reading
 from core.errors import ConflictError, ResourceNotFoundError, ServiceError, ValidationError
-from feature_store import tables
 from feature_store.archive import store as archive
-from feature_store.archive.facts import Batch, Game, Result
+from feature_store.archive import tables
+from feature_store.archive.change_log import newest_revision
+from feature_store.archive.facts import FactBatch, GameFact, Result
 from feature_store.features.sets import EVERYTHING
-from feature_store.identity.duplicate_games import told_twice, twins
+from feature_store.identity.duplicate_games import find_duplicates, flag_duplicates
 from feature_store.identity.linking import link_games, list_links, unlink_game
 from feature_store.identity.team_aliases import record_alias
 from feature_store.rows.build import build
@@ -37,21 +38,23 @@ KICK_OFF = datetime.fromisoformat("2024-03-10T15:00:00+00:00")
 KINDS = ("games", "results", "quotes")
 
 
-def game(game_id: str, start: datetime = KICK_OFF, *, date_only: bool = False, **changes: object) -> Game:
-    usual = Game(
+def game(game_id: str, start: datetime = KICK_OFF, *, date_only: bool = False, **changes: object) -> GameFact:
+    usual = GameFact(
         game_id, start - timedelta(days=14), 2023, start, date_only, "Arsenal", "Brentford", False, False, "final"
     )
     return usual._replace(**changes)  # type: ignore[arg-type]
 
 
-def tell(engine: Engine, league: League, source: str, *games: Game, scores: tuple[int, int] = (2, 1)) -> None:
+def record_games(
+    engine: Engine, league: League, source: str, *games: GameFact, scores: tuple[int, int] = (2, 1)
+) -> None:
     ends = [one.start_at + timedelta(hours=2) for one in games]
     results = [Result(one.game_id, end, end, *scores) for one, end in zip(games, ends, strict=True)]
-    archive.record(engine, league, Batch(list(games), results), source=source, recorded_at=NOW)
+    archive.record(engine, league, FactBatch(list(games), results), source=source, recorded_at=NOW)
 
 
 def pairs(engine: Engine, league: League = EPL) -> list[tuple[str, str]]:
-    return [(twin.game_id, twin.same_as) for twin in twins(engine, league, NOW)]
+    return [(pair.game_id, pair.same_as) for pair in find_duplicates(engine, league, NOW)]
 
 
 @pytest.mark.parametrize("start", [KICK_OFF, KICK_OFF + timedelta(minutes=30), KICK_OFF - timedelta(hours=5)])
@@ -59,12 +62,12 @@ def pairs(engine: Engine, league: League = EPL) -> list[tuple[str, str]]:
 def test_a_game_of_the_bot_and_of_a_file_is_found_with_the_bots_id_to_keep(
     start: datetime, date_only: bool, sqlite_database: Engine
 ) -> None:
-    told = game("2024-03-10-A-B", KICK_OFF.replace(hour=16), date_only=True) if date_only else game("2024-03-10-A-B")
-    tell(sqlite_database, EPL, "csv:epl.csv", told)
-    tell(sqlite_database, EPL, "bot", game("1035037", start))
-    (twin,) = twins(sqlite_database, EPL, NOW)
-    assert (twin.game_id, twin.same_as, twin.season) == ("2024-03-10-A-B", "1035037", 2023)
-    assert twin.sources == "csv:epl.csv / bot"
+    listed = game("2024-03-10-A-B", KICK_OFF.replace(hour=16), date_only=True) if date_only else game("2024-03-10-A-B")
+    record_games(sqlite_database, EPL, "csv:epl.csv", listed)
+    record_games(sqlite_database, EPL, "bot", game("1035037", start))
+    (pair,) = find_duplicates(sqlite_database, EPL, NOW)
+    assert (pair.game_id, pair.same_as, pair.season) == ("2024-03-10-A-B", "1035037", 2023)
+    assert pair.sources == "csv:epl.csv / bot"
 
 
 @pytest.mark.parametrize(
@@ -78,19 +81,19 @@ def test_a_game_of_the_bot_and_of_a_file_is_found_with_the_bots_id_to_keep(
     ],
 )
 def test_games_that_differ_in_day_clubs_or_home_side_are_two(other: dict[str, object], sqlite_database: Engine) -> None:
-    tell(sqlite_database, EPL, "csv:epl.csv", game("c"))
-    tell(sqlite_database, EPL, "bot", game("7")._replace(**other))  # type: ignore[arg-type]
+    record_games(sqlite_database, EPL, "csv:epl.csv", game("c"))
+    record_games(sqlite_database, EPL, "bot", game("7")._replace(**other))  # type: ignore[arg-type]
     assert pairs(sqlite_database) == []
 
 
 def test_what_one_source_tells_twice_is_two_games(sqlite_database: Engine) -> None:
     """A double-header: in one file, and over the files of one archive."""
     hours = timedelta(hours=1)
-    tell(sqlite_database, MLB, "csv:a.csv", game("d1"))
-    tell(sqlite_database, MLB, "csv:b.csv", game("d2", KICK_OFF + 2 * hours))
-    tell(sqlite_database, MLB, "bot", game("e", KICK_OFF + timedelta(days=50)))
+    record_games(sqlite_database, MLB, "csv:a.csv", game("d1"))
+    record_games(sqlite_database, MLB, "csv:b.csv", game("d2", KICK_OFF + 2 * hours))
+    record_games(sqlite_database, MLB, "bot", game("e", KICK_OFF + timedelta(days=50)))
     assert pairs(sqlite_database, MLB) == []
-    tell(sqlite_database, MLB, "bot", game("1"), game("2", KICK_OFF + 2.5 * hours))
+    record_games(sqlite_database, MLB, "bot", game("1"), game("2", KICK_OFF + 2.5 * hours))
     assert pairs(sqlite_database, MLB) == [("d1", "1"), ("d2", "2")]
 
 
@@ -98,14 +101,14 @@ def test_a_bare_date_is_the_local_day_of_an_evening_in_the_west(sqlite_database:
     """22:10 in Los Angeles is the next day in UTC, and nearer to that day's date than to its own."""
     for day in (10, 11):
         date = KICK_OFF.replace(day=day, hour=16)
-        tell(sqlite_database, NBA, "csv:nba.csv", game(f"c{day}", date, date_only=True), scores=(99, 90))
-        tell(sqlite_database, NBA, "bot", game(f"{day}", date + timedelta(hours=13)), scores=(99, 90))
+        record_games(sqlite_database, NBA, "csv:nba.csv", game(f"c{day}", date, date_only=True), scores=(99, 90))
+        record_games(sqlite_database, NBA, "bot", game(f"{day}", date + timedelta(hours=13)), scores=(99, 90))
     assert pairs(sqlite_database, NBA) == [("c10", "10"), ("c11", "11")]
 
 
 def test_a_decided_spelling_counts(sqlite_database: Engine) -> None:
-    tell(sqlite_database, EPL, "csv:epl.csv", game("c", home_team="The Arsenal"))
-    tell(sqlite_database, EPL, "bot", game("7"))
+    record_games(sqlite_database, EPL, "csv:epl.csv", game("c", home_team="The Arsenal"))
+    record_games(sqlite_database, EPL, "bot", game("7"))
     assert pairs(sqlite_database) == []
     record_alias(sqlite_database, EPL, "The Arsenal", "Arsenal", source="test", now=NOW)
     assert pairs(sqlite_database) == [("c", "7")]
@@ -116,24 +119,24 @@ def test_results_that_count_twice_refuse_the_training_until_the_ids_are_linked(s
     opponents = [f"Club {number % 7}" for number in range(30)]
     for source, prefix in (("csv:epl.csv", "c"), ("bot", "1")):
         for number, (start, away) in enumerate(zip(weeks, opponents, strict=True)):
-            tell(sqlite_database, EPL, source, game(f"{prefix}{number}", start, away_team=away))
+            record_games(sqlite_database, EPL, source, game(f"{prefix}{number}", start, away_team=away))
     single = game("alone", KICK_OFF - timedelta(days=200), away_team="Club 1")
-    tell(sqlite_database, EPL, "bot", single)
+    record_games(sqlite_database, EPL, "bot", single)
     dataset = load_dataset(sqlite_database, EPL, NOW)
     assert len(dataset) == 61
     with pytest.raises(ServiceError, match=r"EPL 2023: games under two ids .*: c29 and 129, and 29 more") as refused:
         examined(sqlite_database, dataset, NOW)
     assert "--accept EPL-2023-told_twice" in refused.value.hint
-    assert told_twice(EPL, twins(sqlite_database, EPL, NOW), {"c1", "alone"}) == []
-    for twin in twins(sqlite_database, EPL, NOW):
-        assert link_games(sqlite_database, EPL, twin.game_id, twin.same_as, source="test", now=NOW)
+    assert flag_duplicates(EPL, find_duplicates(sqlite_database, EPL, NOW), {"c1", "alone"}) == []
+    for pair in find_duplicates(sqlite_database, EPL, NOW):
+        assert link_games(sqlite_database, EPL, pair.game_id, pair.same_as, source="test", now=NOW)
     assert pairs(sqlite_database) == []
     assert len(load_dataset(sqlite_database, EPL, NOW)) == 31
 
 
-def split(seed: int, facts: Batch) -> tuple[Batch, list[str]]:
+def split(seed: int, facts: FactBatch) -> tuple[FactBatch, list[str]]:
     """The facts with those of some games torn between two ids."""
-    random, torn = Random(seed), Batch()
+    random, torn = Random(seed), FactBatch()
     doubled = {one.game_id for one in facts.games if random.random() < 0.4}
     for kind in KINDS:
         for fact in getattr(facts, kind):
@@ -203,10 +206,10 @@ def test_a_link_has_past_rows_made_anew_once_and_not_at_each_change_after_it(
 
 
 def test_a_result_told_under_both_ids_counts_once(sqlite_database: Engine) -> None:
-    tell(sqlite_database, EPL, "csv:epl.csv", game("c"), scores=(3, 0))
-    tell(sqlite_database, EPL, "bot", game("7", known_at=KICK_OFF - timedelta(days=1)), scores=(3, 0))
+    record_games(sqlite_database, EPL, "csv:epl.csv", game("c"), scores=(3, 0))
+    record_games(sqlite_database, EPL, "bot", game("7", known_at=KICK_OFF - timedelta(days=1)), scores=(3, 0))
     later = game("8", KICK_OFF + timedelta(days=7), away_team="Chelsea")
-    tell(sqlite_database, EPL, "bot", later)
+    record_games(sqlite_database, EPL, "bot", later)
     names = EVERYTHING.names
 
     def rating_gap() -> float:
@@ -219,13 +222,13 @@ def test_a_result_told_under_both_ids_counts_once(sqlite_database: Engine) -> No
 
 
 def test_what_comes_later_under_a_linked_id_changes_both(sqlite_database: Engine) -> None:
-    tell(sqlite_database, EPL, "csv:epl.csv", game("c"))
-    archive.record(sqlite_database, EPL, Batch([game("7")]), source="bot", recorded_at=NOW)
+    record_games(sqlite_database, EPL, "csv:epl.csv", game("c"))
+    archive.record(sqlite_database, EPL, FactBatch([game("7")]), source="bot", recorded_at=NOW)
     link_games(sqlite_database, EPL, "7", "c", source="test", now=NOW)
     with reading(sqlite_database) as connection:
-        before = archive.newest_revision(connection, "soccer", "EPL")
+        before = newest_revision(connection, "soccer", "EPL")
     moved = game("7", KICK_OFF + timedelta(hours=1), known_at=NOW)
-    archive.record(sqlite_database, EPL, Batch([moved]), source="bot", recorded_at=NOW)
+    archive.record(sqlite_database, EPL, FactBatch([moved]), source="bot", recorded_at=NOW)
     changes = tables.changes.c
     with reading(sqlite_database) as connection:
         noted = set(connection.scalars(sa.select(changes.game_id).where(changes.revision > before)))
@@ -235,8 +238,8 @@ def test_what_comes_later_under_a_linked_id_changes_both(sqlite_database: Engine
 
 
 def test_an_earlier_snapshot_is_told_as_it_was_linked_then(sqlite_database: Engine) -> None:
-    tell(sqlite_database, EPL, "csv:epl.csv", game("c"))
-    tell(sqlite_database, EPL, "bot", game("7"))
+    record_games(sqlite_database, EPL, "csv:epl.csv", game("c"))
+    record_games(sqlite_database, EPL, "bot", game("7"))
     before = archive.load(sqlite_database, EPL).sha256()
     later = NOW + timedelta(days=1)
     link_games(sqlite_database, EPL, "c", "7", source="test", now=later)
@@ -248,8 +251,8 @@ def test_an_earlier_snapshot_is_told_as_it_was_linked_then(sqlite_database: Engi
 
 
 def test_links_are_listed_and_told_again_they_are_nothing_new(database: Engine) -> None:
-    tell(database, EPL, "csv:epl.csv", game("c"))
-    tell(database, EPL, "bot", game("7"))
+    record_games(database, EPL, "csv:epl.csv", game("c"))
+    record_games(database, EPL, "bot", game("7"))
     assert [link_games(database, EPL, "c", "7", source="test", now=NOW) for _ in range(2)] == [True, False]
     assert [tuple(link) for link in list_links(database, EPL)] == [("EPL", "c", "7")]
     unlink_game(database, EPL, "c", source="test", now=NOW)
@@ -262,8 +265,8 @@ def test_links_are_listed_and_told_again_they_are_nothing_new(database: Engine) 
 
 def test_what_is_no_game_or_another_one_is_not_linked(sqlite_database: Engine) -> None:
     far = KICK_OFF + timedelta(days=100)
-    tell(sqlite_database, EPL, "csv:epl.csv", game("c"), game("x", away_team="Chelsea"), game("y", far))
-    tell(sqlite_database, EPL, "bot", game("7"), game("8", KICK_OFF + timedelta(hours=20)))
+    record_games(sqlite_database, EPL, "csv:epl.csv", game("c"), game("x", away_team="Chelsea"), game("y", far))
+    record_games(sqlite_database, EPL, "bot", game("7"), game("8", KICK_OFF + timedelta(hours=20)))
 
     def link(one: str, other: str) -> bool:
         return link_games(sqlite_database, EPL, one, other, source="test", now=NOW)
@@ -273,13 +276,13 @@ def test_what_is_no_game_or_another_one_is_not_linked(sqlite_database: Engine) -
     with pytest.raises(ResourceNotFoundError, match="EPL has no game '9'"):
         link("c", "9")
     for other in ("x", "y"):
-        with pytest.raises(ConflictError, match="They are two games: Arsenal v Brentford on 2024-03-10 15:00 and"):
+        with pytest.raises(ConflictError, match="Different games: Arsenal v Brentford on 2024-03-10 15:00 and"):
             link("c", other)
     assert link("c", "7")
-    with pytest.raises(ConflictError, match="c is already told as 7"):
+    with pytest.raises(ConflictError, match="c is already linked to 7"):
         link("c", "8")
-    with pytest.raises(ConflictError, match="c is itself told as 7"):
+    with pytest.raises(ConflictError, match="c is itself linked to 7"):
         link("8", "c")
-    with pytest.raises(ConflictError, match="c is told as 7"):
+    with pytest.raises(ConflictError, match="c is linked to 7"):
         link("7", "8")
     assert pairs(sqlite_database) == []

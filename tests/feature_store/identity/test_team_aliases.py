@@ -12,7 +12,7 @@ from sqlalchemy.engine import Engine
 from core.betting.leagues import Leagues
 from core.errors import ConflictError, ResourceNotFoundError, ValidationError
 from feature_store.archive import store as archive
-from feature_store.archive.facts import Batch, Game
+from feature_store.archive.facts import FactBatch, GameFact
 from feature_store.identity.spelling_variants import likeness_of, suggest
 from feature_store.identity.team_aliases import (
     clubs,
@@ -32,13 +32,13 @@ DAY = datetime(2024, 4, 27, 14, tzinfo=UTC)
 LATER = NOW + timedelta(days=1)
 
 
-def game(home: str, away: str, day: int = 0, *, hour: int = 14, date_only: bool = False) -> Game:
+def game(home: str, away: str, day: int = 0, *, hour: int = 14, date_only: bool = False) -> GameFact:
     start = DAY.replace(hour=hour) + timedelta(days=day)
     game_id = f"{start:%m%d%H}-{home}-{away}-{date_only}"
-    return Game(game_id, start - timedelta(days=14), 2023, start, date_only, home, away, False, False, "final")
+    return GameFact(game_id, start - timedelta(days=14), 2023, start, date_only, home, away, False, False, "final")
 
 
-def pairs(*games: Game) -> list[tuple[str, str]]:
+def pairs(*games: GameFact) -> list[tuple[str, str]]:
     return [(one.alias, one.team) for one in suggest(games)]
 
 
@@ -61,22 +61,22 @@ def test_two_names_that_played_different_opponents_at_once_are_two_clubs() -> No
 
 
 def test_a_game_told_by_two_sources_speaks_for_a_pair_and_not_against_it() -> None:
-    told = [game("Man United", "Spurs"), game("Manchester United", "Spurs", hour=15)]
-    assert pairs(*told) == [("Man United", "Manchester United")]
+    listed = [game("Man United", "Spurs"), game("Manchester United", "Spurs", hour=15)]
+    assert pairs(*listed) == [("Man United", "Manchester United")]
 
 
 def test_names_that_are_nothing_alike_are_found_by_the_games_they_share() -> None:
-    told = [
+    listed = [
         game(name, opponent, day) for name in ("Spurs", "Tottenham") for day, opponent in enumerate(("Leeds", "Luton"))
     ]
-    assert [(one.alias, one.team, one.told_twice) for one in suggest(told)] == [("Spurs", "Tottenham", 2)]
-    assert pairs(*told[:3]) == []
+    assert [(one.alias, one.team, one.told_twice) for one in suggest(listed)] == [("Spurs", "Tottenham", 2)]
+    assert pairs(*listed[:3]) == []
 
 
 def test_both_sides_of_a_game_may_be_spelt_differently_at_once() -> None:
-    told = [game("Spurs", "Leeds"), game("Tottenham", "Leeds"), game("Spurs", "Luton", 3), game("Tottenham", "Luton", 3),
+    listed = [game("Spurs", "Leeds"), game("Tottenham", "Leeds"), game("Spurs", "Luton", 3), game("Tottenham", "Luton", 3),
             game("Man United", "Spurs", 7), game("Manchester United", "Tottenham", 7)]  # fmt: skip
-    assert pairs(*told) == [("Spurs", "Tottenham"), ("Man United", "Manchester United")]
+    assert pairs(*listed) == [("Spurs", "Tottenham"), ("Man United", "Manchester United")]
 
 
 def test_a_bare_date_says_nothing_against_a_time_that_may_be_a_day_apart_by_zone() -> None:
@@ -132,8 +132,8 @@ def test_an_alias_counts_for_the_files_read_from_then_on_and_a_second_reading_co
     assert record_alias(database, epl, "Man United", "Manchester United", source="test", now=NOW)
     assert [one.home_team for one in archive.load(database, epl, LATER).games] == ["Man United"]
     assert backfill(database, leagues, [file], now=LATER).recorded["EPL"].corrections == 1
-    told = archive.load(database, epl, LATER).games
-    assert [(one.home_team, one.known_at) for one in told][1:] == [("Manchester United", LATER)]
+    listed = archive.load(database, epl, LATER).games
+    assert [(one.home_team, one.known_at) for one in listed][1:] == [("Manchester United", LATER)]
     assert backfill(database, leagues, [file], now=LATER + timedelta(days=1)).added == 0
 
 
@@ -178,7 +178,7 @@ def test_the_same_decision_again_changes_nothing(database: Engine, leagues: Leag
         ("Spurs", "San Antonio", ConflictError, "'Spurs' already means 'Tottenham' in EPL"),
         ("THFC", "Spurs", ConflictError, "'Spurs' is itself an alias of 'Tottenham'"),
         ("Tottenham", "Tottenham Hotspur", ConflictError, "'Tottenham' is the club that Spurs stand for"),
-        ("Arsenal", "Chelsea", ConflictError, "They are two clubs: Arsenal and Chelsea met on 2024-04-27"),
+        ("Arsenal", "Chelsea", ConflictError, "Different clubs: Arsenal and Chelsea met on 2024-04-27"),
         ("Leeds", "Leeds ", ValidationError, "ALIAS: 'Leeds' is the team's own name"),
         (" ", "Leeds", ValidationError, "ALIAS: a name of 1 to 150 characters"),
         ("Leeds", "L" * 151, ValidationError, "TEAM: a name of 1 to 150 characters"),
@@ -188,7 +188,7 @@ def test_a_decision_that_cannot_hold_is_refused(
     alias: str, team: str, error: type[Exception], reason: str, sqlite_database: Engine, leagues: Leagues
 ) -> None:
     epl = leagues.get("EPL")
-    archive.record(sqlite_database, epl, Batch([game("Arsenal", "Chelsea")]), source="test", recorded_at=NOW)
+    archive.record(sqlite_database, epl, FactBatch([game("Arsenal", "Chelsea")]), source="test", recorded_at=NOW)
     record_alias(sqlite_database, epl, "Spurs", "Tottenham", source="test", now=NOW)
     with pytest.raises(error, match=re.escape(reason)):
         record_alias(sqlite_database, epl, alias, team, source="test", now=NOW)
@@ -206,8 +206,8 @@ def test_a_decision_can_be_taken_back(database: Engine, leagues: Leagues) -> Non
 
 def test_suggestions_and_clubs_know_what_has_been_decided(sqlite_database: Engine, leagues: Leagues) -> None:
     epl = leagues.get("EPL")
-    told = Batch([game("Man United", "Leeds"), game("Manchester United", "Luton", 7)])
-    archive.record(sqlite_database, epl, told, source="test", recorded_at=NOW)
+    listed = FactBatch([game("Man United", "Leeds"), game("Manchester United", "Luton", 7)])
+    archive.record(sqlite_database, epl, listed, source="test", recorded_at=NOW)
     assert len(suggestions(sqlite_database, epl)) == 1
     record_alias(sqlite_database, epl, "Man United", "Manchester United", source="test", now=NOW)
     assert suggestions(sqlite_database, epl) == []

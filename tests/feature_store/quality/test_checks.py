@@ -16,7 +16,7 @@ from core.errors import ServiceError
 from core.registry.deployment import Version
 from core.signing import Signer
 from feature_store.archive import store as archive
-from feature_store.archive.facts import Batch, Game, Quote, Result
+from feature_store.archive.facts import FactBatch, GameFact, Quote, Result
 from feature_store.features.sets import EVERYTHING
 from feature_store.quality.checks import Flag, admit, examine_facts, examine_features
 from feature_store.sources.csv.reader import read_csv
@@ -35,24 +35,24 @@ def epl(leagues: Leagues) -> League:
     return leagues.get("EPL")
 
 
-def plain_league(seed: int = 0) -> Batch:
+def plain_league(seed: int = 0) -> FactBatch:
     """Seven seasons of soccer as they should be."""
-    random, batch = Random(seed), Batch()
+    random, batch = Random(seed), FactBatch()
     for season in SEASONS:
         teams: list[str] = []
         for number in range(GAMES):
             teams = teams[2:4] if number % 2 else random.sample("ABCDEFGH", 4)
             start = FIRST_DAY.replace(year=season) + timedelta(days=number // 2, hours=number % 2)
             game_id = f"{season}-{number}"
-            batch.games.append(Game(game_id, start, season, start, False, *teams[:2], False, False, "scheduled"))
+            batch.games.append(GameFact(game_id, start, season, start, False, *teams[:2], False, False, "scheduled"))
             home, away = random.choice((0, 1, 1, 2, 2, 3)), random.choice((0, 1, 1, 2, 2))
             batch.results.append(Result(game_id, start + timedelta(hours=2), start, home, away))
             batch.quotes.append(Quote(game_id, "book", "close", start, start, 1.9, 3.5, 4.1))
     return batch
 
 
-def kept(facts: Batch, wanted: set[str]) -> Batch:
-    return Batch(*([f for f in kind if f.game_id in wanted] for kind in (facts.games, facts.results, facts.quotes)))
+def kept(facts: FactBatch, wanted: set[str]) -> FactBatch:
+    return FactBatch(*([f for f in kind if f.game_id in wanted] for kind in (facts.games, facts.results, facts.quotes)))
 
 
 def flagged(flags: list[Flag], level: str) -> set[tuple[int | None, str]]:
@@ -61,7 +61,7 @@ def flagged(flags: list[Flag], level: str) -> set[tuple[int | None, str]]:
 
 def test_a_league_as_it_should_be_is_not_flagged(epl: League) -> None:
     assert examine_facts(epl, plain_league()) == []
-    assert examine_facts(epl, Batch()) == []
+    assert examine_facts(epl, FactBatch()) == []
 
 
 def test_half_a_seasons_games_missing_is_refused(epl: League) -> None:
@@ -92,31 +92,31 @@ def test_ten_fold_scores_are_refused_in_one_season_and_in_all(epl: League) -> No
             for r in facts.results
         ]  # fmt: skip
 
-    one = examine_facts(epl, Batch(facts.games, tenfold("2021"), facts.quotes))
+    one = examine_facts(epl, FactBatch(facts.games, tenfold("2021"), facts.quotes))
     assert (2021, "points per game") in flagged(one, "refusal")
-    everywhere = examine_facts(epl, Batch(facts.games, tenfold(""), facts.quotes))
+    everywhere = examine_facts(epl, FactBatch(facts.games, tenfold(""), facts.quotes))
     assert flagged(everywhere, "refusal") == {(season, "points per game") for season in SEASONS}
 
 
 def test_a_season_in_which_every_home_team_wins_is_refused(epl: League) -> None:
     facts = plain_league()
     results = [r._replace(home_score=3, away_score=0) if r.game_id.startswith("2017") else r for r in facts.results]
-    flags = examine_facts(epl, Batch(facts.games, results, facts.quotes))
+    flags = examine_facts(epl, FactBatch(facts.games, results, facts.quotes))
     assert flagged(flags, "refusal") == {(2017, "share of decided games won at home")}
 
 
 def test_a_season_whose_closing_prices_went_missing_is_only_a_warning(epl: League) -> None:
     facts = plain_league()
     quotes = [quote for quote in facts.quotes if not quote.game_id.startswith("2016")]
-    flags = examine_facts(epl, Batch(facts.games, facts.results, quotes))
+    flags = examine_facts(epl, FactBatch(facts.games, facts.results, quotes))
     assert [(flag.level, flag.season, flag.numbers) for flag in flags] == [("warning", 2016, "-1")]
 
 
 def test_the_same_meeting_twice_in_a_day_is_a_warning_except_in_baseball(epl: League, leagues: Leagues) -> None:
     facts = plain_league()
-    twin_game = facts.games[250]._replace(game_id="twin")
-    twin_result = facts.results[250]._replace(game_id="twin")
-    doubled = Batch([*facts.games, twin_game], [*facts.results, twin_result], facts.quotes)
+    repeated_game = facts.games[250]._replace(game_id="twin")
+    repeated_result = facts.results[250]._replace(game_id="twin")
+    doubled = FactBatch([*facts.games, repeated_game], [*facts.results, repeated_result], facts.quotes)
     assert flagged(examine_facts(epl, doubled), "warning") == {(2016, "games of the same teams on the same day")}
     baseball = examine_facts(leagues.get("MLB"), doubled)
     assert not any("same day" in flag.what for flag in baseball)
@@ -171,24 +171,24 @@ def test_nothing_is_trained_on_refused_data(epl: League, sqlite_database: Engine
     assert stages == ["data"]
 
 
-def half_missing(facts: Batch) -> Batch:
+def half_missing(facts: FactBatch) -> FactBatch:
     gone = {f"2018-{number}" for number in Random(1).sample(range(GAMES), GAMES // 2)}
     return kept(facts, {game.game_id for game in facts.games} - gone)
 
 
-def tenfold(facts: Batch) -> Batch:
+def tenfold(facts: FactBatch) -> FactBatch:
     results = [
         r._replace(home_score=10 * (r.home_score or 0), away_score=10 * (r.away_score or 0))
         if r.game_id.startswith("2021")
         else r
         for r in facts.results
     ]
-    return Batch(facts.games, results, facts.quotes)
+    return FactBatch(facts.games, results, facts.quotes)
 
 
-def all_home_wins(facts: Batch) -> Batch:
+def all_home_wins(facts: FactBatch) -> FactBatch:
     results = [r._replace(home_score=3, away_score=0) if r.game_id.startswith("2017") else r for r in facts.results]
-    return Batch(facts.games, results, facts.quotes)
+    return FactBatch(facts.games, results, facts.quotes)
 
 
 @pytest.mark.parametrize(
@@ -200,7 +200,7 @@ def all_home_wins(facts: Batch) -> Batch:
     ],
 )
 def test_a_refusal_is_accepted_by_its_name_and_by_no_other(
-    damage: Callable[[Batch], Batch], names: set[str], epl: League
+    damage: Callable[[FactBatch], FactBatch], names: set[str], epl: League
 ) -> None:
     flags = examine_facts(epl, damage(plain_league()))
     assert {flag.name for flag in flags if flag.level == "refusal"} == names
@@ -226,12 +226,12 @@ def test_what_was_accepted_stands_in_the_runs_tags(epl: League, sqlite_database:
         attempt("EPL-2017-home_wins")
     version = attempt("EPL-2017-home_wins", "EPL-2018-density")
     with sqlite3.connect(tmp_path / "mlflow.db") as store:
-        (told,) = store.execute(
+        (report,) = store.execute(
             "SELECT value FROM tags WHERE key = 'quality' AND run_uuid = ?", (version.run_id,)
         ).fetchone()
     assert version.version == 1
-    assert "accepted as EPL-2017-home_wins" in told
-    assert "accepted as EPL-2018-density" in told
+    assert "accepted as EPL-2017-home_wins" in report
+    assert "accepted as EPL-2018-density" in report
 
 
 REAL = {

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from core.betting.leagues import League, Leagues
-from feature_store.archive.facts import Batch, Game, Quote, Result
+from feature_store.archive.facts import FactBatch, GameFact, Quote, Result
 from feature_store.quality.checks import Flag, examine_facts
 from feature_store.sources.csv.reader import read_csv
 from tests.generated import FIRST_DAY
@@ -19,15 +19,15 @@ TEAMS = [f"team {number}" for number in range(18)]
 SEASONS = range(2015, 2021)
 
 
-def fair_league(seed: int = 0, *, times: int = 1, seasons: range = SEASONS) -> Batch:
+def fair_league(seed: int = 0, *, times: int = 1, seasons: range = SEASONS) -> FactBatch:
     """Everybody at home against everybody so many times, in rounds in which each team plays once."""
-    random, batch = Random(seed), Batch()
+    random, batch = Random(seed), FactBatch()
     for season in seasons:
         meetings = [pair for _ in range(times) for pair in rounds(random)]
         for number, (home, away) in enumerate(meetings):
             start = FIRST_DAY.replace(year=season) + timedelta(days=number // 9 * 5 // times)
             game_id = f"{season}-{number}"
-            batch.games.append(Game(game_id, start, season, start, False, home, away, False, False, "final"))
+            batch.games.append(GameFact(game_id, start, season, start, False, home, away, False, False, "final"))
             score = (random.choice((0, 1, 1, 2, 2, 3)), random.choice((0, 1, 1, 2, 2)))
             batch.results.append(Result(game_id, start + timedelta(hours=2), start + timedelta(hours=2), *score))
     return batch
@@ -44,12 +44,12 @@ def rounds(random: Random) -> list[tuple[str, str]]:
     return first + [(away, home) for home, away in first]
 
 
-def without(facts: Batch, gone: Callable[[Game], bool]) -> Batch:
+def without(facts: FactBatch, gone: Callable[[GameFact], bool]) -> FactBatch:
     wanted = {game.game_id for game in facts.games if not gone(game)}
-    return Batch(*([f for f in kind if f.game_id in wanted] for kind in (facts.games, facts.results, facts.quotes)))
+    return FactBatch(*([f for f in kind if f.game_id in wanted] for kind in (facts.games, facts.results, facts.quotes)))
 
 
-def half_gone(facts: Batch, *seasons: int, seed: int = 5) -> Batch:
+def half_gone(facts: FactBatch, *seasons: int, seed: int = 5) -> FactBatch:
     random = Random(seed)
     lost = {game.game_id for game in facts.games if game.season in seasons and random.random() < 0.5}
     return without(facts, lambda game: game.game_id in lost)
@@ -108,7 +108,7 @@ def test_a_league_of_dice_is_not_judged_by_its_schedule(epl: League) -> None:
     for game in facts.games:
         home, away = random.sample(TEAMS, 2)
         games.append(game._replace(home_team=home, away_team=away))
-    assert not any("schedule" in flag.about for flag in examine_facts(epl, Batch(games, facts.results)))
+    assert not any("schedule" in flag.about for flag in examine_facts(epl, FactBatch(games, facts.results)))
 
 
 def test_tenfold_scores_are_refused_beside_the_other_seasons_in_a_sport_without_usual_scores(leagues: Leagues) -> None:
@@ -118,7 +118,9 @@ def test_tenfold_scores_are_refused_beside_the_other_seasons_in_a_sport_without_
         for r in facts.results
         if r.home_score is not None and r.away_score is not None
     ]
-    assert found(examine_facts(leagues.get("SUPERRUGBY"), Batch(facts.games, results)), "refusal") == {(2018, "scores")}
+    assert found(examine_facts(leagues.get("SUPERRUGBY"), FactBatch(facts.games, results)), "refusal") == {
+        (2018, "scores")
+    }
 
 
 @pytest.mark.parametrize(

@@ -25,10 +25,10 @@ def test_a_build_that_was_overtaken_leaves_the_later_rows(database: Engine, monk
     build(database, EPL, EARLIER - timedelta(days=1))
     overtaken = []
 
-    def slowly(*told: Any) -> Any:
-        if not overtaken and told[3] == EARLIER:
+    def slowly(*arguments: Any) -> Any:
+        if not overtaken and arguments[3] == EARLIER:
             overtaken.append(build(database, EPL, LATER))
-        return coming_rows(*told)
+        return coming_rows(*arguments)
 
     monkeypatch.setattr(building, "coming_rows", slowly)
     assert build(database, EPL, EARLIER).changed == 0

@@ -8,7 +8,7 @@ from sqlalchemy.engine import Engine
 
 from core.betting.leagues import Leagues
 from feature_store.archive import store as archive
-from feature_store.archive.facts import Batch
+from feature_store.archive.facts import FactBatch
 from feature_store.rows.offline import export_rows
 from tests.generated import FIRST_DAY, invented_facts
 
@@ -22,7 +22,7 @@ def test_a_file_is_made_again_to_the_byte_after_a_correction_by_naming_when_its_
     count = export_rows(sqlite_database, epl, before, moment, None)
     assert 0 < count < len(facts.games)
     first = facts.results[0]
-    corrected = Batch(results=[first._replace(known_at=moment + timedelta(days=1), home_score=19)])
+    corrected = FactBatch(results=[first._replace(known_at=moment + timedelta(days=1), home_score=19)])
     archive.record(sqlite_database, epl, corrected, source="test", recorded_at=moment + timedelta(days=1))
     again, later = tmp_path / "again.csv", tmp_path / "later.csv"
     assert export_rows(sqlite_database, epl, again, moment, None) == count

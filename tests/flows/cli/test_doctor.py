@@ -9,7 +9,7 @@ from sqlalchemy.engine import Engine
 from core.betting.leagues import BUILT_IN, Leagues
 from core.settings import load_settings
 from feature_store.archive import store as archive
-from feature_store.archive.facts import Batch, Game
+from feature_store.archive.facts import FactBatch, GameFact
 from flows.cli.commands.doctor import CHECKS, Finding
 
 NOW = datetime(2024, 5, 1, 12, tzinfo=UTC)
@@ -25,9 +25,9 @@ def looked_at(engine: Engine, folder: Path) -> Finding:
 def test_data_is_stale_when_games_are_due_and_nothing_came_for_a_day(
     hours: int, state: str, sqlite_database: Engine, tmp_path: Path
 ) -> None:
-    game = Game("g1", NOW - 99 * HOUR, 2023, NOW + HOUR, False, "Arsenal", "Chelsea", False, False, "scheduled")
+    game = GameFact("g1", NOW - 99 * HOUR, 2023, NOW + HOUR, False, "Arsenal", "Chelsea", False, False, "scheduled")
     for source, ago in (("csv:old.csv", hours + 70), ("bot", hours)):
-        facts = Batch([game._replace(neutral=source == "bot", known_at=NOW - ago * HOUR)])
+        facts = FactBatch([game._replace(neutral=source == "bot", known_at=NOW - ago * HOUR)])
         archive.record(
             sqlite_database, Leagues(BUILT_IN).get("EPL"), facts, source=source, recorded_at=NOW - ago * HOUR
         )

@@ -10,12 +10,12 @@ from core.betting.leagues import BUILT_IN, Leagues, load_leagues
 from core.errors import ConflictError, ResourceNotFoundError
 from core.settings import Settings, load_settings
 from feature_store.archive import store as archive
-from feature_store.archive.facts import Batch, Game
+from feature_store.archive.facts import FactBatch, GameFact
 from flows.jobs.features import build_features, refuse_older_rows
 from flows.jobs.leagues import archived_leagues
 from tests.conftest import NOW
 
-GAME = Game("g1", NOW, 2023, NOW + timedelta(days=2), False, "Arsenal", "Chelsea", False, False, "scheduled")
+GAME = GameFact("g1", NOW, 2023, NOW + timedelta(days=2), False, "Arsenal", "Chelsea", False, False, "scheduled")
 
 
 def settings_of(engine: Engine, folder: Path) -> Settings:
@@ -27,7 +27,7 @@ def test_a_league_that_is_no_longer_configured_stops_no_other(sqlite_database: E
     (tmp_path / "leagues.toml").write_text('[KABADDI]\nsport = "kabaddi"\n')
     configured = load_leagues(tmp_path / "leagues.toml")
     for key in ("KABADDI", "EPL"):
-        archive.record(sqlite_database, configured.get(key), Batch([GAME]), source="test", recorded_at=NOW)
+        archive.record(sqlite_database, configured.get(key), FactBatch([GAME]), source="test", recorded_at=NOW)
     assert [league.key for league in archived_leagues(sqlite_database, configured, None)] == ["EPL", "KABADDI"]
     assert [league.key for league in archived_leagues(sqlite_database, Leagues(BUILT_IN), None)] == ["EPL"]
     with pytest.raises(ResourceNotFoundError):
@@ -37,7 +37,7 @@ def test_a_league_that_is_no_longer_configured_stops_no_other(sqlite_database: E
 
 def test_rows_that_are_answered_from_are_not_replaced_by_older_ones(sqlite_database: Engine, tmp_path: Path) -> None:
     settings = settings_of(sqlite_database, tmp_path)
-    archive.record(sqlite_database, Leagues(BUILT_IN).get("EPL"), Batch([GAME]), source="test", recorded_at=NOW)
+    archive.record(sqlite_database, Leagues(BUILT_IN).get("EPL"), FactBatch([GAME]), source="test", recorded_at=NOW)
     refuse_older_rows(settings, NOW - timedelta(days=100))
     build_features(settings, NOW)
     refuse_older_rows(settings, NOW)

@@ -10,7 +10,7 @@ from core.betting.leagues import BUILT_IN, Leagues
 from core.errors import DatabaseError, DbsbmError, ExternalServiceError, ServiceError
 from core.settings import Settings, load_settings
 from feature_store.archive import store as archive
-from feature_store.archive.facts import Batch
+from feature_store.archive.facts import FactBatch
 from flows.jobs import training
 from tests.conftest import NOW
 from tests.flows.jobs.test_jobs import GAME
@@ -23,7 +23,7 @@ def settings(sqlite_database: Engine) -> Settings:
     """Settings of a database that holds a game of each of three leagues."""
     for key in LEAGUES:
         league = Leagues(BUILT_IN).get(key)
-        archive.record(sqlite_database, league, Batch([GAME]), source="test", recorded_at=NOW)
+        archive.record(sqlite_database, league, FactBatch([GAME]), source="test", recorded_at=NOW)
     return load_settings(_env_file=None, database_url=sqlite_database.url.render_as_string(hide_password=False))
 
 

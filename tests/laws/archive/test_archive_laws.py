@@ -17,9 +17,9 @@ from sqlalchemy.engine import Engine
 
 from core.betting.leagues import BUILT_IN, Leagues
 from core.database import open_database, reading, writing
-from feature_store import tables
 from feature_store.archive import store as archive
-from feature_store.archive.facts import Batch, Game, Quote, Result
+from feature_store.archive import tables
+from feature_store.archive.facts import FactBatch, GameFact, Quote, Result
 from feature_store.archive.versions import INSTANT
 from feature_store.rows.build import build
 from feature_store.sources.csv.backfill import backfill
@@ -50,9 +50,9 @@ def empty(engine: Engine) -> None:
             connection.execute(sa.delete(table))
 
 
-def pieces(facts: Batch, count: int, random: Random) -> list[Batch]:
+def pieces(facts: FactBatch, count: int, random: Random) -> list[FactBatch]:
     """The facts torn into batches at random; some facts stand in two of them, as in snapshots that overlap."""
-    torn = [Batch() for _ in range(count)]
+    torn = [FactBatch() for _ in range(count)]
     for kind in ("games", "results", "quotes"):
         for fact in getattr(facts, kind):
             for batch in random.sample(torn, random.choice((1, 1, min(2, count)))):
@@ -62,7 +62,7 @@ def pieces(facts: Batch, count: int, random: Random) -> list[Batch]:
 
 
 KINDS = ("games", "results", "quotes")
-Look = tuple[datetime, Batch]
+Look = tuple[datetime, FactBatch]
 
 
 def looks_at(seed: int, *, games: int = 10, looks: int = 8) -> list[Look]:
@@ -72,7 +72,7 @@ def looks_at(seed: int, *, games: int = 10, looks: int = 8) -> list[Look]:
     history = []
     for number in range(looks):
         moment = FIRST_DAY + number * timedelta(days=1)
-        seen = Batch()
+        seen = FactBatch()
         for kind in KINDS:
             for fact in shown[kind].values():
                 gone_for_now = random.random() < 0.2
@@ -88,7 +88,7 @@ def looks_at(seed: int, *, games: int = 10, looks: int = 8) -> list[Look]:
 def one_of_two(fact: Any, moment: datetime, *, other: bool) -> Any:
     """What a look finds: each value is one of two, so that it soon returns; a result may be taken back."""
     match fact:
-        case Game():
+        case GameFact():
             return fact._replace(known_at=moment, neutral=other)
         case Result():
             score = (None, None) if other else (2, 1)
@@ -104,23 +104,23 @@ def without_clocks(fact: Any) -> Any:
     return fact._replace(known_at=END, **({"quoted_at": END} if isinstance(fact, Quote) else {}))
 
 
-def changes(facts: Batch) -> Batch:
+def changes(facts: FactBatch) -> FactBatch:
     """What the archive should tell of them: in order of time, each fact that says something else than the one before."""
-    told = Batch()
+    collected = FactBatch()
     for kind in KINDS:
         before: dict[Any, Any] = {}
         for fact in sorted(getattr(facts, kind), key=lambda fact: fact.known_at):
             if before.get(identity(fact)) != without_clocks(fact):
-                getattr(told, kind).append(fact)
+                getattr(collected, kind).append(fact)
             before[identity(fact)] = without_clocks(fact)
-    return told
+    return collected
 
 
-def together(history: list[Look]) -> Batch:
-    return Batch(*([fact for _, seen in history for fact in getattr(seen, kind)] for kind in KINDS))
+def together(history: list[Look]) -> FactBatch:
+    return FactBatch(*([fact for _, seen in history for fact in getattr(seen, kind)] for kind in KINDS))
 
 
-def assert_tells(engine: Engine, facts: Batch) -> None:
+def assert_tells(engine: Engine, facts: FactBatch) -> None:
     """The archive's views at every moment at which something was learned, and an instant before, are the expected."""
     known = {fact.known_at for kind in KINDS for fact in getattr(facts, kind)}
     for moment in (*known, *(one - INSTANT for one in known), END):
@@ -208,8 +208,8 @@ def test_nothing_is_ever_updated_in_place(database: Engine, tmp_path: Path) -> N
     assert sizes[0] < sizes[5] < sizes[7] < sizes[8] == sizes[-1]
 
 
-def contradicting(facts: Batch) -> Batch:
-    return Batch(
+def contradicting(facts: FactBatch) -> FactBatch:
+    return FactBatch(
         games=[game._replace(neutral=not game.neutral) for game in facts.games[:9]],
         results=[result._replace(home_score=77) for result in facts.results[:9]],
         quotes=[quote._replace(total_line=77.0) for quote in facts.quotes[:9]],
@@ -217,7 +217,7 @@ def contradicting(facts: Batch) -> Batch:
 
 
 def write_archives(folder: Path, *, files: int, games: int) -> None:
-    """CSV archives of two leagues in each file, with a line here and there that cannot be believed."""
+    """CSV archives of two leagues in each file, with a damaged row here and there."""
     for number in range(files):
         lines = [
             "league,game_id,game_date,home_team,away_team,home_score,away_score,odds_home,odds_away,odds_home_open"

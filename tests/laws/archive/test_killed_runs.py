@@ -17,11 +17,13 @@ from sqlalchemy.engine import Engine
 
 from core.betting.leagues import BUILT_IN, Leagues
 from core.database import open_database, reading, writing
-from feature_store import tables
 from feature_store.archive import store as archive
-from feature_store.archive.facts import Batch
+from feature_store.archive import tables as archive_tables
+from feature_store.archive.facts import FactBatch
+from feature_store.rows import tables as rows_tables
 from feature_store.rows.build import build
 from feature_store.rows.offline import materialize, read_rows
+from feature_store.sources.bot import tables as bot_tables
 from feature_store.sources.bot.snapshot import snapshot
 from tests.bot_database import bet, change, create_bot_tables, football, insert, soccer, soccer_record, wall
 from tests.conftest import NOW
@@ -34,10 +36,16 @@ EPL = LEAGUES.get("EPL")
 ROOT = Path(__file__).parents[3]
 KILLS = 8
 SEEN = (
-    *(tables.games, tables.results, tables.quotes, tables.changes, tables.quarantine),
-    *(tables.consents, tables.guilds, tables.bets),
+    *(
+        archive_tables.games,
+        archive_tables.results,
+        archive_tables.quotes,
+        archive_tables.changes,
+        archive_tables.quarantine,
+    ),
+    *(bot_tables.consents, bot_tables.guilds, bot_tables.bets),
 )
-BUILT = (tables.rungs, tables.states, tables.rows)
+BUILT = (rows_tables.checkpoints, rows_tables.states, rows_tables.rows)
 
 Contents = dict[str, list[tuple[Any, ...]]]
 
@@ -146,7 +154,7 @@ def history(engine: Engine) -> tuple[datetime, datetime]:
     known = facts.known_by(middle)
     archive.record(engine, EPL, known, source="test", recorded_at=FIRST_DAY)
     build(engine, EPL, middle)
-    rest = Batch(
+    rest = FactBatch(
         *([fact for fact in getattr(facts, kind) if fact.known_at > middle] for kind in ("games", "results", "quotes"))
     )
     archive.record(engine, EPL, rest, source="test", recorded_at=middle)

@@ -12,8 +12,8 @@ from sqlalchemy.engine import Engine, make_url
 
 from core.betting.leagues import BUILT_IN, Leagues
 from core.database import open_database, writing
-from feature_store import tables
 from feature_store.archive import store as archive
+from feature_store.archive import tables
 from feature_store.sources.bot.schema import NEEDED
 from feature_store.sources.bot.snapshot import snapshot
 from tests.bot_database import insert, soccer, soccer_record
@@ -57,7 +57,7 @@ def of_row(row: dict[str, Any], before: tuple[Any, ...] | None) -> tuple[Any, ..
     return row["start_time"][:10], status, score
 
 
-def told(ours: Engine, moment: datetime) -> Seen:
+def recorded_by(ours: Engine, moment: datetime) -> Seen:
     facts = archive.load(ours, EPL, moment)
     scores = {one.game_id: (one.home_score, one.away_score) for one in facts.results}
     scores = {game_id: score for game_id, score in scores.items() if score != (None, None)}
@@ -89,7 +89,7 @@ def test_each_look_is_known_from_its_moment_on_and_one_that_waited_comes_after_t
         if any(recorded.added for look in looks_now for recorded in look.recorded.values()):
             latest = max(latest, now)  # one that saw nothing new leaves nothing that a later one could contradict
         expected[latest] = dict(known)
-        assert told(sqlite_database, datetime.max.replace(tzinfo=NOW.tzinfo)) == known
+        assert recorded_by(sqlite_database, datetime.max.replace(tzinfo=NOW.tzinfo)) == known
     for moment, then in expected.items():
-        assert told(sqlite_database, moment + timedelta(milliseconds=1)) == then
-    assert told(sqlite_database, min(expected) - timedelta(minutes=3)) == {}
+        assert recorded_by(sqlite_database, moment + timedelta(milliseconds=1)) == then
+    assert recorded_by(sqlite_database, min(expected) - timedelta(minutes=3)) == {}

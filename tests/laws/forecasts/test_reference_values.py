@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from core.betting.leagues import BUILT_IN, Leagues
-from feature_store.archive.facts import Game, Quote, Result
+from feature_store.archive.facts import GameFact, Quote, Result
 from feature_store.features.catalogue import CATALOGUE
 from feature_store.features.sets import EVERYTHING, FeatureSet
 from feature_store.features.situation import Situation
@@ -97,9 +97,9 @@ def row_of_the_final() -> dict[str, float]:
     known, day = start - timedelta(days=14), timedelta(days=1)
     shown = (start - day, start - timedelta(hours=2))
     facts.games += [
-        Game("semi-final 1", known, 2023, start - day, False, "Alder", "Cedar", False, True, "scheduled"),
-        Game("semi-final 2", known, 2023, start - day, False, "Douglas", "Birch", False, True, "scheduled"),
-        Game("final", known, 2023, start, False, "Alder", "Birch", True, True, "scheduled"),
+        GameFact("semi-final 1", known, 2023, start - day, False, "Alder", "Cedar", False, True, "scheduled"),
+        GameFact("semi-final 2", known, 2023, start - day, False, "Douglas", "Birch", False, True, "scheduled"),
+        GameFact("final", known, 2023, start, False, "Alder", "Birch", True, True, "scheduled"),
     ]
     for number, score in ((1, (3, 1)), (2, (0, 2))):
         ended = start - day + timedelta(hours=2)

@@ -11,7 +11,7 @@ from math import exp, log, nan, pi, sqrt
 from typing import Any, NamedTuple
 
 from core.betting.leagues import League
-from feature_store.archive.facts import Batch, Game, Result
+from feature_store.archive.facts import FactBatch, GameFact, Result
 from feature_store.history.ratings import Rules, rules_of
 from tests.laws.time.oracle_words import (
     POINTS_PER_TEN_TO_ONE,
@@ -32,7 +32,7 @@ Points = Callable[[Finished], Pair]
 class Oracle:
     """What was known of a league at one moment, and every feature of any game from it."""
 
-    def __init__(self, league: League, facts: Batch, moment: datetime) -> None:
+    def __init__(self, league: League, facts: FactBatch, moment: datetime) -> None:
         self.league = league
         self.rules: Rules = rules_of(league.sport)
         self.facts = facts
@@ -40,11 +40,13 @@ class Oracle:
         self.finished = self._finished()
         self.priced: dict[Finished, Pair] = {}
 
-    def game(self, game_id: str) -> Game:
-        """The last thing said of the game by the moment; the first thing ever said if nothing was yet."""
-        said = sorted((game for game in self.facts.games if game.game_id == game_id), key=lambda game: game.known_at)
-        known = [game for game in said if game.known_at <= self.moment]
-        return known[-1] if known else said[0]
+    def game(self, game_id: str) -> GameFact:
+        """The latest version of the game known at the moment; its first version if there was none yet."""
+        versions = sorted(
+            (game for game in self.facts.games if game.game_id == game_id), key=lambda game: game.known_at
+        )
+        known = [game for game in versions if game.known_at <= self.moment]
+        return known[-1] if known else versions[0]
 
     def _result(self, game_id: str) -> Result | None:
         known = [r for r in self.facts.results if r.game_id == game_id and r.known_at <= self.moment]
@@ -68,7 +70,7 @@ class Oracle:
             ended.append((place, Finished(game, result.home_score, result.away_score, shots, on_target)))
         return [finished for _, finished in sorted(ended, key=lambda item: item[0])]
 
-    def market(self, game: Game, *, first: bool = False, again: bool = False) -> Market:
+    def market(self, game: GameFact, *, first: bool = False, again: bool = False) -> Market:
         """Mean over the books of what each showed last before the start, market by market, as known now.
 
         With ``first``: of what each showed first. With ``again``: only of books that have shown that market since.
@@ -178,7 +180,7 @@ class Oracle:
         return float(finished.home_score), float(finished.away_score)
 
     def prices(self, finished: Finished) -> Pair:
-        """The scores that the closing price expected; (nan, nan) where it said nothing."""
+        """The scores that the closing price expected; (nan, nan) where there was none."""
         if finished not in self.priced:
             self.priced[finished] = self._priced(finished)
         return self.priced[finished]
@@ -234,7 +236,7 @@ class Oracle:
         attack, defence, last = rates.get(team, (0.0, 0.0, season))
         return tuple(self._over_the_summer(value, 0.0, last, season) for value in (attack, defence))
 
-    def expected_points(self, game: Game, points: Points, speed: float) -> Pair:
+    def expected_points(self, game: GameFact, points: Points, speed: float) -> Pair:
         """What attack, defence and the league's means say about both sides, home advantage included."""
         rates = self.rates(points, speed)
         home_mean, away_mean = self.means(points, len(self.finished))
@@ -242,12 +244,12 @@ class Oracle:
         away_attack, away_defence = self.entering_rates(rates, game.away_team, game.season)
         return home_mean + home_attack + away_defence, away_mean + away_attack + home_defence
 
-    def margin(self, game: Game, points: Points, speed: float) -> float:
+    def margin(self, game: GameFact, points: Points, speed: float) -> float:
         home, away = self.expected_points(game, points, speed)
         home_mean, away_mean = self.means(points, len(self.finished))
         return home - away - (home_mean - away_mean if game.neutral else 0.0)
 
-    def legs(self, team: str, game: Game) -> float:
+    def legs(self, team: str, game: GameFact) -> float:
         """Games of the last days, each weighing exp(-days / 5); time never runs backwards."""
         load, before = 0.0, None
         for start in [*(item.game.start_at for item in self.own_games(team)), game.start_at]:
@@ -265,7 +267,7 @@ class Oracle:
             count += 1
         return count
 
-    def day_of_season(self, game: Game) -> float:
+    def day_of_season(self, game: GameFact) -> float:
         """Days since the season's first result; 0 where the season asked for is not the newest one."""
         newest = max((finished.game.season for finished in self.finished), default=0)
         if newest != game.season:
@@ -273,7 +275,7 @@ class Oracle:
         first = next(finished.game for finished in self.finished if finished.game.season == newest)
         return (game.start_at - first.start_at).total_seconds() / 86_400
 
-    def rest(self, team: str, game: Game) -> float:
+    def rest(self, team: str, game: GameFact) -> float:
         """Days since the start of the team's last game, at most 14."""
         own = self.own_games(team)
         return min((game.start_at - own[-1].game.start_at).total_seconds() / 86_400, 14.0) if own else nan
@@ -339,7 +341,7 @@ class Ratings(NamedTuple):
     points: dict[str, float]
     edge: float
 
-    def gap(self, game: Game) -> float:
+    def gap(self, game: GameFact) -> float:
         count = len(self.oracle.finished)
         home, away = (
             self.oracle._carried(self.points, team, game.season, count) for team in (game.home_team, game.away_team)

@@ -3,7 +3,7 @@
 from math import exp, log, nan, pi, sqrt
 from typing import NamedTuple
 
-from feature_store.archive.facts import Game
+from feature_store.archive.facts import GameFact
 
 POINTS_PER_TEN_TO_ONE = 400.0
 
@@ -13,7 +13,7 @@ Pair = tuple[float, float]
 
 
 class Finished(NamedTuple):
-    game: Game
+    game: GameFact
     home_score: int
     away_score: int
     shots: Pair

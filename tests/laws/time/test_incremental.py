@@ -15,12 +15,12 @@ from sqlalchemy.engine import Engine, make_url
 
 from core.betting.leagues import BUILT_IN, Leagues
 from core.database import open_database, reading, writing
-from feature_store import tables
 from feature_store.archive import store as archive
-from feature_store.archive.facts import Batch
+from feature_store.archive.change_log import newest_revision
+from feature_store.archive.facts import FactBatch
 from feature_store.features.sets import EVERYTHING
 from feature_store.rows import build as building
-from feature_store.rows import checkpoints, offline
+from feature_store.rows import checkpoints, offline, tables
 from feature_store.rows.build import build
 from feature_store.rows.offline import materialize, read_rows
 from feature_store.rows.replay import past_rows
@@ -39,9 +39,9 @@ def new_database(folder: str, name: str) -> Engine:
     return engine
 
 
-def portions(random: Random, facts: Batch, count: int) -> list[Batch]:
+def portions(random: Random, facts: FactBatch, count: int) -> list[FactBatch]:
     """The facts in portions: mostly in order of time, some long after their turn."""
-    parts = [Batch() for _ in range(count)]
+    parts = [FactBatch() for _ in range(count)]
     for kind in ("games", "results", "quotes"):
         for fact in getattr(facts, kind):
             turn = int((fact.known_at - FIRST_DAY) / (END - FIRST_DAY) * count)
@@ -51,14 +51,14 @@ def portions(random: Random, facts: Batch, count: int) -> list[Batch]:
 
 
 def stored(engine: Engine, moment: datetime) -> dict[str, Any]:
-    """Rows of the games to come, state and ladder as they stand in the database."""
+    """Rows of the games to come, state and checkpoints as they are in the database."""
     coming = tables.rows.c.start_at >= moment
     wanted = {
         "rows": sa.select(tables.rows.c.game_id, tables.rows.c.digest).where(coming).order_by(tables.rows.c.game_id),
         "state": sa.select(tables.states.c.games, tables.states.c.body),
-        "ladder": sa.select(tables.rungs.c.horizon, tables.rungs.c.settled_at, tables.rungs.c.body).order_by(
-            tables.rungs.c.horizon
-        ),
+        "checkpoints": sa.select(
+            tables.checkpoints.c.horizon, tables.checkpoints.c.settled_at, tables.checkpoints.c.body
+        ).order_by(tables.checkpoints.c.horizon),
     }
     with reading(engine) as connection:
         return {name: connection.execute(query).tuples().all() for name, query in wanted.items()}
@@ -85,7 +85,7 @@ def test_building_after_every_portion_ends_where_one_build_of_everything_does(se
             engine.dispose()
 
 
-def assert_materialized(folder: Path, facts: Batch) -> None:
+def assert_materialized(folder: Path, facts: FactBatch) -> None:
     """The files hold the rows that a replay of the facts gives, to the last bit."""
     table = read_rows(folder, EPL)
     wanted = [(row.game.game_id, row.as_of, *(value.hex() for value in row.values)) for row in replayed(facts)]
@@ -95,46 +95,48 @@ def assert_materialized(folder: Path, facts: Batch) -> None:
     assert found == wanted
 
 
-def replayed(facts: Batch) -> list[Row]:
+def replayed(facts: FactBatch) -> list[Row]:
     return sorted(past_rows(EPL, facts, EVERYTHING), key=lambda row: row.as_of)
 
 
-def test_the_law_above_climbs_and_falls() -> None:
-    """It is not empty: rungs stand, and a correction of an old game makes those above it fall."""
+def test_the_law_above_makes_checkpoints_and_invalidates_them() -> None:
+    """It is not empty: there are checkpoints, and a correction of an old game makes those after it invalid."""
     facts = crowded_facts(4, games=240)
     with TemporaryDirectory() as folder:
         engine = new_database(folder, "ours")
         archive.record(engine, EPL, facts, source="test", recorded_at=FIRST_DAY)
         build(engine, EPL, END)
         revision = archived_revision(engine)
-        before = checkpoints.standing(engine, EPL, revision)
-        assert len(before.steps) >= 3
+        before = checkpoints.valid_checkpoints(engine, EPL, revision)
+        assert len(before.keys) >= 3
         old = min(facts.results, key=lambda result: result.finished_at)
         correction = old._replace(known_at=END, home_score=7, away_score=1)
-        archive.record(engine, EPL, Batch(results=[correction]), source="test", recorded_at=END)
-        assert checkpoints.standing(engine, EPL, revision).steps == ()
+        archive.record(engine, EPL, FactBatch(results=[correction]), source="test", recorded_at=END)
+        assert checkpoints.valid_checkpoints(engine, EPL, revision).keys == ()
         build(engine, EPL, END + timedelta(days=1))
-        assert checkpoints.standing(engine, EPL, archived_revision(engine)).steps[0].settled_at >= END
+        assert checkpoints.valid_checkpoints(engine, EPL, archived_revision(engine)).keys[0].settled_at >= END
         engine.dispose()
 
 
 def archived_revision(engine: Engine) -> int:
     with reading(engine) as connection:
-        return archive.newest_revision(connection, EPL.sport, EPL.key)
+        return newest_revision(connection, EPL.sport, EPL.key)
 
 
 @pytest.mark.parametrize("days", [0, 30])
-def test_a_build_reads_only_the_games_above_its_rung(days: int, database: Engine, monkeypatch: Any) -> None:
+def test_a_build_reads_only_the_games_after_its_checkpoint(days: int, database: Engine, monkeypatch: Any) -> None:
     facts = crowded_facts(9, games=600)
     newest = max(result.finished_at for result in facts.results)
-    settled = Batch(facts.games, [r for r in facts.results if r.known_at < newest - timedelta(days=40)], facts.quotes)
+    settled = FactBatch(
+        facts.games, [r for r in facts.results if r.known_at < newest - timedelta(days=40)], facts.quotes
+    )
     archive.record(database, EPL, settled, source="test", recorded_at=FIRST_DAY)
     moment = newest + timedelta(days=700 + days)
     build(database, EPL, moment)
     read: list[int] = []
     load = archive.load
 
-    def counted(*arguments: Any, **named: Any) -> Batch:
+    def counted(*arguments: Any, **named: Any) -> FactBatch:
         batch = load(*arguments, **named)
         read.append(len({game.game_id for game in batch.games}))
         return batch
@@ -145,9 +147,9 @@ def test_a_build_reads_only_the_games_above_its_rung(days: int, database: Engine
     assert read[0] < 600 / 4
 
 
-def decade(seed: int) -> Batch:
+def decade(seed: int) -> FactBatch:
     """Five times two crowded seasons, one after the other; their corrections and late facts reach into the next ones."""
-    whole = Batch()
+    whole = FactBatch()
     for number in range(5):
         shift = number * timedelta(days=730)
         facts = crowded_facts(seed + number, games=90)
@@ -171,66 +173,66 @@ def decade(seed: int) -> Batch:
 def test_a_first_build_in_parts_is_a_build_of_all_at_once(
     late: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """However long the history, only a part of it is read at a time; rows, state, ladder and files are the same."""
+    """However long the history, only a part of it is read at a time; rows, state, checkpoints and files are the same."""
     facts, moment = decade(3), FIRST_DAY + timedelta(days=3_700)
     if late:
         middle = facts.results[len(facts.results) // 2]
         facts.results.append(middle._replace(known_at=moment - timedelta(days=9), home_score=8, away_score=0))
     load, ends = archive.load, []
-    for name, rungs in (("parts", 1), ("usual", building.RUNGS_IN_A_PART), ("whole", 10_000)):
+    for name, size in (("parts", 1), ("usual", building.CHECKPOINTS_PER_PART), ("whole", 10_000)):
         engine, read = new_database(str(tmp_path), name), list[int]()
 
-        def counted(*arguments: Any, read: list[int] = read, **named: Any) -> Batch:
+        def counted(*arguments: Any, read: list[int] = read, **named: Any) -> FactBatch:
             batch = load(*arguments, **named)
             read.append(len({game.game_id for game in batch.games}))
             return batch
 
         monkeypatch.setattr(checkpoints.archive, "load", counted)
-        monkeypatch.setattr(building, "RUNGS_IN_A_PART", rungs)
+        monkeypatch.setattr(building, "CHECKPOINTS_PER_PART", size)
         archive.record(engine, EPL, facts, source="test", recorded_at=moment)
         build(engine, EPL, moment)
-        if rungs == 1:
+        if size == 1:
             assert max(read) <= 5 * 90 / 4
         materialize(engine, EPL, tmp_path / name, moment)
         if not late:
-            assert rungs > 1 or max(read) <= 5 * 90 / 4
+            assert size > 1 or max(read) <= 5 * 90 / 4
         monkeypatch.setattr(checkpoints.archive, "load", load)
         ends.append(stored(engine, moment))
         assert_materialized(tmp_path / name, load(engine, EPL, moment))
         engine.dispose()
     assert ends[0] == ends[1] == ends[2]
-    assert len(ends[0]["ladder"]) > 30
+    assert len(ends[0]["checkpoints"]) > 30
 
 
 @pytest.mark.parametrize("past", [True, False])
-def test_a_rung_that_another_build_takes_away_meanwhile_changes_nothing(
+def test_a_checkpoint_that_another_build_removes_meanwhile_changes_nothing(
     past: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Ladder and rung are two reads: what was seen standing may be gone, or be another one, when it is fetched."""
+    """The list and a checkpoint are two reads: one that was valid may be gone, or replaced, when it is loaded."""
     facts, later = crowded_facts(4, games=240), END + timedelta(days=1)
     newest = max(facts.results, key=lambda result: result.finished_at)
-    correction = Batch(results=[newest._replace(known_at=END, home_score=7, away_score=1)])
+    correction = FactBatch(results=[newest._replace(known_at=END, home_score=7, away_score=1)])
     overtaken, quiet = (new_database(str(tmp_path), name) for name in ("overtaken", "quiet"))
     for engine in (overtaken, quiet):
         archive.record(engine, EPL, facts, source="test", recorded_at=FIRST_DAY)
         build(engine, EPL, END)
         archive.record(engine, EPL, correction, source="test", recorded_at=END)
     materialize(overtaken, EPL, tmp_path, END)
-    standing, used = checkpoints.standing, []
+    read_valid, used = checkpoints.valid_checkpoints, []
 
-    def and_then_gone(*asked: Any) -> checkpoints.Ladder:
-        used.append(standing(*asked))
+    def and_then_gone(*arguments: Any) -> checkpoints.ValidCheckpoints:
+        used.append(read_valid(*arguments))
         with writing(overtaken) as connection:
-            connection.execute(sa.delete(tables.rungs))
+            connection.execute(sa.delete(tables.checkpoints))
         return used[-1]
 
     with monkeypatch.context() as patch:
-        patch.setattr(checkpoints, "standing", and_then_gone)
+        patch.setattr(checkpoints, "valid_checkpoints", and_then_gone)
         if past:
             materialize(overtaken, EPL, tmp_path, later)
         else:
             build(overtaken, EPL, later)
-    assert used[0].steps, "there was a rung to go on from"
+    assert used[0].keys, "there was a checkpoint to continue from"
     if past:
         assert_materialized(tmp_path, archive.load(overtaken, EPL, later))
     else:
@@ -243,7 +245,7 @@ def test_a_rung_that_another_build_takes_away_meanwhile_changes_nothing(
 def test_two_who_write_past_rows_at_once_take_turns(
     sqlite_database: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    facts, replace = crowded_facts(6, games=60), offline._replace
+    facts, replace = crowded_facts(6, games=60), offline._replace_rows
     archive.record(sqlite_database, EPL, facts, source="test", recorded_at=FIRST_DAY)
     others = ThreadPoolExecutor(1)
     waiting: list[Future[Any]] = []
@@ -255,7 +257,7 @@ def test_two_who_write_past_rows_at_once_take_turns(
                 waiting[0].result(timeout=1)
         replace(*arguments)
 
-    monkeypatch.setattr(offline, "_replace", interrupted)
+    monkeypatch.setattr(offline, "_replace_rows", interrupted)
     first = materialize(sqlite_database, EPL, tmp_path, END)
     second = waiting[0].result(timeout=60)
     others.shutdown()

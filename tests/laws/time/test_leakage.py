@@ -17,12 +17,12 @@ from sqlalchemy.engine import make_url
 from core.betting.leagues import BUILT_IN, League, Leagues
 from core.database import open_database
 from feature_store.archive import store as archive
-from feature_store.archive.facts import Batch, Quote
+from feature_store.archive.facts import FactBatch, Quote
 from feature_store.features.sets import EVERYTHING
 from feature_store.history.fact_columns import columns_of, seconds
 from feature_store.rows import online
 from feature_store.rows.build import build
-from feature_store.rows.replay import climb, coming_rows, past_rows, past_table, table_as_of
+from feature_store.rows.replay import coming_rows, make_checkpoints, past_rows, past_table, table_as_of
 from feature_store.rows.row import Row
 from feature_store.sources.csv.reader import read_csv
 from feature_store.sources.library.sample import sample_batches
@@ -41,7 +41,7 @@ def same(first: Row, second: Row) -> bool:
     return [value.hex() for value in first.values] == [value.hex() for value in second.values]
 
 
-def assert_prefix_invariant(league: League, facts: Batch, *, sample: int) -> None:
+def assert_prefix_invariant(league: League, facts: FactBatch, *, sample: int) -> None:
     rows = {row.game.game_id: row for row in past_rows(league, facts, EVERYTHING)}
     for game_id in Random(7).sample(sorted(rows), min(sample, len(rows))):
         row = rows[game_id]
@@ -92,24 +92,24 @@ def bits(rows: Iterable[Row]) -> Bits:
     return {row.game.game_id: (row.game, row.as_of, *(v.hex() for v in row.values), repr(row.prices)) for row in rows}
 
 
-def told(league: League, facts: Batch, known: Batch, moment: datetime) -> dict[str, Bits]:
-    """What each way of asking says at the moment. Of ``known`` only the ids and starts are used, to ask about the same."""
+def answers(league: League, facts: FactBatch, known: FactBatch, moment: datetime) -> dict[str, Bits]:
+    """The rows at the moment by each way of asking. Of ``known`` only ids and starts are used, to ask for the same games."""
     columns, days = columns_of(facts), timedelta(days=3)
     horizons = [moment + number * days for number in range(-12, 3)]
-    rungs = list(climb(league, columns, None, horizons))
-    settled = next((rung for rung in reversed(rungs) if rung.settled_at <= moment), None)
+    made = list(make_checkpoints(league, columns, None, horizons))
+    settled = next((one for one in reversed(made) if one.settled_at <= moment), None)
     start = {game.game_id: game.start_at for game in sorted(known.games, key=lambda game: game.known_at)}
     at = {game_id: seconds(min(begin, moment)) for game_id, begin in start.items()}
     past = bits(past_table(league, columns, EVERYTHING, at).rows())
     since = moment - timedelta(days=3)
-    lower = next((rung for rung in reversed(rungs) if rung.settled_at <= since), None)
+    lower = next((one for one in reversed(made) if one.settled_at <= since), None)
     recent = {game_id: max(asked, seconds(since)) for game_id, asked in at.items()}
     return {
         "coming": bits(coming_rows(league, facts, EVERYTHING, moment)[0]),
-        "coming from a rung": bits(coming_rows(league, facts, EVERYTHING, moment, settled)[0]),
+        "coming from a checkpoint": bits(coming_rows(league, facts, EVERYTHING, moment, settled)[0]),
         "as of": bits(table_as_of(league, columns, EVERYTHING, moment).rows()),
         "past": {game_id: row for game_id, row in past.items() if game_id in at},
-        "past from a rung": {
+        "past from a checkpoint": {
             game_id: row
             for game_id, row in bits(
                 past_table(league, columns, EVERYTHING, recent, since=since, base=lower).rows()
@@ -119,22 +119,22 @@ def told(league: League, facts: Batch, known: Batch, moment: datetime) -> dict[s
     }
 
 
-def assert_blind(league: League, facts: Batch, moment: datetime, random: Random) -> list[Row]:
+def assert_blind(league: League, facts: FactBatch, moment: datetime, random: Random) -> list[Row]:
     """No way of asking for rows as of the moment notices another future; returns the rows of the games to come."""
     known, other = facts.known_by(moment), another_future(facts, moment, random)
     assert other.sha256() != facts.sha256()
-    before, after = told(league, facts, known, moment), told(league, other, known, moment)
-    for way in ("coming", "coming from a rung", "as of"):
+    before, after = answers(league, facts, known, moment), answers(league, other, known, moment)
+    for way in ("coming", "coming from a checkpoint", "as of"):
         assert before[way] == after[way], way
-    for way in ("past", "past from a rung"):
-        # Which games have ended, and which began since, is read from all that was ever said.
+    for way in ("past", "past from a checkpoint"):
+        # Which games have ended, and which began since, is read from all facts.
         common = before[way].keys() & after[way].keys()
         assert {key: before[way][key] for key in common} == {key: after[way][key] for key in common}, way
-    assert before["coming"] == before["coming from a rung"]
+    assert before["coming"] == before["coming from a checkpoint"]
     return coming_rows(league, facts, EVERYTHING, moment)[0]
 
 
-def well_priced(facts: Batch) -> Batch:
+def well_priced(facts: FactBatch) -> FactBatch:
     """The facts with a book that shows every market twice before each start, so that prices have moved by then."""
     random = Random(1)
     shown = [
@@ -197,7 +197,7 @@ def test_nor_on_the_development_data(key: str, development_data: Path) -> None:
     newest = max(game.season for game in archived.games)
     games = [game._replace(status="scheduled") for game in archived.games if newest - 2 <= game.season]
     wanted = {game.game_id for game in games}
-    facts = Batch(
+    facts = FactBatch(
         games,
         [result for result in archived.results if result.game_id in wanted],
         [quote for quote in archived.quotes if quote.game_id in wanted],
@@ -209,7 +209,7 @@ def test_nor_on_the_development_data(key: str, development_data: Path) -> None:
 @settings(max_examples=8)
 @given(seed=st.integers(0, 10**6))
 def test_nor_a_row_that_a_build_stores_which_goes_on_from_an_earlier_one(seed: int) -> None:
-    """Two archives share a past and a build of it; what they are told of another future is no part of the next rows."""
+    """Two archives share a past and a build of it; facts of another future are no part of the next rows."""
     random, facts = Random(seed), crowded_facts(seed % 40, games=120)
     moment = random.choice(facts.games).start_at - timedelta(minutes=random.choice((0, 30, 100)))
     known = facts.known_by(moment - timedelta(days=4))

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.betting.leagues import BUILT_IN, Leagues
-from feature_store.archive.facts import Batch
+from feature_store.archive.facts import FactBatch
 from feature_store.features.sets import EVERYTHING
 from feature_store.rows.replay import coming_rows, past_rows
 from feature_store.rows.row import Row
@@ -33,8 +33,8 @@ def assert_same(row: Row, oracle: Oracle) -> None:
             assert value == pytest.approx(expected[name], rel=1e-9, abs=1e-9, nan_ok=True), (name, game_id)
 
 
-def finished_at_the_end(facts: Batch) -> set[str]:
-    """Games that are not void and have a score, by all that is ever said of them."""
+def finished_at_the_end(facts: FactBatch) -> set[str]:
+    """Games that are not void and have a score, by the latest of all facts."""
     latest_game = {game.game_id: game for game in sorted(facts.games, key=lambda game: game.known_at)}
     latest_result = {result.game_id: result for result in sorted(facts.results, key=lambda result: result.known_at)}
     return {

@@ -80,7 +80,7 @@ def test_compute_is_the_only_caller_of_a_feature() -> None:
 
 @pytest.mark.timeout(900)
 def test_online_rows_equal_offline_rows_at_a_thousand_random_moments(database: Engine) -> None:
-    """Moments in no order, as somebody asking for rows as of a date would: each is built, stored, read and compared."""
+    """Moments in no order, as requests for rows as of a date would come: each is built, stored, read and compared."""
     random, end = Random(20), FIRST_DAY + timedelta(days=900)
     pairs = compared = 0
     for number, key in enumerate(KEYS):

@@ -8,7 +8,7 @@ from sqlalchemy.engine import Engine
 
 from core.database import writing
 from core.errors import ConfigurationError
-from feature_store import tables
+from feature_store.sources.bot import tables
 from feature_store.sources.bot.guild_settings import api_rate_limits
 from serving.access.admission import FAILURES_PER_MINUTE
 from serving.access.api_keys import SCOPES

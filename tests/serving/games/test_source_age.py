@@ -7,7 +7,7 @@ from sqlalchemy.engine import Engine
 
 from core.betting.leagues import BUILT_IN, Leagues
 from feature_store.archive import store as archive
-from feature_store.archive.facts import Batch, Game
+from feature_store.archive.facts import FactBatch, GameFact
 from serving.games.source_age import SourceAges
 from tests.conftest import NOW
 from tests.serving.conftest import World
@@ -16,11 +16,11 @@ from tests.serving.service import MovingClock, settings_for, started
 NAME = "dbsbm_data_newest_fact_age_seconds"
 HOUR = timedelta(hours=1)
 EPL = Leagues(BUILT_IN).get("EPL")
-GAME = Game("g1", NOW, 2023, NOW + HOUR, False, "Arsenal", "Chelsea", False, False, "scheduled")
+GAME = GameFact("g1", NOW, 2023, NOW + HOUR, False, "Arsenal", "Chelsea", False, False, "scheduled")
 
 
 def test_the_metric_grows_with_the_clock_alone(world: World) -> None:
-    archive.record(world.engine, EPL, Batch([GAME]), source="bot", recorded_at=NOW - HOUR)
+    archive.record(world.engine, EPL, FactBatch([GAME]), source="bot", recorded_at=NOW - HOUR)
     clock = MovingClock()
     with started(settings_for(world.engine, world.store), clock) as running:
         assert running.metric(NAME, league="EPL", source="bot") == 3600
@@ -29,7 +29,7 @@ def test_the_metric_grows_with_the_clock_alone(world: World) -> None:
 
 
 def test_asking_for_ages_asks_the_database_nothing(sqlite_database: Engine) -> None:
-    archive.record(sqlite_database, EPL, Batch([GAME]), source="bot", recorded_at=NOW - HOUR)
+    archive.record(sqlite_database, EPL, FactBatch([GAME]), source="bot", recorded_at=NOW - HOUR)
     statements: list[str] = []
     sa.event.listen(sqlite_database, "before_cursor_execute", lambda *told: statements.append(told[2]))
     age = SourceAges()

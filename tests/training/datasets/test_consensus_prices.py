@@ -7,7 +7,7 @@ import pytest
 
 from core.betting.leagues import BUILT_IN, Leagues
 from core.betting.odds import devig, overround
-from feature_store.archive.facts import Batch, Game, Quote, Result
+from feature_store.archive.facts import FactBatch, GameFact, Quote, Result
 from feature_store.features.sets import EVERYTHING
 from feature_store.history.ratings import POINTS_PER_LOGIT, rules_of
 from tests.conftest import NOW
@@ -31,9 +31,9 @@ def quote(
 
 def played(*quotes: Quote) -> Dataset:
     """Two games, whose ids are not in the order of their starts; quotes are on the first one."""
-    batch = Batch(quotes=list(quotes))
+    batch = FactBatch(quotes=list(quotes))
     for game_id, start in (("z-first", START), ("a-second", START + HOUR)):
-        batch.games.append(Game(game_id, START - 99 * HOUR, 2023, start, False, "a", "b", False, False, "final"))
+        batch.games.append(GameFact(game_id, START - 99 * HOUR, 2023, start, False, "a", "b", False, False, "final"))
         batch.results.append(Result(game_id, start + 3 * HOUR, start + 3 * HOUR, 2, 1))
     return dataset_of(EPL, batch)
 

@@ -14,7 +14,7 @@ from core.betting.odds import choose_devig, devig
 from core.betting.portfolio import simultaneous_kelly
 from core.betting.staking import StakingRules
 from core.errors import DataIntegrityError
-from feature_store.archive.facts import Batch, Game, Quote, Result
+from feature_store.archive.facts import FactBatch, GameFact, Quote, Result
 from feature_store.features.sets import EVERYTHING, PRICES, RESULTS
 from feature_store.rows.replay import coming_rows
 from feature_store.sources.csv.reader import read_csv
@@ -35,12 +35,12 @@ LAST = 2019
 HOUR = 3_600.0
 
 
-def traded_league() -> Batch:
+def traded_league() -> FactBatch:
     """A league whose opening price misses the day's news, which the closing price has: what the trap lives on."""
     random = np.random.default_rng(11)
     teams = [f"team {number:02d}" for number in range(16)]
     strength = dict(zip(teams, random.normal(0, 0.7, len(teams)), strict=True))
-    batch = Batch()
+    batch = FactBatch()
     for number in range(SEASONS * GAMES):
         season = LAST - SEASONS + 1 + number // GAMES
         start = datetime(season, 10, 1, 18, tzinfo=UTC) + timedelta(days=(number % GAMES) // 2, hours=number % 2)
@@ -49,7 +49,7 @@ def traded_league() -> Batch:
         news = random.normal(0, 0.5)
         chance = 1 / (1 + np.exp(-(known + news)))
         margin = int(1 + random.poisson(6)) * (1 if random.random() < chance else -1)
-        game = Game(
+        game = GameFact(
             f"g{number}", start - timedelta(days=14), season, start, False, home, away, False, False, "scheduled"
         )
         batch.games.append(game)
@@ -94,7 +94,7 @@ def test_an_offer_is_known_at_the_moment_it_was_shown(dataset: Dataset, opening:
 
 def test_a_game_without_that_price_has_no_offer(dataset: Dataset) -> None:
     first = dataset.game_ids[0]
-    fewer = Batch(
+    fewer = FactBatch(
         dataset.facts.games,
         dataset.facts.results,
         [quote for quote in dataset.facts.quotes if (quote.game_id, quote.moment) != (first, "open")],

@@ -10,7 +10,7 @@ from core.betting.leagues import BUILT_IN, Leagues
 from core.errors import ServiceError, ValidationError
 from core.registry.bundles.contents import write_bundle
 from core.signing import Signer
-from feature_store.archive.facts import Batch
+from feature_store.archive.facts import FactBatch
 from feature_store.sources.library.sample import sample_batches
 from tests.generated import invented_facts
 from training.datasets.assembly import Dataset, dataset_of
@@ -27,12 +27,12 @@ RESULTS, PRICES = RECIPES["results"], RECIPES["prices"]
 
 
 @pytest.fixture(scope="module")
-def sample() -> Batch:
+def sample() -> FactBatch:
     return sample_batches(LEAGUES)[EPL]
 
 
 @pytest.fixture(scope="module")
-def dataset(sample: Batch) -> Dataset:
+def dataset(sample: FactBatch) -> Dataset:
     return dataset_of(EPL, sample)
 
 
@@ -59,10 +59,10 @@ def test_a_season_without_a_past_is_refused_by_name(dataset: Dataset) -> None:
         season_blocks(dataset, [2031], 4)
 
 
-def test_forecasts_of_a_block_do_not_change_with_what_comes_after_it(sample: Batch, dataset: Dataset) -> None:
+def test_forecasts_of_a_block_do_not_change_with_what_comes_after_it(sample: FactBatch, dataset: Dataset) -> None:
     blocks = proving_blocks(dataset, 4)[:2]
     end = dataset.starts[blocks[-1].games].max()
-    early = Batch(
+    early = FactBatch(
         [game for game in sample.games if game.start_at.timestamp() <= end],
         sample.results,
         sample.quotes,
@@ -74,9 +74,9 @@ def test_forecasts_of_a_block_do_not_change_with_what_comes_after_it(sample: Bat
     assert np.array_equal(full[1].probabilities, again[1].probabilities)
 
 
-def test_a_forecast_without_odds_does_not_see_its_own_games_price(sample: Batch, dataset: Dataset) -> None:
+def test_a_forecast_without_odds_does_not_see_its_own_games_price(sample: FactBatch, dataset: Dataset) -> None:
     last = sample.games[-1].game_id
-    repriced = Batch(
+    repriced = FactBatch(
         sample.games, sample.results, [q._replace(odds_home=50.0) if q.game_id == last else q for q in sample.quotes]
     )
     other = dataset_of(EPL, repriced)
@@ -134,7 +134,7 @@ def test_too_few_games_are_refused_with_their_number(sqlite_database, now) -> No
 
 def test_margins_without_prices_still_evaluate() -> None:
     facts = invented_facts(4, games=300, quirks=False)
-    dataset = dataset_of(NFL, Batch(facts.games, facts.results, []))
+    dataset = dataset_of(NFL, FactBatch(facts.games, facts.results, []))
     blocks, _ = walk_forward(RESULTS, dataset, proving_blocks(dataset, 4))
     assert {score.name for score in evaluate(blocks).scores} == {"model", "base_rate", "elo"}
 
@@ -152,11 +152,11 @@ def test_other_seasons_are_refused(text: str) -> None:
         parse_seasons(text)
 
 
-def test_a_price_shown_after_the_start_is_no_yardstick(sample: Batch, dataset: Dataset) -> None:
+def test_a_price_shown_after_the_start_is_no_yardstick(sample: FactBatch, dataset: Dataset) -> None:
     game = sample.games[-1]
     shown = next(quote for quote in sample.quotes if quote.game_id == game.game_id)
     during = shown._replace(
         known_at=game.start_at + timedelta(hours=1), quoted_at=game.start_at + timedelta(hours=1), odds_home=1.01
     )
-    other = dataset_of(EPL, Batch(sample.games, sample.results, [*sample.quotes, during]))
+    other = dataset_of(EPL, FactBatch(sample.games, sample.results, [*sample.quotes, during]))
     assert np.array_equal(dataset.closing, other.closing)

@@ -10,7 +10,7 @@ import pytest
 from core.betting.leagues import BUILT_IN, Leagues
 from core.betting.scores import Outcome
 from core.registry.forecaster import Shape
-from feature_store.archive.facts import Batch, Game, Result
+from feature_store.archive.facts import FactBatch, GameFact, Result
 from feature_store.features.sets import EVERYTHING
 from feature_store.sources.csv.reader import read_csv
 from tests.conftest import NOW
@@ -66,10 +66,10 @@ def test_weights_end_where_hardly_a_game_is_expected() -> None:
 
 
 def played(finals: list[tuple[int, int]], regulation: list[tuple[int, int] | None]) -> Dataset:
-    batch = Batch()
+    batch = FactBatch()
     for number, (final, before) in enumerate(zip(finals, regulation, strict=True)):
         start = NOW - timedelta(days=1000 - number)
-        batch.games.append(Game(f"g{number}", start, 2023, start, False, "a", "b", False, False, "final"))
+        batch.games.append(GameFact(f"g{number}", start, 2023, start, False, "a", "b", False, False, "final"))
         ended = start + timedelta(hours=3)
         batch.results.append(Result(f"g{number}", ended, ended, *final, *(before or (None, None))))
     return dataset_of(NHL, batch)

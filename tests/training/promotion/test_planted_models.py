@@ -19,7 +19,7 @@ from core.registry import deployment
 from core.registry.bundles.store import Shelf
 from core.signing import Signer
 from feature_store.archive import store as archive
-from feature_store.archive.facts import Batch, Game, Result
+from feature_store.archive.facts import FactBatch, GameFact, Result
 from migrations import schema
 from training.datasets.assembly import Dataset, load_dataset
 from training.fitting.recipe import RECIPES
@@ -37,11 +37,11 @@ LATER = KNOWN_BY + timedelta(days=30)
 QUICK = replace(RECIPES["results"], rounds=5)
 
 
-def ordered_league(seed: int) -> Batch:
+def ordered_league(seed: int) -> FactBatch:
     """Six seasons of twelve sides, each a steady distance better than the next."""
     random = np.random.default_rng(seed)
     strengths = np.linspace(BEST, -BEST, TEAMS)
-    batch = Batch()
+    batch = FactBatch()
     for season in range(2024 - SEASONS, 2024):
         for round_ in range(ROUNDS):
             start = datetime(season, 9, 1, 18, tzinfo=UTC) + timedelta(days=7 * round_)
@@ -51,7 +51,7 @@ def ordered_league(seed: int) -> Batch:
                 margin = round(strengths[home] - strengths[away] + random.normal(2, 12)) or 1
                 teams = f"T{home}", f"T{away}"
                 known = start - timedelta(days=14)
-                batch.games.append(Game(key, known, season, start, False, *teams, False, False, "final"))
+                batch.games.append(GameFact(key, known, season, start, False, *teams, False, False, "final"))
                 ended = start + timedelta(hours=4)
                 batch.results.append(Result(key, ended, ended, 24 + max(margin, 0), 24 + max(-margin, 0)))
     return batch

@@ -18,8 +18,8 @@ from core.registry import deployment
 from core.registry.deployment import Version
 from core.signing import Signer
 from feature_store.archive import store as archive
-from feature_store.archive.facts import Batch, Quote, Rejected
-from feature_store.archive.quote_checks import checked as believed
+from feature_store.archive.facts import FactBatch, Quote, Rejected
+from feature_store.archive.quote_checks import check_quote
 from feature_store.archive.store import load as load_facts
 from feature_store.features.sets import EVERYTHING
 from feature_store.quality.checks import examine_facts
@@ -133,14 +133,14 @@ def test_odds_that_contradict_each_other_are_set_aside_by_name_and_their_games_l
     quotes = [Quote(game.game_id, "book", "close", game.start_at, game.start_at, 1.9, 3.5, 4.1) for game in facts.games]
     wrong = {game.game_id for game in facts.games[::10]}
     said = [
-        believed(quote._replace(odds_home=1.05, odds_away=1.05) if quote.game_id in wrong else quote, EPL)
+        check_quote(quote._replace(odds_home=1.05, odds_away=1.05) if quote.game_id in wrong else quote, EPL)
         for quote in quotes
     ]
     reasons = [reason for one in said for reason in one.reasons]
     assert len(reasons) == len(wrong)
     assert all("overround" in reason for reason in reasons)
     kept = [one.quote for one in said if one.quote is not None]
-    dataset = dataset_of(EPL, Batch(facts.games, facts.results, kept))
+    dataset = dataset_of(EPL, FactBatch(facts.games, facts.results, kept))
     assert len(dataset) == 300
     assert np.isnan(dataset.closing).any(axis=1).sum() == len(wrong)
     trained = fit(replace(RECIPES["prices"], rounds=5), dataset)
@@ -216,7 +216,7 @@ class TestTraining:
     @pytest.fixture
     def training(self, sqlite_database: Engine, tmp_path: Path) -> Callable[..., Version]:
         def attempt(
-            league: League, facts: Batch, recipe: Recipe = RESULTS, uri: str = store(tmp_path), **given: Any
+            league: League, facts: FactBatch, recipe: Recipe = RESULTS, uri: str = store(tmp_path), **given: Any
         ) -> Version:
             archive.record(sqlite_database, league, facts, source="test", recorded_at=NOW)
             flagged = [flag.name for flag in examine_facts(league, load_facts(sqlite_database, league, LATER))]
@@ -249,7 +249,7 @@ class TestTraining:
     def test_what_the_quality_gate_refuses_stands_in_the_run_with_its_names(
         self, training: Callable[..., Version], tmp_path: Path
     ) -> None:
-        with pytest.raises(ServiceError, match="The data was refused"):
+        with pytest.raises(ServiceError, match="Data refused"):
             training(NFL, rescored(GAMES_OF_300, lambda _: (20, 17)), accept=[])
         (run,), _ = runs(tmp_path)
         assert run.data.tags["refusal"] == "quality"
@@ -273,7 +273,8 @@ class TestTraining:
     ) -> None:
         plain = [game._replace(neutral=False, playoff=False) for game in GAMES_OF_300.games]
         facts = of_seasons(
-            Batch(plain, GAMES_OF_300.results, []), lambda number: 2016 + max(number - 30 * (number % 7 == 0), 0) // 60
+            FactBatch(plain, GAMES_OF_300.results, []),
+            lambda number: 2016 + max(number - 30 * (number % 7 == 0), 0) // 60,
         )
         told: dict[str, str] = {}
         assert training(NFL, facts, on_stage=told.__setitem__).version == 1
@@ -297,7 +298,7 @@ class TestTraining:
             Quote(game.game_id, "book", "close", game.start_at, game.start_at, price, price, price)
             for game in GAMES_OF_300.games
         ]
-        assert {believed(quote, EPL) for quote in quotes} == {(None, (reason,))}
-        facts = Batch(GAMES_OF_300.games, GAMES_OF_300.results, quotes)
+        assert {check_quote(quote, EPL) for quote in quotes} == {(None, (reason,))}
+        facts = FactBatch(GAMES_OF_300.games, GAMES_OF_300.results, quotes)
         version = training(EPL, facts, replace(RECIPES["prices"], rounds=5))
         assert version.scores["scores"][0]["games"] >= 100

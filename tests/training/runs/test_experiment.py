@@ -171,7 +171,7 @@ def test_a_refused_trial_is_noted_and_one_that_is_accepted_tells_its_overlaps(
     attempt = partial(
         experiment, sqlite_database, EPL, RESULTS, Change({"rounds": "3"}), tracking_uri=uri, known_by=NOW, now=NOW
     )
-    with pytest.raises(ServiceError, match="The data was refused") as refused:
+    with pytest.raises(ServiceError, match="Data refused") as refused:
         attempt()
     client = Tracking(uri)._client
     found = client.get_experiment_by_name("EPL/experiments")

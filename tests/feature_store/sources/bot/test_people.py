@@ -12,8 +12,9 @@ from sqlalchemy.engine import Engine
 from core.betting.leagues import Leagues
 from core.database import open_database, reading
 from core.errors import DataIntegrityError
-from feature_store import tables
-from feature_store.sources.bot.people import Bet, Consent, Guild, People, read_people
+from feature_store.archive import tables as archive_tables
+from feature_store.sources.bot import tables as bot_tables
+from feature_store.sources.bot.people import Consent, Guild, People, PlacedBet, read_people
 from feature_store.sources.bot.people_archive import PeopleReport, consented_bets, record_people
 from feature_store.sources.bot.snapshot import snapshot
 from tests.bot_database import bet, change, create_bot_tables, insert, soccer
@@ -55,10 +56,10 @@ def test_only_the_bets_of_those_who_consent_are_held(bot: Engine, database: Engi
     assert look(bot, database, leagues) == PeopleReport(consents=2, guilds=1, bets=1)
     placed = datetime(2024, 4, 29, 10, tzinfo=UTC)
     assert consented_bets(database, NOW) == [
-        Bet(1, ANN, 7, placed, None, "game_line", "EPL", -110.0, 1.5, "pending", None, "1")
+        PlacedBet(1, ANN, 7, placed, None, "game_line", "EPL", -110.0, 1.5, "pending", None, "1")
     ]
-    assert held(database, tables.consents) == [(ANN, NOW, True, True), (BOB, NOW, False, True)]
-    assert held(database, tables.guilds) == [(7, NOW, True, False, 50, "2")]
+    assert held(database, bot_tables.consents) == [(ANN, NOW, True, True), (BOB, NOW, False, True)]
+    assert held(database, bot_tables.guilds) == [(7, NOW, True, False, 50, "2")]
 
 
 def test_the_bets_of_others_do_not_even_leave_the_bots_database(bot: Engine, leagues: Leagues) -> None:
@@ -71,7 +72,7 @@ def test_no_names_and_no_words_of_people_are_stored(bot: Engine, sqlite_database
     insert(bot, "bets", **bet(9, ANN, bet_details={"api_game_id": "secret words"}))
     insert(bot, "bets", **bet(10, ANN, bet_details="secret words"))
     assert look(bot, sqlite_database, leagues).bets == 6
-    stored = repr([held(sqlite_database, table) for table in (tables.bets, tables.consents, tables.guilds)])
+    stored = repr([held(sqlite_database, table) for table in (bot_tables.bets, bot_tables.consents, bot_tables.guilds)])
     assert "secret" not in stored
     assert {one.status for one in consented_bets(sqlite_database, NOW)} == {"pending", "other"}
 
@@ -91,9 +92,9 @@ def test_a_settled_bet_is_a_further_row_and_what_was_known_before_can_be_asked(
 
 def test_a_look_that_brings_nothing_new_writes_nothing(bot: Engine, database: Engine, leagues: Leagues) -> None:
     look(bot, database, leagues)
-    before = [held(database, table) for table in (tables.bets, tables.consents, tables.guilds)]
+    before = [held(database, table) for table in (bot_tables.bets, bot_tables.consents, bot_tables.guilds)]
     assert look(bot, database, leagues, LATER) == PeopleReport()
-    assert [held(database, table) for table in (tables.bets, tables.consents, tables.guilds)] == before
+    assert [held(database, table) for table in (bot_tables.bets, bot_tables.consents, bot_tables.guilds)] == before
 
 
 @pytest.mark.parametrize("how", ["withdrawn", "gone"])
@@ -110,15 +111,15 @@ def test_when_consent_ends_every_version_of_the_users_bets_is_erased(
         change(bot, "DELETE FROM user_settings WHERE user_id = :id", id=ANN)
     report = look(bot, database, leagues, LATER + timedelta(minutes=1))
     assert report == PeopleReport(consents=1, erased=2)
-    assert {row[2] for row in held(database, tables.bets)} == {BOB}
-    assert [row[2] for row in held(database, tables.consents) if row[0] == ANN] == [True, False]
+    assert {row[2] for row in held(database, bot_tables.bets)} == {BOB}
+    assert [row[2] for row in held(database, bot_tables.consents) if row[0] == ANN] == [True, False]
 
 
 def test_consent_given_again_brings_the_bets_back(bot: Engine, sqlite_database: Engine, leagues: Leagues) -> None:
     for minute, given in enumerate((True, False, True)):
         consent(bot, ANN, given)
         look(bot, sqlite_database, leagues, NOW + timedelta(minutes=minute))
-    assert [row[:2] for row in held(sqlite_database, tables.bets)] == [(1, NOW + timedelta(minutes=2))]
+    assert [row[:2] for row in held(sqlite_database, bot_tables.bets)] == [(1, NOW + timedelta(minutes=2))]
 
 
 def test_who_looked_before_a_withdrawal_and_writes_after_it_brings_nothing_back(
@@ -128,7 +129,7 @@ def test_who_looked_before_a_withdrawal_and_writes_after_it_brings_nothing_back(
     consent(bot, ANN, False)
     look(bot, database, leagues, LATER)
     assert record_people(database, early, NOW).bets == 0
-    assert held(database, tables.bets) == []
+    assert held(database, bot_tables.bets) == []
 
 
 def test_two_looks_at_once_double_nothing(bot: Engine, mariadb_database: Engine, leagues: Leagues) -> None:
@@ -136,8 +137,8 @@ def test_two_looks_at_once_double_nothing(bot: Engine, mariadb_database: Engine,
         reports = list(
             pool.map(lambda second: look(bot, mariadb_database, leagues, NOW + timedelta(seconds=second)), range(4))
         )
-    assert sum(report.bets for report in reports) == len(held(mariadb_database, tables.bets)) == 1
-    assert len(held(mariadb_database, tables.consents)) == 2
+    assert sum(report.bets for report in reports) == len(held(mariadb_database, bot_tables.bets)) == 1
+    assert len(held(mariadb_database, bot_tables.consents)) == 2
 
 
 @pytest.mark.parametrize(
@@ -184,7 +185,7 @@ def test_losing_sight_of_the_consents_is_no_withdrawal(bot: Engine, sqlite_datab
     look(bot, sqlite_database, leagues)
     change(bot, "DROP TABLE user_settings")
     assert look(bot, sqlite_database, leagues, LATER).erased == 0
-    assert len(held(sqlite_database, tables.bets)) == 1
+    assert len(held(sqlite_database, bot_tables.bets)) == 1
 
 
 def test_an_emptied_table_of_consents_erases_nothing_until_somebody_says_so(
@@ -192,14 +193,16 @@ def test_an_emptied_table_of_consents_erases_nothing_until_somebody_says_so(
 ) -> None:
     consent(bot, BOB, given=True)
     look(bot, sqlite_database, leagues)
-    before = [held(sqlite_database, table) for table in (tables.bets, tables.consents, tables.guilds)]
+    before = [held(sqlite_database, table) for table in (bot_tables.bets, bot_tables.consents, bot_tables.guilds)]
     change(bot, "DELETE FROM user_settings")
-    with pytest.raises(DataIntegrityError, match="would erase all 2 bets that we hold, of 2 users") as refused:
+    with pytest.raises(DataIntegrityError, match="would erase all 2 stored bets of 2 users") as refused:
         look(bot, sqlite_database, leagues, LATER)
     assert "dbsbm snapshot --erase-all" in refused.value.hint
-    assert [held(sqlite_database, table) for table in (tables.bets, tables.consents, tables.guilds)] == before
+    assert [
+        held(sqlite_database, table) for table in (bot_tables.bets, bot_tables.consents, bot_tables.guilds)
+    ] == before
     assert record_people(sqlite_database, read_people(bot, leagues), LATER, erase_all=True).erased == 2
-    assert held(sqlite_database, tables.bets) == []
+    assert held(sqlite_database, bot_tables.bets) == []
     assert look(bot, sqlite_database, leagues, LATER + timedelta(minutes=1)).erased == 0
 
 
@@ -217,7 +220,7 @@ def test_games_are_recorded_before_an_erasure_is_refused(
     insert(bot, "api_games", **soccer("1"))
     with pytest.raises(DataIntegrityError, match="user_settings is empty"):
         snapshot(bot, sqlite_database, leagues, now=LATER)
-    assert len(held(sqlite_database, tables.games)) == 1
+    assert len(held(sqlite_database, archive_tables.games)) == 1
 
 
 def test_moments_are_utc_whatever_zone_the_bots_server_keeps(
@@ -266,7 +269,7 @@ def test_a_snapshot_reports_the_people_too(bot: Engine, sqlite_database: Engine,
 
 
 def test_a_withdrawal_is_seen_even_where_no_bets_are_read(sqlite_database: Engine) -> None:
-    ann = Bet(1, ANN, 7, None, None, "parlay", None, None, 1.0, "pending", None, None)
+    ann = PlacedBet(1, ANN, 7, None, None, "parlay", None, None, 1.0, "pending", None, None)
     there = People([Consent(ANN, True, False)], [Guild(7, True, True, None, None)], [ann], ())
     assert record_people(sqlite_database, there, NOW).bets == 1
     gone = People([Consent(ANN, False, False)], None, [], ("bets",))

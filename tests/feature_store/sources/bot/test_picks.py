@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy.engine import Engine
 
 from core.betting.leagues import Leagues
-from feature_store import tables
+from feature_store.sources.bot import tables
 from feature_store.sources.bot.people_archive import consented_bets
 from feature_store.sources.bot.snapshot import snapshot
 from tests.bot_database import bet, change, insert, soccer
@@ -17,8 +17,8 @@ from tests.feature_store.sources.bot.test_people import ANN, LATER, bot, consent
 __all__ = ["bot"]
 
 
-def leg(**said: Any) -> dict[str, Any]:
-    return {"league": "EPL", "api_game_id": "1", "odds": 150, "team": "secret words", "player_name": "secret", **said}
+def leg(**fields: Any) -> dict[str, Any]:
+    return {"league": "EPL", "api_game_id": "1", "odds": 150, "team": "secret words", "player_name": "secret", **fields}
 
 
 def test_the_side_of_a_bet_and_the_legs_of_a_parlay_are_kept_without_a_name(

@@ -113,14 +113,14 @@ def test_an_end_before_the_start_costs_the_result_and_both_are_named() -> None:
 
 def test_a_finish_is_the_end_told_else_the_usual_length_but_not_after_the_fetch() -> None:
     final = soccer("1", status="FT", raw_json=soccer_record((1, 0)), fetched_at=AFTER)
-    told, usual, early = (
+    stated, usual, early = (
         read({**final, **columns}).result
         for columns in ({"end_time": wall("2024-04-30 20:50")}, {}, {"fetched_at": wall("2024-04-30 20:55")})
     )
-    assert told is not None
+    assert stated is not None
     assert usual is not None
     assert early is not None
-    assert told.finished_at == START + timedelta(minutes=110)
+    assert stated.finished_at == START + timedelta(minutes=110)
     assert usual.finished_at == START + timedelta(hours=2)
     assert early.finished_at == START + timedelta(minutes=115)
 

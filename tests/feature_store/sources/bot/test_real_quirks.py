@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from core.betting.leagues import BUILT_IN, Leagues
-from feature_store.archive.facts import Batch, Game
+from feature_store.archive.facts import FactBatch, GameFact
 from feature_store.features.sets import EVERYTHING
-from feature_store.identity.spelling_variants import Diaries
+from feature_store.identity.spelling_variants import TeamSchedules
 from feature_store.rows.replay import past_rows
-from feature_store.sources.bot.moments import guessed_season
 from feature_store.sources.csv.reader import read_csv
+from feature_store.sources.seasons import guess_season
 from tests.feature_store.sources.csv.test_reader import GOOD, only, read, row
 
 LEAGUES = Leagues(BUILT_IN)
@@ -23,11 +23,11 @@ MOVED = {"Los Angeles Rams": ("St. Louis Rams", 2016), "Los Angeles Chargers": (
          "Las Vegas Raiders": ("Oakland Raiders", 2020)}  # fmt: skip
 
 
-def real(folder: Path, league: str) -> Batch:
+def real(folder: Path, league: str) -> FactBatch:
     return only(read_csv(folder / f"{league}.csv.gz", LEAGUES))
 
 
-def told(folder: Path, league: str) -> list[Mapping[str, str]]:
+def csv_rows(folder: Path, league: str) -> list[Mapping[str, str]]:
     with gzip.open(folder / f"{league}.csv.gz", "rt", encoding="utf-8") as file:
         return list(csv.DictReader(file))
 
@@ -46,7 +46,7 @@ def test_the_second_game_of_a_bare_date_does_not_see_the_first(development_data:
     batch = real(development_data, "MLB")
     days = {"mlb_2010-04-24_963", "mlb_2010-04-24_981"}
     until = min(game.start_at for game in batch.games if game.game_id in days)
-    early = Batch(
+    early = FactBatch(
         games=[game for game in batch.games if game.start_at <= until],
         results=[
             result for result in batch.results if result.finished_at.date() <= until.date() or result.game_id in days
@@ -60,7 +60,7 @@ def test_the_second_game_of_a_bare_date_does_not_see_the_first(development_data:
 def test_neutral_games_are_marked(league: str, count: int, development_data: Path) -> None:
     neutral = [game for game in real(development_data, league).games if game.neutral]
     assert len(neutral) == count
-    assert {row["game_id"] for row in told(development_data, league) if row["neutral"] == "1"} == {
+    assert {row["game_id"] for row in csv_rows(development_data, league) if row["neutral"] == "1"} == {
         game.game_id for game in neutral
     }
 
@@ -74,7 +74,7 @@ def test_a_club_that_moved_has_one_name_through_all_seasons(development_data: Pa
 
 def test_a_club_under_the_name_of_its_old_town_is_for_a_person_to_decide(development_data: Path) -> None:
     """The names are not alike enough to be suggested; the games forbid every club but the right one."""
-    diaries = Diaries([under_old_names(game) for game in real(development_data, "NFL").games])
+    diaries = TeamSchedules([under_old_names(game) for game in real(development_data, "NFL").games])
     assert diaries.suggestions() == []
     for today, (then, _) in MOVED.items():
         possible = {club for club in diaries.names() if club != then and not diaries.against(then, club)}
@@ -82,7 +82,7 @@ def test_a_club_under_the_name_of_its_old_town_is_for_a_person_to_decide(develop
         assert not possible - {today} - {name for old in MOVED.items() for name in (old[0], old[1][0])}
 
 
-def under_old_names(game: Game) -> Game:
+def under_old_names(game: GameFact) -> GameFact:
     def then(club: str) -> str:
         old, moved = MOVED.get(club, (club, 0))
         return old if game.season < moved else club
@@ -95,7 +95,7 @@ def test_the_season_guessed_from_the_start_is_the_one_that_the_archive_states(
     league: str, development_data: Path
 ) -> None:
     for game in real(development_data, league).games:
-        assert guessed_season(LEAGUES.get(league), game.start_at) == game.season, game
+        assert guess_season(LEAGUES.get(league), game.start_at) == game.season, game
 
 
 def test_the_season_that_a_file_states_counts_even_in_the_summer_of_2020(development_data: Path) -> None:

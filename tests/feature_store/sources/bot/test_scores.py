@@ -65,8 +65,8 @@ def test_a_final_0_0_is_unknown_where_upstreams_record_tells_no_score(raw: dict[
     reading = read(soccer("1", status="FT", score={"home": 0, "away": 0}, raw_json=raw, fetched_at=AFTER))
     assert reading.result is None
     assert "result: final 0-0 in soccer" in reasons(reading)
-    told = read(soccer("1", status="FT", score={"home": 2, "away": 1}, raw_json=raw, fetched_at=AFTER))
-    assert score(told) == (2, 1)
+    final = read(soccer("1", status="FT", score={"home": 2, "away": 1}, raw_json=raw, fetched_at=AFTER))
+    assert score(final) == (2, 1)
 
 
 def test_a_soccer_score_counts_extra_time_but_not_the_shoot_out() -> None:

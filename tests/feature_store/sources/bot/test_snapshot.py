@@ -12,13 +12,13 @@ from sqlalchemy.engine import Engine
 from core.betting.leagues import Leagues
 from core.database import open_database, reading, turn
 from core.errors import ConfigurationError, DatabaseError, DataIntegrityError
-from feature_store import tables
 from feature_store.archive import store as archive
-from feature_store.archive.facts import Batch
+from feature_store.archive import tables
+from feature_store.archive.facts import FactBatch
 from feature_store.archive.store import Recorded
 from feature_store.identity.team_aliases import record_alias
 from feature_store.sources.bot.people_archive import PeopleReport
-from feature_store.sources.bot.schema import found_schema
+from feature_store.sources.bot.schema import read_schema
 from feature_store.sources.bot.snapshot import SnapshotReport, snapshot
 from tests.bot_database import (
     API_GAMES,
@@ -62,7 +62,7 @@ def look(bot: Engine, ours: Engine, leagues: Leagues, **options: Any) -> Snapsho
     return snapshot(bot, ours, leagues, **{"now": NOW, **options})
 
 
-def stored(ours: Engine, leagues: Leagues, league: str = "EPL") -> Batch:
+def stored(ours: Engine, leagues: Leagues, league: str = "EPL") -> FactBatch:
     return archive.load(ours, leagues.get(league), NOW + timedelta(days=1))
 
 
@@ -122,9 +122,9 @@ def test_what_the_bot_deletes_stays_with_us(bot: Engine, ours: Engine, leagues: 
     look(bot, ours, leagues)
     before = stored(ours, leagues)
     change(bot, "DELETE FROM api_games")
-    nobody = PeopleReport(not_there=("user_settings", "guild_settings", "bets"))
+    nothing = PeopleReport(not_there=("user_settings", "guild_settings", "bets"))
     assert look(bot, ours, leagues) == SnapshotReport(
-        0, recorded={}, ignored={}, preseason={}, quarantined=0, people=nobody
+        0, recorded={}, ignored={}, preseason={}, quarantined=0, people=nothing
     )
     assert stored(ours, leagues) == before
 
@@ -167,7 +167,7 @@ def test_nothing_of_a_look_was_known_before_it(bot: Engine, ours: Engine, league
     """The bot's fetch was hours ago; the server could not have used it until now."""
     add(bot, soccer("1", raw_json=soccer_record((2, 1)), **FINAL))
     look(bot, ours, leagues)
-    assert archive.load(ours, leagues.get("EPL"), NOW - timedelta(microseconds=1)) == Batch()
+    assert archive.load(ours, leagues.get("EPL"), NOW - timedelta(microseconds=1)) == FactBatch()
     assert len(archive.load(ours, leagues.get("EPL"), NOW).results) == 1
 
 
@@ -177,8 +177,8 @@ def test_a_look_that_waited_for_a_later_one_is_written_after_it(bot: Engine, our
     assert look(bot, ours, leagues, now=NOW).recorded["EPL"].added == 0
     change(bot, "UPDATE api_games SET status = 'First Half'")
     look(bot, ours, leagues, now=NOW)
-    told = [(game.status, game.known_at >= NOW + timedelta(seconds=30)) for game in stored(ours, leagues).games]
-    assert told == [("scheduled", True), ("live", True)]
+    versions = [(game.status, game.known_at >= NOW + timedelta(seconds=30)) for game in stored(ours, leagues).games]
+    assert versions == [("scheduled", True), ("live", True)]
 
 
 def test_a_final_fetched_again_keeps_its_finish(bot: Engine, ours: Engine, leagues: Leagues) -> None:
@@ -224,22 +224,22 @@ def test_missing_columns_are_one_error_that_names_them_all(bot: Engine, ours: En
     change(bot, "ALTER TABLE api_games DROP COLUMN raw_json, DROP COLUMN end_time")
     with pytest.raises(
         DataIntegrityError, match=r"lacks column api_games.end_time, column api_games.raw_json\."
-    ) as told:
+    ) as versions:
         look(bot, ours, leagues)
-    assert "dbsbm snapshot --show-schema" in told.value.hint
+    assert "dbsbm snapshot --show-schema" in versions.value.hint
 
 
 def test_a_missing_table_is_named(bot: Engine, ours: Engine, leagues: Leagues) -> None:
     change(bot, "DROP TABLE api_games")
     with pytest.raises(DataIntegrityError, match="lacks table api_games"):
         look(bot, ours, leagues)
-    assert found_schema(bot) == {}
+    assert read_schema(bot) == {}
 
 
 def test_the_schema_found_can_be_shown(mariadb: MariaDb) -> None:
     bot = open_database(mariadb.recreate("bot"))
     create_bot_tables(bot)
-    shown = found_schema(bot)
+    shown = read_schema(bot)
     bot.dispose()
     assert sorted(shown) == ["api_games", "bets", "games", "guild_settings", "user_settings", "users"]
     assert shown["users"] == ["user_id", "username", "balance", "frozen_balance", "join_date", "last_seen"]
@@ -255,10 +255,10 @@ def test_an_unknown_time_zone_names_the_setting(bot: Engine, ours: Engine, leagu
 
 def test_a_bot_database_that_is_away_is_a_database_error(mariadb: MariaDb, ours: Engine, leagues: Leagues) -> None:
     mariadb.execute("DROP DATABASE IF EXISTS gone")
-    nobody = open_database(mariadb.address("gone"))
+    nothing = open_database(mariadb.address("gone"))
     with pytest.raises(DatabaseError):
-        look(nobody, ours, leagues)
-    nobody.dispose()
+        look(nothing, ours, leagues)
+    nothing.dispose()
 
 
 def test_an_account_that_may_only_select_is_enough_and_leaves_no_trace(
@@ -272,18 +272,20 @@ def test_an_account_that_may_only_select_is_enough_and_leaves_no_trace(
     with pytest.raises(sa.exc.OperationalError):
         change(reader, "DELETE FROM api_games")
     assert look(reader, ours, leagues).read == 6
-    assert list(found_schema(reader)) == ["api_games"]
+    assert list(read_schema(reader)) == ["api_games"]
     reader.dispose()
     assert checksum(bot) == before
 
 
 def test_the_rows_are_read_in_a_read_only_transaction(bot: Engine, ours: Engine, leagues: Leagues) -> None:
-    said: list[str] = []
-    sa.event.listen(bot, "before_cursor_execute", lambda _c, _u, statement, *_: said.append(statement.split("\n")[0]))
+    statements: list[str] = []
+    sa.event.listen(
+        bot, "before_cursor_execute", lambda _c, _u, statement, *_: statements.append(statement.split("\n")[0])
+    )
     look(bot, ours, leagues)
-    began = said.index("START TRANSACTION READ ONLY")
-    assert said[began + 1].startswith("SELECT api_games.api_game_id")
-    people = said[began + 2 :]
+    began = statements.index("START TRANSACTION READ ONLY")
+    assert statements[began + 1].startswith("SELECT api_games.api_game_id")
+    people = statements[began + 2 :]
     assert people[:2] == ["SET time_zone = '+00:00'", "START TRANSACTION READ ONLY"]
     assert {statement.split()[0] for statement in people[2:]} <= {"SELECT", "SHOW"}
 

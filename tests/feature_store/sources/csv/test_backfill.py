@@ -12,8 +12,8 @@ from sqlalchemy.engine import Engine
 from core.betting.leagues import Leagues
 from core.database import reading
 from core.errors import ValidationError
-from feature_store import tables
 from feature_store.archive import store as archive
+from feature_store.archive import tables
 from feature_store.archive.store import Recorded
 from feature_store.archive.versions import INSTANT
 from feature_store.sources.csv.backfill import backfill
@@ -47,10 +47,10 @@ def test_a_folder_is_read_file_by_file_and_a_second_run_adds_nothing(
         database, leagues, [folder], now=NOW, on_file=lambda path, done, of: heard.append((path.name, done, of))
     )
     assert heard == [("a.csv.gz", 0, 2), ("b.csv", 1, 2)]
-    assert (first.files, first.lines, first.added, first.rejected) == (2, 2, 8, 0)
+    assert (first.files, first.rows, first.added, first.rejected) == (2, 2, 8, 0)
     assert first.recorded == {"EPL": Recorded(games=2, results=2, quotes=4)}
     second = backfill(database, leagues, [folder], now=LATER)
-    assert (second.lines, second.added) == (2, 0)
+    assert (second.rows, second.added) == (2, 0)
     assert second.recorded == {"EPL": Recorded(unchanged=8)}
 
 
@@ -134,7 +134,9 @@ def test_a_file_that_cannot_be_read_keeps_none_of_the_others_back(
     assert archive.count_games(database) == {"EPL": 1}
 
 
-@pytest.mark.parametrize(("path", "named"), [("nowhere", "there is no"), ("", "no .csv or .csv.gz file in")])
+@pytest.mark.parametrize(
+    ("path", "named"), [("nowhere", ".*nowhere does not exist"), ("", "no .csv or .csv.gz file in")]
+)
 def test_a_path_without_a_table_is_a_sentence(
     path: str, named: str, sqlite_database: Engine, leagues: Leagues, folder: Path
 ) -> None:
@@ -163,7 +165,7 @@ def test_the_development_data_lose_only_what_cannot_be_true(
     sqlite_database: Engine, leagues: Leagues, development_data: Path
 ) -> None:
     report = backfill(sqlite_database, leagues, [development_data / "NBA.csv.gz"], now=NOW)
-    assert report.lines == report.recorded["NBA"].games == report.recorded["NBA"].results + 1
+    assert report.rows == report.recorded["NBA"].games == report.recorded["NBA"].results + 1
     assert report.reasons == {
         "result: home_score: NBA games cannot end level, got 95-95": 1,
         "quote: close spread -3.5 has the opposite sign: the odds 1.625, 2.4 give the away side 40.4%": 1,

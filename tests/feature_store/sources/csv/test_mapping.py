@@ -12,10 +12,10 @@ from sqlalchemy.engine import Engine
 from core.betting.leagues import Leagues
 from core.betting.odds import decimal_to_american
 from core.errors import ValidationError
-from feature_store.archive.facts import Batch, Game, Quote, Result
+from feature_store.archive.facts import FactBatch, GameFact, Quote, Result
 from feature_store.identity.team_aliases import record_alias
 from feature_store.sources.csv.backfill import backfill
-from feature_store.sources.csv.cells import Cells
+from feature_store.sources.csv.cells import ForeignCells
 from feature_store.sources.csv.mapping import Formats, read_mapping
 from feature_store.sources.csv.reader import CsvReading, read_csv
 from tests.conftest import NOW
@@ -99,10 +99,10 @@ def read(layout: Path, toml: str, text: str, leagues: Leagues) -> CsvReading:
     layout.write_text(toml)
     games = layout.with_name("theirs.csv")
     games.write_text(text)
-    return read_csv(games, leagues, lines=read_mapping(layout).lines(games))
+    return read_csv(games, leagues, rows=read_mapping(layout).rows(games))
 
 
-def only(reading: CsvReading) -> Batch:
+def only(reading: CsvReading) -> FactBatch:
     (batch,) = reading.batches.values()
     return batch
 
@@ -110,7 +110,7 @@ def only(reading: CsvReading) -> Batch:
 def test_a_football_data_file_is_read_with_its_own_dates_zone_and_both_prices(layout: Path, leagues: Leagues) -> None:
     reading = read(layout, FOOTBALL_DATA, FOOTBALL_DATA_CSV, leagues)
     batch, start = only(reading), datetime(2023, 8, 11, 19, tzinfo=UTC)
-    assert batch.games[0] == Game(
+    assert batch.games[0] == GameFact(
         "2023-08-11-Burnley-ManCity", start - timedelta(days=14), 2023, start, False, "Burnley", "Man City",
         False, False, "final",
     )  # fmt: skip
@@ -150,7 +150,7 @@ def test_american_odds_and_the_bookmakers_sign_come_back_as_decimal_odds_and_mar
     decimal: float, spread: float
 ) -> None:
     theirs = {"odds_home": repr(decimal_to_american(decimal)), "spread_line": repr(spread)}
-    ours = Cells(theirs, Formats(odds="american", spread="bookmaker")).translated({})
+    ours = ForeignCells(theirs, Formats(odds="american", spread="bookmaker")).translate({})
     assert float(ours["odds_home"]) == pytest.approx(decimal)
     assert float(ours["spread_line"]) == -spread
 
@@ -186,19 +186,19 @@ def test_a_made_id_keeps_the_files_spelling_so_that_an_alias_corrects_and_does_n
     ("toml", "named"),
     [
         ("[columns", "cannot be read as TOML"),
-        (FOOTBALL_DATA.replace("odds_home_open", "odds_hme_open"), "[columns] odds_hme_open: we have no such column; nearest: odds_home_open"),
-        (FOOTBALL_DATA.replace("odds_kind", "odds_knd"), "[constants] odds_knd: we have no such column; nearest: odds_kind"),
-        (FOOTBALL_DATA.replace("[leagues]", "[league]"), "[league]: there is no such table; nearest: leagues"),
-        (FOOTBALL_DATA.replace("time_zone", "timezone"), "[formats] timezone: there is no such key; nearest: time_zone"),
-        (FOOTBALL_DATA.replace("Europe/London", "Europe/Londn"), "[formats] time_zone: there is no such time zone"),
-        (AMERICAN.replace('"american"', '"us"'), "[formats] odds: Input should be 'decimal' or 'american', read 'us'"),
+        (FOOTBALL_DATA.replace("odds_home_open", "odds_hme_open"), "[columns] odds_hme_open: unknown column; nearest: odds_home_open"),
+        (FOOTBALL_DATA.replace("odds_kind", "odds_knd"), "[constants] odds_knd: unknown column; nearest: odds_kind"),
+        (FOOTBALL_DATA.replace("[leagues]", "[league]"), "[league]: unknown table; nearest: leagues"),
+        (FOOTBALL_DATA.replace("time_zone", "timezone"), "[formats] timezone: unknown key; nearest: time_zone"),
+        (FOOTBALL_DATA.replace("Europe/London", "Europe/Londn"), "[formats] time_zone: unknown time zone"),
+        (AMERICAN.replace('"american"', '"us"'), "[formats] odds: Input should be 'decimal' or 'american', got 'us'"),
         (AMERICAN.replace('"bookmaker"', '"home"'), "[formats] spread: Input should be 'home_expected_margin' or 'bookmaker'"),
         (AMERICAN.replace("{date}", "{day}"), "[formats] game_id: use {away_team}, {date}"),
         (AMERICAN.replace('"%m/%d/%Y"', "[]"), "[formats] date: Value should have at least 1 item"),
         (FOOTBALL_DATA.replace('away_score = "FTAG"', ""), "[columns] lacks away_score"),
         (FOOTBALL_DATA.replace('game_date = "Date"', ""), "[columns] lacks game_date (or kickoff, or kickoff_utc)"),
-        (FOOTBALL_DATA.replace("season = 2023", 'season = 2023\nleague = "EPL"'), "[constants] league stands in [columns] too"),
-        (FOOTBALL_DATA.replace('"HS"', "7"), "[columns] home_shots: Input should be a valid string, read 7"),
+        (FOOTBALL_DATA.replace("season = 2023", 'season = 2023\nleague = "EPL"'), "[constants] league is in [columns] too"),
+        (FOOTBALL_DATA.replace('"HS"', "7"), "[columns] home_shots: Input should be a valid string, got 7"),
         ("", "[columns]: Field required"),
     ],
 )  # fmt: skip

@@ -11,7 +11,7 @@ import pytest
 
 from core.betting.leagues import Leagues
 from core.errors import ValidationError
-from feature_store.archive.facts import Batch, Game, Quote, Result
+from feature_store.archive.facts import FactBatch, GameFact, Quote, Result
 from feature_store.sources.csv.reader import CsvReading, read_csv
 
 START = datetime(2024, 4, 27, 14, 0, tzinfo=UTC)
@@ -51,7 +51,7 @@ def read(folder: Path, leagues: Leagues, *rows: Mapping[str, str]) -> CsvReading
     return read_csv(folder / "games.csv", leagues)
 
 
-def only(reading: CsvReading) -> Batch:
+def only(reading: CsvReading) -> FactBatch:
     (batch,) = reading.batches.values()
     return batch
 
@@ -62,7 +62,7 @@ def test_a_row_becomes_a_game_a_result_and_its_quotes_each_known_when_it_safely_
     batch = only(read(tmp_path, leagues, GOOD))
     ended, opened = START + timedelta(hours=2), START - timedelta(days=1)
     assert batch.games == [
-        Game("g1", START - timedelta(days=14), 2023, START, False, "Arsenal", "Chelsea", False, False, "final")
+        GameFact("g1", START - timedelta(days=14), 2023, START, False, "Arsenal", "Chelsea", False, False, "final")
     ]
     assert batch.results == [Result("g1", ended, ended, 2, 1)]
     assert batch.quotes == [
@@ -178,11 +178,11 @@ def test_a_damaged_line_takes_no_other_with_it(line: bytes, reason: str, tmp_pat
     last = text_of(row(game_id="g3")).encode().splitlines()[1]
     (tmp_path / "games.csv").write_bytes(b"\r\n".join((b"\xef\xbb\xbf" + header, good, line, b"", last)))
     reading = read_csv(tmp_path / "games.csv", leagues)
-    ((place, fact, said),) = [(item.place, item.fact, item.reason) for item in reading.rejected]
+    ((place, fact, text),) = [(item.place, item.fact, item.reason) for item in reading.rejected]
     assert (place, fact) == ("games.csv:3", "row")
-    assert said.startswith(reason)
+    assert text.startswith(reason)
     assert [game.game_id for game in only(reading).games] == ["g2", "g3"]
-    assert reading.lines == 3
+    assert reading.rows == 3
 
 
 @pytest.mark.parametrize(
@@ -256,7 +256,7 @@ def test_a_broken_gzip_file_is_refused_with_its_name_and_line(damage: Any, tmp_p
     (tmp_path / "games.csv.gz").write_bytes(whole)
     assert len(only(read_csv(tmp_path / "games.csv.gz", leagues)).games) == 300
     (tmp_path / "games.csv.gz").write_bytes(damage(whole))
-    with pytest.raises(ValidationError, match=r"games\.csv\.gz: line \d+: cannot be read any further"):
+    with pytest.raises(ValidationError, match=r"games\.csv\.gz: line \d+: cannot be read further"):
         read_csv(tmp_path / "games.csv.gz", leagues)
 
 
@@ -265,7 +265,7 @@ def test_a_broken_gzip_file_is_refused_with_its_name_and_line(damage: Any, tmp_p
     [
         (b"", "column league is missing; the file has no columns"),
         (b"\xff\xfel\x00", "line 1: the line is not UTF-8"),
-        (b"league,league,game_id,home_team,away_team,home_score,away_score,game_date\n", "league stands twice"),
+        (b"league,league,game_id,home_team,away_team,home_score,away_score,game_date\n", "league is twice"),
     ],
 )
 def test_a_file_that_is_no_archive_is_refused(content: bytes, named: str, tmp_path: Path, leagues: Leagues) -> None:

@@ -1,10 +1,8 @@
 """A season is fetched from the library's source when asked for, from a server on this machine; failures have names."""
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Event, Thread
 
 import httpx
 import pytest
@@ -14,13 +12,13 @@ from sqlalchemy.engine import Engine
 from core.betting.leagues import Leagues
 from core.database import reading
 from core.errors import DbsbmError, ExternalServiceError, NetworkError, OperationTimeoutError, ResourceNotFoundError
-from feature_store import tables
 from feature_store.archive import store as archive
+from feature_store.archive import tables
 from feature_store.archive.store import Recorded
 from feature_store.identity.team_aliases import record_alias
 from feature_store.sources.csv.backfill import BackfillReport
 from feature_store.sources.library import pages as library_pages
-from feature_store.sources.library.football_data import backfill_season
+from feature_store.sources.published_seasons import backfill_season
 from tests.conftest import NOW
 from tests.services import free_port
 
@@ -36,44 +34,6 @@ E0,13/08/2023,14:00,Everton
 E0 = "/mmz4281/2324/E0.csv"
 
 
-class Site(BaseHTTPRequestHandler):
-    """Serves the pages it is given and notes what was asked for."""
-
-    pages: dict[str, bytes | int]
-    asked: list[str]
-    slow: Event
-
-    def do_GET(self) -> None:
-        self.asked.append(self.path)
-        page = self.pages.get(self.path, 404)
-        if page == 0:
-            self.slow.wait(5)
-            return
-        self.send_response(page if isinstance(page, int) else 200)
-        self.end_headers()
-        self.wfile.write(page if isinstance(page, bytes) else b"sorry")
-
-    def log_message(self, *_: object) -> None:
-        """Nothing: pytest would show it."""
-
-
-@pytest.fixture
-def site() -> Iterator[Callable[..., tuple[str, list[str]]]]:
-    stops: list[Callable[[], None]] = []
-
-    def serve(pages: dict[str, bytes | int]) -> tuple[str, list[str]]:
-        handler = type("Handler", (Site,), {"pages": pages, "asked": [], "slow": Event()})
-        server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        thread = Thread(target=server.serve_forever)
-        thread.start()
-        stops.extend((handler.slow.set, server.shutdown, thread.join, server.server_close))
-        return f"http://127.0.0.1:{server.server_port}", handler.asked
-
-    yield serve
-    for stop in stops:
-        stop()
-
-
 def fetch(
     ours: Engine, leagues: Leagues, address: str, *, league: str = "EPL", season: int = 2023, now: datetime = NOW
 ) -> BackfillReport:
@@ -86,7 +46,7 @@ def test_a_season_is_read_with_its_books_both_prices_and_lines(
     address, asked = site({**PAGES, E0: SEASON.encode()})
     report = fetch(database, leagues, address)
     assert asked == ["/englandm.php", E0]
-    assert (report.files, report.lines, report.recorded["EPL"].games, report.recorded["EPL"].results) == (1, 4, 3, 2)
+    assert (report.files, report.rows, report.recorded["EPL"].games, report.recorded["EPL"].results) == (1, 4, 3, 2)
     batch = archive.load(database, leagues.get("EPL"), NOW)
     burnley = datetime(2023, 8, 11, 19, tzinfo=UTC)
     first = [quote for quote in batch.quotes if quote.game_id == "2023-08-11-Burnley-ManCity"]
@@ -150,7 +110,7 @@ def test_an_old_season_without_times_closing_prices_and_shots_is_read_as_far_as_
 
 
 @pytest.mark.parametrize(
-    ("pages", "error", "said"),
+    ("pages", "error", "message"),
     [
         ({}, ExternalServiceError, "/englandm.php answered with status 404"),
         ({**PAGES, E0: 503}, ExternalServiceError, "/mmz4281/2324/E0.csv answered with status 503"),
@@ -164,7 +124,7 @@ def test_an_old_season_without_times_closing_prices_and_shots_is_read_as_far_as_
 def test_a_server_that_fails_is_named_and_nothing_is_written(
     pages: dict[str, bytes | int],
     error: type[DbsbmError],
-    said: str,
+    message: str,
     site: Callable[..., tuple[str, list[str]]],
     sqlite_database: Engine,
     leagues: Leagues,
@@ -172,7 +132,7 @@ def test_a_server_that_fails_is_named_and_nothing_is_written(
 ) -> None:
     monkeypatch.setattr(library_pages, "TIME_LIMIT", httpx.Timeout(0.5))
     address, _ = site(pages)
-    with pytest.raises(error, match=said):
+    with pytest.raises(error, match=message):
         fetch(sqlite_database, leagues, address)
     assert archive.count_games(sqlite_database) == {}
 

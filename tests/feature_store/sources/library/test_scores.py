@@ -10,7 +10,7 @@ from sqlalchemy.engine import Engine
 from core.betting.leagues import Leagues
 from core.errors import ExternalServiceError, ResourceNotFoundError
 from feature_store.archive import store as archive
-from feature_store.sources.library.scores import backfill_scores
+from feature_store.sources.published_seasons import backfill_scores
 from tests.conftest import NOW
 
 Serve = Callable[..., tuple[str, list[str]]]

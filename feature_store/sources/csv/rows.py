@@ -1,7 +1,8 @@
-"""The lines of a CSV file, each read for itself, so that a damaged one takes no other with it.
+"""The rows of a CSV file, each read for itself, so that a damaged one costs no other.
 
-A line that is not UTF-8, does not close its quotes or has too many or too few cells is handed on with its
-damage in words. A file that cannot be read to its end is refused: half a gzip file has no checksum.
+A row that is not UTF-8, does not close its quotes or has too many or too few cells is passed on with its damage in
+words. A file that cannot be read to its end is refused: half a gzip file has no checksum. Messages name a row by its
+line in the file.
 """
 
 import csv
@@ -25,12 +26,12 @@ _SMALL_NUMBERS: Final = {str(number): number for number in range(1_000)}
 
 
 class DamagedError(ValueError):
-    """A cell or a line that cannot be believed; the text says which and why."""
+    """A cell or a row is unreadable or implausible; the text says which and why."""
 
 
 @dataclass(slots=True)
-class Line:
-    """One CSV row, where it stood, and what is wrong with the row as a whole, if anything."""
+class CsvRow:
+    """One row, the line of the file that it was on, and what is wrong with the row as a whole, if anything."""
 
     number: int
     cells: Mapping[str, str]
@@ -120,10 +121,11 @@ class Line:
 
 @lru_cache(maxsize=1024)
 def _utc(text: str) -> datetime:
-    """An ISO moment, one without a zone taken for UTC, and one of year 1 or 9999, too. Raises ValueError."""
+    """An ISO moment; one without a zone is taken as UTC. Raises ValueError."""
     moment = datetime.fromisoformat(text)
-    believable = EARLIEST_YEAR <= moment.year <= LATEST_YEAR
-    return moment.astimezone(UTC) if moment.tzinfo is not None and believable else moment.replace(tzinfo=UTC)
+    # A conversion of year 1 or 9999 may overflow; the caller rejects such years in any case.
+    in_range = EARLIEST_YEAR <= moment.year <= LATEST_YEAR
+    return moment.astimezone(UTC) if moment.tzinfo is not None and in_range else moment.replace(tzinfo=UTC)
 
 
 def csv_files(paths: list[Path]) -> list[Path]:
@@ -131,7 +133,7 @@ def csv_files(paths: list[Path]) -> list[Path]:
     files: list[Path] = []
     for path in paths:
         if not path.exists():
-            raise ValidationError(f"PATH: there is no {path}.", field="PATH")
+            raise ValidationError(f"PATH: {path} does not exist.", field="PATH")
         files += sorted((*path.glob("*.csv"), *path.glob("*.csv.gz"))) if path.is_dir() else [path]
     if not files:
         msg = f"PATH: no .csv or .csv.gz file in {', '.join(map(str, paths))}."
@@ -139,8 +141,8 @@ def csv_files(paths: list[Path]) -> list[Path]:
     return files
 
 
-def read_lines(path: Path, needed: Sequence[str], one_of: Sequence[str]) -> Iterator[Line]:
-    """Every line of a CSV or gzipped CSV file under its header, blank ones left out.
+def read_rows(path: Path, needed: Sequence[str], one_of: Sequence[str]) -> Iterator[CsvRow]:
+    """Every row of a CSV or gzipped CSV file below its header, blank lines left out.
 
     Raises ValidationError when the file cannot be read or its header lacks a needed column or one of ``one_of``.
     """
@@ -150,9 +152,9 @@ def read_lines(path: Path, needed: Sequence[str], one_of: Sequence[str]) -> Iter
             columns = _columns(path, file.readline(), needed, one_of)
             for number, raw in enumerate(file, start=2):
                 if raw.strip():
-                    yield _line(number, raw, columns)
+                    yield _row(number, raw, columns)
     except (OSError, EOFError, zlib.error) as error:
-        msg = f"{path}: line {number}: cannot be read any further: {error}."
+        msg = f"{path}: line {number}: cannot be read further: {error}."
         raise ValidationError(msg, field="PATH") from error
 
 
@@ -169,19 +171,19 @@ def _columns(path: Path, raw: bytes, needed: Sequence[str], one_of: Sequence[str
         raise ValidationError(msg, field=missing[0])
     twice = [name for name in columns if name and columns.count(name) > 1]
     if twice:
-        raise ValidationError(f"{path}: column {twice[0]} stands twice in the header.", field=twice[0])
+        raise ValidationError(f"{path}: column {twice[0]} is twice in the header.", field=twice[0])
     return columns
 
 
-def _line(number: int, raw: bytes, columns: Sequence[str]) -> Line:
+def _row(number: int, raw: bytes, columns: Sequence[str]) -> CsvRow:
     try:
         cells = _cells(raw)
     except DamagedError as error:
-        return Line(number, {"line": raw.decode("utf-8", "replace").strip()}, str(error))
+        return CsvRow(number, {"line": raw.decode("utf-8", "replace").strip()}, str(error))
     named = dict(zip(columns, cells, strict=False))
     if len(cells) != len(columns):
-        return Line(number, named, f"the row has {len(cells)} cells, the header {len(columns)}")
-    return Line(number, named)
+        return CsvRow(number, named, f"the row has {len(cells)} cells, the header {len(columns)}")
+    return CsvRow(number, named)
 
 
 def _cells(raw: bytes) -> list[str]:

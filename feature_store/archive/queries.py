@@ -1,0 +1,150 @@
+"""Smaller questions to the archive than ``store.load`` answers: single games, spans of time, who wrote what."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Engine
+
+from core.betting.leagues import League
+from core.database import reading
+from feature_store.archive import tables
+from feature_store.archive.facts import GameFact, Result
+
+IDS_PER_QUERY: Final = 1_000
+
+
+class Listing(NamedTuple):
+    """One version of a game without its clock, and the source that it comes from."""
+
+    game_id: str
+    season: int
+    start_at: datetime
+    date_only: bool
+    home_team: str
+    away_team: str
+    status: str
+    source: str
+
+
+def game_sources(engine: Engine, league: League) -> set[str]:
+    """Every source that has listed a game of the league."""
+    games = tables.games.c
+    query = sa.select(games.source).where(_of(tables.games, league)).distinct()
+    with reading(engine) as connection:
+        return set(connection.scalars(query))
+
+
+def listings(
+    connection: Connection, league: League, known_by: datetime, since: datetime | None = None
+) -> Iterator[Listing]:
+    """Every version of the league's games known by the moment, in order of ``known_at``.
+
+    With ``since`` only of games that start then or later.
+    """
+    games = tables.games.c
+    query = (
+        sa.select(*(games[name] for name in Listing._fields))
+        .where(_of(tables.games, league), games.known_at <= known_by)
+        .order_by(games.known_at)
+    )
+    if since is not None:
+        query = query.where(games.start_at >= since)
+    return map(Listing._make, connection.execute(query))
+
+
+def latest_games(engine: Engine, league: League) -> list[GameFact]:
+    """The league's games as last known."""
+    games = tables.games.c
+    query = (
+        sa.select(*(games[name] for name in GameFact._fields)).where(_of(tables.games, league)).order_by(games.known_at)
+    )
+    with reading(engine) as connection:
+        latest = {row.game_id: GameFact._make(row) for row in connection.execute(query)}
+    return list(latest.values())
+
+
+def latest_game(connection: Connection, league: League, game_id: str) -> GameFact | None:
+    """The game as last known, None if the archive lacks it."""
+    games = tables.games.c
+    query = (
+        sa.select(*(games[name] for name in GameFact._fields))
+        .where(_of(tables.games, league) & (games.game_id == game_id))
+        .order_by(games.known_at.desc())
+        .limit(1)
+    )
+    row = connection.execute(query).one_or_none()
+    return None if row is None else GameFact._make(row)
+
+
+def teams_of_games(connection: Connection, league: League, game_ids: Sequence[str]) -> dict[str, tuple[str, str]]:
+    """Home and away side of the games, as last known, by id."""
+    games = tables.games.c
+    query = (
+        sa.select(games.game_id, games.home_team, games.away_team)
+        .where(_of(tables.games, league))
+        .order_by(games.known_at)
+    )
+    return {
+        game_id: (home, away)
+        for part in _parts(game_ids)
+        for game_id, home, away in connection.execute(query.where(games.game_id.in_(part)))
+    }
+
+
+def latest_results(engine: Engine, league: League, game_ids: Sequence[str]) -> dict[str, Result]:
+    """The latest result of each of the games, by id."""
+    results = tables.results.c
+    query = (
+        sa.select(*(results[name] for name in Result._fields))
+        .where(_of(tables.results, league))
+        .order_by(results.known_at)
+    )
+    with reading(engine) as connection:
+        return {
+            row.game_id: Result._make(row)
+            for part in _parts(game_ids)
+            for row in connection.execute(query.where(results.game_id.in_(part)))
+        }
+
+
+def first_and_last_start(connection: Connection, league: League) -> tuple[datetime | None, datetime | None]:
+    """The earliest and the latest start of the league's games; None for both without games."""
+    starts = tables.games.c.start_at
+    query = sa.select(sa.func.min(starts), sa.func.max(starts)).where(_of(tables.games, league))
+    first, last = connection.execute(query).one()
+    return first, last
+
+
+def first_and_last_end(connection: Connection, league: League) -> tuple[datetime | None, datetime | None]:
+    """The earliest and the latest end of the league's games; None for both without results."""
+    ends = tables.results.c.finished_at
+    query = sa.select(sa.func.min(ends), sa.func.max(ends)).where(_of(tables.results, league))
+    first, last = connection.execute(query).one()
+    return first, last
+
+
+def games_in_time(
+    connection: Connection, league: League, *, after: datetime | None, before: datetime | None
+) -> set[str]:
+    """Ids of the games that start at ``after`` or later, or end later, and in either case earlier than ``before``."""
+    games, results = tables.games.c, tables.results.c
+    starting = sa.select(games.game_id).where(_of(tables.games, league))
+    ending = sa.select(results.game_id).where(_of(tables.results, league))
+    if after is not None:
+        starting = starting.where(games.start_at >= after)
+        ending = ending.where(results.finished_at > after)
+    if before is not None:
+        starting = starting.where(games.start_at < before)
+        ending = ending.where(results.finished_at < before)
+    return {game_id for query in (starting, ending) for (game_id,) in connection.execute(query)}
+
+
+def _of(table: sa.Table, league: League) -> sa.ColumnElement[bool]:
+    return (table.c.sport == league.sport) & (table.c.league == league.key)
+
+
+def _parts(game_ids: Sequence[str]) -> Iterator[Sequence[Any]]:
+    for start in range(0, len(game_ids), IDS_PER_QUERY):
+        yield game_ids[start : start + IDS_PER_QUERY]
