@@ -7,7 +7,6 @@ its own, and a process that dies between two files leaves nothing that the next 
 
 import fcntl
 import json
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -25,6 +24,7 @@ import sqlalchemy as sa
 from pyarrow import csv
 from sqlalchemy.engine import Connection, Engine
 
+from core.atomic_file import atomic_file, write_file
 from core.betting.leagues import League
 from core.betting.odds import FloatArray
 from core.database import reading
@@ -246,9 +246,8 @@ def _replace(own: Path, rows: pa.Table, part: _Part) -> None:
             kept = kept.filter(pc.less(kept["as_of"], pa.scalar(since, kept["as_of"].type)))
             by_year[year] = pa.concat_tables([kept, by_year[year]]) if year in by_year else kept
     for year, part_of_year in by_year.items():
-        draft = own / f".{year}.{os.getpid()}"
-        pq.write_table(part_of_year, draft, compression="zstd")
-        draft.replace(own / f"{year}.parquet")
+        with atomic_file(own / f"{year}.parquet", durable=False) as file:
+            pq.write_table(part_of_year, file, compression="zstd")
 
 
 def _by_year(rows: pa.Table) -> Iterator[tuple[int, pa.Table]]:
@@ -280,7 +279,5 @@ def _read_mark(own: Path) -> _Mark | None:
 
 def _write_mark(own: Path, mark: _Mark) -> None:
     own.mkdir(parents=True, exist_ok=True)
-    draft = own / f".{MARK}.{os.getpid()}"
     content = asdict(mark) | {"through": mark.through.isoformat()}
-    draft.write_text(json.dumps(content))
-    draft.replace(own / MARK)
+    write_file(own / MARK, json.dumps(content).encode(), durable=False)
