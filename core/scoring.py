@@ -13,7 +13,7 @@ BINS: Final = 10
 
 
 def log_losses(probabilities: FloatArray, outcomes: Indices) -> FloatArray:
-    """Minus the logarithm of what each game's outcome was given [nats]."""
+    """Minus the logarithm of the probability given to each game's outcome [nats]."""
     given = probabilities[np.arange(len(outcomes)), outcomes]
     return np.asarray(-np.log(np.clip(given, SMALLEST, 1)))
 
@@ -33,7 +33,7 @@ def ranked_probability_scores(probabilities: FloatArray, outcomes: Indices) -> F
 
 
 def accuracy(probabilities: FloatArray, outcomes: Indices) -> float:
-    """Share of games whose likeliest class happened. Shown, never decisive."""
+    """Share of games whose likeliest class happened. For reports only; nothing is decided by it."""
     return float(hits(probabilities, outcomes).mean())
 
 
@@ -54,7 +54,7 @@ def calibration_floor(probabilities: FloatArray, *, seed: int = 1, draws: int = 
 
 
 def perfect_calibration_errors(probabilities: FloatArray, *, seed: int = 1, draws: int = 100) -> FloatArray:
-    """Calibration errors over drawn outcomes of which the forecasts are exactly right, shape (draws,)."""
+    """Calibration errors over outcomes drawn from the forecasts themselves, shape (draws,)."""
     random = np.random.default_rng(seed)
     cumulative = np.cumsum(probabilities, axis=1)
     errors = [
@@ -69,23 +69,23 @@ def perfect_calibration_errors(probabilities: FloatArray, *, seed: int = 1, draw
 
 def _binned_gap(probabilities: FloatArray, happened: FloatArray) -> float:
     bins = np.minimum((probabilities * BINS).astype(int), BINS - 1)
-    said = np.bincount(bins, probabilities, BINS)
-    came = np.bincount(bins, happened, BINS)
-    return float(np.abs(said - came).sum() / len(probabilities))
+    expected = np.bincount(bins, probabilities, BINS)
+    observed = np.bincount(bins, happened, BINS)
+    return float(np.abs(expected - observed).sum() / len(probabilities))
 
 
 WEEK: Final = 7 * 86_400.0
 
 
 def weeks(starts: FloatArray) -> Indices:
-    """The week of each start [seconds since 1970]: what is compared game by game is not independent within one."""
+    """The week of each start [seconds since 1970]: game-by-game differences are not independent within a week."""
     return np.asarray(np.floor(starts / WEEK), dtype=np.int64)
 
 
 def standard_error(values: FloatArray, clusters: Indices | None = None) -> float:
-    """Standard error of the mean of values that may hang together within a cluster (Liang & Zeger 1986, CR1).
+    """Standard error of the mean of values that may be correlated within a cluster (Liang & Zeger 1986, CR1).
 
-    Without clusters, every value for itself, it is the usual standard error. NaN for fewer than two of them.
+    Without clusters it is the usual standard error. NaN for fewer than two clusters.
     """
     names, places = np.unique(np.arange(len(values)) if clusters is None else clusters, return_inverse=True)
     if len(names) < 2:
@@ -103,13 +103,13 @@ def calibration_difference_error(
         return float("nan")
     weights = np.random.default_rng(seed).multinomial(len(names), np.full(len(names), 1 / len(names)), draws)
     games = weights @ np.bincount(places)
-    gaps = [weights @ _gaps_by_cluster(said, outcomes, places, len(names)) for said in (first, second)]
+    gaps = [weights @ _gaps_by_cluster(one, outcomes, places, len(names)) for one in (first, second)]
     errors = [np.abs(gap).sum(axis=1) / games / first.shape[1] for gap in gaps]
     return float(np.std(errors[0] - errors[1], ddof=1))
 
 
 def _gaps_by_cluster(probabilities: FloatArray, outcomes: Indices, places: Indices, clusters: int) -> FloatArray:
-    """Said minus seen in every bin of every class, summed per cluster, shape (clusters, classes x bins)."""
+    """Forecast minus observed in every bin of every class, summed per cluster, shape (clusters, classes x bins)."""
     classes = probabilities.shape[1]
     gaps = probabilities - np.eye(classes)[outcomes]
     bins = np.minimum((probabilities * BINS).astype(int), BINS - 1) + BINS * np.arange(classes)

@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 from scipy.special import gammaln, nbdtrik, pdtrik
 
-from core.betting.margin_weights import TILTING_STEPS, TILTING_TOLERANCE, weights_of
+from core.betting.margin_weights import NEWTON_STEPS, NEWTON_TOLERANCE, weights_of
 from core.betting.odds import FloatArray
 from core.betting.score_grid import Cells, Regions, by_size, statistics
 
@@ -66,7 +66,7 @@ def _with_means_kept(home: FloatArray, away: FloatArray, band: FloatArray) -> tu
     sides = np.stack((home, away))
     centred = counts - ((sides * counts).sum(axis=2) / sides.sum(axis=2))[..., None]
     tilt = np.zeros(sides.shape[:2])
-    for _ in range(TILTING_STEPS):
+    for _ in range(NEWTON_STEPS):
         exponents = tilt[..., None] * centred
         tilted = sides * np.exp(exponents - exponents.max(axis=2, keepdims=True))
         first = tilted * centred
@@ -74,7 +74,7 @@ def _with_means_kept(home: FloatArray, away: FloatArray, band: FloatArray) -> tu
         moments = powers[0] @ band @ powers[1].transpose(0, 2, 1)
         moments = moments / moments[:, :1, :1]
         off = np.stack((moments[:, 1, 0], moments[:, 0, 1]))
-        wrong = np.abs(off).max(axis=0) >= TILTING_TOLERANCE
+        wrong = np.abs(off).max(axis=0) >= NEWTON_TOLERANCE
         if not wrong.any():
             break
         spread = np.stack((moments[:, 2, 0], moments[:, 0, 2])) - off * off

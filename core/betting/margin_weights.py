@@ -1,4 +1,4 @@
-"""Scores some margins of which are likelier than a smooth law says: their weights, and how far tilting goes on."""
+"""Weights of margins that are likelier than a smooth distribution says, and the limits of Newton's method for them."""
 
 from typing import Final
 
@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from core.betting.odds import FloatArray
 
-TILTING_STEPS: Final = 30
-TILTING_TOLERANCE: Final = 1e-10
+NEWTON_STEPS: Final = 30
+NEWTON_TOLERANCE: Final = 1e-10
 
 
 def weights_of(margins: NDArray[np.int64], weights: tuple[float, ...]) -> FloatArray:

@@ -1,7 +1,7 @@
-"""What a model is believed of a game beside the market: its score distribution, moved toward the books' prices.
+"""Pooling a model's forecast with the market: its score distribution, moved toward the books' prices.
 
-Who wins, the spread and the total of one distribution are moved together, so that every bet on the game is judged by
-the same belief, and no two of them contradict each other.
+Outcome, spread and total of one distribution are moved together, so that every bet on the game is valued by the same
+pooled forecast, and no two valuations contradict each other.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -27,12 +27,12 @@ NEEDS: Final = {
     "total": ("total",),
     **dict.fromkeys(("home_total", "away_total", "both_teams_score", "correct_score"), ("outcome", "total")),
 }
-"""Whose price must be known before a bet on a market can be judged."""
+"""The prices that must be known before a bet on a market can be valued."""
 
 
 @dataclass(frozen=True)
 class MarketView:
-    """What the books say of one game, their margin taken out; None where nobody quoted."""
+    """The books' view of one game, without their overround; None where there is no quote."""
 
     outcome: tuple[float, ...] | None
     """Home, draw (where it is an outcome) and away; they sum to 1."""
@@ -42,42 +42,45 @@ class MarketView:
     over: float | None = None
     """P(over) the total line, of games that do not push it."""
 
-    def knows(self, market: str) -> bool:
-        """Whether it says enough to judge a bet of that market."""
-        known = {
+    def covers(self, market: str) -> bool:
+        """Whether the prices that a bet on that market needs are known."""
+        quoted = {
             "outcome": self.outcome is not None,
             "spread": self.spread_line is not None,
             "total": self.total_line is not None and self.over is not None,
         }
-        return all(known[kind] for kind in NEEDS[market])
+        return all(quoted[kind] for kind in NEEDS[market])
 
 
 @dataclass(frozen=True, eq=False)
-class Believed:
-    """One game's score distribution at three weights on the model: the learnt one, and the ends of its interval."""
+class PooledForecast:
+    """One game's score distribution at three weights of the model: the learnt one, and the ends of its interval."""
 
     at_weight: tuple[ScoreDistribution, ScoreDistribution, ScoreDistribution]
 
-    def judged(self, pricing_of: Callable[[ScoreDistribution], Pricing], decimal_odds: float) -> tuple[Pricing, Value]:
-        """A bet's pricing, and its edge with its interval, which comes from the weight's."""
+    def value_bet(
+        self, pricing_of: Callable[[ScoreDistribution], Pricing], decimal_odds: float
+    ) -> tuple[Pricing, Value]:
+        """A bet's pricing, and its edge with the interval that follows from the weight's interval."""
         pricings = [pricing_of(scores) for scores in self.at_weight]
         edges = [pricing.expected_value(decimal_odds) for pricing in pricings]
         return pricings[0], Value(edges[0], min(edges), max(edges))
 
 
-def believed(scores: ScoreDistribution, market: MarketView, shrinkage: Shrinkage) -> Believed:
-    """What is believed of a game whose model says ``scores``, with the error of the belief's weight."""
+def pool_forecast(scores: ScoreDistribution, market: MarketView, shrinkage: Shrinkage) -> PooledForecast:
+    """Pool a model's ``scores`` with the market, at the learnt weight and at the ends of its interval."""
     reach = NormalDist().inv_cdf((1 + CONFIDENCE) / 2) * shrinkage.error
     weights = (shrinkage.weight, shrinkage.weight - reach, shrinkage.weight + reach)
-    return Believed(tuple(pooled_scores(scores, market, weight) for weight in weights))  # type: ignore[arg-type]
+    return PooledForecast(tuple(pooled_scores(scores, market, weight) for weight in weights))  # type: ignore[arg-type]
 
 
 def pooled_scores(scores: ScoreDistribution, market: MarketView, weight: float) -> ScoreDistribution:
-    """The distribution whose outcome, cover and over chances are pooled with the market's: weight 1 is the model's own.
+    """The distribution with its outcome, cover and over chances pooled with the market's; weight 1 is the model's own.
 
-    Each is a logarithmic opinion pool as in ``Shrinkage``, among the games that do not push. Of all grids that have
-    them at once, the nearest one in the sense of Kullback and Leibler (an exponential tilting; Csiszar 1975), found
-    over groups of cells that no price tells apart. Of prices that contradict each other a compromise is left.
+    Each chance is a logarithmic opinion pool as in ``Shrinkage``, among the games that do not push. Of all grids that
+    have these chances at once the result is the one with the smallest Kullback-Leibler divergence (exponential tilting;
+    Csiszar 1975), computed over groups of cells that no price distinguishes. Prices that contradict each other give a
+    compromise.
     """
     lines = _lines(len(scores.grid), market)
     if not lines:
@@ -97,14 +100,14 @@ def pooled_scores(scores: ScoreDistribution, market: MarketView, weight: float) 
         else:
             statistics.append(ends[0] * chances[1] - ends[1] * chances[0])
             wanted.append(0.0)
-    moved = _tilted(masses, np.array(statistics), np.array(wanted)) if wanted else masses
+    moved = _reweighted(masses, np.array(statistics), np.array(wanted)) if wanted else masses
     factors = np.divide(moved, masses, out=np.zeros_like(masses), where=masses > 0)
     grid = scores.grid * factors[group]
     return ScoreDistribution.of(grid / grid.sum()).played_out(scores.overtime_share)
 
 
 @dataclass(frozen=True, eq=False)
-class _Line:
+class _PricedLine:
     """A bet's line on a statistic of the score, in halves where it is a quarter line, and the market's chances."""
 
     statistic: NDArray[np.int64]
@@ -112,23 +115,23 @@ class _Line:
     chances: FloatArray
     """Above, on (if that is an outcome) and below it."""
     keeps_pushes: bool = False
-    """Whether games on the line stay as likely as they were; else only above against below is known."""
+    """Whether games on the line keep their probability; else only the odds of above against below are used."""
 
 
-def _lines(size: int, market: MarketView) -> list[_Line]:
+def _lines(size: int, market: MarketView) -> list[_PricedLine]:
     home, away = np.indices((size, size))
     lines = []
     if market.outcome is not None:
-        lines.append(_Line(home - away, (0.0,), np.array(market.outcome), keeps_pushes=True))
+        lines.append(_PricedLine(home - away, (0.0,), np.array(market.outcome), keeps_pushes=True))
     if market.spread_line is not None:
-        lines.append(_Line(home - away, _halves(market.spread_line), np.array((0.5, 0.5))))
+        lines.append(_PricedLine(home - away, _halves(market.spread_line), np.array((0.5, 0.5))))
     if market.total_line is not None and market.over is not None:
-        lines.append(_Line(home + away, _halves(market.total_line), np.array((market.over, 1 - market.over))))
+        lines.append(_PricedLine(home + away, _halves(market.total_line), np.array((market.over, 1 - market.over))))
     return lines
 
 
-def _ends(lines: Sequence[_Line], width: int) -> Iterator[FloatArray]:
-    """Each line's ends by group, shape (ends, groups), as shares of a stake; what pushes belongs to none."""
+def _ends(lines: Sequence[_PricedLine], width: int) -> Iterator[FloatArray]:
+    """Each line's ends by group, shape (ends, groups), as shares of a stake; a push belongs to neither."""
     sides = np.indices((3,) * width).reshape(width, -1)
     place = 0
     for line in lines:
@@ -138,8 +141,8 @@ def _ends(lines: Sequence[_Line], width: int) -> Iterator[FloatArray]:
         place += len(line.halves)
 
 
-def _tilted(masses: FloatArray, statistics: FloatArray, wanted: FloatArray) -> FloatArray:
-    """The masses tilted exponentially so that the statistics have the wanted means: Newton's method, damped."""
+def _reweighted(masses: FloatArray, statistics: FloatArray, wanted: FloatArray) -> FloatArray:
+    """The masses exponentially tilted so that the statistics have the wanted means, by damped Newton's method."""
     tilt = np.zeros(len(statistics))
 
     def at(tilt: FloatArray) -> tuple[FloatArray, float]:

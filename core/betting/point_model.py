@@ -13,7 +13,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from scipy.special import ndtr
 
-from core.betting.margin_weights import TILTING_STEPS, TILTING_TOLERANCE, weights_of
+from core.betting.margin_weights import NEWTON_STEPS, NEWTON_TOLERANCE, weights_of
 from core.betting.odds import FloatArray
 from core.betting.score_grid import Cells, Regions, by_size
 
@@ -94,13 +94,13 @@ def _with_mean_kept(margins: FloatArray, weights: tuple[float, ...], size: int) 
     centred = values - ((margins * values).sum(axis=1) / margins.sum(axis=1))[:, None]
     weighted = margins * _by_margin(size, weights)
     tilt = np.zeros((len(margins), 1))
-    for _ in range(TILTING_STEPS):
+    for _ in range(NEWTON_STEPS):
         exponents = tilt * centred
         tilted = weighted * np.exp(exponents - exponents.max(axis=1, keepdims=True))
         tilted /= tilted.sum(axis=1, keepdims=True)
         moved = tilted * centred
         off = moved.sum(axis=1)
-        wrong = np.abs(off) >= TILTING_TOLERANCE
+        wrong = np.abs(off) >= NEWTON_TOLERANCE
         if not wrong.any():
             break
         spread = (moved * centred).sum(axis=1) - off * off

@@ -4,15 +4,13 @@ Because moneyline, spread, total and score markets are sums over the same cells,
 each other.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
-from core.betting.goal_model import goal_cells
 from core.betting.odds import FloatArray
-from core.betting.point_model import point_cells
 from core.betting.score_grid import Cells, Region
 from core.errors import ValidationError
 
@@ -33,7 +31,7 @@ class Outcome:
 
 @dataclass(frozen=True, eq=False)
 class ScoreDistribution:
-    """The joint distribution of both final scores: cells, and by how much the masses of each outcome were moved."""
+    """The joint distribution of both final scores: cells, and the factors that reweight them to an outcome."""
 
     _cells: Cells
     _factors: tuple[float, float, float] = (1.0, 1.0, 1.0)
@@ -45,28 +43,6 @@ class ScoreDistribution:
     def of(cls, grid: FloatArray) -> "ScoreDistribution":
         """``grid[h, a]`` is the probability that the home side ends on h and the away side on a; it sums to 1."""
         return cls(Cells.of(grid))
-
-    @classmethod
-    def of_goals(
-        cls, home_mean: float, away_mean: float, dispersion: float = 1.0, margin_weights: Sequence[float] = ()
-    ) -> "ScoreDistribution":
-        """One game of few goals: see ``core.betting.goal_model``."""
-        (cells,) = goal_cells(np.array(((home_mean,), (away_mean,))), dispersion, margin_weights)
-        return cls(cells)
-
-    @classmethod
-    def of_points(
-        cls,
-        margin_mean: float,
-        total_mean: float,
-        margin_deviation: float,
-        total_deviation: float,
-        margin_weights: Sequence[float] = (),
-    ) -> "ScoreDistribution":
-        """One game of many points: see ``core.betting.point_model``."""
-        means = np.array((margin_mean,)), np.array((total_mean,))
-        (cells,) = point_cells(*means, margin_deviation, total_deviation, margin_weights)
-        return cls(cells)
 
     def played_out(self, overtime_share: float | None) -> "ScoreDistribution":
         """The same final scores of a sport whose level games are decided by one goal more, hockey's rule.
@@ -91,7 +67,7 @@ class ScoreDistribution:
             grid[home, away] *= 1 - share
         return ScoreDistribution.of(grid)
 
-    def tilted(self, outcome: Outcome) -> "ScoreDistribution":
+    def reweighted(self, outcome: Outcome) -> "ScoreDistribution":
         """The same distribution with the masses of home win, draw and away win moved to ``outcome``.
 
         Within each of the three the odds between scores stay as they were.

@@ -5,7 +5,7 @@ An entry point hands in its settings and the present moment; nothing here reads 
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -17,17 +17,16 @@ from core.clock import FixedClock
 from core.database import open_database
 from core.errors import CacheError, ConflictError, DbsbmError, ServiceError
 from core.logs import get_logger
-from core.registry.bundles.store import Shelf
+from core.registry.bundles.store import bundle_store
 from core.registry.deployment import Version
 from core.settings import Settings
-from core.signing import signer
 from feature_store.archive import store as archive
 from feature_store.identity.duplicate_games import twins
 from feature_store.rows.build import Built, build
 from feature_store.rows.offline import Materialized, export_rows, materialize
 from feature_store.rows.online import watermarks
 from feature_store.sources.bot.snapshot import SnapshotReport, snapshot
-from training.fitting.recipe import RECIPES, recipe_named
+from training.fitting.recipe import RECIPES
 
 log = get_logger(__name__)
 LATELY: Final = timedelta(days=60)
@@ -47,11 +46,6 @@ def our_database(settings: Settings) -> Iterator[Engine]:
         yield engine
     finally:
         engine.dispose()
-
-
-def shelf(settings: Settings) -> Shelf:
-    """Where this installation's bundles are."""
-    return Shelf(settings.bundle_dir, settings.mlflow_tracking_uri, signer(settings, "bundle"))
 
 
 def archived_leagues(engine: Engine, leagues: Leagues, names: Sequence[str] | None) -> list[League]:
@@ -176,23 +170,12 @@ def train_model(
 ) -> Version:
     """Train one league by one recipe and register the result as challenger; ``tune`` trials seek its parameters."""
     from training.runs.train import train
+    from training.runs.training_run import resolve_run
 
-    leagues = load_leagues(settings.leagues_file)
+    leagues, store = load_leagues(settings.leagues_file), bundle_store(settings)
     with our_database(settings) as engine:
-        return train(
-            engine,
-            leagues.get(name),
-            replace(recipe_named(recipe), tune=tune),
-            bundles=settings.bundle_dir,
-            signer=signer(settings, "bundle"),
-            tracking_uri=settings.mlflow_tracking_uri,
-            known_by=known_by or now,
-            now=now,
-            accept=accept,
-            others=leagues,
-            on_stage=on_stage,
-            on_working=on_working,
-        )
+        run = resolve_run(leagues, store, name, recipe, now=now, known_by=known_by, accept=accept, tune=tune)
+        return train(engine, run, on_stage=on_stage, on_progress=on_working)
 
 
 def train_leagues(

@@ -4,14 +4,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Literal
 
-from core.betting.market_pooling import Believed, MarketView, believed, pooled_scores
+from core.betting.market_pooling import MarketView, PooledForecast, pool_forecast, pooled_scores
 from core.betting.markets import Pricing
 from core.betting.odds import american_to_decimal, decimal_to_american, devig
 from core.betting.scores import ScoreDistribution
 from core.betting.staking import kelly_fraction, stakes
 from core.betting.value import Value
 from core.errors import ValidationError
-from core.registry.belief import Belief
+from core.registry.pooling_weight import PoolingWeight
 from feature_store.rows.online import OnlineRow
 from serving.predictions.body import has_begun
 from serving.predictions.predictor import GameForecast
@@ -31,7 +31,7 @@ class Judge:
     """One game, its model's word, the books' word, and how far the one is believed beside the other."""
 
     scores: ScoreDistribution
-    belief: Belief | None
+    belief: PoolingWeight | None
     market: MarketView
     begun: bool
     stale: bool
@@ -51,19 +51,19 @@ class Judge:
             return STALE
         if self.belief is None:
             return NOT_PROVED
-        return None if all(self.market.knows(market) for market in markets) else NO_PRICE
+        return None if all(self.market.covers(market) for market in markets) else NO_PRICE
 
     def market_scores(self, market: str) -> ScoreDistribution | None:
         """The distribution by the books' word alone; None where they say nothing of the market."""
-        return pooled_scores(self.scores, self.market, 0.0) if self.market.knows(market) else None
+        return pooled_scores(self.scores, self.market, 0.0) if self.market.covers(market) else None
 
-    def believed(self) -> Believed:
+    def believed(self) -> PooledForecast:
         """What is believed. Only where ``silent_on`` gives no reason against it."""
         assert self.belief is not None  # noqa: S101 - the caller asked
-        return believed(self.scores, self.market, self.belief.shrinkage)
+        return pool_forecast(self.scores, self.market, self.belief.shrinkage)
 
 
-def _market(belief: Belief | None, row: OnlineRow) -> MarketView:
+def _market(belief: PoolingWeight | None, row: OnlineRow) -> MarketView:
     """The books' latest prices of the game, the margin taken out by the league's own method."""
     prices = row.prices
     if prices is None:

@@ -38,11 +38,16 @@ def test_the_old_file_is_there_until_the_block_ends(tmp_path: Path) -> None:
 def test_an_error_inside_the_block_changes_nothing_and_leaves_nothing(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"old")
-    with pytest.raises(KeyboardInterrupt), atomic_file(path) as file:
-        file.write(b"half of the n")
-        raise KeyboardInterrupt
+    with pytest.raises(KeyboardInterrupt):
+        _interrupted(path)
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def _interrupted(path: Path) -> None:
+    with atomic_file(path) as file:
+        file.write(b"half of the n")
+        raise KeyboardInterrupt
 
 
 def test_what_the_disk_refuses_goes_to_the_caller_and_leaves_nothing(

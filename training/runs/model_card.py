@@ -13,7 +13,7 @@ from typing import Any, Final
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from training.datasets.assembly import Dataset
-from training.evaluation.scores import Comparison, Evaluation, Score
+from training.evaluation.scores import Comparison, Evaluation, ForecasterScore
 from training.fitting.recipe import Recipe
 
 YARDSTICKS: Final = {
@@ -41,8 +41,8 @@ SMALL_SAMPLE: Final = 500
 
 
 @dataclass(frozen=True, eq=False)
-class Subject:
-    """What the card is of."""
+class RunSubject:
+    """The model that a run and its card describe."""
 
     name: str
     recipe: Recipe
@@ -56,7 +56,7 @@ class Subject:
     warnings: Sequence[str]
 
 
-def card_html(subject: Subject, pictures: Iterable[Path]) -> str:
+def card_html(subject: RunSubject, pictures: Iterable[Path]) -> str:
     """The page as text."""
     evaluation = subject.evaluation
     environment = Environment(
@@ -83,7 +83,7 @@ def card_html(subject: Subject, pictures: Iterable[Path]) -> str:
     )
 
 
-def limits(subject: Subject) -> list[str]:
+def limits(subject: RunSubject) -> list[str]:
     """What the model does not know, in sentences with their numbers."""
     league, evaluation = subject.dataset.league, subject.evaluation
     model = evaluation.scores[0]
@@ -119,7 +119,7 @@ def limits(subject: Subject) -> list[str]:
     return said
 
 
-def _of_prices(subject: Subject, market: Comparison | None) -> str:
+def _of_prices(subject: RunSubject, market: Comparison | None) -> str:
     own = (
         "It sees the latest price of the game it forecasts, so it cannot tell whether that price is wrong"
         if subject.recipe.variant == "prices"
@@ -139,7 +139,7 @@ def _against(evaluation: Evaluation, yardstick: str) -> Comparison | None:
     return next(found, None)
 
 
-def _made_of(subject: Subject) -> str:
+def _made_of(subject: RunSubject) -> str:
     """What gives the outcome's probabilities."""
     if subject.dataset.basis != "elo":
         return "a blend of linear models and LightGBM trees, calibrated on games they had not seen"
@@ -150,7 +150,7 @@ def _made_of(subject: Subject) -> str:
     return "those of Elo ratings with standard parameters: games are too few to fit a model to"
 
 
-def _facts(subject: Subject) -> dict[str, Any]:
+def _facts(subject: RunSubject) -> dict[str, Any]:
     dataset = subject.dataset
     return {
         "Bundle SHA-256": subject.bundle_sha256 or "none: an experiment",
@@ -174,5 +174,5 @@ def _differences(evaluation: Evaluation) -> dict[str, Mapping[str, Comparison]]:
     return dict(found)
 
 
-def _losses(scores: Sequence[Score]) -> dict[str, float]:
+def _losses(scores: Sequence[ForecasterScore]) -> dict[str, float]:
     return {score.name: score.log_loss for score in scores}

@@ -47,14 +47,15 @@ def promote(
     json: AsJson = False,
 ) -> None:
     """Make a challenger champion, if it passes the gate; a refusal shows its numbers and exits 4."""
+    from core.registry.bundles.store import bundle_store
     from flows.cli.session import begin
-    from flows.jobs import our_database, shelf
+    from flows.jobs import our_database
     from training.promotion.promote import promote as judge_and_promote
 
     session, out = begin(), Output(as_json=json)
     with our_database(session.settings) as engine:
         verdict, record, lag = judge_and_promote(
-            engine, session.leagues, shelf(session.settings), model, version, session.now
+            engine, session.leagues, bundle_store(session.settings), model, version, session.now
         )
     lines = [f"{'passed' if check.passed else 'FAILED'}  {check.name}: {check.numbers}" for check in verdict.checks]
     end = f"champion of {model} is version {record.champion} (generation {record.generation})"

@@ -8,7 +8,7 @@ from core.errors import EXIT_REFUSED
 from flows.cli.output import AsJson, Output, table
 
 if TYPE_CHECKING:
-    from training.evaluation.betting_backtest import Betting, Money
+    from training.evaluation.betting_backtest import BettingBacktest, StrategyResult
 
 
 def money(
@@ -29,7 +29,7 @@ def money(
     from flows.cli.session import begin
     from flows.jobs import our_database
     from training.evaluation.backtest import parse_seasons
-    from training.evaluation.betting_backtest import money_backtest
+    from training.evaluation.betting_backtest import backtest_betting
     from training.fitting.recipe import recipe_named
 
     for name, moment in (("price", price), ("features", features)):
@@ -38,7 +38,7 @@ def money(
     session, out = begin(), Output(as_json=json)
     with our_database(session.settings) as engine:
         try:
-            found = money_backtest(
+            found = backtest_betting(
                 engine,
                 session.leagues.get(league),
                 recipe_named(recipe),
@@ -57,7 +57,7 @@ def money(
     out.result(_document(found), _text(found))
 
 
-def _document(found: "Money") -> dict[str, object]:
+def _document(found: "BettingBacktest") -> dict[str, object]:
     return {
         "price": found.price,
         "seasons": [
@@ -74,7 +74,7 @@ def _document(found: "Money") -> dict[str, object]:
     }
 
 
-def _text(found: "Money") -> str:
+def _text(found: "BettingBacktest") -> str:
     learned = [
         (
             season.name,
@@ -103,7 +103,7 @@ def _text(found: "Money") -> str:
     )
 
 
-def _line(way: "Betting") -> tuple[object, ...]:
+def _line(way: "StrategyResult") -> tuple[object, ...]:
     if not way.bets:
         return (way.name, 0, "0.0", "-", "-", "-", f"{way.bankroll:.0f}", "-")
     return (

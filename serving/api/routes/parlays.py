@@ -102,7 +102,7 @@ def _judged(legs: Sequence[_Asked]) -> tuple[Pricing, Value] | str:
             return f"Leg {number}: {reason}"
     pricings, low, high = [], 1.0, 1.0
     for leg in legs:
-        pricing, edge = leg.judge.believed().judged(leg.pricing, leg.odds)
+        pricing, edge = leg.judge.believed().value_bet(leg.pricing, leg.odds)
         pricings.append((pricing, leg.odds))
         low, high = low * (1 + edge.low), high * (1 + edge.high)
     whole = parlay(pricings)

@@ -62,7 +62,9 @@ def bet(
     offer = None
     if odds is not None:
         decimal = decimal_odds(odds, written)
-        offer = offer_document(decimal, judge.silent_on(market) or judge.believed().judged(priced, decimal), bankroll)
+        offer = offer_document(
+            decimal, judge.silent_on(market) or judge.believed().value_bet(priced, decimal), bankroll
+        )
     return as_json(
         {
             "game": game_document(made.row, now),

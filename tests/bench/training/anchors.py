@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from core import scoring
 from core.betting.odds import FloatArray, devig
 from training.datasets.assembly import Dataset
-from training.datasets.betting_prices import offers_of
+from training.datasets.betting_prices import prices_of
 from training.datasets.splits import season_blocks
 from training.evaluation.scores import Evaluation, evaluate
 from training.evaluation.walk_forward import Forecasts, walk_forward
 from training.fitting.recipe import Recipe
 from training.fitting.tuning import tuned
-from training.runs.train import fit_on_everything
+from training.runs.trained_model import fit_on_everything
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def _losses(blocks: Sequence[Forecasts]) -> tuple[dict[str, FloatArray], NDArray
         "Elo": [block.elo for block in blocks],
         "opening price": [block.games.opening for block in blocks],
         "market": [block.games.closing for block in blocks],
-        "multiplicative": [devig(offers_of(block.games, "close").odds, "multiplicative") for block in blocks],
+        "multiplicative": [devig(prices_of(block.games, "close").odds, "multiplicative") for block in blocks],
     }
     losses = {name: scoring.log_losses(np.concatenate(s)[decided], outcomes[decided]) for name, s in said.items()}
     return losses, scoring.weeks(np.concatenate([block.games.starts for block in blocks])[decided])

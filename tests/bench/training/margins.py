@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from core.betting.leagues import BUILT_IN, Leagues
 from core.betting.scores import Outcome, ScoreDistribution
-from core.registry.forecaster import Shape
+from core.registry.forecaster import ScoreSpread
 from feature_store.features.sets import EVERYTHING
 from feature_store.sources.csv.reader import read_csv
 from tests.conftest import DEVELOPMENT_DATA
@@ -57,10 +57,10 @@ def _league(name: str, first: int) -> None:
         _sixty_minutes(dataset, before, after, weighted)
 
 
-def _smooth(learnt: Dataset, margin: NDArray[np.float64], total: NDArray[np.float64]) -> Shape:
+def _smooth(learnt: Dataset, margin: NDArray[np.float64], total: NDArray[np.float64]) -> ScoreSpread:
     scored = np.concatenate((learnt.home_scores, learnt.away_scores))
     expected = np.maximum(np.concatenate((total + margin, total - margin)) / 2, 0.05)
-    return Shape(
+    return ScoreSpread(
         scores=learnt.league.scores,
         margin_deviation=float(np.std(learnt.margins - margin)),
         total_deviation=float(np.std(learnt.totals - total)),
@@ -69,10 +69,10 @@ def _smooth(learnt: Dataset, margin: NDArray[np.float64], total: NDArray[np.floa
     )
 
 
-def _law(shape: Shape, margin: float, total: float) -> ScoreDistribution:
+def _law(shape: ScoreSpread, margin: float, total: float) -> ScoreDistribution:
     scores = shape.distribution(margin, total)
     home, decided = scores.outcome.decided_home, 1 - shape.tie_rate
-    return scores.tilted(Outcome(home * decided, shape.tie_rate, (1 - home) * decided))
+    return scores.reweighted(Outcome(home * decided, shape.tie_rate, (1 - home) * decided))
 
 
 def _margin(law: ScoreDistribution, margin: float) -> float:

@@ -11,8 +11,8 @@ from core.errors import DataIntegrityError
 from feature_store.sources.csv.reader import read_csv
 from tests.conftest import DEVELOPMENT_DATA
 from training.datasets.assembly import Dataset, dataset_of
-from training.datasets.betting_prices import as_of_offers, offers_of, refuse_look_ahead
-from training.evaluation.betting_backtest import Betting, Money, bet_on
+from training.datasets.betting_prices import as_of_prices, prices_of, refuse_look_ahead
+from training.evaluation.betting_backtest import BettingBacktest, StrategyResult, bet_on
 from training.fitting.recipe import RECIPES
 
 LEAGUES = Leagues(BUILT_IN)
@@ -47,7 +47,7 @@ def run() -> None:
     _print_shares("all", "", "", list(at_close.values()))
 
 
-def _print_shares(name: str, method: str, belief: str, found: Sequence[Money]) -> None:
+def _print_shares(name: str, method: str, belief: str, found: Sequence[BettingBacktest]) -> None:
     games = sum(money.ways[0].games for money in found)
     shares = [100 * sum(money.ways[way].bets for money in found) / games for way in range(3)]
     print(
@@ -55,7 +55,7 @@ def _print_shares(name: str, method: str, belief: str, found: Sequence[Money]) -
     )
 
 
-def _print_way(league: str, title: str, way: Betting) -> None:
+def _print_way(league: str, title: str, way: StrategyResult) -> None:
     earned = (
         f"{100 * way.expected:+.1f} % | {100 * way.roi:+.1f} ± {100 * way.roi_error:.1f} % |"
         f" {100 * way.clv:+.1f} ± {100 * way.clv_error:.1f} %"
@@ -64,20 +64,20 @@ def _print_way(league: str, title: str, way: Betting) -> None:
     print(f"| {league} | {title} | {way.bets:,} | {100 * way.share:.1f} | {shown} |", flush=True)
 
 
-def _league(name: str, seasons: list[int]) -> Money:
+def _league(name: str, seasons: list[int]) -> BettingBacktest:
     league = LEAGUES.get(name)
     dataset = dataset_of(league, read_csv(DEVELOPMENT_DATA / f"{name}.csv.gz", LEAGUES).batches[league])
-    money = bet_on(RECIPES["results"], dataset, seasons, offers_of(dataset, "close"))
+    money = bet_on(RECIPES["results"], dataset, seasons, prices_of(dataset, "close"))
     for way in money.ways:
         _print_way(name, f"the close, {way.name}", way)
-    if offers_of(dataset, "open").there.any():
+    if prices_of(dataset, "open").there.any():
         _trap(dataset, seasons)
     return money
 
 
 def _trap(dataset: Dataset, seasons: list[int]) -> None:
     """The same recipe at the same opening prices, with features that saw the close and with those that could not."""
-    offers = offers_of(dataset, "open")
+    offers = prices_of(dataset, "open")
     try:
         refuse_look_ahead(dataset, RECIPES["prices"].features, offers)
     except DataIntegrityError as refusal:
@@ -86,7 +86,7 @@ def _trap(dataset: Dataset, seasons: list[int]) -> None:
     priced = [season for season in seasons if offers.there[dataset.seasons == season].any()]
     for title, rows in (
         ("saw the close (refused)", dataset),
-        ("as of the opening price", as_of_offers(dataset, offers)),
+        ("as of the opening price", as_of_prices(dataset, offers)),
     ):
         money = bet_on(RECIPES["prices"], rows, priced, offers)
         for way in (money.ways[0], money.ways[2]):

@@ -1,17 +1,18 @@
-"""One distribution moved toward all of a game's prices: every bet is shrunk by the same belief."""
+"""One distribution moved toward all of a game's prices: every bet is valued by the same pooled forecast."""
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.betting.market_pooling import MarketView, believed, pooled_scores
+from core.betting.market_pooling import MarketView, pool_forecast, pooled_scores
 from core.betting.markets import price
 from core.betting.scores import Outcome, ScoreDistribution
 from core.betting.value import Shrinkage
+from tests.core.betting.distributions import goal_scores, point_scores
 
-GOALS = ScoreDistribution.of_goals(1.7, 1.1)
-POINTS = ScoreDistribution.of_points(4.0, 45.0, 13.0, 13.0).tilted(Outcome(0.63, 0.003, 0.367))
+GOALS = goal_scores(1.7, 1.1)
+POINTS = point_scores(4.0, 45.0, 13.0, 13.0).reweighted(Outcome(0.63, 0.003, 0.367))
 THREE = MarketView((0.4, 0.28, 0.32), None, 2.5, 0.44)
 TWO = MarketView((0.52, 0.48), 1.0, 41.5, 0.5)
 
@@ -64,15 +65,15 @@ def test_prices_that_say_nothing_change_nothing() -> None:
     [("moneyline", True), ("total", False), ("spread", False), ("correct_score", False), ("double_chance", True)],
 )
 def test_a_bet_is_judged_only_beside_a_price_of_its_kind(market: str, known: bool) -> None:
-    assert MarketView((0.5, 0.5)).knows(market) is known
-    assert not MarketView(None).knows(market)
-    assert MarketView((0.5, 0.5), 1.0, 40.0, 0.5).knows(market)
+    assert MarketView((0.5, 0.5)).covers(market) is known
+    assert not MarketView(None).covers(market)
+    assert MarketView((0.5, 0.5), 1.0, 40.0, 0.5).covers(market)
 
 
 @given(weight=st.floats(0, 1), error=st.floats(0.001, 0.2), odds=st.floats(1.2, 8))
 def test_the_edges_interval_is_the_weights(weight: float, error: float, odds: float) -> None:
-    found = believed(GOALS, THREE, Shrinkage(weight, error, 500))
-    pricing, edge = found.judged(lambda scores: price(scores, "moneyline", "home"), odds)
+    pooled = pool_forecast(GOALS, THREE, Shrinkage(weight, error, 500))
+    pricing, edge = pooled.value_bet(lambda scores: price(scores, "moneyline", "home"), odds)
     assert edge.low <= edge.expected_value <= edge.high
     assert edge.expected_value == pytest.approx(pricing.win * odds - 1)
     slope = Shrinkage(weight, error, 0).errors(chances(GOALS)[None], np.array([THREE.outcome]))[0, 0]

@@ -10,12 +10,13 @@ from hypothesis import strategies as st
 from core.betting.markets import MOST_LEGS, SELECTIONS, Bet, Pricing, combine, on_winner, price
 from core.betting.scores import Outcome, ScoreDistribution
 from core.errors import ValidationError
+from tests.core.betting.distributions import goal_scores
 from tests.core.betting.test_scores import either, goals, hockey, outcomes
 
 quarters = st.integers(-60, 60).map(lambda count: count / 4)
 halves = st.integers(-30, 30).map(lambda count: count / 2)
-GAME = ScoreDistribution.of_goals(1.6, 1.1)
-HOCKEY = ScoreDistribution.of_goals(3.1, 2.8).tilted(Outcome(0.54, 0.0, 0.46)).played_out(0.5)
+GAME = goal_scores(1.6, 1.1)
+HOCKEY = goal_scores(3.1, 2.8).reweighted(Outcome(0.54, 0.0, 0.46)).played_out(0.5)
 final_bets = [Bet(market, side) for market, sides in SELECTIONS.items() for side in sides if market != "regulation"]
 
 
@@ -223,7 +224,7 @@ def test_sixty_minutes_and_the_final_score_combine(scores: ScoreDistribution) ->
 def test_all_that_is_priced_from_a_tilted_grid_is_priced_from_one_grid(
     scores: ScoreDistribution, outcome: Outcome, bet: Bet
 ) -> None:
-    tilted = scores.tilted(outcome)
+    tilted = scores.reweighted(outcome)
     given_each = [combine(tilted, [Bet("moneyline", side), bet]) for side in ("home", "draw", "away")]
     assert sum(part.win for part in given_each) == pytest.approx(
         price(tilted, bet.market, bet.selection, bet.line).win, abs=1e-9

@@ -7,17 +7,16 @@ from hypothesis import strategies as st
 from scipy.stats import nbinom, norm, poisson, skellam
 
 from core.betting.scores import Outcome, ScoreDistribution
+from tests.core.betting.distributions import goal_scores, point_scores
 
 means = st.floats(0.05, 12)
 dispersions = st.one_of(st.just(1.0), st.floats(1.0, 3.0))
-goals = st.builds(ScoreDistribution.of_goals, means, means, dispersions)
-points = st.builds(
-    ScoreDistribution.of_points, st.floats(-30, 30), st.floats(20, 230), st.floats(5, 20), st.floats(5, 25)
-)
+goals = st.builds(goal_scores, means, means, dispersions)
+points = st.builds(point_scores, st.floats(-30, 30), st.floats(20, 230), st.floats(5, 20), st.floats(5, 25))
 profiles = st.lists(st.floats(0.2, 3), min_size=1, max_size=12)
-weighted_goals = st.builds(ScoreDistribution.of_goals, st.floats(0.5, 6), st.floats(0.5, 6), dispersions, profiles)
+weighted_goals = st.builds(goal_scores, st.floats(0.5, 6), st.floats(0.5, 6), dispersions, profiles)
 weighted_points = st.builds(
-    ScoreDistribution.of_points,
+    point_scores,
     st.floats(-20, 20),
     st.floats(30, 120),
     st.floats(8, 15),
@@ -35,7 +34,7 @@ def outcomes(draw: st.DrawFn) -> Outcome:
 
 
 hockey = st.builds(
-    lambda scores, home, share: scores.tilted(Outcome(home, 0.0, 1 - home)).played_out(share),
+    lambda scores, home, share: scores.reweighted(Outcome(home, 0.0, 1 - home)).played_out(share),
     st.one_of(goals, weighted_goals),
     st.floats(0.05, 0.95),
     st.floats(0, 1),
@@ -54,7 +53,7 @@ def test_every_grid_sums_to_one_and_so_does_all_that_is_summed_from_it(scores: S
 
 @given(home=means, away=means)
 def test_a_grid_of_goals_is_the_product_of_two_poisson_laws(home: float, away: float) -> None:
-    scores = ScoreDistribution.of_goals(home, away)
+    scores = goal_scores(home, away)
     counts = np.arange(len(scores.grid))
     assert scores.grid == pytest.approx(np.outer(poisson.pmf(counts, home), poisson.pmf(counts, away)), abs=1e-9)
     assert scores.totals == pytest.approx(poisson.pmf(np.arange(len(scores.totals)), home + away), abs=1e-9)
@@ -64,7 +63,7 @@ def test_a_grid_of_goals_is_the_product_of_two_poisson_laws(home: float, away: f
 
 @given(home=means, away=means, dispersion=st.floats(1.01, 3))
 def test_dispersion_is_variance_over_mean(home: float, away: float, dispersion: float) -> None:
-    grid = ScoreDistribution.of_goals(home, away, dispersion).grid
+    grid = goal_scores(home, away, dispersion).grid
     counts, masses = np.arange(len(grid)), grid.sum(axis=1)
     mean = masses @ counts
     assert mean == pytest.approx(home, abs=1e-6)
@@ -74,14 +73,14 @@ def test_dispersion_is_variance_over_mean(home: float, away: float, dispersion: 
 
 @given(home=means, away=means, dispersion=dispersions)
 def test_means_of_goals_are_those_asked_for(home: float, away: float, dispersion: float) -> None:
-    scores = ScoreDistribution.of_goals(home, away, dispersion)
+    scores = goal_scores(home, away, dispersion)
     assert scores.margin_mean == pytest.approx(home - away, abs=1e-6)
     assert scores.total_mean == pytest.approx(home + away, abs=1e-6)
 
 
 @given(margin=st.floats(-15, 15), total=st.floats(180, 230), spread=st.floats(8, 14))
 def test_margin_and_total_of_points_are_those_asked_for(margin: float, total: float, spread: float) -> None:
-    scores = ScoreDistribution.of_points(margin, total, spread, 18)
+    scores = point_scores(margin, total, spread, 18)
     assert scores.margin_mean == pytest.approx(margin, abs=0.02)
     assert scores.total_mean == pytest.approx(total, abs=0.02)
     assert scores.outcome.home == pytest.approx(norm.sf(0.5, margin, spread), abs=1e-3)
@@ -90,7 +89,7 @@ def test_margin_and_total_of_points_are_those_asked_for(margin: float, total: fl
 
 
 def test_points_of_one_game_have_equal_parity() -> None:
-    scores = ScoreDistribution.of_points(3, 45, 13, 13)
+    scores = point_scores(3, 45, 13, 13)
     home, away = np.indices(scores.grid.shape)
     by_total = [scores.grid[home + away == total].sum() for total in range(30)]
     assert by_total == pytest.approx(list(scores.totals[:30]))
@@ -98,7 +97,7 @@ def test_points_of_one_game_have_equal_parity() -> None:
 
 @given(scores=either, outcome=outcomes())
 def test_tilting_gives_exactly_the_outcome_asked_for(scores: ScoreDistribution, outcome: Outcome) -> None:
-    tilted = scores.tilted(outcome).outcome
+    tilted = scores.reweighted(outcome).outcome
     assert (tilted.home, tilted.draw, tilted.away) == pytest.approx(
         (outcome.home, outcome.draw, outcome.away), abs=1e-9
     )
@@ -106,14 +105,14 @@ def test_tilting_gives_exactly_the_outcome_asked_for(scores: ScoreDistribution, 
 
 @given(scores=goals, outcome=outcomes())
 def test_tilting_keeps_the_odds_between_scores_of_one_winner(scores: ScoreDistribution, outcome: Outcome) -> None:
-    tilted = scores.tilted(outcome)
+    tilted = scores.reweighted(outcome)
     wins = np.tril(np.ones_like(scores.grid), k=-1).astype(bool)
     assert tilted.grid[wins] / outcome.home == pytest.approx(scores.grid[wins] / scores.outcome.home, abs=1e-9)
 
 
 @given(scores=either, outcome=outcomes())
 def test_outcome_and_means_are_the_sums_over_the_grid(scores: ScoreDistribution, outcome: Outcome) -> None:
-    for one in (scores, scores.tilted(outcome)):
+    for one in (scores, scores.reweighted(outcome)):
         home, away = np.indices(one.grid.shape)
         assert one.outcome.home == pytest.approx(one.grid[home > away].sum(), abs=1e-12)
         assert one.outcome.draw == pytest.approx(one.grid[home == away].sum(), abs=1e-12)
@@ -124,11 +123,11 @@ def test_outcome_and_means_are_the_sums_over_the_grid(scores: ScoreDistribution,
 
 @given(scores=either)
 def test_tilting_to_where_it_stands_changes_nothing(scores: ScoreDistribution) -> None:
-    assert scores.tilted(scores.outcome).grid == pytest.approx(scores.grid, abs=1e-12)
+    assert scores.reweighted(scores.outcome).grid == pytest.approx(scores.grid, abs=1e-12)
 
 
 def test_an_impossible_draw_leaves_no_level_score() -> None:
-    tilted = ScoreDistribution.of_points(3, 215, 12, 18).tilted(Outcome(0.6, 0.0, 0.4))
+    tilted = point_scores(3, 215, 12, 18).reweighted(Outcome(0.6, 0.0, 0.4))
     assert np.trace(tilted.grid) == 0
     assert tilted.outcome.home == pytest.approx(0.6)
     assert tilted.outcome.decided_home == pytest.approx(0.6)
@@ -142,14 +141,14 @@ def test_decided_home_leaves_the_draw_out() -> None:
 def test_a_model_gone_astray_still_makes_a_distribution(
     margin: float, total: float, spread: float, other: float
 ) -> None:
-    scores = ScoreDistribution.of_points(margin, total, spread, other)
+    scores = point_scores(margin, total, spread, other)
     assert scores.grid.sum() == pytest.approx(1, abs=1e-9)
-    assert np.isfinite(ScoreDistribution.of_goals((total + margin) / 2, (total - margin) / 2, 1.2).margin_mean)
+    assert np.isfinite(goal_scores((total + margin) / 2, (total - margin) / 2, 1.2).margin_mean)
 
 
 @given(home=means, away=means)
 def test_changing_ends_turns_the_grid_over(home: float, away: float) -> None:
-    there, back = ScoreDistribution.of_goals(home, away), ScoreDistribution.of_goals(away, home)
+    there, back = goal_scores(home, away), goal_scores(away, home)
     assert there.grid == pytest.approx(back.grid.T, abs=1e-12)
     assert there.margins == pytest.approx(back.margins[::-1], abs=1e-12)
 
@@ -158,23 +157,23 @@ def test_changing_ends_turns_the_grid_over(home: float, away: float) -> None:
 def test_weighting_the_margins_of_goals_keeps_both_means(
     home: float, away: float, dispersion: float, profile: list[float]
 ) -> None:
-    scores = ScoreDistribution.of_goals(home, away, dispersion, profile)
+    scores = goal_scores(home, away, dispersion, profile)
     assert scores.margin_mean == pytest.approx(home - away, abs=1e-5)
     assert scores.total_mean == pytest.approx(home + away, abs=1e-5)
 
 
 @given(margin=st.floats(-15, 15), profile=profiles)
 def test_weighting_the_margins_of_points_keeps_their_mean(margin: float, profile: list[float]) -> None:
-    plain = ScoreDistribution.of_points(margin, 100, 12, 14)
-    weighted = ScoreDistribution.of_points(margin, 100, 12, 14, profile)
+    plain = point_scores(margin, 100, 12, 14)
+    weighted = point_scores(margin, 100, 12, 14, profile)
     assert weighted.margin_mean == pytest.approx(plain.margin_mean, abs=1e-3)
 
 
 def test_a_key_number_gets_its_weight_beside_its_mirror_image() -> None:
     """Opposite margins are weighted alike, so between even sides their ratio to the plain law is the weight itself."""
     weights = [1.0, 0.8, 0.9, 2.5]
-    plain = ScoreDistribution.of_points(0, 60, 13, 13)
-    keyed = ScoreDistribution.of_points(0, 60, 13, 13, weights)
+    plain = point_scores(0, 60, 13, 13)
+    keyed = point_scores(0, 60, 13, 13, weights)
     zero = len(plain.grid) - 1
     ratios = keyed.margins[zero - 3 : zero + 4] / plain.margins[zero - 3 : zero + 4]
     assert ratios / ratios[3] == pytest.approx([2.5, 0.9, 0.8, 1.0, 0.8, 0.9, 2.5], rel=1e-3)
@@ -186,15 +185,15 @@ def test_a_model_gone_astray_still_makes_a_distribution_with_key_numbers(
     margin: float, total: float, spread: float, profile: list[float]
 ) -> None:
     for scores in (
-        ScoreDistribution.of_points(margin, total, spread, spread, profile),
-        ScoreDistribution.of_goals(abs(margin) / 5, abs(total) / 5, 1.2, profile),
+        point_scores(margin, total, spread, spread, profile),
+        goal_scores(abs(margin) / 5, abs(total) / 5, 1.2, profile),
     ):
         assert np.isfinite(scores.grid).all()
         assert scores.grid.sum() == pytest.approx(1, abs=1e-9)
 
 
 def test_a_profile_of_ones_changes_nothing() -> None:
-    plain, ones = (ScoreDistribution.of_points(3, 45, 13, 13, weights) for weights in ((), (1.0, 1.0)))
+    plain, ones = (point_scores(3, 45, 13, 13, weights) for weights in ((), (1.0, 1.0)))
     assert ones.grid == pytest.approx(plain.grid, abs=1e-15)
 
 
@@ -209,12 +208,12 @@ def test_regulation_takes_overtime_back_from_games_won_by_one(scores: ScoreDistr
 
 @pytest.mark.parametrize(("share", "drawn"), [(0.0, 0.0), (1.0, 1.0)])
 def test_the_share_of_overtime_is_of_the_games_won_by_one(share: float, drawn: float) -> None:
-    scores = ScoreDistribution.of_goals(3, 3).tilted(Outcome(0.5, 0.0, 0.5)).played_out(share)
+    scores = goal_scores(3, 3).reweighted(Outcome(0.5, 0.0, 0.5)).played_out(share)
     zero = len(scores.grid) - 1
     by_one = scores.margins[zero + 1] + scores.margins[zero - 1]
     assert scores.regulation.outcome.draw == pytest.approx(drawn * by_one)
 
 
 def test_tilting_keeps_how_the_sport_is_played_out() -> None:
-    scores = ScoreDistribution.of_goals(3, 3).played_out(0.5)
-    assert scores.tilted(Outcome(0.6, 0.0, 0.4)).overtime_share == 0.5
+    scores = goal_scores(3, 3).played_out(0.5)
+    assert scores.reweighted(Outcome(0.6, 0.0, 0.4)).overtime_share == 0.5

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize_scalar
 
 from core.betting.markets import Bet, Pricing, combine
-from core.betting.scores import ScoreDistribution
 from core.betting.staking import StakingRules, drawdown_scale, kelly_fraction, parlay, stakes
+from tests.core.betting.distributions import goal_scores
 
 odds = st.floats(1.05, 30)
 
@@ -121,7 +121,7 @@ def test_a_pushed_leg_of_a_parlay_counts_as_odds_of_one() -> None:
 
 
 def test_a_combination_inside_a_game_is_one_leg_of_a_parlay() -> None:
-    game = ScoreDistribution.of_goals(1.6, 1.1)
+    game = goal_scores(1.6, 1.1)
     inside = combine(game, [Bet("moneyline", "home"), Bet("total", "over", 2.5)])
     whole = parlay([(inside, 3.0), (Pricing(0.6, 0, 0.4), 1.8)])
     assert whole.pricing.win == pytest.approx(inside.win * 0.6)

@@ -1,4 +1,4 @@
-"""Belief in a model against the market is earned on past games, and an edge has an interval."""
+"""A model earns its weight beside the market on past games, and an edge has an interval."""
 
 import numpy as np
 import pytest
@@ -34,12 +34,12 @@ def test_the_weight_is_the_one_of_smallest_penalised_loss(seed: int, model_noise
     assert learnt.games == 400
 
 
-def test_a_noisy_model_beside_a_sharp_market_is_not_believed() -> None:
+def test_a_noisy_model_beside_a_sharp_market_gets_no_weight() -> None:
     learnt = learn_shrinkage(*games(1, 4000, model_noise=0.6, market_noise=0.05))
     assert learnt.weight < 0.05
 
 
-def test_a_model_that_knows_more_than_the_market_is_believed_in_time() -> None:
+def test_a_model_that_knows_more_than_the_market_gets_weight_in_time() -> None:
     few, many = (learn_shrinkage(*games(2, count, model_noise=0.05, market_noise=0.6)) for count in (60, 8000))
     assert few.weight < many.weight
     assert many.weight > 0.9

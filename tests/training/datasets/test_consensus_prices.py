@@ -12,7 +12,7 @@ from feature_store.features.sets import EVERYTHING
 from feature_store.history.ratings import POINTS_PER_LOGIT, rules_of
 from tests.conftest import NOW
 from training.datasets.assembly import Dataset, dataset_of
-from training.datasets.betting_prices import offers_of
+from training.datasets.betting_prices import prices_of
 from training.datasets.consensus_prices import Moment
 
 EPL = Leagues(BUILT_IN).get("EPL")
@@ -39,7 +39,7 @@ def played(*quotes: Quote) -> Dataset:
 
 
 def offer(dataset: Dataset, moment: Moment) -> tuple[list[float], float]:
-    offers = offers_of(dataset, moment)
+    offers = prices_of(dataset, moment)
     assert not offers.there[1]
     return offers.odds[0].tolist(), offers.known_at[0]
 
@@ -83,10 +83,10 @@ def test_an_opening_price_alone_is_no_closing_price_neither_to_bet_at_nor_to_be_
     for closing in (dataset.closing, dataset.closing_margin, dataset.closing_total):
         assert np.isnan(closing).all()
     assert dataset.opening[0] == pytest.approx(devig(ONE)[0])
-    offers = offers_of(dataset, "close")
+    offers = prices_of(dataset, "close")
     assert not offers.there.any()
     assert np.isnan(offers.known_at).all()
-    assert offers_of(dataset, "open").there[0]
+    assert prices_of(dataset, "open").there[0]
 
 
 def test_each_market_closes_by_itself() -> None:

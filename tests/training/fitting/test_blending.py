@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from training.fitting.blending import mean_shares, outcome_shares, prior_shares
-from training.fitting.calibration import NONE, SHIFTED, chosen_calibration, chosen_way
+from training.fitting.calibration import NONE, SHIFTED, choose_calibration, choose_way
 
 Games = Callable[..., tuple[np.ndarray, np.ndarray]]
 
@@ -65,19 +65,19 @@ def test_means_are_shared_by_squared_error(random: np.random.Generator) -> None:
 
 def test_what_is_calibrated_is_left_alone(games: Games) -> None:
     blocks = [games(500) for _ in range(4)]
-    calibration = chosen_calibration(blocks, 2)
-    assert chosen_way(blocks, 2) == NONE
+    calibration = choose_calibration(blocks, 2)
+    assert choose_way(blocks, 2) == NONE
     assert (calibration.slope, calibration.shifts) == (1.0, (0.0, 0.0))
 
 
 def test_what_is_not_is_mended(games: Games) -> None:
     blocks = [games(1_500, slope=0.5, shift=0.6) for _ in range(4)]
-    calibration = chosen_calibration(blocks, 2)
-    assert chosen_way(blocks, 2) == SHIFTED
+    calibration = choose_calibration(blocks, 2)
+    assert choose_way(blocks, 2) == SHIFTED
     assert calibration.slope == pytest.approx(0.5, abs=0.12)
     assert calibration.shifts[0] == pytest.approx(0.6, abs=0.2)
     assert calibration.shifts[1] == 0.0
 
 
 def test_one_block_is_no_evidence(games: Games) -> None:
-    assert chosen_way([games(2_000, slope=0.3)], 2) == NONE
+    assert choose_way([games(2_000, slope=0.3)], 2) == NONE

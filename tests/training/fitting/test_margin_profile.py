@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 
 from core.betting.leagues import BUILT_IN, Leagues
-from core.betting.scores import Outcome, ScoreDistribution
-from core.registry.forecaster import Shape
+from core.betting.scores import Outcome
+from core.registry.forecaster import ScoreSpread
 from feature_store.archive.facts import Batch, Game, Result
 from feature_store.features.sets import EVERYTHING
 from feature_store.sources.csv.reader import read_csv
 from tests.conftest import NOW
+from tests.core.betting.distributions import goal_scores, point_scores
 from training.datasets.assembly import Dataset, dataset_of
 from training.fitting.fit import assemble, learn
 from training.fitting.margin_profile import expected_margins, margin_weights, overtime_share, profiled
@@ -21,24 +22,24 @@ from training.fitting.recipe import RECIPES
 
 LEAGUES = Leagues(BUILT_IN)
 NHL, NFL, NBA = (LEAGUES.get(name) for name in ("NHL", "NFL", "NBA"))
-POINTS = Shape(scores="points", margin_deviation=13, total_deviation=13, dispersion=1, tie_rate=0.0)
+POINTS = ScoreSpread(scores="points", margin_deviation=13, total_deviation=13, dispersion=1, tie_rate=0.0)
 
 
 def drawn(weights: tuple[float, ...], games: int) -> np.ndarray:
     """Margins of games between even sides."""
-    law = ScoreDistribution.of_points(1.5, 45, 13, 13, weights).tilted(Outcome(0.55, 0.0, 0.45)).margins
+    law = point_scores(1.5, 45, 13, 13, weights).reweighted(Outcome(0.55, 0.0, 0.45)).margins
     zero = len(law) // 2
     return np.random.default_rng(5).choice(np.arange(-zero, zero + 1), games, p=law)
 
 
 def expected(games: int) -> np.ndarray:
-    return expected_margins([(games, ScoreDistribution.of_points(1.5, 45, 13, 13))])
+    return expected_margins([(games, point_scores(1.5, 45, 13, 13))])
 
 
 def test_expected_margins_count_every_game_on_either_side() -> None:
-    counts = expected_margins([(100, ScoreDistribution.of_goals(1.5, 1.0)), (50, ScoreDistribution.of_goals(6, 5))])
+    counts = expected_margins([(100, goal_scores(1.5, 1.0)), (50, goal_scores(6, 5))])
     assert counts.sum() == pytest.approx(150)
-    scores = ScoreDistribution.of_goals(1.5, 1.0)
+    scores = goal_scores(1.5, 1.0)
     zero = len(scores.grid) - 1
     alone = expected_margins([(1, scores)])
     assert alone[:2] == pytest.approx([scores.outcome.draw, scores.margins[zero + 1] + scores.margins[zero - 1]])
@@ -116,17 +117,17 @@ def real(name: str, folder: Path) -> Dataset:
     return dataset_of(league, read_csv(folder / f"{name}.csv.gz", LEAGUES).batches[league])
 
 
-def gains(dataset: Dataset, smooth: Shape, first: int) -> np.ndarray:
+def gains(dataset: Dataset, smooth: ScoreSpread, first: int) -> np.ndarray:
     """Log likelihood of the exact margins of later seasons, with the profile of the earlier ones minus without."""
     margin, total = dataset.values[:, [EVERYTHING.names.index(name) for name in ("margin_slow", "total_slow")]].T
     known = ~np.isnan(margin)
     before, after = known & (dataset.seasons < first), np.flatnonzero(known & (dataset.seasons >= first))[:400]
     shape = profiled(smooth, dataset.select(before), margin[before], total[before])
 
-    def said(law: Shape, game: int) -> float:
+    def said(law: ScoreSpread, game: int) -> float:
         scores = law.distribution(margin[game], total[game])
         home = scores.outcome.decided_home
-        tilted = scores.tilted(Outcome(home * (1 - law.tie_rate), law.tie_rate, (1 - home) * (1 - law.tie_rate)))
+        tilted = scores.reweighted(Outcome(home * (1 - law.tie_rate), law.tie_rate, (1 - home) * (1 - law.tie_rate)))
         return float(np.log(tilted.margins[len(tilted.grid) - 1 + int(dataset.margins[game])]))
 
     return np.array([said(shape, game) - said(smooth, game) for game in after])
@@ -143,7 +144,7 @@ def test_nhl_margins_are_likelier_too_and_half_the_games_won_by_one_went_past_re
     development_data: Path,
 ) -> None:
     dataset = real("NHL", development_data)
-    goals = Shape(scores="goals", margin_deviation=2.5, total_deviation=2.3, dispersion=1.0, tie_rate=0.0)
+    goals = ScoreSpread(scores="goals", margin_deviation=2.5, total_deviation=2.3, dispersion=1.0, tie_rate=0.0)
     found = gains(dataset, goals, 2016)
     assert found.mean() > 2 * found.std() / np.sqrt(len(found))
     assert overtime_share(dataset) == pytest.approx(0.505, abs=0.005)

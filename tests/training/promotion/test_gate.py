@@ -122,7 +122,7 @@ def test_a_successor_of_a_champion_that_cannot_answer_must_not_look_worse(
     champion = Contender(version(1), losses(before), answers=False)
     verdict = judge(Contender(version(2, features="n" * 64), losses(before + worse)), champion)
     assert verdict.passed is passes
-    assert f"cannot answer any more: this code computes other features; {games} games" in verdict.checks[-1].numbers
+    assert f"cannot be used any more: this code computes other features; {games} games" in verdict.checks[-1].numbers
 
 
 @pytest.mark.parametrize(("difference", "warned"), [(-0.01, True), (-0.005, False), (0.002, False)])

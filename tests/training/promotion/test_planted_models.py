@@ -16,7 +16,7 @@ from sqlalchemy.engine import Engine, make_url
 from core.betting.leagues import BUILT_IN, Leagues
 from core.database import open_database
 from core.registry import deployment
-from core.registry.bundles.store import Shelf
+from core.registry.bundles.store import BundleStore
 from core.signing import Signer
 from feature_store.archive import store as archive
 from feature_store.archive.facts import Batch, Game, Result
@@ -25,6 +25,7 @@ from training.datasets.assembly import Dataset, load_dataset
 from training.fitting.recipe import RECIPES
 from training.promotion.promote import promote
 from training.runs.train import train
+from training.runs.training_run import TrainingRun
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow, loading the input example, warns of its own use of pandas
 LEAGUES = Leagues(BUILT_IN)
@@ -61,17 +62,15 @@ class House:
     def __init__(self, folder: Path, seed: int) -> None:
         self.engine: Engine = open_database(make_url(f"sqlite:///{folder}/ours.db"))
         schema.upgrade(self.engine)
-        self.shelf = Shelf(folder / "bundles", f"sqlite:///{folder}/mlflow/mlflow.db", Signer(b"tests", "bundle"))
+        self.store = BundleStore(folder / "bundles", f"sqlite:///{folder}/mlflow/mlflow.db", Signer(b"tests", "bundle"))
         archive.record(self.engine, NFL, ordered_league(seed), source="test", recorded_at=KNOWN_BY)
 
     def train(self, known_by: datetime, rounds: int = QUICK.rounds) -> int:
-        return train(
-            self.engine, NFL, replace(QUICK, rounds=rounds), bundles=self.shelf.bundles, signer=self.shelf.signer,
-            tracking_uri=self.shelf.tracking_uri, known_by=known_by, now=LATER,
-        ).version  # fmt: skip
+        run = TrainingRun(NFL, replace(QUICK, rounds=rounds), self.store, known_by, LATER)
+        return train(self.engine, run).version
 
     def promote(self) -> tuple[list[str], deployment.Deployment]:
-        verdict, record, _ = promote(self.engine, LEAGUES, self.shelf, "NFL-results", None, LATER)
+        verdict, record, _ = promote(self.engine, LEAGUES, self.store, "NFL-results", None, LATER)
         return [check.name for check in verdict.checks if not check.passed], record
 
 

@@ -18,7 +18,7 @@ from core.errors import ConflictError, SecurityError
 from core.registry import deployment
 from core.registry import tables as registry_tables
 from core.registry.bundles.files import SPEC
-from core.registry.bundles.store import Shelf
+from core.registry.bundles.store import BundleStore
 from core.registry.tracking.client import Tracking
 from core.signing import Signer
 from feature_store.archive import store as archive
@@ -30,6 +30,7 @@ from training.datasets.assembly import Dataset, load_dataset
 from training.fitting.recipe import RECIPES, Recipe
 from training.promotion.promote import promote, roll_back
 from training.runs.train import train
+from training.runs.training_run import TrainingRun
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow, loading the input example, warns of its own use of pandas
 LEAGUES = Leagues(BUILT_IN)
@@ -48,25 +49,22 @@ class Installation:
     def __init__(self, folder: Path) -> None:
         self.engine: Engine = open_database(make_url(f"sqlite:///{folder}/ours.db"))
         schema.upgrade(self.engine)
-        self.shelf = Shelf(folder / "bundles", f"sqlite:///{folder}/mlflow/mlflow.db", Signer(b"tests", "bundle"))
+        self.store = BundleStore(folder / "bundles", f"sqlite:///{folder}/mlflow/mlflow.db", Signer(b"tests", "bundle"))
         archive.record(self.engine, EPL, sample_batches(LEAGUES)[EPL], source="sample", recorded_at=NOW)
 
     def train(self, recipe: Recipe, known_by: datetime = KNOWN_BY) -> int:
-        return train(
-            self.engine, EPL, recipe, bundles=self.shelf.bundles, signer=self.shelf.signer,
-            tracking_uri=self.shelf.tracking_uri, known_by=known_by, now=NOW,
-        ).version  # fmt: skip
+        return train(self.engine, TrainingRun(EPL, recipe, self.store, known_by, NOW)).version
 
     def promote(self, number: int | None = None) -> tuple[bool, list[str], deployment.Deployment]:
-        verdict, record, _ = promote(self.engine, LEAGUES, self.shelf, MODEL, number, NOW)
+        verdict, record, _ = promote(self.engine, LEAGUES, self.store, MODEL, number, NOW)
         return verdict.passed, [check.name for check in verdict.checks if not check.passed], record
 
     def change_the_key(self) -> None:
-        self.shelf = replace(self.shelf, signer=Signer(b"another key", "bundle"))
+        self.store = replace(self.store, signer=Signer(b"another key", "bundle"))
 
     @property
     def aliases(self) -> dict[str, int]:
-        model = Tracking(self.shelf.tracking_uri)._client.get_registered_model(MODEL)
+        model = Tracking(self.store.tracking_uri)._client.get_registered_model(MODEL)
         return {alias: int(number) for alias, number in model.aliases.items()}
 
 
@@ -93,7 +91,7 @@ def test_a_planted_worse_model_is_refused_and_a_planted_better_one_takes_over_an
     assert house.aliases == {"champion": good, "previous": poor}
     with pytest.raises(ConflictError, match="champion already"):
         house.promote(good)
-    assert roll_back(house.engine, house.shelf.tracking_uri, MODEL, NOW)[0].champion == poor
+    assert roll_back(house.engine, house.store.tracking_uri, MODEL, NOW)[0].champion == poor
     assert house.aliases == {"champion": poor}
 
 
@@ -113,9 +111,9 @@ def test_after_a_change_of_the_key_a_training_signs_the_same_bundle_again_here_a
     with pytest.raises(SecurityError, match="does not bear our signature"):
         house.promote()
     assert house.train(GOOD) == number
-    assert house.shelf.take(version).sha256 == version.bundle_sha256
-    shutil.rmtree(house.shelf.bundles)
-    assert house.shelf.take(version).sha256 == version.bundle_sha256, "as MLflow delivers it"
+    assert house.store.open_version(version).sha256 == version.bundle_sha256
+    shutil.rmtree(house.store.folder)
+    assert house.store.open_version(version).sha256 == version.bundle_sha256, "as MLflow delivers it"
     passed, failed, record = house.promote()
     assert (passed, failed, record.champion) == (True, [], number)
 
@@ -126,7 +124,7 @@ def test_a_champion_whose_bundle_cannot_be_had_is_compared_by_its_registered_los
     deployment.install_champion(house.engine, deployment.deployment(house.engine, MODEL), poor, NOW)
     house.change_the_key()
     good = house.train(GOOD)
-    verdict, record, _ = promote(house.engine, LEAGUES, house.shelf, MODEL, None, NOW)
+    verdict, record, _ = promote(house.engine, LEAGUES, house.store, MODEL, None, NOW)
     (beside,) = [check for check in verdict.checks if check.name == f"not worse than version {poor}"]
     assert "its bundle cannot be had, so only the losses it was registered with count: manifest" in beside.numbers
     assert (verdict.passed, record.champion) == (True, good)
@@ -146,7 +144,7 @@ def test_another_recipe_on_the_same_facts_is_no_later_however_late_it_is_trained
     house.train(GOOD)
     house.promote()
     house.train(replace(GOOD, seed=1), NOW)
-    verdict, _, _ = promote(house.engine, LEAGUES, house.shelf, MODEL, None, NOW)
+    verdict, _, _ = promote(house.engine, LEAGUES, house.store, MODEL, None, NOW)
     (beside,) = [check for check in verdict.checks if check.name.startswith("not worse")]
     assert not beside.passed, "its trees sample nothing, so another seed is the same model"
     assert "without later results it must gain something" in beside.numbers
@@ -177,15 +175,15 @@ def test_what_was_forged_in_our_tables_and_on_the_disk_is_never_signed(tmp_path:
     number = house.train(GOOD)
     honest = deployment.version(house.engine, MODEL, number)
     forgery = tmp_path / "forgery"
-    shutil.copytree(house.shelf.bundles / honest.bundle_sha256, forgery)
+    shutil.copytree(house.store.folder / honest.bundle_sha256, forgery)
     spec = json.loads((forgery / SPEC).read_bytes())
     spec["calibration"] = {**spec["calibration"], "forged": True}
     sha256 = forged(forgery, SPEC, json.dumps(spec).encode(), Signer(b"not ours", "bundle"))
-    forgery.rename(house.shelf.bundles / sha256)
+    forgery.rename(house.store.folder / sha256)
     table = registry_tables.versions
     with writing(house.engine) as connection:
         connection.execute(sa.update(table).values(bundle_sha256=sha256))
     again = deployment.version(house.engine, MODEL, house.train(GOOD))
     assert (again.version, again.bundle_sha256) == (number + 1, honest.bundle_sha256), "made anew, from the data"
     with pytest.raises(SecurityError, match="does not bear our signature"):
-        house.shelf.take(deployment.version(house.engine, MODEL, number))
+        house.store.open_version(deployment.version(house.engine, MODEL, number))

@@ -15,6 +15,7 @@ from sqlalchemy.engine import Engine
 from core.betting.leagues import BUILT_IN, League, Leagues
 from core.errors import ServiceError
 from core.registry import deployment
+from core.registry.bundles.store import BundleStore
 from core.registry.deployment import Version
 from core.signing import Signer
 from feature_store.archive import store as archive
@@ -31,8 +32,10 @@ from training.datasets.assembly import FEWEST_GAMES, Dataset, checked, dataset_o
 from training.datasets.splits import proving_blocks
 from training.evaluation.walk_forward import walk_forward
 from training.fitting.recipe import RECIPES, Recipe
-from training.runs.train import fit, train
-from training.runs.warnings import constants, overlaps, quarantined
+from training.runs.data_warnings import constants, overlaps, quarantined
+from training.runs.train import train
+from training.runs.trained_model import fit_and_evaluate
+from training.runs.training_run import TrainingRun
 
 LEAGUES = Leagues(BUILT_IN)
 NFL, EPL, LALIGA = (LEAGUES.get(key) for key in ("NFL", "EPL", "LALIGA"))
@@ -53,10 +56,10 @@ def test_games_that_all_ended_the_same_way_are_refused() -> None:
     dataset = invented(NFL, 300)
     one = replace(dataset, home_scores=dataset.away_scores + 3)
     with pytest.raises(ServiceError, match="all 300 finished games ended with home"):
-        fit(RESULTS, one)
+        fit_and_evaluate(RESULTS, one)
     level = replace(dataset, home_scores=dataset.away_scores)
     with pytest.raises(ServiceError, match="ended level"):
-        fit(RESULTS, level)
+        fit_and_evaluate(RESULTS, level)
 
 
 def test_a_score_that_is_no_number_is_refused_with_its_game() -> None:
@@ -70,7 +73,7 @@ def test_games_of_one_evening_cannot_prove_anything() -> None:
     dataset = invented(NFL, 60)
     evening = replace(dataset, starts=np.full(60, dataset.starts[0]), seasons=np.full(60, 2022))
     with pytest.raises(ServiceError, match="too close together"):
-        fit(RESULTS, evening)
+        fit_and_evaluate(RESULTS, evening)
 
 
 def test_a_constant_feature_is_named_and_does_no_harm() -> None:
@@ -80,7 +83,7 @@ def test_a_constant_feature_is_named_and_does_no_harm() -> None:
     still.values[:, EVERYTHING.names.index("rest_gap")] = np.nan
     assert {"form_gap", "rest_gap"} <= set(constants(RESULTS.of(still), still))
     assert "form_gap" not in constants(RESULTS.of(dataset), dataset)
-    probabilities = fit(RESULTS, still).blocks[-1].probabilities
+    probabilities = fit_and_evaluate(RESULTS, still).blocks[-1].probabilities
     assert np.isfinite(probabilities).all()
 
 
@@ -110,8 +113,10 @@ def test_overlapping_seasons_are_named_and_nothing_is_learnt_from_a_later_game()
 def test_a_part_whose_games_all_ended_level_has_no_scores_of_its_own() -> None:
     dataset = invented(NFL, 300)
     level = (np.arange(300) >= 150) & (np.arange(300) < 200)
-    trained = fit(RESULTS, replace(dataset, home_scores=np.where(level, dataset.away_scores, dataset.home_scores)))
-    lone = fit(RESULTS, dataset).evaluation
+    trained = fit_and_evaluate(
+        RESULTS, replace(dataset, home_scores=np.where(level, dataset.away_scores, dataset.home_scores))
+    )
+    lone = fit_and_evaluate(RESULTS, dataset).evaluation
     assert [len(part.scores) > 0 for part in lone.by_season] == [True] * 3
     scores = {part.name: part.scores for part in trained.evaluation.by_season}
     assert scores["part 4"] == ()
@@ -143,7 +148,7 @@ def test_odds_that_contradict_each_other_are_set_aside_by_name_and_their_games_l
     dataset = dataset_of(EPL, Batch(facts.games, facts.results, kept))
     assert len(dataset) == 300
     assert np.isnan(dataset.closing).any(axis=1).sum() == len(wrong)
-    trained = fit(replace(RECIPES["prices"], rounds=5), dataset)
+    trained = fit_and_evaluate(replace(RECIPES["prices"], rounds=5), dataset)
     assert all(np.isfinite(block.probabilities).all() for block in trained.blocks)
 
 
@@ -221,11 +226,9 @@ class TestTraining:
             archive.record(sqlite_database, league, facts, source="test", recorded_at=NOW)
             flagged = [flag.name for flag in examine_facts(league, load_facts(sqlite_database, league, LATER))]
             accept = [*flagged, *(f"{league.key}-{season}-season_day" for season in range(2015, 2025))]
-            wanted = {"accept": accept, **given}
-            return train(
-                sqlite_database, league, recipe, bundles=tmp_path / "bundles", signer=Signer(b"test key", "bundle"),
-                tracking_uri=uri, known_by=LATER, now=LATER, **wanted,
-            )  # fmt: skip
+            bundles = BundleStore(tmp_path / "bundles", uri, Signer(b"test key", "bundle"))
+            run = TrainingRun(league, recipe, bundles, LATER, LATER, accept=given.pop("accept", accept))
+            return train(sqlite_database, run, **given)
 
         return attempt
 

@@ -12,14 +12,17 @@ from sqlalchemy.engine import Engine
 from core.betting.leagues import BUILT_IN, Leagues
 from core.errors import ResourceNotFoundError, ServiceError, ValidationError
 from core.registry import deployment
+from core.registry.bundles.store import BundleStore
 from core.registry.held_out import HeldOut
 from core.registry.tracking.client import Tracking
-from core.registry.tracking.runs import Noted
+from core.registry.tracking.runs import FinishedRun
+from core.signing import Signer
 from feature_store.archive import store as archive
 from feature_store.sources.library.sample import sample_batches
 from tests.training.refused import GAMES_OF_300, of_seasons, rescored
 from training.fitting.recipe import RANGES, RECIPES
 from training.runs.experiment import Change, _best, changed, compare, experiment, parse_settings
+from training.runs.training_run import TrainingRun
 
 RESULTS, PRICES = RECIPES["results"], RECIPES["prices"]
 EPL = Leagues(BUILT_IN).get("EPL")
@@ -129,12 +132,14 @@ def test_runs_are_compared_on_the_same_games_and_nothing_is_registered(sqlite_da
     uri = f"sqlite:///{tmp_path}/mlflow/mlflow.db"
     with pytest.raises(ResourceNotFoundError, match="no runs yet"):
         compare(Tracking(uri), EPL)
+    store = BundleStore(tmp_path / "bundles", uri, Signer(b"tests", "bundle"))
+    run = TrainingRun(EPL, RESULTS, store, NOW, NOW)
     tried = {}
     for words, change in {
         "plain": Change({"rounds": "5"}),
         "blunt": Change({"regularisation": "1e-9", "rounds": "5"}),
     }.items():
-        tried[words], _ = experiment(sqlite_database, EPL, RESULTS, change, tracking_uri=uri, known_by=NOW, now=NOW)
+        tried[words], _ = experiment(sqlite_database, run, change)
     first, second = compare(Tracking(uri), EPL, against=tried["plain"][:8])
     assert (first.difference, first.run.experiment) == (0, "EPL/experiments")
     assert first.shared_games == second.shared_games > 100
@@ -143,10 +148,12 @@ def test_runs_are_compared_on_the_same_games_and_nothing_is_registered(sqlite_da
     )
     assert second.error > 0
     client = Tracking(uri)._client
-    run = client.get_run(tried["plain"])
+    logged = client.get_run(tried["plain"])
     recipe = json.loads(Tracking(uri).document(tried["plain"], "recipe.json"))
-    assert (run.data.tags["basis"], "playoff" in run.data.tags["constant_features"]) == ("own", True)
-    assert str(recipe["features"]) == run.data.params["features"], "the recipe as it was used, not as it was asked for"
+    assert (logged.data.tags["basis"], "playoff" in logged.data.tags["constant_features"]) == ("own", True)
+    assert str(recipe["features"]) == logged.data.params["features"], (
+        "the recipe as it was used, not as it was asked for"
+    )
     tracking = Tracking(uri)
     tracking._client.search_runs = partial(tracking._client.search_runs, max_results=1)
     assert [one.run.run_id for one in compare(tracking, EPL)] == [tried["blunt"]], "of too many runs, the newest"
@@ -187,8 +194,8 @@ def test_a_refused_trial_is_noted_and_one_that_is_accepted_tells_its_overlaps(
     assert "begins before an earlier one has ended" in said
 
 
-def noted(run_id: str, variant: str, log_loss: float) -> Noted:
-    return Noted(run_id, "EPL", run_id, NOW, {"variant": variant}, {}, {"model_log_loss": log_loss})
+def finished(run_id: str, variant: str, log_loss: float) -> FinishedRun:
+    return FinishedRun(run_id, "EPL", run_id, NOW, {"variant": variant}, {}, {"model_log_loss": log_loss})
 
 
 def lost(first: int, losses: np.ndarray) -> HeldOut:
@@ -202,9 +209,9 @@ def test_the_run_that_others_are_compared_with_is_the_best_on_the_same_games_and
     """Its season was hard, so that its raw loss is the largest."""
     hard = np.random.default_rng(2).exponential(0.7, 400)
     runs = {
-        "easy season": (noted("easy season", "results", 0.5), lost(1_000, np.full(400, 0.5))),
-        "sees prices": (noted("sees prices", "prices", 0.4), lost(0, hard - 0.3)),
-        "better": (noted("better", "results", 0.69), lost(0, hard - 0.01)),
-        "newest": (noted("newest", "results", 0.7), lost(0, hard)),
+        "easy season": (finished("easy season", "results", 0.5), lost(1_000, np.full(400, 0.5))),
+        "sees prices": (finished("sees prices", "prices", 0.4), lost(0, hard - 0.3)),
+        "better": (finished("better", "results", 0.69), lost(0, hard - 0.01)),
+        "newest": (finished("newest", "results", 0.7), lost(0, hard)),
     }
     assert _best([run for run, _ in runs.values()], {name: own for name, (_, own) in runs.items()}).run_id == "better"
