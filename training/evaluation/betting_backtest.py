@@ -210,7 +210,7 @@ def _learned(
 
 
 _LEARNED_FROM: Final = ("model", "odds", "outcomes")
-_Learned = tuple[_Book, DevigMethod, Shrinkage]
+_LearnedSeason = tuple[_Book, DevigMethod, Shrinkage]
 _Chosen = tuple[FloatArray, NDArray[np.bool_]]
 
 
@@ -238,7 +238,7 @@ def _priced(book: _Book) -> NDArray[np.bool_]:
 
 
 def _strategy_result(
-    name: str, learned: Sequence[_Learned], choose: Callable[[_Book, DevigMethod, Shrinkage], _Chosen]
+    name: str, learned: Sequence[_LearnedSeason], choose: Callable[[_Book, DevigMethod, Shrinkage], _Chosen]
 ) -> StrategyResult:
     bets = [bet for book, method, shrinkage in learned for bet in _bets(book, method, *choose(book, method, shrinkage))]
     profits = np.array([bet.profit for bet in bets])

@@ -70,9 +70,9 @@ class Recipe:
 
     @property
     def label(self) -> str:
-        """Name and digest: two recipes of one name that differ in anything have different labels.
+        """Name and digest: recipes of one name that differ have different labels.
 
-        Only the names of lending leagues count: that their archives grow does not make another recipe.
+        Tuned parameters do not count, nor do the archives of lending leagues: that they grow makes no other recipe.
         """
         content = self.parameters()
         content["pooled_with"] = ",".join(lender.partition(":")[0] for lender in self.pooled_with)

@@ -44,7 +44,7 @@ def tune_recipe(
     first = min(float(dataset.starts[block.games].min()) for block in blocks)
     past = replace(dataset.select(dataset.starts < first - GAP), lenders=())
     if not recipe.tune:
-        return TunedRecipe(recipe, "not asked for")
+        return TunedRecipe(recipe, "not tuned")
     if past.basis != "own" or len(set(past.seasons.tolist())) < FEWEST_SEASONS:
         return TunedRecipe(
             recipe, f"{len(past)} games before the proving seasons are too few; the recipe's own values are used"

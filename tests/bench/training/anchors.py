@@ -17,7 +17,7 @@ from training.datasets.splits import season_blocks
 from training.evaluation.scores import Evaluation, evaluate
 from training.evaluation.walk_forward import Forecasts, walk_forward
 from training.fitting.recipe import Recipe
-from training.fitting.tuning import tuned
+from training.fitting.tuning import tune_recipe
 from training.runs.trained_model import fit_on_everything
 
 
@@ -64,7 +64,7 @@ def measured(key: str, dataset: Dataset, recipe: Recipe) -> Measured:
     """Tune once, walk forward through the anchor's seasons, and fit the model of every game on what that proved."""
     began = time.monotonic()
     proof, asked = season_blocks(dataset, ANCHORS[key].seasons, recipe.proving_seasons)
-    chosen = tuned(recipe.of(dataset), dataset, [*proof, *asked])
+    chosen = tune_recipe(recipe.of(dataset), dataset, [*proof, *asked])
     names = [block.name for block in asked]
     blocks, proofs = walk_forward(chosen.recipe, dataset, [*proof, *asked], asked=names)
     head = fit_on_everything(chosen.recipe, dataset, proofs[-recipe.proving_seasons :]).spec.outcome

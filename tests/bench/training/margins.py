@@ -13,7 +13,7 @@ from feature_store.features.sets import EVERYTHING
 from feature_store.sources.csv.reader import read_csv
 from tests.conftest import DEVELOPMENT_DATA
 from training.datasets.assembly import Dataset, dataset_of
-from training.fitting.margin_profile import profiled
+from training.fitting.margin_profile import with_margin_profile
 
 LEAGUES = Leagues(BUILT_IN)
 TESTED = {"NFL": 2015, "NBA": 2016, "MLB": 2016, "NHL": 2015, "EPL": 2019, "LALIGA": 2019, "BUNDESLIGA": 2019}
@@ -41,7 +41,7 @@ def _league(name: str, first: int) -> None:
     before = known & (dataset.seasons < first)
     after = np.flatnonzero(known & (dataset.seasons >= first))[:MOST_GAMES]
     smooth = _smooth(dataset.select(before), *expected[before].T)
-    shape = profiled(smooth, dataset.select(before), *expected[before].T)
+    shape = with_margin_profile(smooth, dataset.select(before), *expected[before].T)
     plain, weighted = ([_law(law, *expected[game]) for game in after] for law in (smooth, shape))
     said = [
         np.array([_margin(law, dataset.margins[game]) for law, game in zip(laws, after, strict=True)])

@@ -1,4 +1,4 @@
-"""A bundle that somebody else wrote, changed or swapped is refused, and one that would kill its reader kills nobody."""
+"""A bundle that somebody else wrote, changed or swapped is refused; one that crashes its reader harms no service."""
 
 import json
 import os

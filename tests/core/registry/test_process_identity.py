@@ -1,4 +1,4 @@
-"""A process is known again by more than its number, which is given to others."""
+"""A process is identified by more than its number, which is reused."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""StrategyResult on past games: nothing looks ahead, belief is earned on earlier seasons, and sums are sums."""
+"""Betting on past games: nothing looks ahead, the weight comes from earlier seasons, and sums are sums."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -156,9 +156,9 @@ def test_the_refused_bet_would_have_looked_like_a_fortune_and_the_honest_one_doe
         assert way.bets > 40
         assert way.roi > 0
         assert way.clv > 5 * way.clv_error
-    believed, honestly = trap.seasons[-1].shrinkage, honest.seasons[-1].shrinkage
-    assert believed.weight > 2 * believed.error, "and the past 'proves' the model right"
-    assert honestly.weight < believed.weight / 2
+    trapped, honestly = trap.seasons[-1].shrinkage, honest.seasons[-1].shrinkage
+    assert trapped.weight > 2 * trapped.error, "and the past 'proves' the model right"
+    assert honestly.weight < trapped.weight / 2
     assert honest.ways[2].bets <= 0.05 * honest.ways[2].games
 
 
@@ -174,7 +174,7 @@ def test_at_the_close_the_closing_line_value_is_the_margin_lost(at_the_close: Be
     assert naive.clv == pytest.approx(1 / MARGIN - 1, abs=0.01)
 
 
-def test_belief_and_method_of_a_season_rest_on_earlier_ones_only(
+def test_weight_and_method_of_a_season_rest_on_earlier_ones_only(
     dataset: Dataset, closing: BettingPrices, at_the_close: BettingBacktest
 ) -> None:
     proof, asked = season_blocks(dataset, [LAST - 1, LAST], 4)
@@ -191,7 +191,7 @@ def test_belief_and_method_of_a_season_rest_on_earlier_ones_only(
     assert len(proof) + len(asked) == SEASONS - 1
 
 
-def test_where_seasons_overlap_no_belief_rests_on_games_still_to_come(dataset: Dataset, closing: BettingPrices) -> None:
+def test_where_seasons_overlap_no_weight_rests_on_games_still_to_come(dataset: Dataset, closing: BettingPrices) -> None:
     """The season before goes on for a while, every other game, after the last one has begun."""
     straggler = (dataset.seasons == LAST) & (np.arange(len(dataset)) % 2 == 0)
     overlapping = replace(dataset, seasons=np.where(straggler, LAST - 1, dataset.seasons))
@@ -324,9 +324,7 @@ def test_a_level_game_returns_the_stake(dataset: Dataset, closing: BettingPrices
     assert (naive.roi, naive.bankroll, naive.drawdown) == (0, 100, 0)
 
 
-def test_the_first_season_that_can_be_forecast_believes_the_market_alone(
-    dataset: Dataset, closing: BettingPrices
-) -> None:
+def test_the_first_season_that_can_be_forecast_uses_the_market_alone(dataset: Dataset, closing: BettingPrices) -> None:
     found = bet_on(RECIPES["results"], dataset, [LAST - SEASONS + 2], closing)
     assert found.seasons[0].shrinkage.weight == 0
     assert found.ways[1].bets == found.ways[2].bets == 0

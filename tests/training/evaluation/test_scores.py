@@ -151,7 +151,7 @@ def test_the_card_says_what_it_is_how_it_did_and_what_it_does_not_know(
     subject = subject_of(warned, "EPL-results", datetime(2024, 6, 1, tzinfo=UTC), "b" * 64)
     page = card_html(subject, pictures)
     for said in ("b" * 64, trained.dataset.snapshot_sha256, trained.recipe.label, subject.code_version,
-                 f"{trained.evaluation.scores[0].log_loss:.4f}", "closing price", "does not see the price",
+                 f"{trained.evaluation.scores[0].log_loss:.4f}", "closing price", "does not use the price",
                  "no line-ups", "part 4"):  # fmt: skip
         assert said in page, said
     assert page.count("data:image/png;base64,") == len(pictures)

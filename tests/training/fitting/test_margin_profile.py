@@ -17,7 +17,7 @@ from tests.conftest import NOW
 from tests.core.betting.distributions import goal_scores, point_scores
 from training.datasets.assembly import Dataset, dataset_of
 from training.fitting.fit import assemble, learn
-from training.fitting.margin_profile import expected_margins, margin_weights, overtime_share, profiled
+from training.fitting.margin_profile import expected_margins, margin_weights, overtime_share, with_margin_profile
 from training.fitting.recipe import RECIPES
 
 LEAGUES = Leagues(BUILT_IN)
@@ -122,7 +122,7 @@ def gains(dataset: Dataset, smooth: ScoreSpread, first: int) -> np.ndarray:
     margin, total = dataset.values[:, [EVERYTHING.names.index(name) for name in ("margin_slow", "total_slow")]].T
     known = ~np.isnan(margin)
     before, after = known & (dataset.seasons < first), np.flatnonzero(known & (dataset.seasons >= first))[:400]
-    shape = profiled(smooth, dataset.select(before), margin[before], total[before])
+    shape = with_margin_profile(smooth, dataset.select(before), margin[before], total[before])
 
     def said(law: ScoreSpread, game: int) -> float:
         scores = law.distribution(margin[game], total[game])

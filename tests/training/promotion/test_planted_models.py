@@ -51,14 +51,14 @@ def ordered_league(seed: int) -> Batch:
                 key = f"{season}-{round_}-{home}"
                 margin = round(strengths[home] - strengths[away] + random.normal(2, 12)) or 1
                 teams = f"T{home}", f"T{away}"
-                known = start - timedelta(days=14)
-                batch.games.append(Game(key, known, season, start, False, *teams, False, False, "final"))
+                announced = start - timedelta(days=14)
+                batch.games.append(Game(key, announced, season, start, False, *teams, False, False, "final"))
                 ended = start + timedelta(hours=4)
                 batch.results.append(Result(key, ended, ended, 24 + max(margin, 0), 24 + max(-margin, 0)))
     return batch
 
 
-class House:
+class Installation:
     def __init__(self, folder: Path, seed: int) -> None:
         self.engine: Engine = open_database(make_url(f"sqlite:///{folder}/ours.db"))
         schema.upgrade(self.engine)
@@ -83,20 +83,20 @@ def shuffled(*given: Any) -> Dataset:
 def test_a_worse_refresh_and_a_worse_rival_are_refused_and_a_better_rival_takes_over(
     seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    house = House(tmp_path, seed)
-    good = house.train(KNOWN_BY)
-    assert house.promote()[1].champion == good
+    installation = Installation(tmp_path, seed)
+    good = installation.train(KNOWN_BY)
+    assert installation.promote()[1].champion == good
     with monkeypatch.context() as planted:
         planted.setattr("training.runs.train.load_dataset", shuffled)
-        house.train(LATER)
-        failed, record = house.promote()
+        installation.train(LATER)
+        failed, record = installation.promote()
         assert f"not worse than version {good}" in failed
         assert record.champion == good
-        worse = house.train(LATER, rounds=6)
-    failed, record = house.promote()
+        worse = installation.train(LATER, rounds=6)
+    failed, record = installation.promote()
     assert f"not worse than version {good}" in failed
     assert record.champion == good
-    deployment.install_champion(house.engine, record, worse, LATER)
-    better = house.train(LATER, rounds=7)
-    failed, record = house.promote()
+    deployment.install_champion(installation.engine, record, worse, LATER)
+    better = installation.train(LATER, rounds=7)
+    failed, record = installation.promote()
     assert (failed, record.champion) == ([], better)

@@ -1,4 +1,4 @@
-"""Trying a recipe: what may be changed, what is refused by name, and that the registry stays as it was."""
+"""Trying a recipe: what may be apply_change, what is refused by name, and that the registry stays as it was."""
 
 import json
 from datetime import UTC, datetime
@@ -21,7 +21,7 @@ from feature_store.archive import store as archive
 from feature_store.sources.library.sample import sample_batches
 from tests.training.refused import GAMES_OF_300, of_seasons, rescored
 from training.fitting.recipe import RANGES, RECIPES
-from training.runs.experiment import Change, _best, changed, compare, experiment, parse_settings
+from training.runs.experiment import Change, _best, apply_change, compare, experiment, parse_settings
 from training.runs.training_run import TrainingRun
 
 RESULTS, PRICES = RECIPES["results"], RECIPES["prices"]
@@ -30,22 +30,22 @@ NOW = datetime(2024, 7, 1, tzinfo=UTC)
 
 
 def test_settings_are_read_as_the_recipes_own_types() -> None:
-    tried = changed(RESULTS, Change(parse_settings(["leaves=15", "learning_rate=.03"])))
+    tried = apply_change(RESULTS, Change(parse_settings(["leaves=15", "learning_rate=.03"])))
     assert (tried.leaves, tried.learning_rate) == (15, 0.03)
     assert tried.label != RESULTS.label
-    assert changed(RESULTS, Change({})) == RESULTS
+    assert apply_change(RESULTS, Change({})) == RESULTS
 
 
 def test_features_are_left_out_of_the_anchor_too_and_keep_their_order() -> None:
-    tried = changed(RESULTS, Change({}, without=("rating_gap", "form_gap")))
+    tried = apply_change(RESULTS, Change({}, without=("rating_gap", "form_gap")))
     assert tried.features.names == tuple(n for n in RESULTS.features.names if n not in ("rating_gap", "form_gap"))
     assert "rating_gap" not in tried.anchor
-    back = changed(tried, Change({}, added=("form_gap", "rating_gap")))
+    back = apply_change(tried, Change({}, added=("form_gap", "rating_gap")))
     assert back.features.names == RESULTS.features.names
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         (Change({"leafs": "3"}), "no 'leafs'. Nearest: .*leaves"),
         (Change({"leaves": "many"}), "--set leaves: expected a value such as 4"),
@@ -56,9 +56,9 @@ def test_features_are_left_out_of_the_anchor_too_and_keep_their_order() -> None:
         (Change({}, without=RESULTS.anchor), "anchor is left"),
     ],
 )
-def test_a_change_that_cannot_be_made_is_refused_by_name(change: Change, said: str) -> None:
-    with pytest.raises(ValidationError, match=said):
-        changed(RESULTS, change)
+def test_a_change_that_cannot_be_made_is_refused_by_name(change: Change, message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        apply_change(RESULTS, change)
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_a_change_that_cannot_be_made_is_refused_by_name(change: Change, said: s
 )
 def test_a_number_out_of_its_range_is_refused_with_setting_value_and_range(name: str, value: str, span: str) -> None:
     with pytest.raises(ValidationError) as refused:
-        changed(RESULTS, Change({name: value}))
+        apply_change(RESULTS, Change({name: value}))
     read = type(getattr(RESULTS, name))(value)
     assert refused.value.message == f"--set {name}: expected {span}, got {read}."
     assert refused.value.facts["field"] == "set"
@@ -90,12 +90,12 @@ def test_every_number_of_a_recipe_has_a_range_that_it_lies_in_itself() -> None:
     for recipe in RECIPES.values():
         numbers = {name: value for name, value in vars(recipe).items() if isinstance(value, int | float)}
         assert set(numbers) == set(RANGES)
-        assert changed(recipe, Change({name: str(value) for name, value in numbers.items()})) == recipe
+        assert apply_change(recipe, Change({name: str(value) for name, value in numbers.items()})) == recipe
 
 
 @pytest.mark.parametrize("name", ["anchor", "favoured"])
 @pytest.mark.parametrize(
-    ("features", "said"),
+    ("features", "message"),
     [
         ("price_margin,raiting_gap", "no feature 'raiting_gap'. Nearest: .*rating_gap"),
         ("price_margin,", "no feature ''"),
@@ -105,20 +105,20 @@ def test_every_number_of_a_recipe_has_a_range_that_it_lies_in_itself() -> None:
     ],
 )
 def test_a_name_that_is_none_of_the_recipes_features_is_not_dropped_in_silence(
-    name: str, features: str, said: str
+    name: str, features: str, message: str
 ) -> None:
-    with pytest.raises(ValidationError, match=f"--set {name}: .*{said}"):
-        changed(RESULTS.in_sport("soccer"), Change({name: features}, without=("form_gap",)))
+    with pytest.raises(ValidationError, match=f"--set {name}: .*{message}"):
+        apply_change(RESULTS.in_sport("soccer"), Change({name: features}, without=("form_gap",)))
 
 
 def test_names_that_are_features_are_taken_in_the_order_given() -> None:
-    tried = changed(RESULTS, Change({"anchor": "rating_gap, price_margin", "favoured": "total_slow"}))
+    tried = apply_change(RESULTS, Change({"anchor": "rating_gap, price_margin", "favoured": "total_slow"}))
     assert (tried.anchor, tried.favoured) == (("rating_gap", "price_margin"), ("total_slow",))
 
 
 def test_which_leagues_are_borrowed_from_follows_from_the_data_and_is_no_setting() -> None:
     with pytest.raises(ValidationError, match="no 'pooled_with'"):
-        changed(RESULTS, Change({"pooled_with": "LALIGA"}))
+        apply_change(RESULTS, Change({"pooled_with": "LALIGA"}))
 
 
 @pytest.mark.parametrize("text", ["leaves", "=3", "leaves="])
@@ -181,17 +181,17 @@ def test_a_refused_trial_is_noted_and_one_that_is_accepted_tells_its_overlaps(
     with pytest.raises(ServiceError, match="The data was refused") as refused:
         attempt()
     client = Tracking(uri)._client
-    found = client.get_experiment_by_name("EPL/experiments")
-    assert found is not None
-    (run,) = client.search_runs([found.experiment_id])
+    entry = client.get_experiment_by_name("EPL/experiments")
+    assert entry is not None
+    (run,) = client.search_runs([entry.experiment_id])
     assert (run.info.status, run.data.tags["refusal"]) == ("FAILED", "quality")
     flags = refused.value.facts["flags"]
     assert isinstance(flags, list)
     accept = [flag.rpartition("[")[2].rstrip("]") for flag in flags]
     made, _ = attempt(accept=accept)
-    said = client.get_run(made).data.tags["quality"]
-    assert f"accepted as {accept[0]}" in said
-    assert "begins before an earlier one has ended" in said
+    quality = client.get_run(made).data.tags["quality"]
+    assert f"accepted as {accept[0]}" in quality
+    assert "begins before an earlier one has ended" in quality
 
 
 def finished(run_id: str, variant: str, log_loss: float) -> FinishedRun:

@@ -68,8 +68,8 @@ def test_the_run_names_its_data_and_the_model_its_columns_with_an_example(
     loaded = mlflow.pyfunc.load_model(address)
     example = loaded.input_example
     assert tuple(example.columns) == names
-    said = loaded.predict(example)
-    assert said[["p_home", "p_draw", "p_away"]].sum(axis=1).tolist() == pytest.approx([1.0])
+    forecasts = loaded.predict(example)
+    assert forecasts[["p_home", "p_draw", "p_away"]].sum(axis=1).tolist() == pytest.approx([1.0])
     assert client.get_model_version(version.model, str(version.version)).run_id == version.run_id
 
 
