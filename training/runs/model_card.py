@@ -32,7 +32,7 @@ MEASURES: Final = {
     "calibration_error": "ECE",
 }
 CAPTIONS: Final = {
-    "reliability": "Forecast probability and observed frequency in ten bins of equally many games, with 95 % Wilson intervals.",
+    "reliability": "Forecast probability and observed frequency in ten bins of as many games, 95 % Wilson intervals.",
     "log-loss-over-time": "Log loss by month, and the cumulative log loss saved relative to the base rate.",
     "calibration-by-odds": "Selections by odds: observed frequency minus forecast probability.",
     "feature-importance": "Share of each feature in the size of the outcome's log-odds, and in the gain of the trees.",

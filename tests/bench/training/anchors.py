@@ -70,7 +70,7 @@ def measured(key: str, dataset: Dataset, recipe: Recipe) -> Measured:
     head = fit_on_everything(chosen.recipe, dataset, proofs[-recipe.proving_seasons :]).spec.outcome
     seconds = time.monotonic() - began
     losses, weeks = _losses(blocks)
-    return Measured(key, evaluate(blocks), losses, weeks, seconds, (*head.weights, head.trees_weight), chosen.story)
+    return Measured(key, evaluate(blocks), losses, weeks, seconds, (*head.weights, head.trees_weight), chosen.summary)
 
 
 def _losses(blocks: Sequence[Forecasts]) -> tuple[dict[str, FloatArray], NDArray[np.int64]]:

@@ -82,32 +82,32 @@ def at_the_close(dataset: Dataset, closing: BettingPrices) -> BettingBacktest:
     return bet_on(RECIPES["results"], dataset, [LAST - 1, LAST], closing)
 
 
-def test_an_offer_is_known_at_the_moment_it_was_shown(
+def test_a_price_is_known_at_the_moment_it_was_shown(
     dataset: Dataset, opening: BettingPrices, closing: BettingPrices
 ) -> None:
     assert (opening.known_at == dataset.starts - 86_400).all()
     assert (closing.known_at == dataset.starts).all()
-    assert opening.there.all()
+    assert opening.available.all()
     quotes = {(quote.game_id, quote.moment): quote for quote in dataset.facts.quotes}
-    for moment, offers in (("open", opening), ("close", closing)):
+    for moment, prices in (("open", opening), ("close", closing)):
         quote = quotes[dataset.game_ids[7], moment]
-        assert offers.odds[7].tolist() == [quote.odds_home, quote.odds_away]
+        assert prices.odds[7].tolist() == [quote.odds_home, quote.odds_away]
 
 
-def test_a_game_without_that_price_has_no_offer(dataset: Dataset) -> None:
+def test_a_game_without_that_price_cannot_be_bet_on(dataset: Dataset) -> None:
     first = dataset.game_ids[0]
     fewer = Batch(
         dataset.facts.games,
         dataset.facts.results,
         [quote for quote in dataset.facts.quotes if (quote.game_id, quote.moment) != (first, "open")],
     )
-    offers = prices_of(replace(dataset, facts=fewer), "open")
-    assert np.isnan(offers.odds[0]).all()
-    assert np.isnan(offers.known_at[0])
-    assert offers.there.sum() == len(dataset) - 1
+    prices = prices_of(replace(dataset, facts=fewer), "open")
+    assert np.isnan(prices.odds[0]).all()
+    assert np.isnan(prices.known_at[0])
+    assert prices.available.sum() == len(dataset) - 1
 
 
-def test_features_as_of_an_offer_are_those_of_a_history_cut_there(dataset: Dataset, opening: BettingPrices) -> None:
+def test_features_as_of_a_price_are_those_of_a_history_cut_there(dataset: Dataset, opening: BettingPrices) -> None:
     then = as_of_prices(dataset, opening)
     for place in (300, 700, 1100):
         moment = datetime.fromtimestamp(opening.known_at[place], UTC)
@@ -257,9 +257,9 @@ def test_a_bet_at_the_opening_price_is_staked_when_that_was_shown(
         return bankroll_after(placed)
 
     monkeypatch.setattr("training.evaluation.betting_backtest.bankroll_after", after)
-    for offers, ahead in ((opening, 24 * HOUR), (closing, 0.0)):
+    for prices, ahead in ((opening, 24 * HOUR), (closing, 0.0)):
         seen.clear()
-        bet_on(RECIPES["results"], dataset, [LAST], offers)
+        bet_on(RECIPES["results"], dataset, [LAST], prices)
         starts = set(dataset.starts[dataset.seasons == LAST].tolist())
         assert seen
         assert {one.staked_at + ahead for one in seen} <= starts
@@ -334,12 +334,12 @@ def test_the_first_season_that_can_be_forecast_uses_the_market_alone(dataset: Da
 def test_the_trap_on_real_nfl_prices(development_data: Path) -> None:
     """A look-ahead is refused; left in, it 'earns' what no bookmaker would pay."""
     real = dataset_of(NFL, read_csv(development_data / "NFL.csv.gz", LEAGUES).batches[NFL])
-    offers = prices_of(real, "open")
+    prices = prices_of(real, "open")
     with pytest.raises(DataIntegrityError) as refused:
-        refuse_look_ahead(real, PRICES, offers)
+        refuse_look_ahead(real, PRICES, prices)
     assert str(refused.value.facts["feature"]).startswith("market_")
-    trap = bet_on(RECIPES["prices"], real, [2018, 2019, 2020], offers)
-    honest = bet_on(RECIPES["prices"], as_of_prices(real, offers), [2018, 2019, 2020], offers)
+    trap = bet_on(RECIPES["prices"], real, [2018, 2019, 2020], prices)
+    honest = bet_on(RECIPES["prices"], as_of_prices(real, prices), [2018, 2019, 2020], prices)
     assert trap.ways[0].clv > 0.03 > 0
     assert trap.ways[0].clv > 5 * trap.ways[0].clv_error
     assert honest.ways[2].bets <= 0.05 * honest.ways[2].games
@@ -348,11 +348,11 @@ def test_the_trap_on_real_nfl_prices(development_data: Path) -> None:
 def test_real_prices_choose_their_method_on_past_games(development_data: Path) -> None:
     epl = LEAGUES.get("EPL")
     real = dataset_of(epl, read_csv(development_data / "EPL.csv.gz", LEAGUES).batches[epl])
-    offers = prices_of(real, "close")
-    method = choose_devig(offers.odds, real.outcomes)
-    games = np.flatnonzero(offers.there)
+    prices = prices_of(real, "close")
+    method = choose_devig(prices.odds, real.outcomes)
+    games = np.flatnonzero(prices.available)
 
     def loss(name) -> float:
-        return float(-np.log(devig(offers.odds[games], name)[np.arange(len(games)), real.outcomes[games]]).mean())
+        return float(-np.log(devig(prices.odds[games], name)[np.arange(len(games)), real.outcomes[games]]).mean())
 
     assert loss(method) <= loss("multiplicative")

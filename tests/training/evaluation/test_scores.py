@@ -144,7 +144,7 @@ def test_importance_shares_sum_to_one_and_ratings_carry_most(trained: TrainedMod
     assert "rating" in first or "margin" in first
 
 
-def test_the_card_says_what_it_is_how_it_did_and_what_it_does_not_know(
+def test_the_card_shows_what_the_model_is_its_scores_and_its_limits(
     trained: TrainedModel, pictures: list[Path]
 ) -> None:
     warned = replace(trained, warnings=("season 2020: <script>few</script> games",))
@@ -157,4 +157,4 @@ def test_the_card_says_what_it_is_how_it_did_and_what_it_does_not_know(
     assert page.count("data:image/png;base64,") == len(pictures)
     assert "&lt;script&gt;few" in page
     assert "<script" not in page
-    assert "http" not in page
+    assert "://" not in page, "nothing is requested over the network"

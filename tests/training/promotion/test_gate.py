@@ -111,15 +111,15 @@ def test_a_later_clock_is_no_later_data() -> None:
     new = version(2, recipe="other", until=WHEN + timedelta(days=7))
     learnt = {"learnt_until": WHEN.isoformat()}
     old, new = (replace(one, scores={**one.scores, **learnt}) for one in (version(1), new))
-    assert "gain something" in judge(Contender(new, same), Contender(old, same)).checks[-1].numbers
+    assert "it must be better" in judge(Contender(new, same), Contender(old, same)).checks[-1].numbers
 
 
 @pytest.mark.parametrize(("worse", "games", "passes"), [(0.068, GAMES, False), (0.001, GAMES, True), (0.068, 99, True)])
-def test_a_successor_of_a_champion_that_cannot_answer_must_not_look_worse(
+def test_a_successor_of_a_champion_that_cannot_be_used_must_not_look_worse(
     worse: float, games: int, passes: bool
 ) -> None:
     before = np.random.default_rng(1).exponential(0.6, games)
-    champion = Contender(version(1), losses(before), answers=False)
+    champion = Contender(version(1), losses(before), usable=False)
     verdict = judge(Contender(version(2, features="n" * 64), losses(before + worse)), champion)
     assert verdict.passed is passes
     assert f"cannot be used any more: this code computes other features; {games} games" in verdict.checks[-1].numbers
@@ -136,10 +136,10 @@ def test_a_model_that_beats_the_close_beyond_luck_comes_with_a_warning_of_a_leak
     assert [("look for a leak" in numbers) for numbers in warnings] == [True] * warned
 
 
-def test_an_equal_rival_needs_later_data_to_have_something_to_offer() -> None:
+def test_an_equal_rival_needs_later_data_to_pass() -> None:
     same = losses(np.random.default_rng(1).exponential(0.6, GAMES))
     champion = Contender(version(1), same)
-    assert "gain something" in judge(Contender(version(2, recipe="other"), same), champion).checks[-1].numbers
+    assert "it must be better" in judge(Contender(version(2, recipe="other"), same), champion).checks[-1].numbers
     later = version(2, recipe="other", until=WHEN + timedelta(days=7))
     assert judge(Contender(later, same), champion).passed
 

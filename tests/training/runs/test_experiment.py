@@ -1,6 +1,7 @@
 """Trying a recipe: what may be apply_change, what is refused by name, and that the registry stays as it was."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -163,7 +164,7 @@ def test_runs_are_compared_on_the_same_games_and_nothing_is_registered(sqlite_da
     assert deployment.deployments(sqlite_database) == {}
 
 
-def test_a_refused_trial_is_noted_and_one_that_is_accepted_tells_its_overlaps(
+def test_a_refused_experiment_is_logged_and_an_accepted_one_names_its_overlaps(
     sqlite_database: Engine, tmp_path: Path
 ) -> None:
     def typed(number: int) -> tuple[int, int]:
@@ -175,11 +176,10 @@ def test_a_refused_trial_is_noted_and_one_that_is_accepted_tells_its_overlaps(
     facts = of_seasons(tenfold, lambda number: 2016 + max(number - 30 * (number % 7 == 0), 0) // 60)
     archive.record(sqlite_database, EPL, facts, source="test", recorded_at=NOW)
     uri = f"sqlite:///{tmp_path}/mlflow/mlflow.db"
-    attempt = partial(
-        experiment, sqlite_database, EPL, RESULTS, Change({"rounds": "3"}), tracking_uri=uri, known_by=NOW, now=NOW
-    )
+    change = Change({"rounds": "3"})
+    attempt = TrainingRun(EPL, RESULTS, BundleStore(tmp_path, uri, Signer(b"tests", "bundle")), NOW, NOW)
     with pytest.raises(ServiceError, match="The data was refused") as refused:
-        attempt()
+        experiment(sqlite_database, attempt, change)
     client = Tracking(uri)._client
     entry = client.get_experiment_by_name("EPL/experiments")
     assert entry is not None
@@ -188,7 +188,7 @@ def test_a_refused_trial_is_noted_and_one_that_is_accepted_tells_its_overlaps(
     flags = refused.value.facts["flags"]
     assert isinstance(flags, list)
     accept = [flag.rpartition("[")[2].rstrip("]") for flag in flags]
-    made, _ = attempt(accept=accept)
+    made, _ = experiment(sqlite_database, replace(attempt, accept=accept), change)
     quality = client.get_run(made).data.tags["quality"]
     assert f"accepted as {accept[0]}" in quality
     assert "begins before an earlier one has ended" in quality

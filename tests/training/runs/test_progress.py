@@ -26,7 +26,7 @@ def test_every_trial_and_every_season_is_a_step() -> None:
     dataset = replace(made, seasons=2010 + np.arange(len(made)) * 8 // len(made))
     heard: list[tuple[str, int, int]] = []
     recipe = replace(RECIPES["results"], tune=2, proving_seasons=2, rounds=3)
-    fit_and_evaluate(recipe, dataset, on_working=lambda *step: heard.append(step))
+    fit_and_evaluate(recipe, dataset, on_progress=lambda *step: heard.append(step))
     assert heard == [
         *(("seeking parameters", done, 2) for done in range(3)),
         ("forecasting 2016", 0, 3),
