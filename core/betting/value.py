@@ -1,7 +1,7 @@
-"""Whether a price is worth a bet: a model's word shrunk toward the market's, and what is left of its edge.
+"""Whether a price is worth a bet: a model's probabilities shrunk toward the market's, and the edge that remains.
 
 A model that does not see the price disagrees with it mostly by its own noise, so betting on every disagreement
-loses. How much of the disagreement to believe is learned on past games, and is often nothing.
+loses. The weight of the disagreement is learned on past games, and is often zero.
 """
 
 from dataclasses import dataclass
@@ -15,13 +15,13 @@ from scipy.special import log_softmax
 from core.betting.odds import FloatArray
 
 PENALTY: Final = 25.0
-"""Strength with which the weight is held at 0 [nats for a weight of 1]: belief has to be earned."""
+"""Strength with which the weight is held at 0 [nats for a weight of 1], against which games are the evidence."""
 NEWTON_STEPS: Final = 50
 
 
 @dataclass(frozen=True)
 class Shrinkage:
-    """How much of a model's disagreement with the market is believed: 0 is the market alone, 1 the model alone."""
+    """The weight of a model's disagreement with the market: 0 is the market alone, 1 the model alone."""
 
     weight: float
     error: float
@@ -47,13 +47,13 @@ class Shrinkage:
 def learn_shrinkage(
     model: FloatArray, market: FloatArray, outcomes: NDArray[np.int64], penalty: float = PENALTY
 ) -> Shrinkage:
-    """The weight in [0, 1] of smallest log loss on past games, with a ridge penalty that holds it at 0.
+    """The weight in [0, 1] of smallest log loss on past games, with a ridge penalty toward 0.
 
     ``model`` and ``market`` have shape (games, outcomes); games with a NaN or an outcome below 0 do not count.
-    The loss is convex in the weight, so Newton's method finds it; without games the weight is 0.
+    The loss is convex in the weight and minimised by Newton's method; without games the weight is 0.
     """
-    known = ~np.isnan(model).any(axis=1) & ~np.isnan(market).any(axis=1) & (outcomes >= 0)
-    model, market, outcomes = model[known], market[known], outcomes[known]
+    counted = ~np.isnan(model).any(axis=1) & ~np.isnan(market).any(axis=1) & (outcomes >= 0)
+    model, market, outcomes = model[counted], market[counted], outcomes[counted]
     games = np.arange(len(outcomes))
     gap = np.log(model) - np.log(market)
     weight = 0.0
@@ -75,7 +75,7 @@ def _pooled(weight: float, model: FloatArray, market: FloatArray) -> FloatArray:
 
 @dataclass(frozen=True)
 class Value:
-    """What a bet at some odds is worth by a probability that is known with some error."""
+    """The value of a bet at some odds by a probability with an error."""
 
     expected_value: float
     """Mean profit per unit staked: the edge."""
@@ -85,7 +85,7 @@ class Value:
 
     @property
     def is_certain(self) -> bool:
-        """Whether the whole interval is above nothing."""
+        """Whether the whole interval lies above zero."""
         return self.low > 0
 
 

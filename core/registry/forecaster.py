@@ -25,11 +25,11 @@ FEW_ROWS: Final = 64
 """Up to so many rows are predicted one by one by the trees: ``Booster.predict`` has a fixed cost of a few rows."""
 
 
-class _Part(BaseModel):
+class _SpecPart(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Calibration(_Part):
+class Calibration(_SpecPart):
     """A slope on the blended log-probabilities and a shift per class, fitted on forecasts of unseen games."""
 
     slope: float
@@ -40,7 +40,7 @@ class Calibration(_Part):
         return np.exp(log_softmax(self.slope * log_probabilities + self.shifts))
 
 
-class Head(_Part):
+class Head(_SpecPart):
     """One question: the linear models with their shares in the blend, and the share of the trees."""
 
     linears: tuple[Linear, ...]
@@ -49,7 +49,7 @@ class Head(_Part):
     trees_weight: float
 
 
-class ScoreSpread(_Part):
+class ScoreSpread(_SpecPart):
     """How widely scores spread around their expected values in a league; the same for every row."""
 
     scores: Literal["goals", "points"]
@@ -80,7 +80,7 @@ class ScoreSpread(_Part):
         return [ScoreDistribution(one, overtime_share=self.overtime_share) for one in cells]
 
 
-class Band(_Part):
+class Band(_SpecPart):
     """How often favourites of a given forecast probability have won: a range, linear between knots."""
 
     chances: tuple[float, ...]
@@ -96,7 +96,7 @@ class Band(_Part):
         return np.minimum(low, chances), np.maximum(high, chances)
 
 
-class ForecasterSpec(_Part):
+class ForecasterSpec(_SpecPart):
     """Everything of a forecaster but its trees: the content of the bundle's ``forecaster.json``."""
 
     classes: tuple[str, ...]

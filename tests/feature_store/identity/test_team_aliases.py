@@ -44,7 +44,7 @@ def pairs(*games: Game) -> list[tuple[str, str]]:
 
 def test_a_name_like_another_is_suggested_with_the_rarer_one_as_alias() -> None:
     (found,) = Diaries([game("Manchester United", "Arsenal"), game("Everton", "Manchester United", 7),
-                        game("Man United", "Fulham", 14)])  # fmt: skip
+                        game("Man United", "Fulham", 14)]).suggestions()  # fmt: skip
     assert (found.alias, found.team, found.likeness, found.told_twice) == ("Man United", "Manchester United", 86, 0)
     assert (found.alias_games, found.team_games) == (1, 2)
 
