@@ -7,16 +7,15 @@ the same digests on every database. A file without its last line is incomplete.
 
 import gzip
 import json
-import os
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import IO, Any, Final
 
+from core.atomic_file import atomic_file
 from core.errors import ConflictError, DataIntegrityError, ValidationError
 
 FORMAT: Final = 1
@@ -60,16 +59,9 @@ def write_backup(
     """
     _must_be_free(path)
     try:
-        with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", suffix=".growing", delete=False) as growing:
-            try:
-                counts = _write_tables(growing, header, tables)
-                growing.flush()
-                os.fsync(growing.fileno())
-                _must_be_free(path)
-                Path(growing.name).rename(path)
-            finally:
-                Path(growing.name).unlink(missing_ok=True)
-        _sync_folder(path.parent)
+        with atomic_file(path, mode=0o600) as file:
+            counts = _write_tables(file, header, tables)
+            _must_be_free(path)
     except OSError as error:
         raise ValidationError(f"FILE: {path} cannot be written: {error}.", field="FILE") from error
     return counts
@@ -82,10 +74,10 @@ def _must_be_free(path: Path) -> None:
 
 
 def _write_tables(
-    growing: IO[bytes], header: Header, tables: Iterable[tuple[str, Iterable[Sequence[object]]]]
+    file: IO[bytes], header: Header, tables: Iterable[tuple[str, Iterable[Sequence[object]]]]
 ) -> dict[str, int]:
     tallies = {name: Tally() for name in header.tables}
-    with gzip.GzipFile(filename="", mode="wb", compresslevel=6, fileobj=growing, mtime=0) as packed:
+    with gzip.GzipFile(filename="", mode="wb", compresslevel=6, fileobj=file, mtime=0) as packed:
         packed.write(_line(header.to_json()))
         for name, rows in tables:
             packed.write(_line({"table": name}))
@@ -95,15 +87,6 @@ def _write_tables(
                 packed.write(line)
         packed.write(_line(_totals(tallies)))
     return {name: tally.rows for name, tally in tallies.items()}
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the file's new name durable."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _line(content: object) -> bytes:

@@ -75,7 +75,7 @@ def pool_with_interval(scores: ScoreDistribution, market: MarketView, shrinkage:
 
 
 def pooled_scores(scores: ScoreDistribution, market: MarketView, weight: float) -> ScoreDistribution:
-    """The distribution whose outcome, cover and over chances are pooled with the market's: weight 1 is the model's own.
+    """The distribution with its outcome, cover and over chances pooled with the market's; weight 1 is the model's own.
 
     Each is a logarithmic opinion pool as in ``Shrinkage``, among the games that do not push. Of all grids with these
     chances, the result is the nearest in the sense of Kullback and Leibler (an exponential tilting; Csiszar 1975),

@@ -50,7 +50,7 @@ def learn_shrinkage(
     """The weight in [0, 1] of smallest log loss on past games, with a ridge penalty toward 0.
 
     ``model`` and ``market`` have shape (games, outcomes); games with a NaN or an outcome below 0 do not count.
-    The loss is convex in the weight, so Newton's method finds it; without games the weight is 0.
+    The loss is convex in the weight and minimised by Newton's method; without games the weight is 0.
     """
     complete = ~np.isnan(model).any(axis=1) & ~np.isnan(market).any(axis=1) & (outcomes >= 0)
     model, market, outcomes = model[complete], market[complete], outcomes[complete]

@@ -1,6 +1,6 @@
-"""Which versions of a model exist and which one answers: our own tables, changed by one conditional UPDATE.
+"""Which versions of a model exist and which one is champion: our own tables, changed by one conditional UPDATE.
 
-MLflow's aliases are two writes and can be seen half done, so they only mirror this record.
+MLflow's aliases take two writes and can be read between them, so they only mirror this record.
 """
 
 import json
@@ -59,9 +59,9 @@ def model_name(league: str, variant: str) -> str:
 
 
 def register(engine: Engine, version: Version, now: datetime, losses: HeldOut | None = None) -> None:
-    """Enter a version with its held-out losses and make it the model's challenger: all of it or nothing."""
+    """Insert a version with its held-out losses and make it the model's challenger, in one transaction."""
     row = {**version.__dict__, "scores": json.dumps(version.scores, sort_keys=True)}
-    fresh = {
+    record = {
         "model": version.model,
         "generation": 0,
         "champion": None,
@@ -73,7 +73,7 @@ def register(engine: Engine, version: Version, now: datetime, losses: HeldOut | 
         insert_new(connection, tables.versions, [row])
         if losses is not None:
             held_out.keep(connection, version.model, version.version, losses)
-        insert_new(connection, tables.deployments, [fresh])
+        insert_new(connection, tables.deployments, [record])
         connection.execute(
             sa.update(tables.deployments)
             .where(tables.deployments.c.model == version.model)
@@ -82,7 +82,7 @@ def register(engine: Engine, version: Version, now: datetime, losses: HeldOut | 
 
 
 def deployments(engine: Engine) -> dict[str, Deployment]:
-    """Every deployment record by model name: one read."""
+    """Every deployment record by model name, in one query."""
     with reading(engine) as connection:
         rows = connection.execute(sa.select(tables.deployments).order_by(tables.deployments.c.model)).mappings()
         return {row["model"]: Deployment(**row) for row in rows}
@@ -90,10 +90,10 @@ def deployments(engine: Engine) -> dict[str, Deployment]:
 
 def deployment(engine: Engine, model: str) -> Deployment:
     """The record of one model. Raises ResourceNotFoundError with the nearest names."""
-    known = deployments(engine)
-    if model not in known:
-        raise ResourceNotFoundError(f"There is no model {model!r}.", nearest=nearest(model, known))
-    return known[model]
+    records = deployments(engine)
+    if model not in records:
+        raise ResourceNotFoundError(f"There is no model {model!r}.", nearest=nearest(model, records))
+    return records[model]
 
 
 def versions(engine: Engine, model: str | None = None) -> list[Version]:
@@ -107,19 +107,19 @@ def versions(engine: Engine, model: str | None = None) -> list[Version]:
 
 def version(engine: Engine, model: str, number: int) -> Version:
     """One registered version. Raises ResourceNotFoundError with the nearest models, or the versions that exist."""
-    known = {item.version: item for item in versions(engine, model)}
-    if not known:
+    by_number = {item.version: item for item in versions(engine, model)}
+    if not by_number:
         deployment(engine, model)
-    if number not in known:
+    if number not in by_number:
         msg = f"{model} has no version {number}."
-        raise ResourceNotFoundError(msg, nearest=tuple(f"{model} {existing}" for existing in known))
-    return known[number]
+        raise ResourceNotFoundError(msg, nearest=tuple(f"{model} {existing}" for existing in by_number))
+    return by_number[number]
 
 
 def install_champion(engine: Engine, seen: Deployment, champion: int, now: datetime) -> Deployment:
-    """Make a version champion if the record is still the one seen.
+    """Make a version champion if the record is still ``seen``.
 
-    Raises ConflictError if somebody changed it in between; nothing is written then.
+    Raises ConflictError, and writes nothing, if the record has changed since.
     """
     challenger = None if seen.challenger == champion else seen.challenger
     previous = seen.previous if seen.champion == champion else seen.champion
@@ -127,21 +127,21 @@ def install_champion(engine: Engine, seen: Deployment, champion: int, now: datet
 
 
 def roll_back(engine: Engine, model: str, now: datetime) -> Deployment:
-    """Give the model its previous champion back, once: none is previous then, until another is promoted.
+    """Make the previous champion champion again; then there is no previous one until another version is promoted.
 
-    So the same wish told twice, by two people or after a failure, never brings back what was to go. Raises
-    ConflictError when there is none to go back to.
+    So a rollback requested twice, by two people or after a failure, never restores the version that was rolled back.
+    Raises ConflictError when there is no previous champion.
     """
     seen = deployment(engine, model)
     if seen.previous is None:
-        msg = f"{model} has no previous champion to go back to."
-        hint = f"A rollback goes one promotion back and no further; else `dbsbm promote {model} --version N`."
+        msg = f"{model} has no previous champion to roll back to."
+        hint = f"A rollback undoes one promotion only; for another version, `dbsbm promote {model} --version N`."
         raise ConflictError(msg, hint=hint)
     return _change(engine, seen, now, champion=seen.previous, challenger=seen.challenger, previous=None)
 
 
 def renew(engine: Engine, model: str, now: datetime) -> Deployment:
-    """Change nothing but the generation, so that whoever follows the record looks at its champion anew."""
+    """Increase the generation and change nothing else, so that followers of the record load its champion again."""
     seen = deployment(engine, model)
     return _change(engine, seen, now, champion=seen.champion)
 
@@ -155,8 +155,8 @@ def _change(engine: Engine, seen: Deployment, now: datetime, **columns: int | No
     )
     with writing(engine) as connection:
         if connection.execute(update).rowcount != 1:
-            msg = f"The deployment of {seen.model} was changed by someone else meanwhile."
-            raise ConflictError(msg, hint="Look at `dbsbm models` and try again.")
+            msg = f"The deployment record of {seen.model} has been changed by someone else."
+            raise ConflictError(msg, hint="See `dbsbm models` and try again.")
     return deployment(engine, seen.model)
 
 

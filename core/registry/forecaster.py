@@ -1,8 +1,8 @@
 """From a feature row to one score distribution: linear models and a LightGBM model per question, blended.
 
-Three questions are asked of every row: who wins (outcome), by how much (margin), and how many in all
-(total). Margin and total give the shape of the joint score distribution, and its three regions are then
-moved to the outcome's calibrated probabilities, so that everything priced from it agrees.
+For every row it predicts three questions: who wins (outcome), by how much (margin), and how many points in all (total).
+Margin and total give a joint score distribution, whose home wins, draws and away wins are then with_outcome to the
+outcome's calibrated probabilities, so that everything priced from it agrees.
 """
 
 from collections.abc import Sequence
@@ -16,20 +16,20 @@ from core.arrays import FloatArray
 from core.betting.goal_model import goal_grids
 from core.betting.point_model import point_grids
 from core.betting.scores import Outcome, ScoreDistribution
-from core.registry.belief import Belief
 from core.registry.linear import Linear, LinearStack
-from core.registry.single_row import RowKernel
+from core.registry.pooling_weight import PoolingWeight
+from core.registry.single_row import SingleRowPredictor
 
 SMALLEST_PROBABILITY: Final = 1e-6
 FEW_ROWS: Final = 64
-"""Up to so many the trees answer one by one; ``Booster.predict`` prepares itself for as long as a few rows take."""
+"""Up to so many rows are predicted one by one by the trees: ``Booster.predict`` has a fixed cost of a few rows."""
 
 
-class _Part(BaseModel):
+class _SpecPart(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Calibration(_Part):
+class Calibration(_SpecPart):
     """A slope on the blended log-probabilities and a shift per class, fitted on forecasts of unseen games."""
 
     slope: float
@@ -40,8 +40,8 @@ class Calibration(_Part):
         return np.exp(log_softmax(self.slope * log_probabilities + self.shifts))
 
 
-class Head(_Part):
-    """One question: the linear answers with their shares in the blend, and the share of the trees' answer."""
+class Head(_SpecPart):
+    """One question: the linear models with their shares in the blend, and the share of the trees."""
 
     linears: tuple[Linear, ...]
     weights: tuple[float, ...]
@@ -49,8 +49,8 @@ class Head(_Part):
     trees_weight: float
 
 
-class Shape(_Part):
-    """What a row says nothing of: how widely scores spread around their means in this league."""
+class ScoreSpread(_SpecPart):
+    """How widely scores spread around their expected values in a league; the same for every row."""
 
     scores: Literal["goals", "points"]
     margin_deviation: float
@@ -58,46 +58,46 @@ class Shape(_Part):
     dispersion: float
     """Variance over mean of one side's score; used for goals."""
     tie_rate: float
-    """Share of games that end level in a league where that is no outcome."""
+    """Share of games that end level, in a league where a level score is no outcome."""
     margin_weights: tuple[float, ...] = ()
-    """How many times likelier a decided game ends m apart than the smooth law says, by m; 1 beyond the end."""
+    """How many times likelier a decided game ends m apart than the smooth distribution says, by m; 1 beyond the end."""
     overtime_share: float | None = None
-    """Share of the games won by one that were level after regulation; None where overtime is not played so."""
+    """Share of the games won by one that were level after regulation; None where overtime is not decided by one."""
 
     def distribution(self, margin: float, total: float) -> ScoreDistribution:
-        """The scores around an expected margin and total, before the outcome moves them."""
+        """The scores around an expected margin and total, before they are reweighted to the outcome."""
         (scores,) = self.distributions(np.array((margin,)), np.array((total,)))
         return scores
 
     def distributions(self, margins: FloatArray, totals: FloatArray) -> list[ScoreDistribution]:
-        """Those of many games, by their expected margins and totals."""
+        """The same for many games, by their expected margins and totals."""
         if self.scores == "goals":
             means = np.stack((totals + margins, totals - margins)) / 2
-            made = goal_grids(means, self.dispersion, self.margin_weights)
+            grids = goal_grids(means, self.dispersion, self.margin_weights)
         else:
             deviations = self.margin_deviation, self.total_deviation
-            made = point_grids(margins, totals, *deviations, self.margin_weights)
-        return [ScoreDistribution(cells, overtime_share=self.overtime_share) for cells in made]
+            grids = point_grids(margins, totals, *deviations, self.margin_weights)
+        return [ScoreDistribution(one, overtime_share=self.overtime_share) for one in grids]
 
 
-class Band(_Part):
-    """How often a favourite has won whose chance was said to be this: a range, by straight lines between knots."""
+class Band(_SpecPart):
+    """How often favourites of a given forecast probability have won: a range, linear between knots."""
 
     chances: tuple[float, ...]
-    """Said of the favourite, increasing."""
+    """Forecast probabilities of the favourite, increasing."""
     low: tuple[float, ...]
     high: tuple[float, ...]
     method: str
     """What the range means, in one line."""
 
     def __call__(self, chances: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Low and high, shape (games,); they always hold the chance itself."""
+        """Low and high, shape (games,); the chance itself always lies between them."""
         low, high = (np.interp(chances, self.chances, edge) for edge in (self.low, self.high))
         return np.minimum(low, chances), np.maximum(high, chances)
 
 
-class ForecasterSpec(_Part):
-    """Everything of a forecaster but its trees, as it stands in the bundle's ``forecaster.json``."""
+class ForecasterSpec(_SpecPart):
+    """Everything of a forecaster but its trees: the content of the bundle's ``forecaster.json``."""
 
     classes: tuple[str, ...]
     """("home", "draw", "away") or ("home", "away"), in the order of the outputs."""
@@ -107,11 +107,11 @@ class ForecasterSpec(_Part):
     calibration: Calibration
     margin: Head
     total: Head
-    shape: Shape
+    shape: ScoreSpread
     band: Band | None = None
-    """None when there were too few unseen games to judge by."""
-    belief: Belief | None = None
-    """None when too few of them had a price: bets can then not be judged."""
+    """None when there were too few unseen games to estimate it."""
+    belief: PoolingWeight | None = None
+    """The model's weight beside the market; None when too few games had a price, and bets cannot be valued then."""
 
     @model_validator(mode="after")
     def _must_fit_together(self) -> Self:
@@ -122,11 +122,13 @@ class ForecasterSpec(_Part):
             for linear in head.linears:
                 widths = {len(linear.means), len(linear.scales), *map(len, linear.coefficients)}
                 if widths != {len(self.features)} or not len(linear.coefficients) == len(linear.intercepts) == outputs:
-                    raise ValueError(f"{question}: a linear model of another shape than {len(self.features)} features")
+                    raise ValueError(f"{question}: a linear model does not fit {len(self.features)} features")
         return self
 
 
 QUESTIONS: Final = ("outcome", "margin", "total")
+FORECAST_COLUMNS: Final = ("p_home", "p_draw", "p_away", "margin", "total")
+"""Names of ``Forecast.numbers`` where forecasts form a table."""
 
 
 @dataclass(frozen=True)
@@ -141,15 +143,20 @@ class Interval:
 
 @dataclass(frozen=True)
 class Forecast:
-    """What a model expects of one game. ``outcome`` and the means are those of ``scores``."""
+    """A model's forecast of one game. ``outcome`` and the means are those of ``scores``."""
 
     scores: ScoreDistribution
     interval: Interval | None = None
-    """None when the model was made without one."""
+    """None when the model has no band."""
 
     @property
     def outcome(self) -> Outcome:
         return self.scores.outcome
+
+    @property
+    def numbers(self) -> tuple[float, float, float, float, float]:
+        """In the order of ``FORECAST_COLUMNS``."""
+        return (self.outcome.home, self.outcome.draw, self.outcome.away, self.margin, self.total)
 
     @property
     def margin(self) -> float:
@@ -164,7 +171,7 @@ class Forecast:
 
 @dataclass(frozen=True)
 class Contribution:
-    """How far one feature's value moves the logarithm of P(home win) over P(away win)."""
+    """How much one feature's value adds to the logarithm of P(home win) over P(away win)."""
 
     feature: str
     value: float
@@ -173,7 +180,7 @@ class Contribution:
 
 @dataclass(frozen=True)
 class Explanation:
-    """Why a forecast is not the average one: ``baseline`` and all effects sum to its log-odds, home over away."""
+    """Why a forecast differs from the average: ``baseline`` and all effects sum to its log-odds, home over away."""
 
     baseline: float
     contributions: tuple[Contribution, ...]
@@ -181,12 +188,12 @@ class Explanation:
 
 
 class Forecaster:
-    """A forecaster ready to answer. ``trees`` maps each question that uses trees to a LightGBM Booster."""
+    """A forecaster ready to predict. ``trees`` maps each question that uses trees to a LightGBM Booster."""
 
     def __init__(self, spec: ForecasterSpec, trees: dict[str, Any]) -> None:
         self.spec = spec
         self._trees = trees
-        self._kernels = {question: RowKernel(booster) for question, booster in trees.items()}
+        self._kernels = {question: SingleRowPredictor(booster) for question, booster in trees.items()}
         head = spec.outcome
         used = [(weight, linear) for weight, linear in zip(head.weights, head.linears, strict=True) if weight]
         self._outcome_weights = np.array([weight for weight, _ in used])
@@ -198,10 +205,10 @@ class Forecaster:
         self._linear = LinearStack([*outputs, *means], len(spec.features))
 
     def predict(self, rows: Sequence[Sequence[float]] | FloatArray) -> list[Forecast]:
-        """One forecast per feature row; ``rows`` has shape (games, features), NaN where a feature is not known.
+        """One forecast per feature row; ``rows`` has shape (games, features), NaN for a missing value.
 
-        A row's forecast is the same to the last bit whatever rows it is asked with: bodies are cached by what they
-        say, and compared by their hash.
+        A row's forecast is the same to the last bit whatever other rows are predicted with it: response bodies are
+        cached by their content, and compared by their hash.
         """
         table = np.asarray(rows, dtype=np.float64)
         if table.ndim != 2 or table.shape[1] != len(self.spec.features):
@@ -226,14 +233,14 @@ class Forecaster:
         return self._blended(table, self._linear(table))
 
     def mean(self, question: Literal["margin", "total"], table: FloatArray) -> FloatArray:
-        """Expected margin or total before the outcome moves it, shape (games,)."""
+        """Expected margin or total before the reweighting to the outcome, shape (games,)."""
         return self._mean(question, table, self._linear(table))
 
     def explanation(self, row: Sequence[float] | FloatArray) -> Explanation:
         """What each feature adds to the calibrated log-odds of a home win over an away win.
 
         Linear models: coefficient times standardised value; trees: Shapley values, LightGBM's ``pred_contrib``
-        (Lundberg 2018). Takes milliseconds: not for the way of a request.
+        (Lundberg 2018). Takes milliseconds, too long for a cached request.
         """
         table = np.array([row], dtype=np.float64)
         away = len(self.spec.classes) - 1
@@ -246,8 +253,8 @@ class Forecaster:
         if self.spec.outcome.trees_weight:
             outputs = self._trees["outcome"].predict(table, pred_contrib=True, num_threads=1)
             raw = outputs.reshape(-1, len(self.spec.features) + 1)
-            said = slope * self.spec.outcome.trees_weight * (raw[0] if len(raw) == 1 else raw[0] - raw[-1])
-            effects, baseline = effects + said[:-1], baseline + said[-1]
+            by_trees = slope * self.spec.outcome.trees_weight * (raw[0] if len(raw) == 1 else raw[0] - raw[-1])
+            effects, baseline = effects + by_trees[:-1], baseline + by_trees[-1]
         names = (label.partition("@")[0] for label in self.spec.features)
         return Explanation(
             float(baseline),
@@ -259,28 +266,28 @@ class Forecaster:
 
     def _blended(self, table: FloatArray, linear: FloatArray) -> FloatArray:
         games, classes, learners = len(table), len(self.spec.classes), len(self._outcome_weights)
-        said = linear[:, : learners * classes].reshape(games, learners, classes)
-        blended = self._outcome_weights @ log_softmax(said)
+        scores = linear[:, : learners * classes].reshape(games, learners, classes)
+        blended = self._outcome_weights @ log_softmax(scores)
         weight = self.spec.outcome.trees_weight
         if weight:
-            answer = self._tree_answers("outcome", table)
-            answer = answer if answer.shape[1] > 1 else np.hstack((answer, 1 - answer))
-            blended = blended + weight * np.log(np.maximum(answer, SMALLEST_PROBABILITY))
+            outputs = self._tree_outputs("outcome", table)
+            outputs = outputs if outputs.shape[1] > 1 else np.hstack((outputs, 1 - outputs))
+            blended = blended + weight * np.log(np.maximum(outputs, SMALLEST_PROBABILITY))
         return np.asarray(blended)
 
     def _mean(self, question: Literal["margin", "total"], table: FloatArray, linear: FloatArray) -> FloatArray:
-        said = linear[:, -2 if question == "margin" else -1]
+        mean = linear[:, -2 if question == "margin" else -1]
         weight: float = getattr(self.spec, question).trees_weight
-        return said + weight * self._tree_answers(question, table)[:, 0] if weight else said
+        return mean + weight * self._tree_outputs(question, table)[:, 0] if weight else mean
 
-    def _tree_answers(self, question: str, table: FloatArray) -> FloatArray:
-        """What the trees say, shape (games, outputs); a few rows take the short way."""
+    def _tree_outputs(self, question: str, table: FloatArray) -> FloatArray:
+        """The trees' outputs, shape (games, outputs); a few rows are predicted one by one."""
         if len(table) <= FEW_ROWS:
             return np.array([self._kernels[question](row) for row in table])
         return np.asarray(self._trees[question].predict(table, num_threads=1)).reshape(len(table), -1)
 
     def _intervals(self, probabilities: FloatArray) -> list[Interval | None]:
-        """Of the favourite's chance in ``Forecast.outcome``, where a level score may take its share."""
+        """Ranges of the favourite's chance in ``Forecast.outcome``, of which a level score may take its share."""
         band = self.spec.band
         if band is None:
             return [None] * len(probabilities)
@@ -301,5 +308,5 @@ class Forecaster:
 
 def log_softmax(scores: FloatArray) -> FloatArray:
     """Logarithms of probabilities that are proportional to exp(scores), over the last axis."""
-    with np.errstate(invalid="ignore"):  # what is no number stays none, and whoever asked is told
+    with np.errstate(invalid="ignore"):  # NaN stays NaN, and the caller checks for it
         return np.asarray(scores - np.logaddexp.reduce(scores, axis=-1, keepdims=True))

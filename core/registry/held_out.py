@@ -1,4 +1,4 @@
-"""What a version lost on each game it had not learnt from: the ground on which two versions can be compared fairly."""
+"""The log loss of a version on each game it had not learnt from, by which two versions are compared fairly."""
 
 import json
 from dataclasses import dataclass
@@ -49,7 +49,7 @@ class HeldOut:
 
     @classmethod
     def from_json(cls, text: str) -> "HeldOut":
-        """What ``to_json`` wrote."""
+        """The losses that ``to_json`` wrote."""
         content = json.loads(text)
         return cls(
             game_ids=tuple(content["game_ids"]),
@@ -60,13 +60,13 @@ class HeldOut:
         )
 
 
-NOTHING: Final = HeldOut((), np.zeros(0), np.zeros(0, np.int64), np.zeros(0), np.zeros(0, np.int64))
-"""Of a version of which no losses are known."""
+NO_LOSSES: Final = HeldOut((), np.zeros(0), np.zeros(0, np.int64), np.zeros(0), np.zeros(0, np.int64))
+"""For a version whose losses are missing."""
 
 
 @dataclass(frozen=True, eq=False)
-class Pairs:
-    """Two versions on the games that are fair to both."""
+class PairedLosses:
+    """The losses of two versions on the games that are fair to both."""
 
     starts: FloatArray
     first: FloatArray
@@ -76,12 +76,12 @@ class Pairs:
         return len(self.starts)
 
 
-def pair(first: HeldOut, second: HeldOut) -> Pairs:
-    """Both on the games that neither had learnt from.
+def pair(first: HeldOut, second: HeldOut) -> PairedLosses:
+    """Both versions' losses on the games that neither had learnt from.
 
-    Left out are games whose result was corrected in between, and those before which one forecaster had learnt from
-    over a twentieth more games than the other: in a league that is proved on stretches of the calendar, which move as
-    it grows, that would compare the stretches and not the versions.
+    Left out are games whose result was corrected in between, and games before which one forecaster had learnt from over
+    a twentieth more games than the other: in a league that is evaluated on parts of the calendar, which move as it
+    grows, that would compare the parts and not the versions.
     """
     places = {game_id: place for place, game_id in enumerate(second.game_ids)}
     shared = [(place, places[game_id]) for place, game_id in enumerate(first.game_ids) if game_id in places]
@@ -90,16 +90,16 @@ def pair(first: HeldOut, second: HeldOut) -> Pairs:
     learnt = np.stack((first.learnt[own], second.learnt[others]))
     fair = alike & (learnt.min(axis=0) >= (1 - UNFAIR) * learnt.max(axis=0))
     own, others = own[fair], others[fair]
-    return Pairs(first.starts[own], first.losses[own], second.losses[others])
+    return PairedLosses(first.starts[own], first.losses[own], second.losses[others])
 
 
 def keep(connection: Connection, model: str, version: int, held_out: HeldOut) -> None:
-    """Enter it beside the version's row, in the same transaction."""
+    """Insert the losses beside the version's row, in the caller's transaction."""
     insert_new(connection, tables.held_out, [{"model": model, "version": version, "body": held_out.to_json()}])
 
 
 def held_out(engine: Engine, model: str, version: int) -> HeldOut | None:
-    """What was kept of a version; None for one registered before this was kept."""
+    """The losses of a version; None for one registered before losses were recorded."""
     table = tables.held_out
     query = sa.select(table.c.body).where(table.c.model == model, table.c.version == version)
     with reading(engine) as connection:

@@ -1,4 +1,4 @@
-"""Linear models on standardised features: as they stand in a bundle, and many of them as one matrix."""
+"""Linear models on standardised features: as a bundle holds them, and many of them as one matrix."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ from core.arrays import FloatArray
 
 
 class Linear(BaseModel):
-    """A linear model on standardised features; a feature that is not known counts as its training mean."""
+    """A linear model on standardised features; a missing feature counts as its training mean."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -46,16 +46,16 @@ class LinearStack:
 
     def __call__(self, table: FloatArray) -> FloatArray:
         """The columns, shape (games, columns), of feature rows of shape (games, features)."""
-        # Row by row, inside numpy: a product of two matrices rounds a row's sums by how many rows there are.
+        # Row by row, inside numpy: in a product of two matrices the rounding of a row depends on the number of rows.
         return np.asarray((self._standardised(table)[:, None] @ self._matrix)[:, 0] + self._intercepts)
 
     def difference(self, table: FloatArray, column: int, other: int) -> tuple[FloatArray, float]:
-        """What each feature of one row adds to ``column - other``, shape (features,), and that for the mean row."""
+        """What each feature of one row adds to ``column - other``, shape (features,), and its value for a mean row."""
         terms = self._standardised(table)[0] * (self._matrix[:, column] - self._matrix[:, other])
         return terms.reshape(self._copies, self._width).sum(axis=0), self._intercepts[column] - self._intercepts[other]
 
     def _standardised(self, table: FloatArray) -> FloatArray:
-        """Distances from the training mean in deviations, once for each way of standardising; 0 where not known."""
+        """Distances from the training mean in deviations, once for each way of standardising; 0 for a missing value."""
         repeated = table if self._copies == 1 else np.tile(table, self._copies)
         standardised = (repeated - self._means) / self._scales
         return np.where(np.isnan(standardised), 0.0, standardised)

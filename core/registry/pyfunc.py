@@ -1,7 +1,7 @@
-"""MLflow's door to a bundle: ``mlflow.pyfunc.load_model("models:/EPL-results@champion")`` for data scientists.
+"""A bundle as an MLflow model: ``mlflow.pyfunc.load_model("models:/EPL-results@champion")`` for data scientists.
 
-The files are checked against the bundle's own manifest, and that against our signature; the serving path, which
-also knows the registered SHA-256, does not come through here.
+The files are checked against the bundle's own manifest, and the manifest against our signature. Serving also knows the
+registered SHA-256 and opens a version by ``bundles.store``. The path of this module is stored in registered models.
 """
 
 from hashlib import sha256
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from core.registry.bundles.contents import Bundle, read_bundle
 from core.registry.bundles.files import MANIFEST, read_file
+from core.registry.forecaster import FORECAST_COLUMNS
 from core.settings import load_settings
 from core.signing import signer
 
@@ -25,18 +26,13 @@ class BundleModel:
         self._columns = [label.partition("@")[0] for label in bundle.manifest.features]
 
     def predict(self, frame: "pandas.DataFrame", params: object = None) -> "pandas.DataFrame":  # noqa: ARG002
-        """Columns are found by name, so their order does not matter."""
+        """The forecasts, one row per row of the frame, whose columns are found by name in any order."""
         import pandas
 
         forecasts = self._bundle.forecaster.predict(frame[self._columns].to_numpy(dtype="float64"))
         return pandas.DataFrame(
-            [(f.outcome.home, f.outcome.draw, f.outcome.away, f.margin, f.total) for f in forecasts],
-            columns=list(OUTPUTS),
-            index=frame.index,
+            [forecast.numbers for forecast in forecasts], columns=list(FORECAST_COLUMNS), index=frame.index
         )
-
-
-OUTPUTS = ("p_home", "p_draw", "p_away", "margin", "total")
 
 
 def _load_pyfunc(path: str) -> BundleModel:

@@ -1,8 +1,8 @@
-"""One row through LightGBM's trees without Python's wrapping: the C call that its package does not offer.
+"""Predicting one row by LightGBM's trees through a C call that its Python package does not offer.
 
-``Booster.predict`` spends three quarters of a single row's time on checks and copies of its own; this asks
-``LGBM_BoosterPredictForMatSingleRowFast`` and gives the same bits. The library is called with Python's lock held: a
-row takes less time than getting the lock back from a busy neighbour.
+``Booster.predict`` spends three quarters of a single row's time on its own checks and copies; this calls
+``LGBM_BoosterPredictForMatSingleRowFast`` and gives the same bits. The library is called with the GIL held: a row takes
+less time than getting the lock back from a busy thread.
 """
 
 import ctypes
@@ -21,8 +21,8 @@ FLOAT64: Final = 1
 """C_API_DTYPE_FLOAT64."""
 
 
-class RowKernel:
-    """Predicts single rows by a Booster, which it keeps alive. Usable by several threads at once."""
+class SingleRowPredictor:
+    """Predicts single rows by a Booster, which it keeps alive. Several threads may use it at once."""
 
     def __init__(self, booster: Any) -> None:
         self._booster = booster
@@ -30,20 +30,20 @@ class RowKernel:
         self._threads = threading.local()
 
     def __call__(self, row: FloatArray) -> FloatArray:
-        """Outputs of shape (outputs,) for a row of shape (features,); NaN where a feature is not known.
+        """Outputs of shape (outputs,) for a row of shape (features,); NaN for a missing value.
 
-        Raises ValueError for a row of another shape: a short one would be read past its end.
+        Raises ValueError for a row of another length: a short one would be read past its end.
         """
         if row.shape != (self._width,):
             msg = f"expected a row of {self._width} features, got an array of shape {row.shape}"
             raise ValueError(msg)
-        line: _Line | None = getattr(self._threads, "line", None)
-        if line is None:
-            line = self._threads.line = _Line(self._booster, self._width)
-        return line(row)
+        predictor: _ThreadPredictor | None = getattr(self._threads, "predictor", None)
+        if predictor is None:
+            predictor = self._threads.predictor = _ThreadPredictor(self._booster, self._width)
+        return predictor(row)
 
 
-class _Line:
+class _ThreadPredictor:
     """One thread's configuration and buffers; the row is copied into a buffer of the right type and layout."""
 
     def __init__(self, booster: Any, width: int) -> None:
@@ -90,9 +90,9 @@ class _Line:
 
 @cache
 def _library() -> ctypes.PyDLL:
-    """The library that the lightgbm package has loaded, called without letting go of Python's lock."""
+    """The library that the lightgbm package has loaded, called without releasing the GIL."""
     from lightgbm import basic
 
-    library = ctypes.PyDLL(basic._LIB._name)  # noqa: SLF001 - nor for this
+    library = ctypes.PyDLL(basic._LIB._name)  # noqa: SLF001 - the package has no public name for it
     library.LGBM_GetLastError.restype = ctypes.c_void_p
     return library

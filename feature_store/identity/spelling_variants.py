@@ -7,7 +7,7 @@ time.
 
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from itertools import combinations
 from typing import Final, NamedTuple
@@ -105,11 +105,6 @@ class TeamSchedules:
             for one, other in combinations(appearances, 2):
                 if one.opponent != other.opponent and _same_kick_off(one.game, other.game):
                     yield min(one.opponent, other.opponent), max(one.opponent, other.opponent)
-
-
-def suggest(games: Sequence[GameFact]) -> list[Suggestion]:
-    """Spellings within one league's games that are likely one club, the likeliest first."""
-    return TeamSchedules(games).suggestions()
 
 
 def likeness_of(one: str, other: str) -> int:

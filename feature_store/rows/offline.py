@@ -7,7 +7,6 @@ may keep its own. What a process leaves that dies between two files is repaired 
 
 import fcntl
 import json
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -25,6 +24,7 @@ from pyarrow import csv
 from sqlalchemy.engine import Connection, Engine
 
 from core.arrays import FloatArray
+from core.atomic_file import atomic_file, write_file
 from core.betting.leagues import League
 from core.database import reading
 from core.errors import ValidationError
@@ -224,9 +224,8 @@ def _replace_rows(own: Path, rows: pa.Table, span: _TimeSpan) -> None:
             kept = kept.filter(pc.less(kept["as_of"], pa.scalar(since, kept["as_of"].type)))
             by_year[year] = pa.concat_tables([kept, by_year[year]]) if year in by_year else kept
     for year, part_of_year in by_year.items():
-        draft = own / f".{year}.{os.getpid()}"
-        pq.write_table(part_of_year, draft, compression="zstd")
-        draft.replace(own / f"{year}.parquet")
+        with atomic_file(own / f"{year}.parquet", durable=False) as file:
+            pq.write_table(part_of_year, file, compression="zstd")
 
 
 def _by_year(rows: pa.Table) -> Iterator[tuple[int, pa.Table]]:
@@ -258,7 +257,5 @@ def _read_watermark(own: Path) -> _Watermark | None:
 
 def _write_watermark(own: Path, watermark: _Watermark) -> None:
     own.mkdir(parents=True, exist_ok=True)
-    draft = own / f".{WATERMARK_FILE}.{os.getpid()}"
     content = asdict(watermark) | {"through": watermark.through.isoformat()}
-    draft.write_text(json.dumps(content))
-    draft.replace(own / WATERMARK_FILE)
+    write_file(own / WATERMARK_FILE, json.dumps(content).encode(), durable=False)

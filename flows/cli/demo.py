@@ -16,20 +16,21 @@ from sqlalchemy.engine import Engine
 from core.betting.leagues import Leagues
 from core.clock import FixedClock
 from core.database import open_database
+from core.registry.bundles.store import BundleStore, bundle_store
 from core.registry.deployment import Version, deployments, model_name
 from core.settings import Settings, load_settings
-from core.signing import signer
 from feature_store.archive import store as archive
 from feature_store.features.sets import EVERYTHING
 from feature_store.rows.build import build
 from feature_store.sources.library.sample import COUNTRIES, sample_batches
 from flows.cli.output import Output, table
-from flows.jobs.training import bundle_store
 from migrations import schema
 from training.datasets.assembly import Dataset, load_dataset
 from training.fitting.recipe import RECIPES, Recipe
 from training.promotion.promote import promote
-from training.runs.train import Trained, already_trained, fit, register
+from training.runs.registration import register
+from training.runs.train import find_trained_version
+from training.runs.trained_model import TrainedModel, fit_and_evaluate
 
 MOMENT: Final = datetime(2024, 5, 19, 15, tzinfo=UTC)
 FOLDER: Final = Path("mlruns/demo")
@@ -44,7 +45,7 @@ class DemoModel:
     recipe: Recipe
     dataset: Dataset
     registered: Version | None
-    trained: Trained | None
+    trained: TrainedModel | None
 
     @property
     def name(self) -> str:
@@ -97,10 +98,10 @@ def _fit_models(engine: Engine, settings: Settings, leagues: Leagues, out: Outpu
     pairs = [(dataset, recipe) for dataset in datasets for recipe in RECIPES.values()]
     for number, (dataset, recipe) in enumerate(pairs):
         out.working(f"{dataset.league.key} {recipe.name}", number, len(pairs))
-        registered = already_trained(engine, recipe, dataset)
+        registered = find_trained_version(engine, recipe, dataset)
         if registered is not None and not bundle_store(settings).holds(registered):
             registered = None
-        models.append(DemoModel(recipe, dataset, registered, None if registered else fit(recipe, dataset)))
+        models.append(DemoModel(recipe, dataset, registered, None if registered else fit_and_evaluate(recipe, dataset)))
     fitted = [model.trained.evaluation for model in models if model.trained]
     if not fitted:
         out.stage("train", "0 new models: the same data and recipes are trained already")
@@ -118,23 +119,15 @@ def _register_models(
     versions = []
     for number, model in enumerate(models):
         out.working(f"registering {model.name}", number, len(models))
-        versions.append(model.registered or _register(engine, settings, model, now))
+        versions.append(model.registered or _register(engine, bundle_store(settings), model, now))
     new = sum(model.trained is not None for model in models)
     out.stage("register", f"{new} new versions in MLflow, {len(versions)} models in all")
     return versions
 
 
-def _register(engine: Engine, settings: Settings, model: DemoModel, now: datetime) -> Version:
+def _register(engine: Engine, store: BundleStore, model: DemoModel, now: datetime) -> Version:
     assert model.trained is not None  # noqa: S101 - a model is either registered or just trained
-    return register(
-        engine,
-        model.trained,
-        bundles=settings.bundle_dir,
-        signer=signer(settings, "bundle"),
-        tracking_uri=settings.mlflow_tracking_uri,
-        known_by=MOMENT,
-        now=now,
-    )
+    return register(engine, model.trained, store, known_by=MOMENT, now=now)
 
 
 def _promote_models(

@@ -1,26 +1,19 @@
 """Challengers: one model of one league, or every model whose data changed."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from datetime import datetime
 
 from core.betting.leagues import load_leagues
 from core.errors import DbsbmError, DependencyError, ExternalServiceError, ServiceError
 from core.logs import get_logger
-from core.registry.bundles.store import Shelf
+from core.registry.bundles.store import bundle_store
 from core.registry.deployment import Version
 from core.settings import Settings
-from core.signing import signer
 from flows.jobs.databases import our_database
 from flows.jobs.leagues import archived_leagues
-from training.fitting.recipe import RECIPES, recipe_named
+from training.fitting.recipe import RECIPES
 
 log = get_logger(__name__)
-
-
-def bundle_store(settings: Settings) -> Shelf:
-    """The store of this installation's bundles."""
-    return Shelf(settings.bundle_dir, settings.mlflow_tracking_uri, signer(settings, "bundle"))
 
 
 def train_model(
@@ -36,23 +29,12 @@ def train_model(
 ) -> Version:
     """Train one league by one recipe and register the result as challenger; ``tune`` trials seek its parameters."""
     from training.runs.train import train
+    from training.runs.training_run import resolve_run
 
-    leagues = load_leagues(settings.leagues_file)
+    leagues, store = load_leagues(settings.leagues_file), bundle_store(settings)
     with our_database(settings) as engine:
-        return train(
-            engine,
-            leagues.get(name),
-            replace(recipe_named(recipe), tune=tune),
-            bundles=settings.bundle_dir,
-            signer=signer(settings, "bundle"),
-            tracking_uri=settings.mlflow_tracking_uri,
-            known_by=known_by or now,
-            now=now,
-            accept=accept,
-            others=leagues,
-            on_stage=on_stage,
-            on_working=on_working,
-        )
+        run = resolve_run(leagues, store, name, recipe, now=now, known_by=known_by, accept=accept, tune=tune)
+        return train(engine, run, on_stage=on_stage, on_progress=on_working)
 
 
 def train_leagues(settings: Settings, now: datetime, names: Sequence[str] | None = None) -> dict[str, str]:

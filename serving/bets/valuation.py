@@ -11,7 +11,7 @@ from core.betting.scores import ScoreDistribution
 from core.betting.staking import kelly_fraction, stakes
 from core.betting.value import Value
 from core.errors import ValidationError
-from core.registry.belief import Belief
+from core.registry.pooling_weight import PoolingWeight
 from feature_store.rows.online import OnlineRow
 from serving.predictions.body import has_begun
 from serving.predictions.predictor import GameForecast
@@ -31,7 +31,7 @@ class Judge:
     """One game, its model's word, the books' word, and how far the one is believed beside the other."""
 
     scores: ScoreDistribution
-    belief: Belief | None
+    belief: PoolingWeight | None
     market: MarketView
     begun: bool
     stale: bool
@@ -63,7 +63,7 @@ class Judge:
         return pool_with_interval(self.scores, self.market, self.belief.shrinkage)
 
 
-def _market(belief: Belief | None, row: OnlineRow) -> MarketView:
+def _market(belief: PoolingWeight | None, row: OnlineRow) -> MarketView:
     """The books' latest prices of the game, the margin taken out by the league's own method."""
     prices = row.prices
     if prices is None:

@@ -7,9 +7,10 @@ from typing import Literal
 
 from core.betting.leagues import League
 from core.errors import ServiceError
-from core.registry.bundles.contents import Bundle, Manifest
+from core.registry.bundles.contents import Bundle
 from core.registry.deployment import Version, model_name
 from core.registry.forecaster import Forecast
+from core.registry.manifest import BundleManifest
 from feature_store.features.sets import FeatureSet
 from feature_store.rows.online import OnlineRow
 
@@ -30,7 +31,7 @@ class Champion:
         return self.version.model
 
     @property
-    def manifest(self) -> Manifest:
+    def manifest(self) -> BundleManifest:
         return self.bundle.manifest
 
     @cached_property

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from importlib.metadata import version as installed_version
 from pathlib import Path
 from typing import Final
@@ -19,12 +20,12 @@ from sqlalchemy.engine import Engine
 from core.clock import Clock
 from core.errors import DataIntegrityError, DbsbmError, ServiceError
 from core.logs import get_logger
-from core.registry.bundles.contents import Manifest, read_bundle
-from core.registry.bundles.fetch import fetch_bundle
+from core.registry.bundles.store import bundle_store
 from core.registry.bundles.trial import try_bundle
 from core.registry.deployment import Deployment, Version, version
+from core.registry.manifest import BundleManifest
 from core.settings import Settings
-from core.signing import Signer, signer
+from core.signing import Signer
 from feature_store.features.sets import demanded_by
 from serving.champions.champion import Champion
 
@@ -59,10 +60,7 @@ def load_version(
     Raises SecurityError or ServiceError for a bundle that is damaged or does not run, DataIntegrityError for one made
     for other features or another model, DependencyError when it cannot be fetched.
     """
-    bundle_signer = signer(settings, "bundle")
-    folder = fetch_bundle(registered, settings.bundle_dir, settings.mlflow_tracking_uri, bundle_signer)
-    _try_once(folder, registered.bundle_sha256, bundle_signer, trial_seconds)
-    bundle = read_bundle(folder, registered.bundle_sha256, bundle_signer)
+    bundle = bundle_store(settings).open_version(registered, partial(_try_once, seconds=trial_seconds))
     _check_identity(bundle.manifest, registered)
     features = demanded_by(bundle.manifest.features, bundle.manifest.fingerprint, registered.sport)
     return Champion(registered, generation, bundle, features)
@@ -83,7 +81,7 @@ def _try_once(folder: Path, sha256: str, bundle_signer: Signer, seconds: float) 
         note.touch()
 
 
-def _check_identity(manifest: Manifest, registered: Version) -> None:
+def _check_identity(manifest: BundleManifest, registered: Version) -> None:
     claimed = (manifest.model, manifest.sport, manifest.league, manifest.variant)
     expected = (registered.model, registered.sport, registered.league, registered.variant)
     if claimed != expected:

@@ -12,11 +12,10 @@ from sqlalchemy.engine import Engine
 from core.betting.leagues import League
 from core.errors import ServiceError
 from core.registry import deployment
-from core.registry.bundles.contents import Bundle, read_bundle
-from core.registry.bundles.fetch import fetch_bundle
+from core.registry.bundles.contents import Bundle
+from core.registry.bundles.store import bundle_store
 from core.registry.deployment import Version, model_name
 from core.settings import Settings
-from core.signing import signer
 from feature_store.archive import store as archive
 from feature_store.features.sets import demanded_by
 from feature_store.rows.replay import coming_rows, past_rows
@@ -70,9 +69,7 @@ def _champion(engine: Engine, settings: Settings, league: League) -> tuple[Versi
         msg = f"{league.key} has no champion yet."
         raise ServiceError(msg, hint=f"`dbsbm train --league {league.key}`, then `dbsbm promote {model}`.")
     version = deployment.version(engine, model, record.champion)
-    ours = signer(settings, "bundle")
-    folder = fetch_bundle(version, settings.bundle_dir, settings.mlflow_tracking_uri, ours)
-    return version, read_bundle(folder, version.bundle_sha256, ours)
+    return version, bundle_store(settings).open_version(version)
 
 
 def _lines(bundle: Bundle, rows: Sequence[Row]) -> list[Line]:

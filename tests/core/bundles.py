@@ -13,7 +13,7 @@ import pytest
 
 from core.registry.bundles.contents import write_bundle
 from core.registry.bundles.files import MANIFEST, SIGNATURE
-from core.registry.forecaster import Calibration, ForecasterSpec, Head, Shape
+from core.registry.forecaster import Calibration, ForecasterSpec, Head, ScoreSpread
 from core.registry.linear import Linear
 from core.signing import Signer
 
@@ -48,7 +48,7 @@ def spec(trees_weight: float = 0.25) -> ForecasterSpec:
         calibration=Calibration(slope=1.1, shifts=(0.0, 0.05, 0.0)),
         margin=Head(linears=(linear((0.8, 0.0), intercepts=(0.3,)),), weights=(1.0,), trees_weight=0.0),
         total=Head(linears=(linear((0.0, 0.1), intercepts=(2.7,)),), weights=share, trees_weight=trees_weight),
-        shape=Shape(scores="goals", margin_deviation=1.6, total_deviation=1.7, dispersion=1.0, tie_rate=0.0),
+        shape=ScoreSpread(scores="goals", margin_deviation=1.6, total_deviation=1.7, dispersion=1.0, tie_rate=0.0),
     )
 
 

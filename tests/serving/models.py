@@ -9,11 +9,11 @@ import numpy as np
 from sqlalchemy.engine import Engine
 
 from core.betting.leagues import BUILT_IN, League, Leagues
-from core.registry.belief import Belief
 from core.registry.bundles.contents import write_bundle
 from core.registry.deployment import Version, deployment, install_champion, model_name, register
-from core.registry.forecaster import Calibration, ForecasterSpec, Head, Shape
+from core.registry.forecaster import Calibration, ForecasterSpec, Head, ScoreSpread
 from core.registry.linear import Linear
+from core.registry.pooling_weight import PoolingWeight
 from core.settings import load_settings
 from core.signing import Signer, signer
 from feature_store.archive import store as archive
@@ -30,7 +30,7 @@ TEAMS = {
 }
 DAY = timedelta(days=1)
 TRAINED_UNTIL = NOW - 2 * DAY
-BELIEVED = Belief(devig="multiplicative", weight=0.9, error=0.02, games=5_000)
+BELIEVED = PoolingWeight(devig="multiplicative", weight=0.9, error=0.02, games=5_000)
 
 
 def fill(engine: Engine, league: League, now: datetime = NOW) -> None:
@@ -77,7 +77,7 @@ def record_price(engine: Engine, league: League, game_id: str, odds_home: float,
 
 
 def forecaster(
-    league: League, features: FeatureSet, *, home_lean: float, with_trees: bool, belief: Belief | None = BELIEVED
+    league: League, features: FeatureSet, *, home_lean: float, with_trees: bool, belief: PoolingWeight | None = BELIEVED
 ) -> ForecasterSpec:
     """A linear model on the rating gap; ``home_lean`` shifts the home side's score, so that versions can be told apart."""
     width, outcomes = len(features.names), league.outcomes
@@ -95,7 +95,7 @@ def forecaster(
         calibration=Calibration(slope=1.0, shifts=(0.0,) * outcomes),
         margin=head(linear((0.5,), (0.3 if goals else 2.0,))),
         total=head(linear((0.0,), (2.7 if goals else 44.0,))),
-        shape=Shape(
+        shape=ScoreSpread(
             scores=league.scores,
             margin_deviation=13.0,
             total_deviation=13.0,
@@ -151,7 +151,7 @@ def written(
     with_trees: bool = False,
     fingerprint: str | None = None,
     labels: tuple[str, ...] | None = None,
-    belief: Belief | None = BELIEVED,
+    belief: PoolingWeight | None = BELIEVED,
     now: datetime = NOW,
 ) -> Version:
     """A bundle in the store that is not registered yet.

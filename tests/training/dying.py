@@ -11,13 +11,16 @@ from typing import Any
 
 from sqlalchemy.engine import make_url
 
-import training.runs.train as module
 from core.betting.leagues import BUILT_IN, Leagues
 from core.database import open_database
 from core.registry import deployment
+from core.registry.bundles.store import BundleStore
 from core.registry.tracking.client import Tracking
 from core.signing import Signer
 from training.fitting.recipe import RECIPES
+from training.runs import registration
+from training.runs.train import train
+from training.runs.training_run import TrainingRun
 
 POINTS = (
     "bundle half written",
@@ -59,7 +62,7 @@ def prepare(point: str) -> None:
         case "bundle half written":
             dies(Path, "chmod", before=True)  # of the folder, when its files are there
         case "bundle written":
-            dies(module, "write_bundle")
+            dies(registration, "write_bundle")
         case "run open":
             dies(Tracking, "_log")
         case "model logged":
@@ -74,10 +77,8 @@ def prepare(point: str) -> None:
 
 def attempt(home: Path, known_by: datetime, now: datetime) -> deployment.Version:
     engine = open_database(make_url(f"sqlite:///{home}/ours.db"))
-    return module.train(
-        engine, Leagues(BUILT_IN).get("EPL"), QUICK, bundles=home / "bundles", signer=KEY,
-        tracking_uri=f"sqlite:///{home}/mlflow.db", known_by=known_by, now=now,
-    )  # fmt: skip
+    store = BundleStore(home / "bundles", f"sqlite:///{home}/mlflow.db", KEY)
+    return train(engine, TrainingRun(Leagues(BUILT_IN).get("EPL"), QUICK, store, known_by, now))
 
 
 if __name__ == "__main__":

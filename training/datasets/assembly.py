@@ -1,4 +1,4 @@
-"""What a model learns from: every finished game of a league, its features as of its start, and how it ended."""
+"""A league's dataset: every finished game, its features as of its start, and how it ended."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -18,14 +18,14 @@ from feature_store.archive.facts import FactBatch, Result
 from feature_store.features.sets import EVERYTHING, FeatureSet
 from feature_store.history.fact_columns import columns_of
 from feature_store.rows.replay import past_table
-from training.datasets.consensus_prices import offered
+from training.datasets.consensus_prices import consensus_prices
 
 FEWEST_GAMES: Final = 20
-"""Below this nothing can be said of how good a forecast is."""
+"""Fewest games by which a forecast can be evaluated."""
 LEARNING_GAMES: Final = 240
-"""Below this nothing is fitted to a league's own games alone: ratings must do."""
+"""Fewest games to which a model is fitted; with fewer a league rests on ratings."""
 OWN_GAMES: Final = 2_000
-"""Below this a league learns together with the others of its sport, where there are any."""
+"""Games below which a league learns together with the others of its sport, if there are any."""
 
 Basis = Literal["own", "pooled", "elo"]
 """What a forecaster rests on: its league's games, those of the sport's other leagues too, or ratings alone."""
@@ -37,45 +37,46 @@ class Dataset:
 
     league: League
     facts: FactBatch
-    """What it was made of."""
+    """The facts it was made of."""
     snapshot_sha256: str
+    """SHA-256 of the facts: the identity of the data manifest."""
     game_ids: tuple[str, ...]
     seasons: NDArray[np.int64]
     starts: NDArray[np.float64]
     """Seconds since 1970."""
     values: FloatArray
-    """All features, in the order of ``EVERYTHING``; NaN means not known."""
+    """All features, in the order of ``EVERYTHING``; NaN for a missing value."""
     home_scores: FloatArray
     away_scores: FloatArray
     level_after_regulation: FloatArray
-    """1 where the score was level then, 0 where not; NaN where nobody said."""
+    """1 where the score was level after regulation, 0 where not; NaN where that is unknown."""
     closing: FloatArray
-    """Probabilities by the consensus of the closing prices, shape (games, outcomes); NaN where nobody quoted.
+    """Probabilities by the consensus of the closing prices, shape (games, outcomes); NaN without a quote.
 
-    Opening prices are none, though the features fall back on them.
+    An opening price does not count as a closing price, though the features fall back on it.
     """
     closing_margin: FloatArray
-    """Expected home margin by the same books' spreads [points]; NaN where nobody showed one."""
+    """Expected home margin by the same books' spreads [points]; NaN without one."""
     closing_total: FloatArray
-    """Expected sum of both scores by their totals [points]; NaN where nobody showed one."""
+    """Expected sum of both scores by their totals [points]; NaN without one."""
     opening: FloatArray
-    """The same three of what the books showed first."""
+    """The same three of the opening prices."""
     opening_margin: FloatArray
     opening_total: FloatArray
     lenders: tuple["Dataset", ...] = ()
-    """Leagues of the same sport and outcomes, from which a league with few games learns too."""
+    """Leagues of the same sport and outcomes, from which a league with few games learns as well."""
 
     def __len__(self) -> int:
         return len(self.game_ids)
 
     @property
     def known_until(self) -> datetime:
-        """When the newest of all facts became known, the lenders' too: what is made of them knows nothing later."""
+        """When the newest of all facts, the lenders' included, became known."""
         return max(part.facts.known_until for part in (self, *self.lenders))
 
     @property
     def learnt_until(self) -> datetime:
-        """When the newest of its games' results became known: with none newer there is nothing new to learn."""
+        """When the newest of its games' results became known: without a newer one there is nothing new to learn."""
         return max(result.known_at for result in self.facts.results)
 
     @property
@@ -106,12 +107,12 @@ class Dataset:
 
     @property
     def learnable(self) -> bool:
-        """Whether there is enough to fit a model to: games, and every outcome among them."""
+        """Whether there are enough games to fit a model to, with every outcome among them."""
         return len(self) >= LEARNING_GAMES and self._shows_every_outcome()
 
     @property
     def rests_on(self) -> str:
-        """The basis in words."""
+        """The basis in words, for reports."""
         if self.basis == "pooled":
             lent = ", ".join(f"{other.league.key} ({len(other):,} games)" for other in self.lenders)
             return f"learns from {lent} too, having fewer than {OWN_GAMES} games of its own"
@@ -121,11 +122,11 @@ class Dataset:
         return "learns from its own games"
 
     def lessons(self, until: float) -> tuple[Basis, "Dataset"]:
-        """The basis, and the games to learn from: these, and if pooled those the lenders had before the moment."""
+        """The basis and the games to learn from: these, and if pooled those of the lenders before ``until``."""
         lent = tuple(other.select(other.starts < until) for other in self.lenders)
-        known = replace(self, lenders=tuple(other for other in lent if len(other)))
-        games = _joined((known, *known.lenders)) if known.basis == "pooled" else replace(known, lenders=())
-        return known.basis, games
+        dataset = replace(self, lenders=tuple(other for other in lent if len(other)))
+        games = _joined((dataset, *dataset.lenders)) if dataset.basis == "pooled" else replace(dataset, lenders=())
+        return dataset.basis, games
 
     def _shows_every_outcome(self) -> bool:
         return set(range(len(self.classes))) <= set(self.outcomes.tolist())
@@ -150,7 +151,7 @@ _ARRAYS = (
 
 
 def _joined(parts: Sequence[Dataset]) -> Dataset:
-    """The games of several datasets as one, in order of start; the rest is the first one's."""
+    """The games of several datasets as one, in order of start; everything else comes from the first."""
     order = np.argsort(np.concatenate([part.starts for part in parts]), kind="stable")
     ids = [game_id for part in parts for game_id in part.game_ids]
     columns: dict[str, Any] = {name: np.concatenate([getattr(part, name) for part in parts])[order] for name in _ARRAYS}
@@ -158,13 +159,12 @@ def _joined(parts: Sequence[Dataset]) -> Dataset:
 
 
 def load_dataset(engine: Engine, league: League, known_by: datetime, others: Iterable[League] = ()) -> Dataset:
-    """The league's dataset from what was known by the moment.
+    """The league's dataset from what was known by ``known_by``.
 
-    Where its own games are few, those ``others`` that play the same sport with the same outcomes become lenders.
-    Raises ServiceError, naming what was found, when there are too few games to judge anything by or when a score is no
-    number.
+    If its own games are few, those ``others`` that play the same sport with the same outcomes become lenders. Raises
+    ServiceError when there are too few games to evaluate a forecast by or when a score is not a number.
     """
-    dataset = checked(dataset_of(league, archive.load(engine, league, known_by)), known_by)
+    dataset = check_dataset(dataset_of(league, archive.load(engine, league, known_by)), known_by)
     if len(dataset) >= OWN_GAMES:
         return dataset
     alike = [
@@ -177,8 +177,8 @@ def load_dataset(engine: Engine, league: League, known_by: datetime, others: Ite
     return replace(dataset, lenders=tuple(other for other in lent if len(other)))
 
 
-def checked(dataset: Dataset, known_by: datetime) -> Dataset:
-    """The dataset, if something can be learned and judged from it. Raises ServiceError saying what is wrong."""
+def check_dataset(dataset: Dataset, known_by: datetime) -> Dataset:
+    """Return the dataset. Raises ServiceError for too few games or for a score that is not a number."""
     league, games = dataset.league, len(dataset)
     if games < FEWEST_GAMES:
         msg = f"{league.key} has {games} finished games by {known_by:%Y-%m-%d}; {FEWEST_GAMES} are needed."
@@ -192,16 +192,16 @@ def checked(dataset: Dataset, known_by: datetime) -> Dataset:
 
 
 def refuse_one_ending(dataset: Dataset) -> None:
-    """Raises ServiceError when all games ended the same way."""
+    """Raise ServiceError if all games ended the same way."""
     ended = set(dataset.outcomes[dataset.outcomes >= 0].tolist())
     if len(ended) < 2:
-        said = f"with {dataset.classes[ended.pop()]}" if ended else "level"
-        msg = f"{dataset.league.key}: all {len(dataset)} finished games ended {said}; there is nothing to tell apart."
-        raise ServiceError(msg, hint="Look at the scores: a side may be missing or swapped.", reason="one_outcome_only")
+        how = f"with {dataset.classes[ended.pop()]}" if ended else "level"
+        msg = f"{dataset.league.key}: all {len(dataset)} finished games ended {how}; there is nothing to distinguish."
+        raise ServiceError(msg, hint="Check the scores: a side may be missing or swapped.", reason="one_outcome_only")
 
 
 def dataset_of(league: League, facts: FactBatch) -> Dataset:
-    """The dataset of the facts handed in."""
+    """The dataset of these facts."""
     table = past_table(league, columns_of(facts), EVERYTHING)
     scores = {
         result.game_id: (result.home_score, result.away_score, _level(result))
@@ -209,7 +209,7 @@ def dataset_of(league: League, facts: FactBatch) -> Dataset:
     }
     games = [table.facts.versions[version] for version in table.version]
     ids = [game.game_id for game in games]
-    close, first = (offered(league, facts.quotes, ids, table.at, moment) for moment in ("close", "open"))
+    close, first = (consensus_prices(league, facts.quotes, ids, table.at, moment) for moment in ("close", "open"))
     return Dataset(
         league=league,
         facts=facts,
@@ -221,16 +221,16 @@ def dataset_of(league: League, facts: FactBatch) -> Dataset:
         home_scores=np.array([scores[game_id][0] for game_id in ids], dtype=np.float64),
         away_scores=np.array([scores[game_id][1] for game_id in ids], dtype=np.float64),
         level_after_regulation=np.array([scores[game_id][2] for game_id in ids], dtype=np.float64),
-        closing=_without_margin(close.odds),
+        closing=_without_overround(close.odds),
         closing_margin=close.margin,
         closing_total=close.total,
-        opening=_without_margin(first.odds),
+        opening=_without_overround(first.odds),
         opening_margin=first.margin,
         opening_total=first.total,
     )
 
 
-def _without_margin(odds: FloatArray) -> FloatArray:
+def _without_overround(odds: FloatArray) -> FloatArray:
     return devig(odds, "power") if len(odds) else odds
 
 

@@ -12,9 +12,9 @@ from training.datasets.assembly import Dataset
 FEWEST_SEASONS = 4
 PARTS = 6
 FEWEST_BEFORE = 10
-"""Games that must lie behind a block."""
+"""Fewest games before a block."""
 GAP = 86_400.0
-"""Seconds between the last game learnt from and the first forecast: no result of the one was open at the other."""
+"""Seconds between the start of the last game learnt from and the first forecast, so that every result was known."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,9 +29,9 @@ class Block:
 def proving_blocks(dataset: Dataset, seasons: int) -> list[Block]:
     """The last ``seasons`` seasons, each after all that came before it.
 
-    A league with fewer than four seasons is cut into parts of equal length by date instead; the first two
-    are only learnt from. Raises ServiceError when no season or part has enough games behind it, naming the seasons
-    that overlap where that is the reason.
+    A league with fewer than four seasons is cut by date into six parts of equally many games instead; the first two are
+    only learnt from. Raises ServiceError if no season or part has enough games before it, naming the seasons that
+    overlap if that is the reason.
     """
     present = sorted(set(dataset.seasons.tolist()))
     if len(present) >= FEWEST_SEASONS:
@@ -54,9 +54,9 @@ def proving_blocks(dataset: Dataset, seasons: int) -> list[Block]:
 
 
 def season_blocks(dataset: Dataset, seasons: Iterable[int], proving: int) -> tuple[list[Block], list[Block]]:
-    """Blocks for a walk through the named seasons: those that only prove the way, and those asked for.
+    """Blocks for a walk through the named seasons: those that only serve as proof, and those asked for.
 
-    Raises ValidationError naming a season that is not there or has nothing before it.
+    Raises ValidationError naming a season that is missing or has too few games before it.
     """
     wanted = sorted(set(seasons))
     present = sorted(set(dataset.seasons.tolist()))
@@ -84,23 +84,23 @@ def _season(dataset: Dataset, season: int) -> Block | None:
 
 
 def _nothing_before(dataset: Dataset, seasons: list[int]) -> ServiceError:
-    """Why none of the seasons can be forecast from games before it."""
+    """The error that says why none of the seasons can be forecast from games before it."""
     overlapping = [season for season, _ in overlapping_seasons(dataset)]
     names = ", ".join(map(str, overlapping or seasons))
-    said = "begin before an earlier one has ended" if overlapping else "are all there is to forecast"
+    reason = "begin before an earlier one has ended" if overlapping else "are all there is to forecast"
     msg = (
-        f"{dataset.league.key}: seasons {names} {said}, and none has {FEWEST_BEFORE} games before its first one to"
+        f"{dataset.league.key}: seasons {names} {reason}, and none has {FEWEST_BEFORE} games before its first one to"
         " learn from."
     )
     return ServiceError(
         msg,
-        hint="Look at the games' seasons, or back-fill more with `dbsbm backfill`.",
+        hint="Check the games' seasons, or back-fill more with `dbsbm backfill`.",
         reason="seasons_overlap" if overlapping else "nothing_before",
     )
 
 
 def overlapping_seasons(dataset: Dataset) -> Iterator[tuple[int, int]]:
-    """Seasons that begin before an earlier one has ended, each with the number of earlier ones' games still to come."""
+    """Seasons that begin before an earlier one has ended, with the number of earlier seasons' games still to come."""
     for season in sorted(set(dataset.seasons.tolist()))[1:]:
         first = dataset.starts[dataset.seasons == season].min()
         left = int(((dataset.seasons < season) & (dataset.starts >= first)).sum())

@@ -21,7 +21,7 @@ COLUMNS = ("game_id", "p_home", "p_draw", "p_away", "margin", "total")
 
 @dataclass(frozen=True, eq=False)
 class Backtest:
-    """The forecasts season by season, and how they scored together."""
+    """The forecasts season by season, and their scores together."""
 
     seasons: Sequence[Forecasts]
     evaluation: Evaluation
@@ -41,11 +41,10 @@ def backtest(
     others: Iterable[League] = (),
     on_season: Callable[[str, int, int], None] = lambda _season, _done, _all: None,
 ) -> Backtest:
-    """Forecast the seasons named. ``with_odds`` allows the current game's own price as a feature.
+    """Forecast the named seasons. ``with_odds`` allows the game's own price as a feature.
 
-    Where the league's games are few, it learns from those ``others`` that play the same sport, too.
-
-    Raises ValidationError for a season that is not there or has nothing before it.
+    If the league's games are few, the model learns from those ``others`` that play the same sport as well. Raises
+    ValidationError for a season that is missing or has too few games before it.
     """
     recipe = RECIPES["prices" if with_odds else "results"]
     dataset = load_dataset(engine, league, known_by, others)
@@ -56,9 +55,9 @@ def backtest(
 
 
 def write_forecasts(result: Backtest, path: Path) -> Path:
-    """One line per game: ``game_id,p_home,p_draw,p_away,margin,total``.
+    """Write one line per game: ``game_id,p_home,p_draw,p_away,margin,total``.
 
-    ``p_draw`` is empty in two-way leagues, where p_home and p_away are of a game that somebody wins.
+    ``p_draw`` is empty in two-way leagues, where p_home and p_away are of a decided game.
     """
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
@@ -74,7 +73,7 @@ def write_forecasts(result: Backtest, path: Path) -> Path:
 
 
 def parse_seasons(text: str) -> list[int]:
-    """``2018``, ``2018-2020`` or ``2015,2018-2020``. Raises ValidationError."""
+    """The years in ``2018``, ``2018-2020`` or ``2015,2018-2020``. Raises ValidationError for any other text."""
     seasons: list[int] = []
     for part in text.split(","):
         first, dash, last = part.strip().partition("-")

@@ -1,4 +1,4 @@
-"""Which features carry the outcome's forecast: LightGBM's gain, and the mean size of each feature's contribution."""
+"""Feature importance for the outcome's forecast: LightGBM's gain and the mean size of each feature's contribution."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -18,13 +18,13 @@ class Importance:
 
     names: tuple[str, ...]
     gain: FloatArray
-    """Share of what the trees' splits won in training."""
+    """Share of the loss that the trees' splits saved in training."""
     contribution: FloatArray
     """Share of the mean absolute contribution to the home side's log-odds, linear models and trees together."""
 
 
 def importance_of(fitted: Fitted, rows: FloatArray) -> Importance:
-    """How the features carry the forecasts of these rows, shape (games, features); of many, an even sample."""
+    """Each feature's importance in the forecasts of these rows, shape (games, features); of many, an even sample."""
     forecaster = fitted.forecaster()
     sample = rows[:: -(-len(rows) // MOST_ROWS)]
     effects = np.array([[one.effect for one in forecaster.explanation(row).contributions] for row in sample])

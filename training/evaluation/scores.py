@@ -1,9 +1,8 @@
 """A model's scores beside the base rate, Elo and the market, on the same games.
 
-Every comparison is paired: both forecasters on the very games for which both are known, the mean of the
-differences game by game, and its standard error with the games of a week as one cluster, because a week's games share
-teams, form and whatever the league is going through. For the calibration error, which is no mean over games, the
-standard error comes from a bootstrap over the same weeks.
+Every comparison is paired: on the games for which both forecasts exist, the mean of the differences game by game, and
+its standard error with the games of a week as one cluster, because a week's games share teams, form and circumstances.
+For the calibration error, which is no mean over games, the standard error comes from a bootstrap over the same weeks.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core import scoring as metrics
+from core import scoring
 from core.arrays import FloatArray
 from core.errors import ServiceError
 from core.registry.held_out import HeldOut
@@ -21,7 +20,7 @@ from training.evaluation.walk_forward import Forecasts
 
 
 @dataclass(frozen=True)
-class Score:
+class ForecasterScore:
     """One forecaster's scores over some games."""
 
     name: str
@@ -39,7 +38,7 @@ class Score:
 
 @dataclass(frozen=True)
 class Comparison:
-    """One measure of the model beside one yardstick, on the games for which both are known."""
+    """One measure of the model beside one yardstick, on the games for which both exist."""
 
     measure: str
     yardstick: str
@@ -53,45 +52,45 @@ class Comparison:
 
 
 @dataclass(frozen=True)
-class Season:
-    """The same of one season (or part) alone."""
+class SeasonScores:
+    """The scores of one season (or part) alone."""
 
     name: str
     games: int
-    scores: tuple[Score, ...]
-    """None where every game ended level and that is no outcome."""
+    scores: tuple[ForecasterScore, ...]
+    """Empty if every game ended level and that is no outcome."""
     margin_error: float
     total_error: float
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The model first, then the yardsticks; market rows count only games whose price is known."""
+    """Scores and comparisons: the model first, then the yardsticks; market rows count only games that have a price."""
 
-    scores: tuple[Score, ...]
+    scores: tuple[ForecasterScore, ...]
     comparisons: tuple[Comparison, ...]
-    by_season: tuple[Season, ...]
+    by_season: tuple[SeasonScores, ...]
     calibration_floor: float
     """Mean calibration error of a perfect forecast at this number of games."""
     calibration_deviation: float
-    """How far a perfect forecast's calibration error strays from that by chance (standard deviation)."""
+    """Standard deviation of a perfect forecast's calibration error."""
     margin_error: float
     """Mean absolute error of the expected margin [points]."""
     total_error: float
     outcome_shares: tuple[float, ...]
-    """How often each outcome had happened before the last of these games: the base rate."""
+    """Share of each outcome before the last block: the base rate."""
     raw_log_loss: float
-    """Before calibration."""
+    """The model's log loss before calibration."""
 
     @property
     def seasons(self) -> tuple[str, ...]:
         return tuple(season.name for season in self.by_season)
 
-    def score(self, name: str) -> Score | None:
+    def score(self, name: str) -> ForecasterScore | None:
         return next((score for score in self.scores if score.name == name), None)
 
     def metrics(self) -> dict[str, float]:
-        """Flat numbers for the run's record."""
+        """Numbers by name, for the run's record; those that are not finite are left out."""
         flat = {
             f"{score.name}_{key}": value
             for score in self.scores
@@ -105,13 +104,13 @@ class Evaluation:
         return {name: float(value) for name, value in flat.items() if np.isfinite(value)}
 
     def season_metrics(self) -> dict[str, list[tuple[int, float]]]:
-        """(season, value) for the run's curves; parts of a league with few seasons are counted from 1."""
+        """(season, value) pairs for the run's curves; parts of a league with few seasons are numbered from 1."""
         curves: dict[str, list[tuple[int, float]]] = {}
         for number, season in enumerate(self.by_season, start=1):
             step = int(season.name) if season.name.isdecimal() else number
-            found = {f"season_{score.name}_log_loss": score.log_loss for score in season.scores}
-            found |= {"season_margin_error": season.margin_error, "season_total_error": season.total_error}
-            for name, value in found.items():
+            values = {f"season_{score.name}_log_loss": score.log_loss for score in season.scores}
+            values |= {"season_margin_error": season.margin_error, "season_total_error": season.total_error}
+            for name, value in values.items():
                 curves.setdefault(name, []).append((step, value))
         return curves
 
@@ -122,46 +121,49 @@ class Evaluation:
 
 
 def evaluate(blocks: Sequence[Forecasts]) -> Evaluation:
-    """Score all blocks together and each alone.
+    """Score all blocks decided_games and each alone.
 
-    Games that ended level where that is no outcome count for margin and total only. Raises ServiceError when all did.
+    Games that ended level where that is no outcome count for margin and total only. Raises ServiceError if all did.
     """
-    together = _Together(blocks)
-    if not len(together.outcomes):
+    decided_games = _DecidedGames(blocks)
+    if not len(decided_games.outcomes):
         league, names = blocks[0].games.league.key, ", ".join(block.block for block in blocks)
-        msg = f"{league}: all {len(together.mask)} games held out ({names}) ended level; there is nothing to judge by."
+        held_out_games = f"all {len(decided_games.mask)} games held out ({names})"
+        msg = f"{league}: {held_out_games} ended level; there is nothing to evaluate."
         raise ServiceError(
-            msg, hint="Look at their scores, or back-fill more seasons with `dbsbm backfill`.", reason="held_out_level"
+            msg, hint="Check their scores, or back-fill more seasons with `dbsbm backfill`.", reason="held_out_level"
         )
-    raw = together.decided([block.uncalibrated for block in blocks])
-    perfect = metrics.perfect_calibration_errors(together.model)
+    raw = decided_games.decided([block.uncalibrated for block in blocks])
+    perfect = scoring.perfect_calibration_errors(decided_games.model)
     return Evaluation(
-        scores=together.scores(),
-        comparisons=(*together.comparisons(), *_expectations(blocks)),
+        scores=decided_games.scores(),
+        comparisons=(*decided_games.comparisons(), *_expectations(blocks)),
         by_season=tuple(_season(block) for block in blocks),
         calibration_floor=float(perfect.mean()),
         calibration_deviation=float(perfect.std(ddof=1)),
         margin_error=_mean_error(blocks, "margin"),
         total_error=_mean_error(blocks, "total"),
         outcome_shares=tuple(blocks[-1].base_rate[0].tolist()),
-        raw_log_loss=float(metrics.log_losses(raw / raw.sum(axis=1, keepdims=True), together.outcomes).mean()),
+        raw_log_loss=float(scoring.log_losses(raw / raw.sum(axis=1, keepdims=True), decided_games.outcomes).mean()),
     )
 
 
 def held_out(blocks: Sequence[Forecasts]) -> HeldOut:
-    """What the model lost on each decided game of the blocks."""
-    together = _Together(blocks)
+    """The model's log loss on each decided game of the blocks."""
+    decided_games = _DecidedGames(blocks)
     ids = [game_id for block in blocks for game_id in block.games.game_ids]
     return HeldOut(
-        game_ids=tuple(game_id for game_id, kept in zip(ids, together.mask, strict=True) if kept),
-        starts=together.starts,
-        outcomes=together.outcomes,
-        losses=metrics.log_losses(together.model, together.outcomes),
-        learnt=np.repeat([block.learnt for block in blocks], [len(block.games) for block in blocks])[together.mask],
+        game_ids=tuple(game_id for game_id, kept in zip(ids, decided_games.mask, strict=True) if kept),
+        starts=decided_games.starts,
+        outcomes=decided_games.outcomes,
+        losses=scoring.log_losses(decided_games.model, decided_games.outcomes),
+        learnt=np.repeat([block.learnt for block in blocks], [len(block.games) for block in blocks])[
+            decided_games.mask
+        ],
     )
 
 
-class _Together:
+class _DecidedGames:
     """The decided games of some blocks as one table."""
 
     def __init__(self, blocks: Sequence[Forecasts]) -> None:
@@ -169,7 +171,7 @@ class _Together:
         self.mask: NDArray[np.bool_] = outcomes >= 0
         self.outcomes = outcomes[self.mask]
         self.starts = self.decided([block.games.starts for block in blocks])
-        self.weeks = metrics.weeks(self.starts)
+        self.weeks = scoring.weeks(self.starts)
         self.model = self.decided([block.probabilities for block in blocks])
         self.yardsticks = {
             "base_rate": self.decided([block.base_rate for block in blocks]),
@@ -181,55 +183,61 @@ class _Together:
     def decided(self, parts: Sequence[FloatArray]) -> FloatArray:
         return np.asarray(np.concatenate(parts)[self.mask])
 
-    def known(self) -> dict[str, NDArray[np.bool_]]:
-        """By yardstick the games it has a forecast of; a yardstick that has none is left out."""
-        masks = {name: np.asarray(~np.isnan(said).any(axis=1)) for name, said in self.yardsticks.items()}
+    def covered(self) -> dict[str, NDArray[np.bool_]]:
+        """By yardstick the mask of games it has a forecast of; a yardstick without any is left out."""
+        masks = {name: np.asarray(~np.isnan(forecasts).any(axis=1)) for name, forecasts in self.yardsticks.items()}
         return {name: mask for name, mask in masks.items() if mask.any()}
 
-    def scores(self) -> tuple[Score, ...]:
+    def scores(self) -> tuple[ForecasterScore, ...]:
         everywhere = np.ones(len(self.outcomes), dtype=bool)
         scores = [self._score("model", self.model, everywhere)]
-        for name, known in self.known().items():
-            scores.append(self._score(name, self.yardsticks[name], known))
-            if name == "market" and not known.all():
-                scores.append(self._score("model_where_priced", self.model, known))
+        for name, covered in self.covered().items():
+            scores.append(self._score(name, self.yardsticks[name], covered))
+            if name == "market" and not covered.all():
+                scores.append(self._score("model_where_priced", self.model, covered))
         return tuple(scores)
 
-    def _score(self, name: str, said: FloatArray, chosen: NDArray[np.bool_]) -> Score:
-        said, outcomes = said[chosen], self.outcomes[chosen]
-        losses = metrics.log_losses(said, outcomes)
-        difference = metrics.log_losses(self.model[chosen], outcomes) - losses
-        ranked = metrics.ranked_probability_scores(said, outcomes) if said.shape[1] == 3 else np.array([np.nan])
-        return Score(
+    def _score(self, name: str, forecasts: FloatArray, chosen: NDArray[np.bool_]) -> ForecasterScore:
+        probabilities, outcomes = forecasts[chosen], self.outcomes[chosen]
+        losses = scoring.log_losses(probabilities, outcomes)
+        difference = scoring.log_losses(self.model[chosen], outcomes) - losses
+        ranked = (
+            scoring.ranked_probability_scores(probabilities, outcomes)
+            if probabilities.shape[1] == 3
+            else np.array([np.nan])
+        )
+        return ForecasterScore(
             name=name,
             games=len(outcomes),
             log_loss=float(losses.mean()),
-            brier=float(metrics.brier_scores(said, outcomes).mean()),
+            brier=float(scoring.brier_scores(probabilities, outcomes).mean()),
             ranked_probability=float(ranked.mean()),
-            accuracy=metrics.accuracy(said, outcomes),
-            calibration_error=metrics.calibration_error(said, outcomes),
+            accuracy=scoring.accuracy(probabilities, outcomes),
+            calibration_error=scoring.calibration_error(probabilities, outcomes),
             difference=float(difference.mean()),
-            difference_error=metrics.standard_error(difference, self.weeks[chosen]),
+            difference_error=scoring.standard_error(difference, self.weeks[chosen]),
         )
 
     def comparisons(self) -> list[Comparison]:
-        measures = {"log_loss": metrics.log_losses, "brier": metrics.brier_scores, "accuracy": metrics.hits}
+        measures = {"log_loss": scoring.log_losses, "brier": scoring.brier_scores, "accuracy": scoring.hits}
         if self.model.shape[1] == 3:
-            measures["ranked_probability"] = metrics.ranked_probability_scores
-        found = []
-        for name, chosen in self.known().items():
+            measures["ranked_probability"] = scoring.ranked_probability_scores
+        comparisons = []
+        for name, chosen in self.covered().items():
             outcomes, weeks = self.outcomes[chosen], self.weeks[chosen]
             model, other = self.model[chosen], self.yardsticks[name][chosen]
             for measure, by_game in measures.items():
-                found.append(_comparison(measure, name, by_game(model, outcomes), by_game(other, outcomes), weeks))
-            own, others = (metrics.calibration_error(said, outcomes) for said in (model, other))
-            error = metrics.calibration_difference_error(model, other, outcomes, weeks)
-            found.append(Comparison("calibration_error", name, len(outcomes), own, others, own - others, error))
-        return found
+                comparisons.append(
+                    _comparison(measure, name, by_game(model, outcomes), by_game(other, outcomes), weeks)
+                )
+            own, others = (scoring.calibration_error(one, outcomes) for one in (model, other))
+            error = scoring.calibration_difference_error(model, other, outcomes, weeks)
+            comparisons.append(Comparison("calibration_error", name, len(outcomes), own, others, own - others, error))
+        return comparisons
 
 
 def _comparison(
-    measure: str, yardstick: str, model: FloatArray, other: FloatArray, weeks: metrics.Indices
+    measure: str, yardstick: str, model: FloatArray, other: FloatArray, weeks: scoring.Indices
 ) -> Comparison:
     difference = model - other
     return Comparison(
@@ -239,46 +247,46 @@ def _comparison(
         model=float(model.mean()),
         other=float(other.mean()),
         difference=float(difference.mean()),
-        error=metrics.standard_error(difference, weeks),
+        error=scoring.standard_error(difference, weeks),
     )
 
 
 def _expectations(blocks: Sequence[Forecasts]) -> list[Comparison]:
-    """Expected margin and total beside those of base rate, Elo and the opening and closing lines, ties included."""
-    weeks = metrics.weeks(np.concatenate([block.games.starts for block in blocks]))
-    found = []
+    """Expected margin and total beside base rate, Elo and the opening and closing lines, level games included."""
+    weeks = scoring.weeks(np.concatenate([block.games.starts for block in blocks]))
+    comparisons = []
     for place, question in enumerate(("margin", "total")):
         truth, model = _truth_and_forecast(blocks, question)
-        said: Mapping[str, FloatArray] = {
+        yardsticks: Mapping[str, FloatArray] = {
             **{name: np.concatenate([block.expected[name][place] for block in blocks]) for name in blocks[0].expected},
             "opening": np.concatenate([getattr(block.games, f"opening_{question}") for block in blocks]),
             "market": np.concatenate([getattr(block.games, f"closing_{question}") for block in blocks]),
         }
-        for name, expected in said.items():
-            known = ~np.isnan(expected)
-            if known.any():
-                errors = [np.abs(truth - forecast)[known] for forecast in (model, expected)]
-                found.append(_comparison(f"{question}_error", name, errors[0], errors[1], weeks[known]))
-    return found
+        for name, expected in yardsticks.items():
+            present = ~np.isnan(expected)
+            if present.any():
+                errors = [np.abs(truth - forecast)[present] for forecast in (model, expected)]
+                comparisons.append(_comparison(f"{question}_error", name, errors[0], errors[1], weeks[present]))
+    return comparisons
 
 
 def _truth_and_forecast(blocks: Sequence[Forecasts], question: str) -> tuple[FloatArray, FloatArray]:
     truth = np.concatenate([getattr(block.games, f"{question}s") for block in blocks])
-    said = [getattr(forecast, question) for block in blocks for forecast in block.forecasts]
-    return truth, np.array(said, dtype=np.float64)
+    expected = [getattr(forecast, question) for block in blocks for forecast in block.forecasts]
+    return truth, np.array(expected, dtype=np.float64)
 
 
 def _mean_error(blocks: Sequence[Forecasts], question: str) -> float:
-    truth, said = _truth_and_forecast(blocks, question)
-    return float(np.abs(truth - said).mean())
+    truth, expected = _truth_and_forecast(blocks, question)
+    return float(np.abs(truth - expected).mean())
 
 
-def _season(block: Forecasts) -> Season:
-    together = _Together([block])
-    return Season(
+def _season(block: Forecasts) -> SeasonScores:
+    decided_games = _DecidedGames([block])
+    return SeasonScores(
         name=block.block,
         games=len(block.games),
-        scores=together.scores() if len(together.outcomes) else (),
+        scores=decided_games.scores() if len(decided_games.outcomes) else (),
         margin_error=_mean_error([block], "margin"),
         total_error=_mean_error([block], "total"),
     )

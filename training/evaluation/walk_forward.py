@@ -1,7 +1,7 @@
 """Walk forward: each block of games is forecast by a forecaster made from earlier games only.
 
-Blend and calibration of a block's forecaster come from what the forecasters of earlier blocks said of
-games they had not seen, so nothing about a block is known to the model that forecasts it.
+Blend and calibration of a block's forecaster come from the earlier blocks' forecasts of games they had not seen, so the
+model that forecasts a block knows nothing about it.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -23,14 +23,13 @@ from training.fitting.recipe import RECIPES, Recipe
 
 ELO: Final = RECIPES["results"]
 EXPECTED_FROM: Final[Mapping[str, tuple[str, ...]]] = {"base_rate": (), "elo": ("rating_gap",)}
-
-
+"""Columns from which each yardstick estimates margin and total; without columns, their means."""
 CHUNK: Final = 256
-"""Games whose score distributions are held at once: a season of basketball's would fill a gigabyte."""
+"""Games whose score distributions are in memory at once: a season of basketball would take a gigabyte."""
 
 
-class Expected(NamedTuple):
-    """What a score distribution says of a game, without its cells."""
+class ForecastMeans(NamedTuple):
+    """Outcome, expected margin and expected total of a forecast, without its score distribution."""
 
     outcome: Outcome
     margin: float
@@ -39,20 +38,21 @@ class Expected(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Forecasts:
-    """Forecasts of one block's games, beside the two yardsticks that need fitting."""
+    """Forecasts of one block's games, beside those of the two fitted yardsticks."""
 
     block: str
     games: Dataset
-    forecasts: Sequence[Expected]
+    forecasts: Sequence[ForecastMeans]
     probabilities: FloatArray
-    """The model's, shape (games, classes); of a decided game where a level score is no outcome."""
+    """The model's probabilities, shape (games, classes); of a decided game where a level score is no outcome."""
     uncalibrated: FloatArray
+    """The model's before calibration."""
     base_rate: FloatArray
     elo: FloatArray
     learnt: int
-    """Games that the forecaster had learnt from."""
+    """Number of games that the forecaster had learnt from."""
     expected: Mapping[str, tuple[FloatArray, FloatArray]]
-    """Margin and total that the same yardsticks expect, by name [points]."""
+    """Expected margin and total by the same yardsticks, by name [points]."""
 
 
 def walk_forward(
@@ -91,7 +91,7 @@ def _forecasts(recipe: Recipe, name: str, fitted: Fitted, before: Dataset, games
         block=name,
         games=games,
         forecasts=[
-            Expected(one.outcome, one.margin, one.total)
+            ForecastMeans(one.outcome, one.margin, one.total)
             for first in range(0, len(rows), CHUNK)
             for one in forecaster.predict(rows[first : first + CHUNK])
         ],
@@ -105,23 +105,23 @@ def _forecasts(recipe: Recipe, name: str, fitted: Fitted, before: Dataset, games
 
 
 def _expected(before: Dataset, games: Dataset, columns: Sequence[str]) -> tuple[FloatArray, FloatArray]:
-    """Margin and total by least squares on the columns; of none, the means so far."""
+    """Margin and total by least squares on the columns; without columns, the means so far."""
     places = [EVERYTHING.names.index(name) for name in columns]
-    known = np.column_stack([np.ones(len(before)), before.values[:, places] / 100])
+    past = np.column_stack([np.ones(len(before)), before.values[:, places] / 100])
     asked = np.column_stack([np.ones(len(games)), games.values[:, places] / 100])
     targets = np.column_stack((before.margins, before.totals))
-    margin, total = (asked @ np.linalg.lstsq(known, targets, rcond=None)[0]).T
+    margin, total = (asked @ np.linalg.lstsq(past, targets, rcond=None)[0]).T
     return margin, total
 
 
 def _frequencies(before: Dataset) -> FloatArray:
-    """How often each outcome happened so far, one game of each added."""
+    """Share of each outcome so far, with one game of each added."""
     counts = np.array([(before.outcomes == index).sum() + 1 for index in range(len(before.classes))], dtype=np.float64)
     return np.asarray(counts / counts.sum())
 
 
 def _elo(before: Dataset, games: Dataset) -> FloatArray:
-    """Probabilities by a (multinomial) logistic regression on the Elo gap alone; by Elo's own where games are few."""
+    """Probabilities by (multinomial) logistic regression on the Elo gap alone; by Elo's formula if games are few."""
     if not before.learnable:
         return np.asarray(softmax(elo_outcome(ELO, before).linears[0](games.columns(ELO.features)), axis=1))
     column = EVERYTHING.names.index("rating_gap")

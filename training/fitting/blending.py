@@ -1,7 +1,7 @@
-"""How much each learner counts, judged on forecasts of unseen games and held near a prior share.
+"""The share of each learner in the blend, estimated from forecasts of unseen games with a prior share.
 
-Shares of the outcome have the smallest loss: minus the log-likelihood, plus ``games`` times the divergence of the
-shares from the prior ones. Small leagues so stay near the prior, and a learner must earn what it gets.
+The outcome's shares have the smallest loss: minus the log-likelihood, plus ``games`` times the divergence of the shares
+from the prior ones. So small leagues stay near the prior, and a larger share needs evidence.
 """
 
 from itertools import product
@@ -16,45 +16,47 @@ from core.arrays import FloatArray
 
 STEPS: Final = 10
 SMALLEST_SHARE: Final = 0.02
-"""A learner that gets less is left out."""
+"""A learner with a smaller share is left out."""
 DECIMALS: Final = 3
 
 
 def prior_shares(first: float, learners: int) -> FloatArray:
-    """The first learner's share, the others sharing the rest."""
+    """The first learner's share, then equal shares of the rest for the others."""
     if learners == 1:
         return np.ones(1)
     return np.array([first, *[(1 - first) / (learners - 1)] * (learners - 1)])
 
 
-def outcome_shares(said: FloatArray, outcomes: NDArray[np.int64], prior: FloatArray, games: float) -> FloatArray:
-    """Shares of the learners in the blend; ``said`` are log-probabilities, shape (learners, games, classes)."""
-    if len(said) == 1 or not len(outcomes):
+def outcome_shares(
+    log_probabilities: FloatArray, outcomes: NDArray[np.int64], prior: FloatArray, games: float
+) -> FloatArray:
+    """Shares of the learners in the blend; ``log_probabilities`` has shape (learners, games, classes)."""
+    if len(log_probabilities) == 1 or not len(outcomes):
         return prior
     place = np.arange(len(outcomes))
-    truth = said[:, place, outcomes].sum(axis=1)
+    truth = log_probabilities[:, place, outcomes].sum(axis=1)
 
     def loss(logits: FloatArray) -> tuple[float, FloatArray]:
         shares = softmax(logits)
-        blended = np.tensordot(shares, said, 1)
+        blended = np.tensordot(shares, log_probabilities, 1)
         normalised = log_softmax(blended, axis=1)
-        expected = np.einsum("lgc,gc->l", said, np.exp(normalised))
+        expected = np.einsum("lgc,gc->l", log_probabilities, np.exp(normalised))
         slope = expected - truth - games * prior / shares
         value = games * float(prior @ np.log(prior / shares)) - float(normalised[place, outcomes].sum())
         return value / len(outcomes), shares * (slope - shares @ slope) / len(outcomes)
 
-    found = softmax(minimize(loss, np.log(prior), jac=True, method="L-BFGS-B", bounds=[(-8, 8)] * len(prior)).x)
-    return _tidied(found)
+    best = minimize(loss, np.log(prior), jac=True, method="L-BFGS-B", bounds=[(-8, 8)] * len(prior)).x
+    return _rounded(softmax(best))
 
 
-def mean_shares(said: FloatArray, truth: FloatArray) -> FloatArray:
-    """The shares, in tenths, that would have given the smallest squared error; ``said`` has shape (learners, games)."""
-    ways = _ways_to_share(len(said))
-    return np.asarray(ways[int(np.argmin(((ways @ said - truth) ** 2).mean(axis=1)))])
+def mean_shares(means: FloatArray, truth: FloatArray) -> FloatArray:
+    """The shares, in tenths, with the smallest squared error; ``means`` has shape (learners, games)."""
+    ways = _ways_to_share(len(means))
+    return np.asarray(ways[int(np.argmin(((ways @ means - truth) ** 2).mean(axis=1)))])
 
 
-def _tidied(shares: FloatArray) -> FloatArray:
-    """Without the smallest, and rounded: the last digits of a search are nobody's evidence."""
+def _rounded(shares: FloatArray) -> FloatArray:
+    """The shares without the smallest, rounded: the last digits of a search are no evidence."""
     kept = np.where(shares < SMALLEST_SHARE, 0.0, shares)
     rounded = np.round(kept / kept.sum(), DECIMALS)
     rounded[int(rounded.argmax())] += 1 - rounded.sum()

@@ -1,4 +1,4 @@
-"""Fit a whole forecaster: learn the three questions, then blend and calibrate on forecasts of unseen games."""
+"""Fitting a whole forecaster: learn the three questions, then blend and calibrate on forecasts of unseen games."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,11 +10,19 @@ from numpy.typing import NDArray
 from scipy.special import log_softmax
 
 from core.arrays import FloatArray
-from core.registry.forecaster import SMALLEST_PROBABILITY, Band, Calibration, Forecaster, ForecasterSpec, Head, Shape
+from core.registry.forecaster import (
+    SMALLEST_PROBABILITY,
+    Band,
+    Calibration,
+    Forecaster,
+    ForecasterSpec,
+    Head,
+    ScoreSpread,
+)
 from feature_store.history.ratings import rules_of
 from training.datasets.assembly import Basis, Dataset
 from training.fitting.blending import mean_shares, outcome_shares, prior_shares
-from training.fitting.calibration import chosen_calibration, identity
+from training.fitting.calibration import choose_calibration, identity
 from training.fitting.intervals import favourites_band
 from training.fitting.learners import (
     Learnt,
@@ -25,29 +33,29 @@ from training.fitting.learners import (
     learn_outcome,
     priced_outcome,
 )
-from training.fitting.margin_profile import profiled
+from training.fitting.margin_profile import with_margin_profile
 from training.fitting.recipe import Recipe
 
 FEWEST_PROOFS: Final = 100
-"""Unseen games needed before a blend or a calibration is believed."""
+"""Fewest unseen games from which a blend, a calibration or a pooling weight is estimated."""
 
 
 @dataclass(frozen=True, eq=False)
 class Proof:
-    """What the learners said of games they had not seen, and how those ended: the ground for blend and calibration."""
+    """The learners' forecasts of games they had not seen, and how those ended: what blend and calibration rest on."""
 
     outcomes: NDArray[np.int64]
     starts: FloatArray
-    said: FloatArray
-    """Log-probabilities, shape (learners, games, classes)."""
+    log_probabilities: FloatArray
+    """Shape (learners, games, classes)."""
     means: Mapping[str, tuple[FloatArray, FloatArray]]
-    """By question: what the learners said, shape (learners, games), and the truth."""
+    """By question: the learners' means, shape (learners, games), and the truth, shape (games,)."""
 
     def before(self, moment: float) -> "Proof":
         """Only the games that began before the moment."""
         kept = self.starts < moment
-        means = {name: (said[:, kept], truth[kept]) for name, (said, truth) in self.means.items()}
-        return Proof(self.outcomes[kept], self.starts[kept], self.said[:, kept], means)
+        means = {name: (forecast[:, kept], truth[kept]) for name, (forecast, truth) in self.means.items()}
+        return Proof(self.outcomes[kept], self.starts[kept], self.log_probabilities[:, kept], means)
 
 
 @dataclass(frozen=True)
@@ -58,6 +66,7 @@ class Fitted:
     trees: Mapping[str, str]
 
     def forecaster(self) -> Forecaster:
+        """The forecaster, ready to predict."""
         used = {name: text for name, text in self.trees.items() if getattr(self.spec, name).trees_weight}
         return Forecaster(self.spec, {name: lightgbm.Booster(model_str=text) for name, text in used.items()})
 
@@ -78,25 +87,25 @@ def learn(recipe: Recipe, dataset: Dataset, basis: Basis) -> dict[str, Learnt]:
 
 
 def prove(recipe: Recipe, learnt: Mapping[str, Learnt], unseen: Dataset) -> Proof:
-    """What the learners say of games they have not seen."""
+    """The learners' forecasts of games they have not seen."""
     rows = unseen.columns(recipe.features)
     means = {
-        name: np.stack([answer[:, 0] for answer in (*_linears(item, rows), *_trees(item, rows))])
+        name: np.stack([outputs[:, 0] for outputs in (*_linears(item, rows), *_trees(item, rows))])
         for name, item in learnt.items()
         if name != "outcome"
     }
     return Proof(
         outcomes=unseen.outcomes,
         starts=unseen.starts,
-        said=learners_said(learnt["outcome"], rows),
+        log_probabilities=learner_log_probabilities(learnt["outcome"], rows),
         means={"margin": (means["margin"], unseen.margins), "total": (means["total"], unseen.totals)},
     )
 
 
-def learners_said(learnt: Learnt, rows: FloatArray) -> FloatArray:
+def learner_log_probabilities(learnt: Learnt, rows: FloatArray) -> FloatArray:
     """Each learner's log-probabilities of the rows' outcomes, shape (learners, games, classes)."""
-    linear = [log_softmax(answer, axis=1) for answer in _linears(learnt, rows)]
-    trees = [np.log(np.clip(_both_sides(answer), SMALLEST_PROBABILITY, 1)) for answer in _trees(learnt, rows)]
+    linear = [log_softmax(outputs, axis=1) for outputs in _linears(learnt, rows)]
+    trees = [np.log(np.clip(_both_sides(outputs), SMALLEST_PROBABILITY, 1)) for outputs in _trees(learnt, rows)]
     return np.stack([*linear, *trees])
 
 
@@ -105,24 +114,28 @@ def _linears(learnt: Learnt, rows: FloatArray) -> list[FloatArray]:
 
 
 def _trees(learnt: Learnt, rows: FloatArray) -> list[FloatArray]:
-    """What the trees say, if there are any."""
+    """The trees' outputs, if there are any trees."""
     if learnt.trees is None:
         return []
     return [lightgbm.Booster(model_str=learnt.trees).predict(rows, num_threads=1).reshape(len(rows), -1)]
 
 
-def _both_sides(answer: FloatArray) -> FloatArray:
-    return answer if answer.shape[1] > 1 else np.hstack((answer, 1 - answer))
+def _both_sides(outputs: FloatArray) -> FloatArray:
+    return outputs if outputs.shape[1] > 1 else np.hstack((outputs, 1 - outputs))
 
 
 def assemble(
     recipe: Recipe, dataset: Dataset, learnt: Mapping[str, Learnt], proofs: Sequence[Proof], basis: Basis
 ) -> Fitted:
-    """Put a forecaster together from what was learnt and what earlier learners proved on unseen games.
+    """Assemble a forecaster from the learners and from earlier learners' proofs on unseen games.
 
-    ``dataset`` holds the games it was learnt from. Proofs of learners on another basis say nothing of these.
+    ``dataset`` holds the games learnt from. Proofs with another number of learners, as on another basis, are ignored.
     """
-    alike = [proof for proof in proofs if len(proof.outcomes) and len(proof.said) == _learners(learnt["outcome"])]
+    alike = [
+        proof
+        for proof in proofs
+        if len(proof.outcomes) and len(proof.log_probabilities) == _learners(learnt["outcome"])
+    ]
     shares = _shares(recipe, alike, learnt["outcome"])
     calibration = _calibration(alike, shares, len(dataset.classes))
     spec = ForecasterSpec(
@@ -132,7 +145,7 @@ def assemble(
         calibration=calibration,
         margin=_head(learnt["margin"], _mean_shares(alike, "margin", learnt["margin"])),
         total=_head(learnt["total"], _mean_shares(alike, "total", learnt["total"])),
-        shape=_shape(dataset, learnt, recipe, basis),
+        shape=_score_spread(dataset, learnt, recipe, basis),
         band=_band(alike, shares, calibration),
     )
     trees = {name: item.trees for name, item in learnt.items() if item.trees and getattr(spec, name).trees_weight}
@@ -150,63 +163,65 @@ def _head(learnt: Learnt, shares: FloatArray) -> Head:
 
 def _shares(recipe: Recipe, proofs: Sequence[Proof], learnt: Learnt) -> FloatArray:
     """The learners' shares in the outcome's blend."""
-    outcomes, said = _decided(proofs)
+    outcomes, log_probabilities = _decided(proofs)
     if len(outcomes) < FEWEST_PROOFS:
-        return _unproved(prior_shares(recipe.anchor_share, len(learnt.linears)), learnt)
-    return outcome_shares(said, outcomes, prior_shares(recipe.anchor_share, len(said)), recipe.prior_games)
+        return _without_trees(prior_shares(recipe.anchor_share, len(learnt.linears)), learnt)
+    prior = prior_shares(recipe.anchor_share, len(log_probabilities))
+    return outcome_shares(log_probabilities, outcomes, prior, recipe.prior_games)
 
 
 def _mean_shares(proofs: Sequence[Proof], question: str, learnt: Learnt) -> FloatArray:
     """The learners' shares in a mean's blend."""
     if sum(len(proof.outcomes) for proof in proofs) < FEWEST_PROOFS:
-        return _unproved(np.full(len(learnt.linears), 1 / len(learnt.linears)), learnt)
-    said = np.concatenate([proof.means[question][0] for proof in proofs], axis=1)
-    return mean_shares(said, np.concatenate([proof.means[question][1] for proof in proofs]))
+        return _without_trees(np.full(len(learnt.linears), 1 / len(learnt.linears)), learnt)
+    means = np.concatenate([proof.means[question][0] for proof in proofs], axis=1)
+    return mean_shares(means, np.concatenate([proof.means[question][1] for proof in proofs]))
 
 
-def _unproved(shares: FloatArray, learnt: Learnt) -> FloatArray:
-    """Trees have no share before there is anything to judge by."""
+def _without_trees(shares: FloatArray, learnt: Learnt) -> FloatArray:
+    """The linear models' shares and 0 for the trees, which have no share without evidence."""
     return np.append(shares, [0.0] * (learnt.trees is not None))
 
 
 def _calibration(proofs: Sequence[Proof], shares: FloatArray, classes: int) -> Calibration:
-    """What the blend's past forecasts call for."""
+    """The calibration chosen on the blend's past forecasts."""
     blocks = [_decided([proof]) for proof in proofs]
     if sum(len(outcomes) for outcomes, _ in blocks) < FEWEST_PROOFS:
         return identity(classes)
-    return chosen_calibration([(np.tensordot(shares, said, 1), outcomes) for outcomes, said in blocks], classes)
+    blended = [(np.tensordot(shares, log_probabilities, 1), outcomes) for outcomes, log_probabilities in blocks]
+    return choose_calibration(blended, classes)
 
 
 def _band(proofs: Sequence[Proof], shares: FloatArray, calibration: Calibration) -> Band | None:
-    """What became of the favourites of unseen games."""
-    outcomes, said = _decided(proofs)
+    """How often the favourites of unseen games won."""
+    outcomes, log_probabilities = _decided(proofs)
     if len(outcomes) < FEWEST_PROOFS:
         return None
-    probabilities = calibration(np.tensordot(shares, said, 1))
+    probabilities = calibration(np.tensordot(shares, log_probabilities, 1))
     return favourites_band(probabilities.max(axis=1), probabilities.argmax(axis=1) == outcomes)
 
 
 def _decided(proofs: Sequence[Proof]) -> tuple[NDArray[np.int64], FloatArray]:
-    """Outcomes of the games that somebody won (or drew, where that counts), and what was said of them."""
+    """Outcomes and log-probabilities of the games whose result is one of the outcomes."""
     if not proofs:
         return np.empty(0, dtype=np.int64), np.empty((0, 0, 0))
     outcomes = np.concatenate([proof.outcomes for proof in proofs])
-    said = np.concatenate([proof.said for proof in proofs], axis=1)
-    return outcomes[outcomes >= 0], said[:, outcomes >= 0]
+    log_probabilities = np.concatenate([proof.log_probabilities for proof in proofs], axis=1)
+    return outcomes[outcomes >= 0], log_probabilities[:, outcomes >= 0]
 
 
-def _shape(dataset: Dataset, learnt: Mapping[str, Learnt], recipe: Recipe, basis: Basis) -> Shape:
-    """Spread of the scores around the linear means, over the games learnt from; by ratings alone, the sport's usual."""
+def _score_spread(dataset: Dataset, learnt: Mapping[str, Learnt], recipe: Recipe, basis: Basis) -> ScoreSpread:
+    """Spread of the scores around the linear means, over the games learnt from; on ratings alone, the sport's usual."""
     rows = dataset.columns(recipe.features)
     margin, total = (learnt[name].linears[-1](rows)[:, 0] for name in ("margin", "total"))
     expected = np.maximum(np.concatenate((total + margin, total - margin)) / 2, 0.05)
     scored = np.concatenate((dataset.home_scores, dataset.away_scores))
     usual = rules_of(dataset.league.sport)
-    shape = Shape(
+    spread = ScoreSpread(
         scores=dataset.league.scores,
         margin_deviation=usual.margin_deviation if basis == "elo" else float(np.std(dataset.margins - margin)),
         total_deviation=usual.total_deviation if basis == "elo" else float(np.std(dataset.totals - total)),
         dispersion=float(max(((scored - expected) ** 2).mean() / expected.mean(), 1.0)),
         tie_rate=0.0 if dataset.league.outcomes == 3 else float((dataset.margins == 0).mean()),
     )
-    return profiled(shape, dataset, margin, total)
+    return with_margin_profile(spread, dataset, margin, total)

@@ -1,8 +1,8 @@
-"""How far a forecast's main chance can be trusted: what became of earlier forecasts like it.
+"""The interval of a favourite's chance, from how often earlier favourites with about that chance won.
 
-Around each chance the games that were said to be nearest to it are taken, and Wilson's interval (1927) of the share
-that the favourite won. Tried against Venn-Abers and the error of a logistic recalibration: where the calibration is
-off, 90 % ranges of those held the true frequency in 47 to 63 and 58 to 100 % of cases, these in 94 to 98 %.
+Around each chance the games with the nearest forecasts are taken, and Wilson's interval (1927) of the share that the
+favourite won. Compared with Venn-Abers and with the error of a logistic recalibration, for forecasts that are off their
+calibration: 90 % ranges of those held the true frequency in 47 to 63 and 58 to 100 % of cases, these in 94 to 98 %.
 """
 
 from typing import Final
@@ -15,7 +15,7 @@ from feature_store.history.fact_columns import Flags
 
 CONFIDENCE: Final = 0.90
 DEVIATIONS: Final = 1.6449
-"""Of the normal variable, between which that share of it lies."""
+"""Standard deviations of a normal variable that hold that share of it."""
 FEWEST_NEIGHBOURS: Final = 50
 KNOTS: Final = 33
 METHOD: Final = (
@@ -26,17 +26,17 @@ METHOD: Final = (
 def favourites_band(chances: FloatArray, won: Flags) -> Band:
     """The band of forecasts of unseen games: the favourite's chance and whether it won, shape (games,) each.
 
-    A neighbourhood holds ``2 n^(2/3)`` of the n games, at least 50: the rate at which its bias and its error shrink
-    alike. Its share is moved by what its mean chance differs from the chance asked about.
+    A neighbourhood holds ``2 n^(2/3)`` of the n games, at least 50: at that rate its bias and its error shrink alike.
+    Its bounds are moved by the difference between its mean chance and the knot's.
     """
     order = np.argsort(chances, kind="stable")
-    said, happened = _sums(chances[order]), _sums(won[order])
+    forecast, happened = _sums(chances[order]), _sums(won[order])
     games = len(chances)
     size = min(games, max(FEWEST_NEIGHBOURS, round(2 * games ** (2 / 3))))
     knots = np.unique(np.quantile(chances, np.linspace(0, 1, KNOTS)))
     first = np.clip(np.searchsorted(chances[order], knots) - size // 2, 0, games - size)
     low, high = _wilson(happened[first + size] - happened[first], size)
-    aside = knots - (said[first + size] - said[first]) / size
+    aside = knots - (forecast[first + size] - forecast[first]) / size
     return Band(
         chances=tuple(map(float, knots)),
         low=tuple(map(float, np.clip(low + aside, 0, 1))),

@@ -1,7 +1,7 @@
 """The learners: penalised linear models by scikit-learn, small trees by LightGBM, the market as it is, and Elo.
 
 A linear model's penalty is an independent normal prior on the coefficients of standardised features (Hoerl & Kennard
-1970): wide for the favoured few, narrow for the many, which is got by stretching the favoured columns.
+1970): wide for the favoured few, narrow for the rest, which is implemented by stretching the favoured columns.
 """
 
 from collections.abc import Callable
@@ -24,21 +24,22 @@ from training.datasets.assembly import Dataset
 from training.fitting.recipe import MARKET, Recipe
 
 ANCHOR_REGULARISATION: Final = 0.1
-"""Of the favoured features: thousands of games do not feel it, a few hundred need it."""
+"""Inverse penalty of the favoured features: negligible with thousands of games, needed with a few hundred."""
 SLOPE_DEVIATION: Final = 0.05
-"""How far the slope on the market's log-probabilities is expected to be from 1, before any price has been seen.
+"""Prior standard deviation, around 1, of the slope on the market's log-probabilities.
 
-Multiplicative de-vigging with a slope above 1 is nearly the power method: what takes the margin out is learned here.
+Multiplicative de-vigging with a slope above 1 is nearly the power method, so the slope learns how to take the overround
+out.
 """
 ELO_GAMES: Final = 100
-"""How many games the standard share of draws, and an Elo gap's standard worth in points, count for."""
+"""How many games the prior share of draws and the prior points per Elo point count for."""
 ELO_DRAWS: Final = 0.26
-"""Share of games between equals that end level where that is an outcome; about what soccer shows."""
+"""Prior share of draws between equal teams, where a draw is an outcome; about that of soccer."""
 
 
 @dataclass(frozen=True)
 class Learnt:
-    """What was learnt of one question: linear models, and LightGBM's text where trees were grown."""
+    """The learners of one question: linear models, and LightGBM's text if trees were grown."""
 
     linears: tuple[Linear, ...]
     trees: str | None = None
@@ -50,7 +51,7 @@ def learn_outcome(recipe: Recipe, dataset: Dataset) -> Learnt:
     rows, outcomes = dataset.columns(recipe.features)[decided], dataset.outcomes[decided]
     classes = len(dataset.classes)
 
-    def fitted(standardised: FloatArray, regularisation: float) -> tuple[FloatArray, FloatArray]:
+    def fit(standardised: FloatArray, regularisation: float) -> tuple[FloatArray, FloatArray]:
         model = LogisticRegression(C=regularisation, max_iter=2000).fit(standardised, outcomes)
         return _all_classes(model, classes)
 
@@ -58,8 +59,8 @@ def learn_outcome(recipe: Recipe, dataset: Dataset) -> Learnt:
     if set(MARKET[: classes - 1]) <= set(recipe.anchor):
         anchor = _market(recipe, rows, outcomes, standards, classes)
     else:
-        anchor = _anchor(recipe, recipe.anchor, rows, standards, fitted)
-    linears = (anchor, _everything(recipe, rows, standards, fitted))
+        anchor = _anchor(recipe, recipe.anchor, rows, standards, fit)
+    linears = (anchor, _everything(recipe, rows, standards, fit))
     if classes == 2:
         return Learnt(linears, _trees(recipe, rows, (outcomes == 0).astype(float), objective="binary"))
     return Learnt(linears, _trees(recipe, rows, outcomes, objective="multiclass", num_class=classes))
@@ -69,20 +70,20 @@ def learn_mean(recipe: Recipe, dataset: Dataset, target: FloatArray) -> Learnt:
     """Learn the mean of a number known after each game."""
     rows = dataset.columns(recipe.features)
 
-    def fitted(standardised: FloatArray, regularisation: float) -> tuple[FloatArray, FloatArray]:
+    def fit(standardised: FloatArray, regularisation: float) -> tuple[FloatArray, FloatArray]:
         model = Ridge(alpha=1 / regularisation).fit(standardised, target)
         return np.atleast_2d(model.coef_), np.atleast_1d(model.intercept_)
 
     standards = _standards(rows)
     linears = (
-        _anchor(recipe, recipe.favoured or recipe.anchor, rows, standards, fitted),
-        _everything(recipe, rows, standards, fitted),
+        _anchor(recipe, recipe.favoured or recipe.anchor, rows, standards, fit),
+        _everything(recipe, rows, standards, fit),
     )
     return Learnt(linears, _trees(recipe, rows, target, objective="regression"))
 
 
 def elo_outcome(recipe: Recipe, dataset: Dataset) -> Learnt:
-    """Elo's own probabilities (1978); a draw takes its share as by Davidson (1970), learnt from what games there are.
+    """Elo's own probabilities (1978), with draws by Davidson (1970), whose share is learnt from the few games.
 
     With ratings whose odds are ``r``, home : draw : away = sqrt(r) : nu : 1 / sqrt(r).
     """
@@ -95,7 +96,7 @@ def elo_outcome(recipe: Recipe, dataset: Dataset) -> Learnt:
 
 
 def priced_outcome(recipe: Recipe, dataset: Dataset) -> Learnt | None:
-    """The market as it is, where the recipe may see it and any game was priced: few games are enough for that."""
+    """The market with one slope, if the recipe sees prices and any game has one; else None. Few games are enough."""
     classes = len(dataset.classes)
     if not set(MARKET[: classes - 1]) <= set(recipe.anchor):
         return None
@@ -107,7 +108,7 @@ def priced_outcome(recipe: Recipe, dataset: Dataset) -> Learnt | None:
 
 
 def elo_margin(recipe: Recipe, dataset: Dataset) -> Learnt:
-    """The margin by the rating gap: its standard worth in the sport, moved by what the few games show."""
+    """The margin by the rating gap: the sport's usual points per rating point, updated by the few games."""
     gaps = dataset.values[:, EVERYTHING.names.index("rating_gap")]
     worth = POINTS_PER_LOGIT * rules_of(dataset.league.sport).margin_deviation * log(10) / SCALE
     usual = ELO_GAMES * SCALE**2 / 16
@@ -116,7 +117,7 @@ def elo_margin(recipe: Recipe, dataset: Dataset) -> Learnt:
 
 
 def elo_total(recipe: Recipe, dataset: Dataset) -> Learnt:
-    """The mean of the few games there are."""
+    """The total as the mean of the few games."""
     return Learnt((_on_rating(recipe, (0.0,), (float(dataset.totals.mean()),)),))
 
 
@@ -125,7 +126,7 @@ Standards = tuple[FloatArray, FloatArray]
 
 
 def _anchor(recipe: Recipe, names: tuple[str, ...], rows: FloatArray, standards: Standards, fit: Fit) -> Linear:
-    """A hardly penalised model of a few features; the coefficients of all others are 0."""
+    """A weakly penalised model of a few features; the coefficients of all others are 0."""
     few = [recipe.features.names.index(name) for name in names]
     some, intercepts = fit(_standardised(rows, standards)[:, few], ANCHOR_REGULARISATION)
     coefficients = np.zeros((len(some), rows.shape[1]))
@@ -134,7 +135,7 @@ def _anchor(recipe: Recipe, names: tuple[str, ...], rows: FloatArray, standards:
 
 
 def _everything(recipe: Recipe, rows: FloatArray, standards: Standards, fit: Fit) -> Linear:
-    """A model of every feature, in which only those that are not favoured are penalised much."""
+    """A model of every feature, with a strong penalty only on those that are not favoured."""
     favoured = np.array([name in recipe.favoured for name in recipe.features.names])
     stretch = np.where(favoured, np.sqrt(ANCHOR_REGULARISATION / recipe.regularisation), 1.0)
     coefficients, intercepts = fit(_standardised(rows, standards) * stretch, recipe.regularisation)
@@ -144,18 +145,18 @@ def _everything(recipe: Recipe, rows: FloatArray, standards: Standards, fit: Fit
 def _market(
     recipe: Recipe, rows: FloatArray, outcomes: NDArray[np.int64], standards: Standards, classes: int
 ) -> Linear:
-    """The market's log-probabilities times one slope, the likeliest under its prior."""
+    """The market's log-probabilities times one slope, its maximum a posteriori."""
     shares = np.zeros((classes, rows.shape[1]))
     shares[[0, -1], recipe.features.names.index(MARKET[0])] = 0.5, -0.5
     if classes == 3:
         shares[1, recipe.features.names.index(MARKET[1])] = 1.0
     used = np.abs(shares).sum(axis=0) > 0
     priced = ~np.isnan(rows[:, used]).any(axis=1)
-    said, ended = rows[priced][:, used] @ shares[:, used].T, outcomes[priced]
+    market, ended = rows[priced][:, used] @ shares[:, used].T, outcomes[priced]
     games = np.arange(len(ended))
 
     def loss(slope: float) -> float:
-        likelihood = log_softmax(slope * said, axis=1)[games, ended].sum()
+        likelihood = log_softmax(slope * market, axis=1)[games, ended].sum()
         return float(((slope - 1) / SLOPE_DEVIATION) ** 2 / 2 - likelihood)
 
     slope = float(minimize_scalar(loss, bounds=(0.5, 1.5), method="bounded").x)
@@ -173,17 +174,17 @@ def _on_rating(recipe: Recipe, slopes: tuple[float, ...], intercepts: tuple[floa
 
 
 def _standards(rows: FloatArray) -> Standards:
-    """Mean and scale of each column over the values that are known; a constant or unknown column gets scale 1."""
-    known = ~np.isnan(rows)
-    counts = np.maximum(known.sum(axis=0), 1)
-    filled = np.where(known, rows, 0.0)
+    """Mean and scale of each column over the values that are present; a constant or missing column gets scale 1."""
+    present = ~np.isnan(rows)
+    counts = np.maximum(present.sum(axis=0), 1)
+    filled = np.where(present, rows, 0.0)
     means = filled.sum(axis=0) / counts
-    deviations = np.sqrt((np.where(known, rows - means, 0.0) ** 2).sum(axis=0) / counts)
+    deviations = np.sqrt((np.where(present, rows - means, 0.0) ** 2).sum(axis=0) / counts)
     return means, np.where(deviations > 1e-12, deviations, 1.0)
 
 
 def _standardised(rows: FloatArray, standards: Standards) -> FloatArray:
-    """Distances from the mean in deviations; 0 where a value is not known."""
+    """Distances from the mean in deviations; 0 where a value is missing."""
     means, scales = standards
     return np.nan_to_num((rows - means) / scales, nan=0.0)
 

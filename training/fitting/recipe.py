@@ -1,4 +1,4 @@
-"""What a training run does, written down: a run is reproducible from its recipe and its data's SHA-256."""
+"""Recipes: what a training does. A run is reproducible from its recipe and the SHA-256 of its data."""
 
 import json
 from collections.abc import Mapping
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from training.datasets.assembly import Dataset
 
 LEARNING_VERSION: Final = 2
-"""Raised whenever the code that learns, blends or calibrates gives other numbers: the same settings are another recipe
-then, and what the old code made counts as trained no more. A test writes the numbers of a small league down.
+"""Increased whenever the code that learns, blends or calibrates gives other numbers: the same settings are another
+recipe then, and versions of the old code do not count as trained. A test compares the numbers of a small league.
 """
 TUNABLE: Final = ("regularisation", "rounds", "leaves", "learning_rate", "leaf_games")
-"""What tuning chooses from the data; it is part of a recipe's identity only where it is not tuned."""
+"""Parameters that tuning chooses from the data; they are part of a recipe's identity only if it is not tuned."""
 RANGES: Final[Mapping[str, tuple[float, float]]] = {
     "anchor_share": (0.01, 0.99),
     "prior_games": (0, 1_000_000),
@@ -31,48 +31,48 @@ RANGES: Final[Mapping[str, tuple[float, float]]] = {
     "proving_seasons": (1, 100),
     "tune": (0, 10_000),
 }
-"""The least and the most that each number of a recipe can be; beyond, the learners break or learn nothing."""
+"""Smallest and largest value of each number of a recipe; beyond them the learners fail or learn nothing."""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """One way to make a model of a league."""
+    """One way to train a model of a league."""
 
     name: str
     variant: str
     """"results" models never see the price of the game they forecast; "prices" models do."""
     features: FeatureSet
     anchor: tuple[str, ...]
-    """The few features that carry the outcome most: the first learner sees only these.
+    """The few most important features of the outcome: the first learner sees only these.
 
-    Where they are the market's, it is the market's own probabilities with one slope.
+    If they are the market's, that learner is the market's own probabilities with one slope.
     """
     favoured: tuple[str, ...]
-    """Hardly penalised in the linear model of every feature; the first learner of the means sees only these."""
+    """Weakly penalised in the linear model of every feature; the first learner of the means sees only these."""
     anchor_share: float
     """Share of the first learner in the blend before there is evidence; the others share the rest."""
     prior_games: float
-    """How many games of evidence that is worth."""
+    """How many games of evidence that prior share counts for."""
     regularisation: float = 0.001
     """Inverse strength of the penalty on the features that are not favoured (scikit-learn's C)."""
     rounds: int = 80
     leaves: int = 4
     learning_rate: float = 0.04
     leaf_games: int = 150
-    """Fewest games a leaf may stand on."""
+    """Fewest games in a leaf."""
     seed: int = 20_240_501
     proving_seasons: int = 4
     """Seasons, counted back from the end, that are forecast from earlier ones for blending, calibration and scores."""
     tune: int = 0
-    """Trials by which the tunable parameters are sought on seasons before those that prove; 0: none."""
+    """Trials by which the tunable parameters are sought, on seasons before the proving ones; 0: none."""
     pooled_with: tuple[str, ...] = ()
-    """Leagues, with the SHA-256 of their facts, whose games a league with few of its own learns from too."""
+    """Leagues, with the SHA-256 of their facts, from whose games a league with few of its own learns as well."""
 
     @property
     def label(self) -> str:
-        """Name and digest: two recipes of one name that differ in anything have different labels.
+        """Name and digest: recipes of one name that differ have different labels.
 
-        Of the leagues borrowed from their names count; that their archives grow does not make another recipe.
+        Tuned parameters do not count, nor do the archives of lending leagues: that they grow makes no other recipe.
         """
         content = self.parameters()
         content["pooled_with"] = ",".join(lender.partition(":")[0] for lender in self.pooled_with)
@@ -87,12 +87,12 @@ class Recipe:
         return {**asdict(self), "features": ",".join(self.features.labels), **lists, **learnt_by}
 
     def of(self, dataset: "Dataset") -> "Recipe":
-        """With only the features that mean something in the dataset's sport, and with the leagues it borrows from."""
+        """The recipe with only the features of the dataset's sport, and with the leagues that lend games."""
         lenders = tuple(f"{other.league.key}:{other.snapshot_sha256[:12]}" for other in dataset.lenders)
         return replace(self.in_sport(dataset.league.sport), pooled_with=lenders)
 
     def in_sport(self, sport: str) -> "Recipe":
-        """With only the features that mean something in the sport."""
+        """The recipe with only the features that exist in the sport."""
         names = self.features.of(sport).names
         return replace(
             self,
@@ -126,7 +126,7 @@ RECIPES: Final = {
 
 
 def recipe_named(name: str) -> Recipe:
-    """Raises ResourceNotFoundError with the nearest names."""
+    """The recipe of that name. Raises ResourceNotFoundError with the nearest names."""
     if name not in RECIPES:
         raise ResourceNotFoundError(f"There is no recipe {name!r}.", nearest=nearest(name, RECIPES) or tuple(RECIPES))
     return RECIPES[name]

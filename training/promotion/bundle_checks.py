@@ -1,4 +1,4 @@
-"""What the gate asks of the bundle itself: coherent answers, quick answers, and rows blind to the future."""
+"""The gate's checks of the bundle itself: coherent forecasts, fast forecasts, and rows blind to the future."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -26,11 +26,11 @@ TIMED_ROWS: Final = 30
 SLOWEST_ROW: Final = 0.05
 """Median of a one-row forecast [seconds]; a batch of 25 for the bot's drop-down then still fits a second."""
 GOLDEN_ROWS: Final = 40
-"""Rows of its training that a bundle carries, and that are made again before it becomes champion."""
+"""Rows of its training data that a bundle holds, and that are computed again before it becomes champion."""
 
 
 def golden_rows(dataset: Dataset, features: FeatureSet) -> FloatArray:
-    """Rows learnt from, spread evenly over the games, the first and the last among them."""
+    """Rows of the training data, evenly spread over the games, including the first and the last."""
     return dataset.columns(features)[_golden_places(dataset)]
 
 
@@ -38,8 +38,8 @@ def _golden_places(dataset: Dataset) -> NDArray[np.int64]:
     return np.unique(np.linspace(0, len(dataset) - 1, GOLDEN_ROWS).astype(np.int64))
 
 
-def examine(bundle: Bundle, features: FeatureSet, dataset: Dataset) -> list[Check]:
-    """The bundle on the dataset's newest rows, and rows it learnt from made again from what was known then."""
+def check_bundle(bundle: Bundle, features: FeatureSet, dataset: Dataset) -> list[Check]:
+    """Check the bundle on the dataset's newest rows, and its golden rows against what was known at their start."""
     rows = dataset.columns(features)
     return [
         coherent(bundle.forecaster, dataset.league, rows[-COHERENT_GAMES:]),
@@ -49,11 +49,10 @@ def examine(bundle: Bundle, features: FeatureSet, dataset: Dataset) -> list[Chec
 
 
 def coherent(forecaster: Forecaster, league: League, rows: FloatArray) -> Check:
-    """Every market priced from one distribution: sums of one, complements, and the outcome that was said."""
-    said = forecaster.probabilities(rows)
+    """Every market agrees with one distribution: sums of one, complements, and the calibrated outcome."""
     worst = max(
-        _incoherence(forecast, league, probabilities)
-        for forecast, probabilities in zip(forecaster.predict(rows), said, strict=True)
+        _incoherence(forecast, league, outcome)
+        for forecast, outcome in zip(forecaster.predict(rows), forecaster.probabilities(rows), strict=True)
     )
     return Check(
         "coherent",
@@ -62,8 +61,11 @@ def coherent(forecaster: Forecaster, league: League, rows: FloatArray) -> Check:
     )
 
 
-def _incoherence(forecast: Forecast, league: League, said: FloatArray) -> float:
-    """The largest disagreement within one forecast, in tolerances; infinite where something is no number."""
+def _incoherence(forecast: Forecast, league: League, calibrated: FloatArray) -> float:
+    """The largest disagreement within one forecast, in tolerances; infinite if something is not a number.
+
+    ``calibrated`` are the class probabilities that the score distribution was with_outcome to.
+    """
     scores, outcome = forecast.scores, forecast.outcome
     around = float(np.floor(scores.margin_mean)) + 0.5
     total = float(np.floor(scores.total_mean)) + 0.5
@@ -80,8 +82,10 @@ def _incoherence(forecast: Forecast, league: League, said: FloatArray) -> float:
         over + under - 1,
         even - outcome.home,
     ]
-    decided = np.array((outcome.home, outcome.away) if len(said) == 2 else (outcome.home, outcome.draw, outcome.away))
-    from_model = np.abs(decided / decided.sum() - said).max()
+    decided = np.array(
+        (outcome.home, outcome.away) if len(calibrated) == 2 else (outcome.home, outcome.draw, outcome.away)
+    )
+    from_model = np.abs(decided / decided.sum() - calibrated).max()
     worst = max(float(np.abs(exact).max()) / COHERENCE, float(from_model) / OUTCOME_TOLERANCE)
     return worst if np.isfinite(worst) and float(scores.grid.min()) >= 0 else float("inf")
 
@@ -99,26 +103,26 @@ def fast(forecaster: Forecaster, rows: FloatArray) -> Check:
     )
 
 
-def blind_to_the_future(dataset: Dataset, features: FeatureSet, learnt: FloatArray) -> Check:
-    """Prefix invariance: the rows ``learnt`` from equal those made from what was known at each game's start.
+def blind_to_the_future(dataset: Dataset, features: FeatureSet, golden: FloatArray) -> Check:
+    """Prefix invariance: the ``golden`` rows equal those computed from what was known at each game's start.
 
-    ``learnt`` are a bundle's golden rows, as ``golden_rows`` chose them from this very dataset when it was trained.
+    ``golden`` are a bundle's rows, as ``golden_rows`` chose them from this dataset when it was trained.
     """
     places = _golden_places(dataset).tolist()
     name, shown = "blind to the future", f"rows of {len(places)} games made again from history cut at their start"
-    if learnt.shape != (len(places), len(features.names)):
-        return Check(name, passed=False, numbers=f"its {len(learnt)} golden rows are not those of {len(places)} games")
+    if golden.shape != (len(places), len(features.names)):
+        return Check(name, passed=False, numbers=f"its {len(golden)} golden rows are not those of {len(places)} games")
     facts = _before_they_ended(dataset.facts)
     differing = [
         f"{dataset.game_ids[place]} ({', '.join(names)})"
-        for place, row in zip(places, learnt, strict=True)
+        for place, row in zip(places, golden, strict=True)
         if (names := _differing(dataset, facts, features, place, row))
     ]
     return Check(name, not differing, f"{shown}: {'; '.join(differing) or 'equal to the last bit'}")
 
 
 def _differing(dataset: Dataset, facts: FactBatch, features: FeatureSet, place: int, row: FloatArray) -> Sequence[str]:
-    """The features of a game that its past alone does not give."""
+    """The features of a game that differ when computed from its past alone."""
     start = datetime.fromtimestamp(dataset.starts[place], UTC)
     alone, _ = coming_rows(dataset.league, facts.known_by(start), features, start)
     again = next((one.values for one in alone if one.game.game_id == dataset.game_ids[place]), None)
@@ -129,6 +133,6 @@ def _differing(dataset: Dataset, facts: FactBatch, features: FeatureSet, place: 
 
 
 def _before_they_ended(facts: FactBatch) -> FactBatch:
-    """An archive filled afterwards says of every game that it is final; to be forecast it has to be due."""
+    """The facts with every game scheduled: in an archive filled later all are final, and none would be forecast."""
     games = [game._replace(status="scheduled") if game.status in ("final", "live") else game for game in facts.games]
     return FactBatch(games, facts.results, facts.quotes)

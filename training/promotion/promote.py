@@ -1,4 +1,4 @@
-"""Promotion and the way back: the gate is asked, the deployment record changed, MLflow's aliases follow.
+"""Promotion and rollback: the gate judges, the deployment record changes, MLflow's aliases follow.
 
 The rule itself is in ``gate``.
 """
@@ -22,68 +22,73 @@ from core.errors import (
 )
 from core.registry import deployment, held_out
 from core.registry.bundles.contents import Bundle
-from core.registry.bundles.store import Shelf
+from core.registry.bundles.store import BundleStore
 from core.registry.deployment import Deployment, Version
 from core.registry.held_out import UNFAIR, HeldOut
 from core.registry.tracking.client import Tracking
 from feature_store.features.sets import FeatureSet, demanded_by
 from training.datasets.assembly import Dataset, load_dataset
-from training.promotion.bundle_checks import examine
+from training.promotion.bundle_checks import check_bundle
 from training.promotion.gate import Check, Contender, Verdict, judge
 
 
 def promote(
-    engine: Engine, leagues: Leagues, shelf: Shelf, model: str, number: int | None, now: datetime
+    engine: Engine, leagues: Leagues, store: BundleStore, model: str, number: int | None, now: datetime
 ) -> tuple[Verdict, Deployment, str | None]:
     """Judge the challenger (or the version named) and make it champion if it passes.
 
-    The deployment record decides. The last of the answer is why MLflow's aliases do not follow it yet, None if they do.
-    Raises ConflictError when the record changes meanwhile, ValidationError when there is nothing to promote.
+    Returns the verdict, the deployment record, and why MLflow's aliases do not follow the record yet (None if they do).
+    Raises ConflictError if the record changes meanwhile or the version is champion already, ValidationError if there is
+    nothing to promote.
     """
     seen = deployment.deployment(engine, model)
     wanted = number if number is not None else seen.challenger
     if wanted is None:
         raise ValidationError(f"{model} has no challenger.", hint="Train one with `dbsbm train`.", field="model")
     if wanted == seen.champion:
-        mirrored(shelf.tracking_uri, seen)
+        mirror_aliases(store.tracking_uri, seen)
         raise ConflictError(f"{model} version {wanted} is the champion already.")
     challenger = deployment.version(engine, model, wanted)
     champion = None if seen.champion is None else deployment.version(engine, model, seen.champion)
-    verdict = examined(engine, leagues, shelf, challenger, champion)
+    verdict = judge_version(engine, leagues, store, challenger, champion)
     if not verdict.passed:
         return verdict, seen, None
     changed = deployment.install_champion(engine, seen, wanted, now)
-    return verdict, changed, mirrored(shelf.tracking_uri, changed)
+    return verdict, changed, mirror_aliases(store.tracking_uri, changed)
 
 
 def roll_back(engine: Engine, tracking_uri: str, model: str, now: datetime) -> tuple[Deployment, str | None]:
-    """Give the model its previous champion back; and why MLflow's aliases do not follow yet, None if they do.
+    """Make the model's previous champion champion again.
 
-    Raises ConflictError when there is none, as after a rollback.
+    Returns the deployment record and why MLflow's aliases do not follow it yet (None if they do). Raises ConflictError
+    if there is no previous champion, as after a rollback.
     """
     changed = deployment.roll_back(engine, model, now)
-    return changed, mirrored(tracking_uri, changed)
+    return changed, mirror_aliases(tracking_uri, changed)
 
 
-def mirrored(tracking_uri: str, record: Deployment) -> str | None:
-    """Bring MLflow's aliases in line with the record, or say why that must wait for the next training or change.
+def mirror_aliases(tracking_uri: str, record: Deployment) -> str | None:
+    """Set MLflow's aliases to what the record says; returns why that failed, or None.
 
-    The record has changed already: an MLflow that is away must not make it look as if nothing had happened.
+    The record has changed already: an unavailable MLflow must not make the change look failed. The aliases follow with
+    the next training, promotion or rollback.
     """
     try:
         Tracking(tracking_uri).mirror(record)
-    except DbsbmError as away:
-        return away.message
+    except DbsbmError as failure:
+        return failure.message
     return None
 
 
-def examined(engine: Engine, leagues: Leagues, shelf: Shelf, challenger: Version, champion: Version | None) -> Verdict:
-    """The gate's verdict on a version beside the champion, with all it takes to reach it; changes nothing."""
+def judge_version(
+    engine: Engine, leagues: Leagues, store: BundleStore, challenger: Version, champion: Version | None
+) -> Verdict:
+    """The gate's verdict on a version beside the champion, by its bundle, losses and data; changes nothing."""
     losses = held_out.held_out(engine, challenger.model, challenger.version)
     if losses is None:
-        missing = Check("enough games", passed=False, numbers="its held-out losses were not kept; train it again")
+        missing = Check("enough games", passed=False, numbers="its held-out losses are missing; train it again")
         return Verdict(challenger.model, challenger.version, (missing,))
-    bundle = shelf.take(challenger)
+    bundle = store.open_version(challenger)
     try:
         features = _features(bundle)
     except DataIntegrityError as error:
@@ -91,26 +96,28 @@ def examined(engine: Engine, leagues: Leagues, shelf: Shelf, challenger: Version
             challenger.model, challenger.version, (Check("same features", passed=False, numbers=error.message),)
         )
     dataset = load_dataset(engine, leagues.get(challenger.league), challenger.trained_until)
-    opponent = None if champion is None else _opponent(engine, shelf, champion, dataset, losses)
-    return judge(Contender(challenger, losses), opponent, examine(bundle, features, dataset))
+    opponent = None if champion is None else _opponent(engine, store, champion, dataset, losses)
+    return judge(Contender(challenger, losses), opponent, check_bundle(bundle, features, dataset))
 
 
-def _opponent(engine: Engine, shelf: Shelf, champion: Version, dataset: Dataset, challengers: HeldOut) -> Contender:
+def _opponent(
+    engine: Engine, store: BundleStore, champion: Version, dataset: Dataset, challengers: HeldOut
+) -> Contender:
     """The champion with its losses: those it was registered with, and those of its bundle on games after its training.
 
-    Where its bundle cannot be had, after a change of the key for example, or cannot answer because this code computes
-    other features than it needs, the former alone.
+    Only the former if its bundle is unavailable, after a change of the signing key for example, or unusable because
+    this code computes other features.
     """
     registered = held_out.held_out(engine, champion.model, champion.version)
     try:
-        bundle = shelf.take(champion)
+        bundle = store.open_version(champion)
     except (SecurityError, ServiceError, ExternalServiceError) as error:
-        note = f"its bundle cannot be had, so only the losses it was registered with count: {error.message}"
-        return Contender(champion, registered or held_out.NOTHING, note)
+        note = f"its bundle is unavailable, so only the losses it was registered with count: {error.message}"
+        return Contender(champion, registered or held_out.NO_LOSSES, note)
     try:
         features = _features(bundle)
     except DataIntegrityError:
-        return Contender(champion, registered or held_out.NOTHING, answers=False)
+        return Contender(champion, registered or held_out.NO_LOSSES, usable=False)
     since = _since_training(bundle, features, dataset, challengers)
     return Contender(champion, since if registered is None else _joined(registered, since))
 
@@ -121,16 +128,16 @@ def _features(bundle: Bundle) -> FeatureSet:
 
 
 def _since_training(bundle: Bundle, features: FeatureSet, dataset: Dataset, challengers: HeldOut) -> HeldOut:
-    """What the champion's bundle loses on decided games after all it knew, where that is fair to the challenger.
+    """The losses of the champion's bundle on decided games after its training, where that is fair to the challenger.
 
-    Fair is a game whose forecaster on the challenger's side had learnt from about as many games as the bundle, or
-    from more: to have learnt later is what a challenger is for, so both then count as having learnt from as many.
+    A game is fair if the challenger's forecaster of it had learnt from about as many games as the bundle, or from more:
+    a challenger is expected to have learnt later, so both then count as having learnt from as many.
     """
-    known_after = bundle.manifest.trained_until.timestamp()
+    trained_until = bundle.manifest.trained_until.timestamp()
     learnt = dict(zip(challengers.game_ids, challengers.learnt.tolist(), strict=True))
     by_challenger = np.array([learnt.get(game_id, 0) for game_id in dataset.game_ids], dtype=np.int64)
     fair = by_challenger >= (1 - UNFAIR) * bundle.manifest.games
-    chosen = fair & (dataset.starts > known_after) & (dataset.outcomes >= 0)
+    chosen = fair & (dataset.starts > trained_until) & (dataset.outcomes >= 0)
     games = dataset.select(chosen)
     losses = np.zeros(0)
     if len(games):
@@ -139,9 +146,9 @@ def _since_training(bundle: Bundle, features: FeatureSet, dataset: Dataset, chal
 
 
 def _joined(registered: HeldOut, since: HeldOut) -> HeldOut:
-    """Both; of a game in both, such as one that was moved to a later day, the registered loss."""
-    known = set(registered.game_ids)
-    new = np.array([game_id not in known for game_id in since.game_ids], dtype=bool)
+    """Both together; of a game in both, such as one moved to a later day, the registered loss."""
+    present = set(registered.game_ids)
+    new = np.array([game_id not in present for game_id in since.game_ids], dtype=bool)
     arrays = {
         name: np.concatenate((getattr(registered, name), getattr(since, name)[new]))
         for name in ("starts", "outcomes", "losses", "learnt")

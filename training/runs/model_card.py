@@ -1,6 +1,6 @@
-"""The model card: one HTML page that says what a model is, how well it forecast, and what it does not know.
+"""The model card: one HTML page with what a model is, how well it forecasts, and its limits.
 
-Self-contained: pictures are inside, nothing is requested from anywhere, and it prints on A4.
+The page is self-contained (pictures are embedded, nothing is requested over the network) and prints on A4.
 """
 
 from base64 import b64encode
@@ -13,7 +13,7 @@ from typing import Any, Final
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from training.datasets.assembly import Dataset
-from training.evaluation.scores import Comparison, Evaluation, Score
+from training.evaluation.scores import Comparison, Evaluation, ForecasterScore
 from training.fitting.recipe import Recipe
 
 YARDSTICKS: Final = {
@@ -32,17 +32,18 @@ MEASURES: Final = {
     "calibration_error": "ECE",
 }
 CAPTIONS: Final = {
-    "reliability": "What was said against what happened, with 95 % Wilson intervals, ten points of equally many games.",
-    "log-loss-over-time": "Log loss by month, and the sum of log loss saved against the base rate.",
-    "calibration-by-odds": "Selections by odds: how often they won minus how often that was said.",
-    "feature-importance": "Share of each feature in the size of the outcome's log-odds, and in the trees' gain.",
+    "reliability": "Forecast probability and observed frequency in ten bins of as many games, 95 % Wilson intervals.",
+    "log-loss-over-time": "Log loss by month, and the cumulative log loss saved relative to the base rate.",
+    "calibration-by-odds": "Selections by odds: observed frequency minus forecast probability.",
+    "feature-importance": "Share of each feature in the size of the outcome's log-odds, and in the gain of the trees.",
 }
 SMALL_SAMPLE: Final = 500
+"""Held-out games below which the card says that the sample is small."""
 
 
 @dataclass(frozen=True, eq=False)
-class Subject:
-    """What the card is of."""
+class RunSubject:
+    """The model that a run and its card describe."""
 
     name: str
     recipe: Recipe
@@ -56,8 +57,8 @@ class Subject:
     warnings: Sequence[str]
 
 
-def card_html(subject: Subject, pictures: Iterable[Path]) -> str:
-    """The page as text."""
+def card_html(subject: RunSubject, pictures: Iterable[Path]) -> str:
+    """The page as HTML text."""
     evaluation = subject.evaluation
     environment = Environment(
         loader=PackageLoader("training"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
@@ -83,50 +84,51 @@ def card_html(subject: Subject, pictures: Iterable[Path]) -> str:
     )
 
 
-def limits(subject: Subject) -> list[str]:
-    """What the model does not know, in sentences with their numbers."""
+def limits(subject: RunSubject) -> list[str]:
+    """The limits of the model, in sentences with their numbers."""
     league, evaluation = subject.dataset.league, subject.evaluation
     model = evaluation.scores[0]
-    said = [
+    sentences = [
         (
-            f"It sees the {len(subject.recipe.features.names)} features listed below and nothing else: no line-ups, "
-            "injuries, suspensions, transfers, weather or news, unless a price it sees tells of them."
+            f"It uses the {len(subject.recipe.features.names)} features listed below and nothing else: no line-ups, "
+            "injuries, suspensions, transfers, weather or news, except as far as a price that it uses reflects them."
         ),
-        _of_prices(subject, _against(evaluation, "market")),
+        _about_prices(subject, _against(evaluation, "market")),
         (
-            f"It learnt from what was known by {subject.known_by:%Y-%m-%d}; what changed in the league since, it "
-            "learns of only through results."
+            f"It was trained on what was known by {subject.known_by:%Y-%m-%d}; later changes in the league reach it "
+            "only through results."
         ),
         (
-            "A team it has never met starts from the league's mean for new teams and is forecast with more certainty "
-            "than is due."
+            "A team without earlier games starts from the league's mean for new teams, and its forecasts are more "
+            "certain than they should be."
         ),
     ]
     if league.outcomes == 2:
-        said.append(
-            "Its two probabilities are of games that somebody wins, overtime included. Games that end level: "
-            f"{league.ties}."
+        sentences.append(
+            f"Its two probabilities are of decided games, overtime included. Games that end level: {league.ties}."
         )
     if model.games < SMALL_SAMPLE:
-        said.append(f"The evidence is {model.games} games; differences of a few hundredths are noise at that size.")
+        sentences.append(
+            f"It was evaluated on {model.games} games; at that size differences of a few hundredths are noise."
+        )
     if not evaluation.seasons[0].isdecimal():
-        said.append("Too few seasons to hold out whole ones: it was proved on stretches of the calendar instead.")
+        sentences.append("There are too few seasons to hold out whole ones: it was evaluated on parts of the calendar.")
     beyond = evaluation.calibration_floor + 2 * evaluation.calibration_deviation
     if model.calibration_error > beyond:
-        said.append(
+        sentences.append(
             f"Its calibration error of {model.calibration_error:.3f} is more than chance explains ({beyond:.3f})."
         )
-    return said
+    return sentences
 
 
-def _of_prices(subject: Subject, market: Comparison | None) -> str:
+def _about_prices(subject: RunSubject, market: Comparison | None) -> str:
     own = (
-        "It sees the latest price of the game it forecasts, so it cannot tell whether that price is wrong"
+        "It uses the latest price of the game it forecasts, so it cannot show whether that price is wrong"
         if subject.recipe.variant == "prices"
-        else "It does not see the price of the game it forecasts"
+        else "It does not use the price of the game it forecasts"
     )
     if market is None:
-        return f"{own}. No closing prices were known to compare it with."
+        return f"{own}. There were no closing prices to compare it with."
     verdict = "was no better than" if market.difference > 0 else "was better than"
     return (
         f"{own}. On {market.games:,} held-out games it {verdict} the closing price: log loss {market.difference:+.4f} "
@@ -135,25 +137,23 @@ def _of_prices(subject: Subject, market: Comparison | None) -> str:
 
 
 def _against(evaluation: Evaluation, yardstick: str) -> Comparison | None:
-    found = (one for one in evaluation.comparisons if (one.measure, one.yardstick) == ("log_loss", yardstick))
-    return next(found, None)
+    matching = (one for one in evaluation.comparisons if (one.measure, one.yardstick) == ("log_loss", yardstick))
+    return next(matching, None)
 
 
-def _made_of(subject: Subject) -> str:
-    """What gives the outcome's probabilities."""
+def _made_of(subject: RunSubject) -> str:
+    """Where the outcome's probabilities come from."""
     if subject.dataset.basis != "elo":
         return "a blend of linear models and LightGBM trees, calibrated on games they had not seen"
     if subject.recipe.variant == "prices":
-        return (
-            "the market's own where a game has a price, with one slope and no model fitted: games are too few for one"
-        )
-    return "those of Elo ratings with standard parameters: games are too few to fit a model to"
+        return "the market's own where a game has a price, with one slope; there are too few games to fit a model to"
+    return "those of Elo ratings with standard parameters; there are too few games to fit a model to"
 
 
-def _facts(subject: Subject) -> dict[str, Any]:
+def _facts(subject: RunSubject) -> dict[str, Any]:
     dataset = subject.dataset
     return {
-        "Bundle SHA-256": subject.bundle_sha256 or "none: an experiment",
+        "Bundle SHA-256": subject.bundle_sha256 or "none (an experiment)",
         "Data SHA-256": dataset.snapshot_sha256,
         "Feature fingerprint": subject.fingerprint,
         "Recipe": subject.recipe.label,
@@ -166,13 +166,13 @@ def _facts(subject: Subject) -> dict[str, Any]:
 
 
 def _differences(evaluation: Evaluation) -> dict[str, Mapping[str, Comparison]]:
-    """By yardstick and measure."""
-    found: dict[str, dict[str, Comparison]] = {}
+    """The comparisons by yardstick and measure."""
+    differences: dict[str, dict[str, Comparison]] = {}
     for one in evaluation.comparisons:
         if one.measure in MEASURES:
-            found.setdefault(one.yardstick, {})[one.measure] = one
-    return dict(found)
+            differences.setdefault(one.yardstick, {})[one.measure] = one
+    return dict(differences)
 
 
-def _losses(scores: Sequence[Score]) -> dict[str, float]:
+def _losses(scores: Sequence[ForecasterScore]) -> dict[str, float]:
     return {score.name: score.log_loss for score in scores}

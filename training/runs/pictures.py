@@ -1,4 +1,4 @@
-"""Pictures of a run, drawn without a screen, the same bytes for the same forecasts; legible at 700 pixels."""
+"""Pictures of a run, drawn without a display: the same bytes for the same forecasts, legible at 700 pixels."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -37,7 +37,7 @@ STYLE: Final = {
 
 
 def draw_all(blocks: Sequence[Forecasts], importance: Importance, title: str, folder: Path) -> list[Path]:
-    """Every picture of a run, as PNG files in the folder, in the order in which they are read."""
+    """Draw every picture of a run as a PNG file in the folder; returns the paths in the order of the card."""
     return [
         reliability_picture(blocks, title, folder / "reliability.png"),
         losses_picture(blocks, title, folder / "log-loss-over-time.png"),
@@ -47,7 +47,7 @@ def draw_all(blocks: Sequence[Forecasts], importance: Importance, title: str, fo
 
 
 def reliability_picture(blocks: Sequence[Forecasts], title: str, path: Path) -> Path:
-    """Said against seen for every class, with 95 % Wilson bars and the number of games per bin; returns the path."""
+    """Draw forecast against observed for every class, with 95 % Wilson bars and games per bin; returns the path."""
     outcomes = np.concatenate([block.games.outcomes for block in blocks])
     decided = outcomes >= 0
     classes = blocks[0].games.classes
@@ -61,29 +61,31 @@ def reliability_picture(blocks: Sequence[Forecasts], title: str, path: Path) -> 
             happened = (outcomes[decided] == index).astype(np.float64)
             upper, lower = axes[0][index], axes[1][index]
             upper.plot((0, 1), (0, 1), color=FAINT, linewidth=1.2, zorder=1)
-            raw_said, raw_seen, *_ = _reliability(raw[:, index], happened)
-            upper.plot(raw_said, raw_seen, "x", color=PLAIN, markersize=6, label="before calibration")
-            said, seen, low, high, counts = _reliability(calibrated[:, index], happened)
-            bars = (seen - low, high - seen)
-            upper.errorbar(said, seen, yerr=bars, fmt="o", color=MODEL, markersize=5, capsize=2, label="calibrated")
-            reach = min(1.0, max(float(said.max()), float(high.max())) * 1.06)
+            raw_forecast, raw_observed, *_ = _reliability(raw[:, index], happened)
+            upper.plot(raw_forecast, raw_observed, "x", color=PLAIN, markersize=6, label="before calibration")
+            forecast, observed, low, high, counts = _reliability(calibrated[:, index], happened)
+            bars = (observed - low, high - observed)
+            upper.errorbar(
+                forecast, observed, yerr=bars, fmt="o", color=MODEL, markersize=5, capsize=2, label="calibrated"
+            )
+            reach = min(1.0, max(float(forecast.max()), float(high.max())) * 1.06)
             upper.set(title=f"{name} wins" if name != "draw" else name, xlim=(0, reach), ylim=(0, reach))
             bins = np.linspace(0, reach, 21)
             lower.hist(calibrated[:, index], bins=bins, color=FAINT)
-            lower.set(xlabel="probability said")
+            lower.set(xlabel="forecast probability")
             if index == 0:
-                upper.set(ylabel="share that happened")
+                upper.set(ylabel="observed frequency")
                 upper.legend(loc="upper left", handletextpad=0.3, borderpad=0.1)
                 lower.set(ylabel="games")
             upper.annotate(
                 f"{int(counts.min())} to {int(counts.max())} games per point",
                 (0.98, 0.03), xycoords="axes fraction", ha="right", fontsize=9, color=PLAIN,
             )  # fmt: skip
-        return _saved(figure, f"{title}: does what is said happen? {int(decided.sum()):,} games not seen before", path)
+        return _save(figure, f"{title}: calibration on {int(decided.sum()):,} games not seen before", path)
 
 
 def losses_picture(blocks: Sequence[Forecasts], title: str, path: Path) -> Path:
-    """Log loss by month, and what was gained on the base rate so far, beside the yardsticks; returns the path."""
+    """Draw the log loss by month, and its cumulative gain on the base rate, beside the yardsticks; returns the path."""
     outcomes = np.concatenate([block.games.outcomes for block in blocks])
     order = np.argsort(np.concatenate([block.games.starts for block in blocks]), kind="stable")
     order = order[outcomes[order] >= 0]
@@ -103,66 +105,66 @@ def losses_picture(blocks: Sequence[Forecasts], title: str, path: Path) -> Path:
         figure = _figure(7.6, 5.4)
         upper, lower = figure.subplots(2, 1, height_ratios=(1.3, 1))
         for name, values in losses.items():
-            known = ~np.isnan(values)
-            if not known.any():
+            present = ~np.isnan(values)
+            if not present.any():
                 continue
             style: dict[str, Any] = {
                 "color": LINE_COLOURS[name],
                 "label": NAMES[name],
                 "linewidth": 2.0 if name == "model" else 1.3,
             }
-            counts = np.bincount(place[known], minlength=len(names))
-            sums = np.bincount(place[known], values[known], len(names))
+            counts = np.bincount(place[present], minlength=len(names))
+            sums = np.bincount(place[present], values[present], len(names))
             enough = np.flatnonzero(counts >= FEWEST_IN_MONTH)
             upper.plot(enough, sums[enough] / counts[enough], marker="o", markersize=3, **style)
             if name != "base_rate":
-                gained = np.cumsum(np.where(known, losses["base_rate"] - values, 0.0))
+                gained = np.cumsum(np.where(present, losses["base_rate"] - values, 0.0))
                 lower.plot(np.arange(len(gained)), gained, **style)
         every = max(1, -(-len(names) // 9))
         upper.set_xticks(np.arange(len(names))[::every], [str(name) for name in names[::every]], rotation=0, fontsize=9)
-        upper.set(ylabel="log loss by month", title=f"months with {FEWEST_IN_MONTH} games and more; lower is better")
+        upper.set(ylabel="log loss by month", title=f"months with {FEWEST_IN_MONTH} or more games; lower is better")
         upper.legend(ncols=4, loc="best", handlelength=1.4, columnspacing=1.2)
         lower.axhline(0, color=LINE_COLOURS["base_rate"], linewidth=1)
-        lower.set(xlabel="games, in order of time", ylabel="sum of log loss saved", xlim=(0, len(order)))
-        lower.set_title("gained on the base rate so far; higher is better")
-        return _saved(figure, f"{title}: log loss over time", path)
+        lower.set(xlabel="games, in order of time", ylabel="log loss saved, cumulative", xlim=(0, len(order)))
+        lower.set_title("cumulative gain on the base rate; higher is better")
+        return _save(figure, f"{title}: log loss over time", path)
 
 
 def odds_bands_picture(blocks: Sequence[Forecasts], title: str, path: Path) -> Path:
-    """How often selections of each band of decimal odds won, minus how often it was said; returns the path.
+    """Draw observed frequency minus forecast probability by band of decimal odds; returns the path.
 
-    The bands are those of the closing price, margin taken out; of the model's own fair odds where no price is known.
+    The bands are those of the closing price without its overround, or of the model's fair odds if no game has a price.
     """
     outcomes = np.concatenate([block.games.outcomes for block in blocks])
     market = np.concatenate([block.games.closing for block in blocks])
     model = np.concatenate([block.probabilities for block in blocks])
     priced = (outcomes >= 0) & ~np.isnan(market).any(axis=1)
-    said = {"model": model, "market": market} if priced.any() else {"model": model}
+    forecasts = {"model": model, "market": market} if priced.any() else {"model": model}
     chosen = priced if priced.any() else outcomes >= 0
     happened = np.eye(model.shape[1])[outcomes[chosen]].ravel()
-    basis = said.get("market", model)[chosen].ravel()
+    basis = forecasts.get("market", model)[chosen].ravel()
     band = np.digitize(1 / np.clip(basis, 1e-9, 1), ODDS_BANDS[1:-1])
     bands = [number for number in range(len(ODDS_BANDS) - 1) if (band == number).sum() >= FEWEST_IN_BAND]
     with rc_context(STYLE):
         figure = _figure(7.6, 4.4)
         upper, lower = figure.subplots(2, 1, height_ratios=(3, 1), sharex=True)
         upper.axhline(0, color=FAINT, linewidth=1.2)
-        for shift, (name, probabilities) in zip((-0.13, 0.13), said.items(), strict=False):
+        for shift, (name, probabilities) in zip((-0.13, 0.13), forecasts.items(), strict=False):
             own = probabilities[chosen].ravel()
             points = [_band_gap(own[band == number], happened[band == number]) for number in bands]
             gap, reach = np.array(points).reshape(-1, 2).T * 100
-            at = np.arange(len(bands)) + (shift if len(said) > 1 else 0)
+            at = np.arange(len(bands)) + (shift if len(forecasts) > 1 else 0)
             upper.errorbar(at, gap, yerr=reach, fmt="o", color=LINE_COLOURS[name], capsize=3, label=NAMES[name])
-        upper.set(ylabel="won minus said [% points]")
+        upper.set(ylabel="observed minus forecast [% points]")
         upper.legend(loc="best", ncols=2)
         lower.bar(np.arange(len(bands)), [(band == number).sum() for number in bands], color=FAINT, width=0.6)
         lower.set(ylabel="selections", xlabel=f"decimal odds, {'closing price' if priced.any() else 'by the model'}")
         lower.set_xticks(np.arange(len(bands)), [_band_name(number) for number in bands], fontsize=9)
-        return _saved(figure, f"{title}: calibration by odds, with 95 % intervals", path)
+        return _save(figure, f"{title}: calibration by odds, with 95 % intervals", path)
 
 
 def importance_picture(importance: Importance, title: str, path: Path) -> Path:
-    """The features that carry most, by contribution and by gain; returns the path."""
+    """Draw the most important features, by contribution and by gain; returns the path."""
     order = np.argsort(-importance.contribution, kind="stable")[:SHOWN_FEATURES][::-1]
     with rc_context(STYLE):
         figure = _figure(7.6, 0.32 * len(order) + 1.5)
@@ -184,8 +186,8 @@ def importance_picture(importance: Importance, title: str, path: Path) -> Path:
         axis.set(xlabel="share [%]")
         axis.legend(loc="lower right")
         rest = len(importance.names) - len(order)
-        heading = f"{title}: what the outcome's forecast rests on"
-        return _saved(figure, f"{heading} ({rest} features more)" if rest else heading, path)
+        heading = f"{title}: feature importance for the outcome"
+        return _save(figure, f"{heading} ({rest} more features)" if rest else heading, path)
 
 
 def _figure(width: float, height: float) -> Figure:
@@ -194,7 +196,7 @@ def _figure(width: float, height: float) -> Figure:
     return figure
 
 
-def _saved(figure: Figure, heading: str, path: Path) -> Path:
+def _save(figure: Figure, heading: str, path: Path) -> Path:
     figure.suptitle(heading, fontsize=12, fontweight="bold", x=0.01, ha="left")
     metadata: dict[str, Any] = {"Software": None}
     figure.savefig(path, dpi=120, metadata=metadata)
@@ -202,22 +204,22 @@ def _saved(figure: Figure, heading: str, path: Path) -> Path:
 
 
 def _reliability(
-    said: FloatArray, happened: FloatArray
+    forecast: FloatArray, happened: FloatArray
 ) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray, FloatArray]:
-    """Per bin of equally many games: mean said, share seen, its Wilson bounds, and the number of games."""
-    order = np.array_split(np.argsort(said, kind="stable"), min(BINS, len(said)))
+    """Per bin of equally many games: mean forecast, observed share, its Wilson bounds, and the number of games."""
+    order = np.array_split(np.argsort(forecast, kind="stable"), min(BINS, len(forecast)))
     counts = np.array([len(part) for part in order], dtype=np.float64)
-    means = np.array([said[part].mean() for part in order])
+    means = np.array([forecast[part].mean() for part in order])
     seen = np.array([happened[part].mean() for part in order])
     centre = (seen + Z**2 / (2 * counts)) / (1 + Z**2 / counts)
     reach = Z / (1 + Z**2 / counts) * np.sqrt(seen * (1 - seen) / counts + Z**2 / (4 * counts**2))
     return means, seen, np.minimum(centre - reach, seen), np.maximum(centre + reach, seen), counts
 
 
-def _band_gap(said: FloatArray, happened: FloatArray) -> tuple[float, float]:
-    """Mean of won minus said, and its 95 % reach if what was said is right."""
-    reach = Z * np.sqrt((said * (1 - said)).sum()) / len(said)
-    return float((happened - said).mean()), float(reach)
+def _band_gap(forecast: FloatArray, happened: FloatArray) -> tuple[float, float]:
+    """Mean of observed minus forecast, and half the width of its 95 % interval if the forecasts are right."""
+    reach = Z * np.sqrt((forecast * (1 - forecast)).sum()) / len(forecast)
+    return float((happened - forecast).mean()), float(reach)
 
 
 def _band_name(number: int) -> str:

@@ -1,4 +1,4 @@
-"""Which code made a run."""
+"""The version of the code that made a run."""
 
 import subprocess
 from functools import cache
@@ -12,7 +12,7 @@ GIT_SECONDS: Final = 10.0
 
 @cache
 def code_version() -> str:
-    """The package's version, and the git commit where the code lies in a repository of its own.
+    """The package's version, and the git commit if the code is in a git repository.
 
     ``0.1.0+1a2b3c4d5e6f`` is that commit, ``0.1.0+1a2b3c4d5e6f-dirty`` one with changes on top, ``0.1.0`` an
     installed package.
@@ -23,7 +23,7 @@ def code_version() -> str:
         return released
     command = ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
     try:
-        asked = subprocess.run(command, capture_output=True, text=True, timeout=GIT_SECONDS, check=False)
+        described = subprocess.run(command, capture_output=True, text=True, timeout=GIT_SECONDS, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return released
-    return f"{released}+{asked.stdout.strip()}" if asked.returncode == 0 else released
+    return f"{released}+{described.stdout.strip()}" if described.returncode == 0 else released

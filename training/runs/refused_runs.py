@@ -1,4 +1,4 @@
-"""A training that is refused leaves a failed run in MLflow, so that its experiment tells what the screen did."""
+"""A refused training is logged as a failed run in MLflow, with the message that the screen showed."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -10,7 +10,7 @@ from core.betting.leagues import League
 from core.errors import DbsbmError, DependencyError
 from core.logs import get_logger
 from core.registry.tracking.client import Tracking
-from core.registry.tracking.runs import Refused
+from core.registry.tracking.runs import RefusedRun
 from training.fitting.recipe import Recipe
 from training.runs.provenance import code_version
 
@@ -20,20 +20,20 @@ LONGEST_TAG: Final = 1_000
 
 @dataclass
 class Attempt:
-    """What is known of a training so far."""
+    """What is decided about a training so far."""
 
     league: League
     recipe: Recipe
     known_by: datetime
     snapshot_sha256: str | None = None
-    """None until the data were read."""
+    """None until the data are read."""
 
 
 @contextmanager
-def refusals_noted(tracking_uri: str, experiment: str, attempt: Attempt) -> Iterator[Attempt]:
-    """Note a refusal inside the block as a failed run of the experiment, and let it go on.
+def log_refusals(tracking_uri: str, experiment: str, attempt: Attempt) -> Iterator[Attempt]:
+    """Log a refusal raised inside the block as a failed run of the experiment, and raise it again.
 
-    What fails because something outside is away is no refusal, and an MLflow that is away hides none.
+    An unavailable dependency is no refusal. If MLflow is unavailable, the refusal is raised all the same.
     """
     try:
         yield attempt
@@ -41,13 +41,13 @@ def refusals_noted(tracking_uri: str, experiment: str, attempt: Attempt) -> Iter
         raise
     except DbsbmError as refusal:
         try:
-            Tracking(tracking_uri).note_refusal(_refused(experiment, attempt, refusal))
-        except DbsbmError as away:
-            log.warning("the refusal was not noted in MLflow", reason=away.message)
+            Tracking(tracking_uri).log_refusal(_refused_run(experiment, attempt, refusal))
+        except DbsbmError as failure:
+            log.warning("the refusal was not noted in MLflow", reason=failure.message)
         raise
 
 
-def _refused(experiment: str, attempt: Attempt, refusal: DbsbmError) -> Refused:
+def _refused_run(experiment: str, attempt: Attempt, refusal: DbsbmError) -> RefusedRun:
     name = f"{attempt.league.key}-{attempt.recipe.variant}"
     flags = refusal.facts.get("flags", ())
     tags = {
@@ -65,4 +65,4 @@ def _refused(experiment: str, attempt: Attempt, refusal: DbsbmError) -> Refused:
         tags["quality"] = "; ".join(map(str, flags))[:LONGEST_TAG]
     if attempt.snapshot_sha256 is not None:
         tags["snapshot_sha256"] = attempt.snapshot_sha256
-    return Refused(experiment, f"{name} refused", f"**refused**: {refusal.message}\n\n{refusal.hint}", tags)
+    return RefusedRun(experiment, f"{name} refused", f"**refused**: {refusal.message}\n\n{refusal.hint}", tags)

@@ -1,4 +1,4 @@
-"""What a run leaves in MLflow: numbers, pictures, the card, the held-out losses and where its data came from."""
+"""What a run logs to MLflow: numbers, pictures, the model card, held-out losses and where its data came from."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -10,9 +10,11 @@ from feature_store.archive.facts import GameFact, Quote, Result
 from training.evaluation.importance import Importance
 from training.evaluation.scores import held_out
 from training.evaluation.walk_forward import Forecasts
-from training.runs.model_card import Subject, card_html
+from training.runs.data_warnings import constant_features
+from training.runs.model_card import RunSubject, card_html
 from training.runs.pictures import draw_all
-from training.runs.warnings import constants
+from training.runs.provenance import code_version
+from training.runs.trained_model import TrainedModel
 
 CARD: Final = "card.html"
 HELD_OUT: Final = "held_out.json"
@@ -21,7 +23,7 @@ KINDS: Final = {int: "long", float: "double", bool: "boolean", datetime: "dateti
 
 
 def _fact_columns() -> dict[str, str]:
-    """What a snapshot consists of: the fields of its facts and their types in MLflow's words."""
+    """The fields of the facts that a dataset is made of, with MLflow's names of their types."""
     return {
         f"{kind}.{name}": next((KINDS[each] for each in _alternatives(hint) if each in KINDS), "string")
         for kind, fact in (("game", GameFact), ("result", Result), ("quote", Quote))
@@ -36,8 +38,23 @@ def _alternatives(hint: Any) -> tuple[Any, ...]:
 FACT_COLUMNS: Final = _fact_columns()
 
 
+def subject_of(trained: TrainedModel, name: str, known_by: datetime, bundle_sha256: str | None) -> RunSubject:
+    """What the run and its card describe; ``bundle_sha256`` is None for an experiment."""
+    return RunSubject(
+        name=name,
+        recipe=trained.recipe,
+        dataset=trained.dataset,
+        evaluation=trained.evaluation,
+        known_by=known_by,
+        fingerprint=trained.recipe.features.fingerprint(trained.dataset.league.sport),
+        code_version=code_version(),
+        bundle_sha256=bundle_sha256,
+        warnings=trained.warnings,
+    )
+
+
 def run_of(
-    subject: Subject,
+    subject: RunSubject,
     blocks: Sequence[Forecasts],
     importance: Importance,
     *,
@@ -47,7 +64,7 @@ def run_of(
     documents: Mapping[str, str],
     tags: Mapping[str, str],
 ) -> Run:
-    """Everything of one run, pictures drawn into the folder. ``command`` is what a person typed to get it."""
+    """Everything of one run, with its pictures drawn into the folder. ``command`` is what a person typed to get it."""
     pictures = draw_all(blocks, importance, subject.name, folder)
     evaluation = subject.evaluation
     return Run(
@@ -64,7 +81,7 @@ def run_of(
     )
 
 
-def _description(subject: Subject) -> str:
+def _description(subject: RunSubject) -> str:
     lines = [f"**{subject.name}**, known by {subject.known_by:%Y-%m-%d}", ""]
     lines += ["| forecast | games | log loss | model minus this |", "| --- | --- | --- | --- |"]
     for score in subject.evaluation.scores:
@@ -73,7 +90,7 @@ def _description(subject: Subject) -> str:
     return "\n".join(lines)
 
 
-def _tags(subject: Subject, command: str) -> dict[str, str]:
+def _tags(subject: RunSubject, command: str) -> dict[str, str]:
     dataset, commit = subject.dataset, subject.code_version.partition("+")[2]
     tags = {
         "league": dataset.league.key,
@@ -88,14 +105,14 @@ def _tags(subject: Subject, command: str) -> dict[str, str]:
         "mlflow.source.name": command,
         "mlflow.source.type": "LOCAL",
         "basis": dataset.basis,
-        "constant_features": " ".join(constants(subject.recipe, dataset)) or "none",
+        "constant_features": " ".join(constant_features(subject.recipe, dataset)) or "none",
         "quality_warnings": str(len(subject.warnings)),
         "quality": "; ".join(subject.warnings)[:LONGEST_TAG] or "nothing to flag",
     }
     return tags | ({"mlflow.source.git.commit": commit} if commit else {})
 
 
-def _lineage(subject: Subject) -> Lineage:
+def _lineage(subject: RunSubject) -> Lineage:
     dataset = subject.dataset
     return Lineage(
         name=f"{dataset.league.key} archive known by {subject.known_by:%Y-%m-%d %H:%M}",

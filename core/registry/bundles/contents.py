@@ -1,52 +1,27 @@
 """A model as files: JSON, LightGBM's own text, and a signed manifest with the SHA-256 of each. No pickle.
 
-A damaged LightGBM text can abort or hang the process that parses it, so ``bundle_files`` checks every byte before any
-parser sees one, and ``trial`` reads a new bundle in a process that may die.
+A damaged LightGBM text can abort or hang the process that parses it, so ``files`` checks every byte before any parser
+sees one, and ``trial`` reads a new bundle in a separate process first.
 """
 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
 from pydantic import ValidationError as PydanticValidationError
 
 from core.arrays import FloatArray
 from core.errors import ServiceError
-from core.registry.bundles.files import GOLDEN, MANIFEST, SPEC, TREES, placed, verified
+from core.registry.bundles.files import GOLDEN, MANIFEST, SPEC, TREES, place_bundle, read_verified
 from core.registry.forecaster import Forecaster, ForecasterSpec
+from core.registry.manifest import BundleManifest
 from core.signing import Signer
 
 GOLDEN_TOLERANCE: Final = 1e-9
-
-
-class Manifest(BaseModel):
-    """What a bundle says of itself. Its canonical bytes' SHA-256 is the bundle's identity."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    model: str
-    sport: str
-    league: str
-    variant: str
-    recipe: str
-    features: tuple[str, ...]
-    """Names with versions, in column order."""
-    fingerprint: str
-    snapshot_sha256: str
-    trained_until: datetime
-    games: int
-    files: dict[str, str]
-    """SHA-256 by file name."""
-
-    def to_bytes(self) -> bytes:
-        """Canonical JSON."""
-        return json.dumps(self.model_dump(mode="json"), sort_keys=True, indent=1).encode()
 
 
 @dataclass(frozen=True)
@@ -54,10 +29,10 @@ class Bundle:
     """A verified, parsed bundle."""
 
     sha256: str
-    manifest: Manifest
+    manifest: BundleManifest
     forecaster: Forecaster
     golden_rows: FloatArray
-    """Feature rows whose forecasts were written down when the bundle was made."""
+    """Feature rows whose forecasts are stored in the bundle, shape (rows, features)."""
 
 
 def write_bundle(
@@ -70,36 +45,38 @@ def write_bundle(
 ) -> tuple[str, Path]:
     """Write a signed bundle into the store and return its SHA-256 and folder.
 
-    ``trees`` maps a question to LightGBM's text; ``about`` are the manifest's remaining fields. The same
-    content always gives the same SHA-256, whatever the key. The folder appears whole or not at all.
+    ``trees`` maps a question to LightGBM's text; ``about`` are the manifest's remaining fields. The same content always
+    gives the same SHA-256, whatever the key. The folder appears whole or not at all.
     """
     contents = {SPEC: _json(forecaster.model_dump(mode="json"))}
     contents |= {TREES[question]: text.encode() for question, text in trees.items()}
     contents[GOLDEN] = _json(_golden(Forecaster(forecaster, _boosters(contents)), golden_rows))
-    manifest = Manifest(
+    manifest = BundleManifest(
         features=forecaster.features,
         files={name: sha256(content).hexdigest() for name, content in contents.items()},
         **about,
     )
     contents[MANIFEST] = manifest.to_bytes()
     identity = sha256(contents[MANIFEST]).hexdigest()
-    return identity, placed(store / identity, contents, signer.sign(contents[MANIFEST]))
+    return identity, place_bundle(store / identity, contents, signer.sign(contents[MANIFEST]))
 
 
 def read_bundle(folder: Path, expected_sha256: str, signer: Signer) -> Bundle:
-    """Verify every byte, then parse, then check the golden rows.
+    """Verify every byte of the bundle in a folder, parse it, and check its golden rows.
 
-    Raises SecurityError naming the file that is not the one signed and registered, ServiceError for one that does
-    not parse.
+    Raises SecurityError naming the file that is not the one signed and registered, ServiceError for a bundle that does
+    not parse. A registered version is opened by ``store.BundleStore``, which also fetches it.
     """
-    return parsed(expected_sha256, verified(folder, expected_sha256, signer))
+    return parse_bundle(expected_sha256, read_verified(folder, expected_sha256, signer))
 
 
-def parsed(identity: str, contents: Mapping[str, bytes]) -> Bundle:
-    """The bundle of these verified files. Raises ServiceError when a part is missing, contradicts another, or does
-    not give its golden answers."""
+def parse_bundle(identity: str, contents: Mapping[str, bytes]) -> Bundle:
+    """The bundle of these verified files.
+
+    Raises ServiceError when a part is missing, contradicts another, or gives other forecasts for the golden rows.
+    """
     try:
-        manifest = Manifest.model_validate_json(contents[MANIFEST])
+        manifest = BundleManifest.model_validate_json(contents[MANIFEST])
         spec = ForecasterSpec.model_validate_json(contents[SPEC])
         golden = json.loads(contents[GOLDEN])
         rows = np.array([[np.nan if v is None else v for v in row] for row in golden["rows"]], dtype=np.float64)
@@ -115,17 +92,17 @@ def parsed(identity: str, contents: Mapping[str, bytes]) -> Bundle:
     return Bundle(identity, manifest, forecaster, rows)
 
 
-def _must_agree(identity: str, manifest: Manifest, spec: ForecasterSpec, boosters: Mapping[str, Any]) -> None:
-    """Manifest, forecaster and trees must be of the same columns, in the same order."""
+def _must_agree(identity: str, manifest: BundleManifest, spec: ForecasterSpec, boosters: Mapping[str, Any]) -> None:
+    """Raise ServiceError unless manifest, forecaster and trees have the same columns in the same order."""
     names = [label.partition("@")[0] for label in manifest.features]
     if spec.features != manifest.features:
-        raise ServiceError(f"Bundle {identity[:12]}: {SPEC} is of other features than {MANIFEST}.")
+        raise ServiceError(f"Bundle {identity[:12]}: {SPEC} has other features than {MANIFEST}.")
     for question, name in TREES.items():
         if getattr(spec, question).trees_weight and question not in boosters:
             raise ServiceError(f"Bundle {identity[:12]} lacks {name}, which its forecaster uses.")
     for question, booster in boosters.items():
         if booster.feature_name() != names:
-            raise ServiceError(f"Bundle {identity[:12]}: {TREES[question]} is of other features than {MANIFEST}.")
+            raise ServiceError(f"Bundle {identity[:12]}: {TREES[question]} has other features than {MANIFEST}.")
 
 
 def _boosters(contents: Mapping[str, bytes]) -> dict[str, Any]:
@@ -138,7 +115,7 @@ def _boosters(contents: Mapping[str, bytes]) -> dict[str, Any]:
 
 
 def _golden(forecaster: Forecaster, rows: FloatArray) -> dict[str, Any]:
-    answers = [(f.outcome.home, f.outcome.draw, f.outcome.away, f.margin, f.total) for f in forecaster.predict(rows)]
+    answers = [forecast.numbers for forecast in forecaster.predict(rows)]
     return {"rows": [[None if np.isnan(v) else float(v) for v in row] for row in rows], "answers": answers}
 
 

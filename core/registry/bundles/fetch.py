@@ -4,43 +4,53 @@ import shutil
 from pathlib import Path
 
 from core.errors import ExternalServiceError, SecurityError
-from core.registry.bundles.files import verified
+from core.registry.bundles.files import MANIFEST, read_verified, scratch_folder
 from core.registry.deployment import Version
 from core.signing import Signer
 
 
 def fetch_bundle(version: Version, store: Path, tracking_uri: str, signer: Signer) -> Path:
-    """Folder of the version's verified bundle, downloaded into the store if it is not there or was damaged.
+    """Folder of the version's verified bundle, downloaded into the store if it is missing or damaged there.
 
-    Raises SecurityError naming the damaged file when there is no better copy, ExternalServiceError when MLflow
-    is needed and does not answer.
+    Raises SecurityError naming the damaged file when there is no better copy, ExternalServiceError when MLflow is
+    needed and does not answer.
     """
     folder = store / version.bundle_sha256
     if not folder.is_dir():
         _download(version, folder, tracking_uri)
     try:
-        verified(folder, version.bundle_sha256, signer)
+        read_verified(folder, version.bundle_sha256, signer)
     except SecurityError as damage:
         try:
-            _replaced(version, folder, tracking_uri, signer)
+            _replace(version, folder, tracking_uri, signer)
         except (ExternalServiceError, SecurityError):
             raise damage from None
     return folder
 
 
 def _download(version: Version, folder: Path, tracking_uri: str) -> None:
+    """Download the version's bundle into the folder, which appears whole or not at all."""
     from core.registry.tracking.client import Tracking
+    from core.registry.tracking.store import as_external_error
 
-    Tracking(tracking_uri).download_bundle(version, folder)
+    tracking = Tracking(tracking_uri)
+    with as_external_error(tracking_uri), scratch_folder(folder.parent) as scratch:
+        tracking.download_model(version, scratch)
+        manifest = next(scratch.rglob(MANIFEST), None)
+        if manifest is None:
+            msg = f"{version.model} version {version.version} in MLflow holds no bundle."
+            raise ExternalServiceError(msg)
+        if not folder.exists():
+            shutil.move(str(manifest.parent), folder)
 
 
-def _replaced(version: Version, folder: Path, tracking_uri: str, signer: Signer) -> None:
-    """Fetch a fresh copy beside the damaged one, and let it take its place only if it is sound."""
+def _replace(version: Version, folder: Path, tracking_uri: str, signer: Signer) -> None:
+    """Download a fresh copy beside the damaged one and put it in its place if it can be verified."""
     fresh = folder.with_name(f".fresh-{folder.name}")
     shutil.rmtree(fresh, ignore_errors=True)
     _download(version, fresh, tracking_uri)
     try:
-        verified(fresh, version.bundle_sha256, signer)
+        read_verified(fresh, version.bundle_sha256, signer)
     except SecurityError:
         shutil.rmtree(fresh, ignore_errors=True)
         raise

@@ -1,5 +1,6 @@
-"""Where an installation's bundles are, and the key under which they are signed."""
+"""The bundle store of an installation: the one way in which a registered version is opened."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -7,26 +8,44 @@ from core.errors import SecurityError
 from core.registry.bundles.contents import Bundle, read_bundle
 from core.registry.bundles.fetch import fetch_bundle
 from core.registry.deployment import Version
-from core.signing import Signer
+from core.settings import Settings
+from core.signing import Signer, signer
+
+Trial = Callable[[Path, str, Signer], None]
+"""Reads a bundle (folder, SHA-256, signer) where it can do no harm, and raises if that fails; see ``trial``."""
 
 
 @dataclass(frozen=True)
-class Shelf:
-    """The local store, and MLflow for what is not in it."""
+class BundleStore:
+    """Bundles on this machine, MLflow for those that are missing, and the key under which they are signed."""
 
-    bundles: Path
+    folder: Path
     tracking_uri: str
     signer: Signer
 
-    def take(self, version: Version) -> Bundle:
-        """The version's bundle, verified and parsed. Raises what ``fetch_bundle`` and ``read_bundle`` raise."""
-        folder = fetch_bundle(version, self.bundles, self.tracking_uri, self.signer)
+    def open_version(self, version: Version, trial: Trial | None = None) -> Bundle:
+        """The version's bundle: fetched if it is missing or damaged, verified, tried if asked for, and parsed.
+
+        Raises SecurityError naming the file that is not the one signed and registered, ServiceError for a bundle that
+        does not parse or fails its trial, ExternalServiceError when MLflow is needed and does not answer.
+        """
+        folder = fetch_bundle(version, self.folder, self.tracking_uri, self.signer)
+        if trial is not None:
+            trial(folder, version.bundle_sha256, self.signer)
         return read_bundle(folder, version.bundle_sha256, self.signer)
 
     def holds(self, version: Version) -> bool:
-        """Whether the version's bundle can be had, whole and under today's key. Raises ExternalServiceError."""
+        """Whether the version's bundle is available, undamaged and signed under today's key.
+
+        Raises ExternalServiceError when MLflow is needed and does not answer.
+        """
         try:
-            fetch_bundle(version, self.bundles, self.tracking_uri, self.signer)
+            fetch_bundle(version, self.folder, self.tracking_uri, self.signer)
         except SecurityError:
             return False
         return True
+
+
+def bundle_store(settings: Settings) -> BundleStore:
+    """The bundle store that the settings name."""
+    return BundleStore(settings.bundle_dir, settings.mlflow_tracking_uri, signer(settings, "bundle"))

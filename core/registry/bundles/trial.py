@@ -1,8 +1,7 @@
-"""The throw-away process in which a new bundle is read for the first time: it may die, hang or swell without harm.
+"""The trial of a new bundle: its first reading, in a separate process that may crash, hang or use too much memory.
 
-``try_bundle`` verifies and starts it; the process is ``python -m core.registry.bundles.trial FOLDER SHA256
-SECONDS``. It is given no key and none of our settings: the SHA-256 of a manifest whose signature was checked says as
-much.
+``try_bundle`` verifies the bundle and starts the process, ``python -m core.registry.bundles.trial FOLDER SHA256
+SECONDS``. It gets no key and none of our settings: the SHA-256 of a manifest whose signature was checked is enough.
 """
 
 import math
@@ -17,8 +16,8 @@ from typing import Any, Final
 import numpy as np
 
 from core.errors import DbsbmError, ServiceError
-from core.registry.bundles.contents import Bundle, parsed
-from core.registry.bundles.files import undamaged, verified
+from core.registry.bundles.contents import Bundle, parse_bundle
+from core.registry.bundles.files import read_undamaged, read_verified
 from core.registry.forecaster import Forecast
 from core.signing import Signer
 
@@ -26,21 +25,22 @@ TRIAL_SECONDS: Final = 60.0
 TRIAL_BYTES: Final = 4 * 2**30
 """Address space of the process; a sound bundle needs a quarter of it."""
 SLOWEST_ROW: Final = 0.050
-"""A forecast of one game may take this long [seconds]."""
+"""Longest time that a forecast of one game may take [seconds]."""
 TIMED_CALLS: Final = 5
 COHERENCE: Final = 1e-9
 INHERITED: Final = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "LANG", "LC_ALL", "HOME", "TMPDIR")
-"""All that the process sees of the environment; secrets are not among them."""
+"""The environment variables that the process gets; secrets are not among them."""
 UNNEEDED: Final[dict[str, Any]] = {"pandas": None, "pyarrow": None, "sklearn": None}
-"""LightGBM imports these where they are installed, which would take most of the process's time; None hides them."""
+"""LightGBM imports these if they are installed, which would take most of the process's time; None hides them."""
 
 
 def try_bundle(folder: Path, expected_sha256: str, signer: Signer, *, seconds: float = TRIAL_SECONDS) -> None:
-    """Verify the bundle, then read and question it in a throw-away process.
+    """Verify the bundle, then read it and check its forecasts in a separate process.
 
-    Raises SecurityError if it is not ours, ServiceError if it fails, dies, hangs, swells or is too slow.
+    Raises SecurityError if it is not signed by us, ServiceError if the process fails, crashes, hangs, exceeds its
+    memory or forecasts too slowly.
     """
-    verified(folder, expected_sha256, signer)
+    read_verified(folder, expected_sha256, signer)
     command = [
         sys.executable,
         "-m",
@@ -61,8 +61,8 @@ def try_bundle(folder: Path, expected_sha256: str, signer: Signer, *, seconds: f
         raise ServiceError(f"Bundle {expected_sha256[:12]} failed its trial (exit {trial.returncode}): {last}")
 
 
-def question(bundle: Bundle) -> None:
-    """Raises ServiceError when a forecast is no coherent set of numbers, or takes too long."""
+def check_forecasts(bundle: Bundle) -> None:
+    """Raise ServiceError when a forecast is no coherent set of numbers, or takes too long."""
     rows = np.vstack((bundle.golden_rows, np.full(len(bundle.manifest.features), np.nan)))
     for forecast in bundle.forecaster.predict(rows):
         _must_be_coherent(bundle, forecast)
@@ -76,9 +76,9 @@ def _must_be_coherent(bundle: Bundle, forecast: Forecast) -> None:
     outcome = forecast.outcome
     chances = (outcome.home, outcome.draw, outcome.away)
     if not all(map(math.isfinite, (*chances, forecast.margin, forecast.total))):
-        raise ServiceError(f"Bundle {bundle.sha256[:12]} answers with something that is no number.")
+        raise ServiceError(f"Bundle {bundle.sha256[:12]} gives a forecast that is not a number.")
     if not all(0 <= chance <= 1 for chance in chances) or abs(sum(chances) - 1) > COHERENCE:
-        raise ServiceError(f"Bundle {bundle.sha256[:12]} answers with chances that are none: {chances}.")
+        raise ServiceError(f"Bundle {bundle.sha256[:12]} gives probabilities that are not: {chances}.")
 
 
 def _seconds_of_one_row(bundle: Bundle) -> float:
@@ -98,6 +98,6 @@ if __name__ == "__main__":
     _limit_this_process(int(_seconds))
     sys.modules.update(UNNEEDED)
     try:
-        question(parsed(_expected, undamaged(Path(_folder), _expected)))
+        check_forecasts(parse_bundle(_expected, read_undamaged(Path(_folder), _expected)))
     except DbsbmError as error:
         sys.exit(str(error))

@@ -1,4 +1,4 @@
-"""What a run in MLflow is made of, and what one tells when it is read: plain values, without MLflow."""
+"""Runs as they are written to MLflow and read from it: plain values, without MLflow."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,20 +9,20 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Lineage:
-    """The data a run was made of."""
+    """The data that a run was made of."""
 
     name: str
     sha256: str
     source: Mapping[str, Any]
-    """How the very facts can be read again."""
+    """What to read the same facts by again."""
     columns: Mapping[str, str]
-    """Type by name, in MLflow's words."""
+    """MLflow's name of the type, by column."""
     profile: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class Run:
-    """What a training or an experiment leaves in MLflow."""
+    """What a training or an experiment writes to MLflow."""
 
     experiment: str
     name: str
@@ -31,7 +31,7 @@ class Run:
     parameters: Mapping[str, Any]
     metrics: Mapping[str, float]
     curves: Mapping[str, Sequence[tuple[int, float]]]
-    """Metrics with steps, a season each."""
+    """Metrics by step, one step per season."""
     tags: Mapping[str, str]
     lineage: Lineage
     pictures: Sequence[Path]
@@ -40,8 +40,8 @@ class Run:
 
 
 @dataclass(frozen=True)
-class Refused:
-    """A training or an experiment that came to nothing, for a reason."""
+class RefusedRun:
+    """A training or an experiment that was refused, with the reason."""
 
     experiment: str
     name: str
@@ -51,8 +51,8 @@ class Refused:
 
 
 @dataclass(frozen=True)
-class Noted:
-    """A run as MLflow tells of it."""
+class FinishedRun:
+    """A finished run as read from MLflow."""
 
     run_id: str
     experiment: str

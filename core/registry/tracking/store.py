@@ -1,4 +1,4 @@
-"""The MLflow store itself: where it lies, how it is made, and how its failures are told."""
+"""The MLflow store itself: where it is, how it is created, and what its failures become."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -22,21 +22,21 @@ QUIET: Final[Mapping[str, str]] = {
     "MLFLOW_MODEL_CATALOG_URI": "",
     "MLFLOW_CONFIGURE_LOGGING": "false",
 }
-"""No phone home, no look for a project's lock file, and no minutes of retries when the store is away."""
+"""No telemetry, no search for a project's lock file, and no minutes of retries while the store is unavailable."""
 
 
 def keep_quiet() -> None:
-    """Before MLflow is imported; what the environment says already stays."""
+    """Set these before MLflow is imported; variables that the environment has already set stay."""
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
 
 
 def local_folder(uri: str) -> Path | None:
-    """Where the artifacts of an SQLite store lie; None for a server or another database."""
+    """Folder of the artifacts of an SQLite store; None for a server or another database."""
     try:
         address = make_url(uri)
     except ArgumentError as error:
-        msg = f"MLFLOW_TRACKING_URI: {uri!r} is neither a server's address nor a database's."
+        msg = f"MLFLOW_TRACKING_URI: {uri!r} is neither the address of a server nor of a database."
         raise ConfigurationError(msg) from error
     if address.get_backend_name() != "sqlite" or not address.database:
         return None
@@ -44,7 +44,7 @@ def local_folder(uri: str) -> Path | None:
 
 
 def prepare_store(uri: str, folder: Path) -> None:
-    """Create or upgrade a local store while no other process does: two at once would crash each other."""
+    """Create or upgrade a local store under a lock: two processes doing so at once would make each other fail."""
     import fcntl
 
     from mlflow import MlflowClient
@@ -67,7 +67,7 @@ def _mlflow_version() -> str:
 
 @contextmanager
 def as_external_error(uri: str) -> Iterator[None]:
-    """MLflow's, its store's and its transport's failures become ours."""
+    """Raise ExternalServiceError for failures of MLflow, its store and its transport."""
     try:
         from mlflow.exceptions import MlflowException
         from requests import RequestException
@@ -79,4 +79,4 @@ def as_external_error(uri: str) -> Iterator[None]:
     except (MlflowException, RequestException, SQLAlchemyError, OSError) as error:
         shown = make_url(uri).render_as_string(hide_password=True)
         reason = str(error).splitlines()[0][:200]
-        raise ExternalServiceError(f"MLflow at {shown} failed: {reason}", hint="`dbsbm doctor` looks at it.") from error
+        raise ExternalServiceError(f"MLflow at {shown} failed: {reason}", hint="Run `dbsbm doctor`.") from error

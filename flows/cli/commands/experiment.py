@@ -35,31 +35,24 @@ def experiment(
 
     from core.clock import midnight, parse_date
     from core.errors import ValidationError
+    from core.registry.bundles.store import bundle_store
     from flows.cli.session import begin
     from flows.jobs.databases import our_database
-    from training.fitting.recipe import recipe_named
     from training.runs.experiment import Change, parse_settings
-    from training.runs.experiment import experiment as attempt
+    from training.runs.experiment import experiment as run_experiment
+    from training.runs.training_run import resolve_run
 
     if league is None:
         raise ValidationError("--league: a league is required.", field="league")
     session, out = begin(), Output(as_json=json, stages=4)
-    known_by = midnight(parse_date(through, field="through") + timedelta(days=1)) if through else session.now
+    known_by = midnight(parse_date(through, field="through") + timedelta(days=1)) if through else None
     change = Change(parse_settings(settings or ()), tuple(without or ()), tuple(added or ()))
     with our_database(session.settings) as engine:
-        run_id, trained = attempt(
-            engine,
-            session.leagues.get(league),
-            recipe_named(recipe),
-            change,
-            tracking_uri=session.settings.mlflow_tracking_uri,
-            known_by=known_by,
-            now=session.now,
-            accept=accept or (),
-            others=session.leagues,
-            on_stage=out.stage,
-            on_working=out.working,
+        store = bundle_store(session.settings)
+        run = resolve_run(
+            session.leagues, store, league, recipe, now=session.now, known_by=known_by, accept=accept or ()
         )
+        run_id, trained = run_experiment(engine, run, change, on_stage=out.stage, on_progress=out.working)
     scores = trained.evaluation.to_json()
     text = f"{evaluation_text(scores)}\nNext: dbsbm experiment compare --league {league}"
     out.result({"run_id": run_id, "change": change.words, "recipe": trained.recipe.parameters(), **scores}, text)

@@ -8,7 +8,7 @@ from core.errors import EXIT_REFUSED
 from flows.cli.output import AsJson, Output, table
 
 if TYPE_CHECKING:
-    from training.evaluation.betting_backtest import Betting, Money
+    from training.evaluation.betting_backtest import BettingBacktest, StrategyResult
 
 
 def money(
@@ -30,7 +30,7 @@ def money(
     from flows.cli.session import begin
     from flows.jobs.databases import our_database
     from training.evaluation.backtest import parse_seasons
-    from training.evaluation.betting_backtest import money_backtest
+    from training.evaluation.betting_backtest import backtest_betting
     from training.fitting.recipe import recipe_named
 
     for name, moment in (("price", price), ("features", features)):
@@ -39,7 +39,7 @@ def money(
     session, out = begin(), Output(as_json=json)
     with our_database(session.settings) as engine:
         try:
-            backtest = money_backtest(
+            backtest = backtest_betting(
                 engine,
                 session.leagues.get(league),
                 recipe_named(recipe),
@@ -58,7 +58,7 @@ def money(
     out.result(_document(backtest), _text(backtest))
 
 
-def _document(backtest: "Money") -> dict[str, object]:
+def _document(backtest: "BettingBacktest") -> dict[str, object]:
     return {
         "price": backtest.price,
         "seasons": [
@@ -75,7 +75,7 @@ def _document(backtest: "Money") -> dict[str, object]:
     }
 
 
-def _text(backtest: "Money") -> str:
+def _text(backtest: "BettingBacktest") -> str:
     learned = [
         (
             season.name,
@@ -104,7 +104,7 @@ def _text(backtest: "Money") -> str:
     )
 
 
-def _bets_row(way: "Betting") -> tuple[object, ...]:
+def _bets_row(way: "StrategyResult") -> tuple[object, ...]:
     if not way.bets:
         return (way.name, 0, "0.0", "-", "-", "-", f"{way.bankroll:.0f}", "-")
     return (

@@ -18,9 +18,9 @@ def promote(
 
     A refusal shows its numbers and exits 4.
     """
+    from core.registry.bundles.store import bundle_store
     from flows.cli.session import begin
     from flows.jobs.databases import our_database
-    from flows.jobs.training import bundle_store
     from training.promotion.promote import promote as judge_and_promote
 
     session, out = begin(), Output(as_json=json)

@@ -13,13 +13,13 @@ from core import scoring
 from core.arrays import FloatArray
 from core.betting.odds import devig
 from training.datasets.assembly import Dataset
-from training.datasets.betting_prices import offers_of
+from training.datasets.betting_prices import prices_of
 from training.datasets.splits import season_blocks
 from training.evaluation.scores import Evaluation, evaluate
 from training.evaluation.walk_forward import Forecasts, walk_forward
 from training.fitting.recipe import Recipe
-from training.fitting.tuning import tuned
-from training.runs.train import fit_on_everything
+from training.fitting.tuning import tune_recipe
+from training.runs.trained_model import fit_on_everything
 
 
 @dataclass(frozen=True)
@@ -65,13 +65,13 @@ def measured(key: str, dataset: Dataset, recipe: Recipe) -> Measured:
     """Tune once, walk forward through the anchor's seasons, and fit the model of every game on what that proved."""
     began = time.monotonic()
     proof, asked = season_blocks(dataset, ANCHORS[key].seasons, recipe.proving_seasons)
-    chosen = tuned(recipe.of(dataset), dataset, [*proof, *asked])
+    chosen = tune_recipe(recipe.of(dataset), dataset, [*proof, *asked])
     names = [block.name for block in asked]
     blocks, proofs = walk_forward(chosen.recipe, dataset, [*proof, *asked], asked=names)
     head = fit_on_everything(chosen.recipe, dataset, proofs[-recipe.proving_seasons :]).spec.outcome
     seconds = time.monotonic() - began
     losses, weeks = _losses(blocks)
-    return Measured(key, evaluate(blocks), losses, weeks, seconds, (*head.weights, head.trees_weight), chosen.story)
+    return Measured(key, evaluate(blocks), losses, weeks, seconds, (*head.weights, head.trees_weight), chosen.summary)
 
 
 def _losses(blocks: Sequence[Forecasts]) -> tuple[dict[str, FloatArray], NDArray[np.int64]]:
@@ -82,7 +82,7 @@ def _losses(blocks: Sequence[Forecasts]) -> tuple[dict[str, FloatArray], NDArray
         "Elo": [block.elo for block in blocks],
         "opening price": [block.games.opening for block in blocks],
         "market": [block.games.closing for block in blocks],
-        "multiplicative": [devig(offers_of(block.games, "close").odds, "multiplicative") for block in blocks],
+        "multiplicative": [devig(prices_of(block.games, "close").odds, "multiplicative") for block in blocks],
     }
     losses = {name: scoring.log_losses(np.concatenate(s)[decided], outcomes[decided]) for name, s in said.items()}
     return losses, scoring.weeks(np.concatenate([block.games.starts for block in blocks])[decided])

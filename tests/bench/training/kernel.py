@@ -13,16 +13,16 @@ import lightgbm
 import numpy as np
 
 from core.arrays import FloatArray
-from core.registry.forecaster import Calibration, Forecaster, ForecasterSpec, Head, Shape
+from core.registry.forecaster import Calibration, Forecaster, ForecasterSpec, Head, ScoreSpread
 from core.registry.linear import Linear
-from core.registry.single_row import RowKernel
+from core.registry.single_row import SingleRowPredictor
 
 FEATURES: Final = 20
 ROWS: Final = 1_000
 ROUNDS: Final = 15
 SHAPES: Final = {
-    3: Shape(scores="goals", margin_deviation=1.7, total_deviation=1.7, dispersion=1.1, tie_rate=0.0),
-    2: Shape(scores="points", margin_deviation=12.5, total_deviation=18.5, dispersion=1.0, tie_rate=0.0),
+    3: ScoreSpread(scores="goals", margin_deviation=1.7, total_deviation=1.7, dispersion=1.1, tie_rate=0.0),
+    2: ScoreSpread(scores="points", margin_deviation=12.5, total_deviation=18.5, dispersion=1.0, tie_rate=0.0),
 }
 MEANS: Final = {3: (0.3, 2.7), 2: (2.5, 222.0)}
 """Margin and total of football and of basketball."""
@@ -34,7 +34,7 @@ def run() -> None:
     for classes, sport in ((3, "football, three ways"), (2, "basketball, two ways")):
         made = _forecaster(classes, table)
         booster = made._trees["outcome"]
-        kernel, next_row = RowKernel(booster), cycle(table).__next__
+        kernel, next_row = SingleRowPredictor(booster), cycle(table).__next__
         one = {
             "bare Booster.predict": lambda: booster.predict(next_row()[None], num_threads=1),  # noqa: B023
             "the same by the kernel": lambda: kernel(next_row()),  # noqa: B023

@@ -8,12 +8,12 @@ from numpy.typing import NDArray
 
 from core.betting.leagues import BUILT_IN, Leagues
 from core.betting.scores import Outcome, ScoreDistribution
-from core.registry.forecaster import Shape
+from core.registry.forecaster import ScoreSpread
 from feature_store.features.sets import EVERYTHING
 from feature_store.sources.csv.reader import read_csv
 from tests.conftest import DEVELOPMENT_DATA
 from training.datasets.assembly import Dataset, dataset_of
-from training.fitting.margin_profile import profiled
+from training.fitting.margin_profile import with_margin_profile
 
 LEAGUES = Leagues(BUILT_IN)
 TESTED = {"NFL": 2015, "NBA": 2016, "MLB": 2016, "NHL": 2015, "EPL": 2019, "LALIGA": 2019, "BUNDESLIGA": 2019}
@@ -41,7 +41,7 @@ def _league(name: str, first: int) -> None:
     before = known & (dataset.seasons < first)
     after = np.flatnonzero(known & (dataset.seasons >= first))[:MOST_GAMES]
     smooth = _smooth(dataset.select(before), *expected[before].T)
-    shape = profiled(smooth, dataset.select(before), *expected[before].T)
+    shape = with_margin_profile(smooth, dataset.select(before), *expected[before].T)
     plain, weighted = ([_law(law, *expected[game]) for game in after] for law in (smooth, shape))
     said = [
         np.array([_margin(law, dataset.margins[game]) for law, game in zip(laws, after, strict=True)])
@@ -57,10 +57,10 @@ def _league(name: str, first: int) -> None:
         _sixty_minutes(dataset, before, after, weighted)
 
 
-def _smooth(learnt: Dataset, margin: NDArray[np.float64], total: NDArray[np.float64]) -> Shape:
+def _smooth(learnt: Dataset, margin: NDArray[np.float64], total: NDArray[np.float64]) -> ScoreSpread:
     scored = np.concatenate((learnt.home_scores, learnt.away_scores))
     expected = np.maximum(np.concatenate((total + margin, total - margin)) / 2, 0.05)
-    return Shape(
+    return ScoreSpread(
         scores=learnt.league.scores,
         margin_deviation=float(np.std(learnt.margins - margin)),
         total_deviation=float(np.std(learnt.totals - total)),
@@ -69,7 +69,7 @@ def _smooth(learnt: Dataset, margin: NDArray[np.float64], total: NDArray[np.floa
     )
 
 
-def _law(shape: Shape, margin: float, total: float) -> ScoreDistribution:
+def _law(shape: ScoreSpread, margin: float, total: float) -> ScoreDistribution:
     scores = shape.distribution(margin, total)
     home, decided = scores.outcome.decided_home, 1 - shape.tie_rate
     return scores.with_outcome(Outcome(home * decided, shape.tie_rate, (1 - home) * decided))

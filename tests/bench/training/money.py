@@ -11,8 +11,8 @@ from core.errors import DataIntegrityError
 from feature_store.sources.csv.reader import read_csv
 from tests.conftest import DEVELOPMENT_DATA
 from training.datasets.assembly import Dataset, dataset_of
-from training.datasets.betting_prices import as_of_offers, offers_of, refuse_look_ahead
-from training.evaluation.betting_backtest import Betting, Money, bet_on
+from training.datasets.betting_prices import as_of_prices, prices_of, refuse_look_ahead
+from training.evaluation.betting_backtest import BettingBacktest, StrategyResult, bet_on
 from training.fitting.recipe import RECIPES
 
 LEAGUES = Leagues(BUILT_IN)
@@ -30,7 +30,7 @@ SEASONS = {
 
 WAYS: Final = "| league | bets at | bets | of 100 games | counted on | earned | CLV |\n|" + " --- |" * 7
 SHARES: Final = (
-    "| league | games | de-vig | belief in the model | model alone | shrunk | value bets |\n|" + " --- |" * 7
+    "| league | games | de-vig | weight of the model | model alone | shrunk | value bets |\n|" + " --- |" * 7
 )
 
 
@@ -47,15 +47,15 @@ def run() -> None:
     _print_shares("all", "", "", list(at_close.values()))
 
 
-def _print_shares(name: str, method: str, belief: str, found: Sequence[Money]) -> None:
+def _print_shares(name: str, method: str, weight: str, found: Sequence[BettingBacktest]) -> None:
     games = sum(money.ways[0].games for money in found)
     shares = [100 * sum(money.ways[way].bets for money in found) / games for way in range(3)]
     print(
-        f"| {name} | {games:,} | {method} | {belief} | {' | '.join(f'{share:.1f}' for share in shares)} |", flush=True
+        f"| {name} | {games:,} | {method} | {weight} | {' | '.join(f'{share:.1f}' for share in shares)} |", flush=True
     )
 
 
-def _print_way(league: str, title: str, way: Betting) -> None:
+def _print_way(league: str, title: str, way: StrategyResult) -> None:
     earned = (
         f"{100 * way.expected:+.1f} % | {100 * way.roi:+.1f} ± {100 * way.roi_error:.1f} % |"
         f" {100 * way.clv:+.1f} ± {100 * way.clv_error:.1f} %"
@@ -64,30 +64,30 @@ def _print_way(league: str, title: str, way: Betting) -> None:
     print(f"| {league} | {title} | {way.bets:,} | {100 * way.share:.1f} | {shown} |", flush=True)
 
 
-def _league(name: str, seasons: list[int]) -> Money:
+def _league(name: str, seasons: list[int]) -> BettingBacktest:
     league = LEAGUES.get(name)
     dataset = dataset_of(league, read_csv(DEVELOPMENT_DATA / f"{name}.csv.gz", LEAGUES).batches[league])
-    money = bet_on(RECIPES["results"], dataset, seasons, offers_of(dataset, "close"))
+    money = bet_on(RECIPES["results"], dataset, seasons, prices_of(dataset, "close"))
     for way in money.ways:
         _print_way(name, f"the close, {way.name}", way)
-    if offers_of(dataset, "open").there.any():
+    if prices_of(dataset, "open").available.any():
         _trap(dataset, seasons)
     return money
 
 
 def _trap(dataset: Dataset, seasons: list[int]) -> None:
     """The same recipe at the same opening prices, with features that saw the close and with those that could not."""
-    offers = offers_of(dataset, "open")
+    prices = prices_of(dataset, "open")
     try:
-        refuse_look_ahead(dataset, RECIPES["prices"].features, offers)
+        refuse_look_ahead(dataset, RECIPES["prices"].features, prices)
     except DataIntegrityError as refusal:
         refused = f"refused: {refusal.facts['feature']} knows more in {refusal.facts['games']:,} games"
         print(f"| {dataset.league.key} | the open, saw the close | {refused} | - | - | - | - |", flush=True)
-    priced = [season for season in seasons if offers.there[dataset.seasons == season].any()]
+    priced = [season for season in seasons if prices.available[dataset.seasons == season].any()]
     for title, rows in (
         ("saw the close (refused)", dataset),
-        ("as of the opening price", as_of_offers(dataset, offers)),
+        ("as of the opening price", as_of_prices(dataset, prices)),
     ):
-        money = bet_on(RECIPES["prices"], rows, priced, offers)
+        money = bet_on(RECIPES["prices"], rows, priced, prices)
         for way in (money.ways[0], money.ways[2]):
             _print_way(dataset.league.key, f"the open, {title}, {way.name}", way)

@@ -1,4 +1,4 @@
-"""One distribution moved toward all of a game's prices: every bet is shrunk by the same belief."""
+"""One distribution moved toward all of a game's prices: every bet is valued by the same pooled forecast."""
 
 import numpy as np
 import pytest

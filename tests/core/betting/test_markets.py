@@ -237,13 +237,13 @@ def test_sixty_minutes_and_the_final_score_combine(scores: ScoreDistribution) ->
 
 
 @given(scores=either, outcome=outcomes(), bet=bets(lines=quarters))
-def test_all_that_is_priced_from_a_tilted_grid_is_priced_from_one_grid(
+def test_all_that_is_priced_from_a_reweighted_grid_is_priced_from_one_grid(
     scores: ScoreDistribution, outcome: Outcome, bet: MarketSelection
 ) -> None:
-    tilted = scores.with_outcome(outcome)
-    given_each = [combine(tilted, [MarketSelection("moneyline", side), bet]) for side in ("home", "draw", "away")]
+    reweighted = scores.with_outcome(outcome)
+    given_each = [combine(reweighted, [MarketSelection("moneyline", side), bet]) for side in ("home", "draw", "away")]
     assert sum(part.win for part in given_each) == pytest.approx(
-        price(tilted, bet.market, bet.selection, bet.line).win, abs=1e-9
+        price(reweighted, bet.market, bet.selection, bet.line).win, abs=1e-9
     )
 
 

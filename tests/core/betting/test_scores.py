@@ -96,18 +96,18 @@ def test_points_of_one_game_have_equal_parity() -> None:
 
 
 @given(scores=either, outcome=outcomes())
-def test_tilting_gives_exactly_the_outcome_asked_for(scores: ScoreDistribution, outcome: Outcome) -> None:
-    tilted = scores.with_outcome(outcome).outcome
-    assert (tilted.home, tilted.draw, tilted.away) == pytest.approx(
+def test_reweighting_gives_exactly_the_outcome_asked_for(scores: ScoreDistribution, outcome: Outcome) -> None:
+    reweighted = scores.with_outcome(outcome).outcome
+    assert (reweighted.home, reweighted.draw, reweighted.away) == pytest.approx(
         (outcome.home, outcome.draw, outcome.away), abs=1e-9
     )
 
 
 @given(scores=goals, outcome=outcomes())
-def test_tilting_keeps_the_odds_between_scores_of_one_winner(scores: ScoreDistribution, outcome: Outcome) -> None:
-    tilted = scores.with_outcome(outcome)
+def test_reweighting_keeps_the_odds_between_scores_of_one_winner(scores: ScoreDistribution, outcome: Outcome) -> None:
+    reweighted = scores.with_outcome(outcome)
     wins = np.tril(np.ones_like(scores.grid), k=-1).astype(bool)
-    assert tilted.grid[wins] / outcome.home == pytest.approx(scores.grid[wins] / scores.outcome.home, abs=1e-9)
+    assert reweighted.grid[wins] / outcome.home == pytest.approx(scores.grid[wins] / scores.outcome.home, abs=1e-9)
 
 
 @given(scores=either, outcome=outcomes())
@@ -122,15 +122,15 @@ def test_outcome_and_means_are_the_sums_over_the_grid(scores: ScoreDistribution,
 
 
 @given(scores=either)
-def test_tilting_to_where_it_stands_changes_nothing(scores: ScoreDistribution) -> None:
+def test_reweighting_to_where_it_stands_changes_nothing(scores: ScoreDistribution) -> None:
     assert scores.with_outcome(scores.outcome).grid == pytest.approx(scores.grid, abs=1e-12)
 
 
 def test_an_impossible_draw_leaves_no_level_score() -> None:
-    tilted = point_scores(3, 215, 12, 18).with_outcome(Outcome(0.6, 0.0, 0.4))
-    assert np.trace(tilted.grid) == 0
-    assert tilted.outcome.home == pytest.approx(0.6)
-    assert tilted.outcome.decided_home == pytest.approx(0.6)
+    reweighted = point_scores(3, 215, 12, 18).with_outcome(Outcome(0.6, 0.0, 0.4))
+    assert np.trace(reweighted.grid) == 0
+    assert reweighted.outcome.home == pytest.approx(0.6)
+    assert reweighted.outcome.decided_home == pytest.approx(0.6)
 
 
 def test_decided_home_leaves_the_draw_out() -> None:
@@ -214,6 +214,6 @@ def test_the_share_of_overtime_is_of_the_games_won_by_one(share: float, drawn: f
     assert scores.regulation.outcome.draw == pytest.approx(drawn * by_one)
 
 
-def test_tilting_keeps_how_the_sport_is_played_out() -> None:
+def test_reweighting_keeps_how_the_sport_is_played_out() -> None:
     scores = goal_scores(3, 3).with_overtime(0.5)
     assert scores.with_outcome(Outcome(0.6, 0.0, 0.4)).overtime_share == 0.5

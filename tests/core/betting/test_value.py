@@ -1,4 +1,4 @@
-"""Belief in a model against the market is earned on past games, and an edge has an interval."""
+"""A model earns its weight beside the market on past games, and an edge has an interval."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""A bundle is believed byte by byte: nothing of a damaged one reaches a parser, and a new one is tried outside."""
+"""A bundle is verified byte by byte: a damaged one never reaches a parser; a new one is tried in its own process."""
 
 import json
 from concurrent.futures import ThreadPoolExecutor

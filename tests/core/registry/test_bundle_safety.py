@@ -1,4 +1,4 @@
-"""A bundle that somebody else wrote, changed or swapped is refused, and one that would kill its reader kills nobody."""
+"""A bundle that somebody else wrote, changed or swapped is refused; one that crashes its reader harms no service."""
 
 import json
 import os
@@ -18,8 +18,7 @@ import pytest
 from core.errors import DbsbmError, SecurityError, ServiceError
 from core.registry.bundles.contents import read_bundle, write_bundle
 from core.registry.bundles.files import GOLDEN, LARGEST_FILE, MANIFEST, SIGNATURE, SPEC
-from core.registry.bundles.trial import question as questioned
-from core.registry.bundles.trial import try_bundle
+from core.registry.bundles.trial import check_forecasts, try_bundle
 from core.registry.forecaster import Forecaster, ForecasterSpec
 from core.signing import Signer
 from tests.core.bundles import ABOUT, OURS, ROWS, forbid_parsers, forged, remanifested, spec, tiny_bundle, trees
@@ -213,11 +212,11 @@ def test_a_bundle_that_is_slow_is_refused_with_the_number(tmp_path: Path) -> Non
 def test_answers_that_are_no_numbers_fail_the_trial(tmp_path: Path) -> None:
     sha256, folder = tiny_bundle(tmp_path)
     bundle = read_bundle(folder, sha256, OURS)
-    questioned(bundle)
+    check_forecasts(bundle)
     sound = spec(trees_weight=0.0)
     wild = sound.model_copy(update={"calibration": sound.calibration.model_copy(update={"slope": float("nan")})})
-    with pytest.raises(ServiceError, match="no number"):
-        questioned(replace(bundle, forecaster=Forecaster(wild, {})))
+    with pytest.raises(ServiceError, match="not a number"):
+        check_forecasts(replace(bundle, forecaster=Forecaster(wild, {})))
 
 
 def test_a_bundle_without_the_trees_that_its_forecaster_uses_is_refused(tmp_path: Path) -> None:
@@ -238,12 +237,12 @@ def test_a_bundle_without_the_trees_that_its_forecaster_uses_is_refused(tmp_path
         ("total", {"intercepts": []}),
     ],
 )
-def test_a_linear_model_of_another_shape_does_not_parse(question: str, change: dict[str, Any], tmp_path: Path) -> None:
+def test_a_linear_model_of_another_size_does_not_parse(question: str, change: dict[str, Any], tmp_path: Path) -> None:
     _, folder = tiny_bundle(tmp_path)
     content = json.loads((folder / SPEC).read_bytes())
     content[question]["linears"][0].update(change)
     forgery = forged(folder, SPEC, json.dumps(content).encode())
-    with pytest.raises(ServiceError, match=f"(?s)does not parse.*{question}: a linear model of another shape"):
+    with pytest.raises(ServiceError, match=f"(?s)does not parse.*{question}: a linear model does not fit"):
         read_bundle(folder, forgery, OURS)
 
 
@@ -251,13 +250,13 @@ def test_columns_in_another_order_than_the_manifests_are_refused(tmp_path: Path)
     _, folder = tiny_bundle(tmp_path)
     manifest = json.loads((folder / MANIFEST).read_bytes())
     swapped = {**manifest, "features": manifest["features"][::-1]}
-    with pytest.raises(ServiceError, match="of other features"):
+    with pytest.raises(ServiceError, match="has other features"):
         read_bundle(folder, remanifested(folder, swapped), OURS)
     content = json.loads((folder / SPEC).read_bytes())
     content["features"] = content["features"][::-1]
     (folder / SPEC).write_bytes(json.dumps(content).encode())
     swapped["files"][SPEC] = digest((folder / SPEC).read_bytes()).hexdigest()
-    with pytest.raises(ServiceError, match=r"outcome\.lgb is of other features"):
+    with pytest.raises(ServiceError, match=r"outcome\.lgb has other features"):
         read_bundle(folder, remanifested(folder, swapped), OURS)
 
 

@@ -1,4 +1,4 @@
-"""One record per model says which version answers, and of two who change it at once one is told so."""
+"""One record per model names the champion; of two concurrent changes one raises ConflictError."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -121,7 +121,7 @@ def test_a_record_changed_meanwhile_is_not_overwritten(database: Engine) -> None
     assert deployment(database, MODEL).challenger == 2
 
 
-def test_of_two_promoters_at_once_one_wins_and_the_other_is_told(database: Engine) -> None:
+def test_of_two_promoters_at_once_one_wins_and_the_other_is_refused(database: Engine) -> None:
     for number in range(1, 5):
         register(database, made(number), NOW)
     seen, ready = deployment(database, MODEL), Barrier(4)

@@ -32,7 +32,7 @@ def artifacts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
     def download(_version: Version, target: Path, _uri: str) -> None:
         if not folder.is_dir():
-            raise ExternalServiceError("MLflow is away.")
+            raise ExternalServiceError("MLflow is unavailable.")
         shutil.copytree(folder, target, symlinks=True)
 
     monkeypatch.setattr(fetch, "_download", download)

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import special
 
-from core.registry.forecaster import Band, Calibration, Forecaster, ForecasterSpec, Head, Shape, log_softmax
+from core.registry.forecaster import Band, Calibration, Forecaster, ForecasterSpec, Head, ScoreSpread, log_softmax
 from core.registry.linear import Linear
-from core.registry.single_row import RowKernel
+from core.registry.single_row import SingleRowPredictor
 
 FEATURES = 12
 
@@ -68,7 +68,7 @@ def forecaster(classes: int, *, trees_weight: float = 0.3, standards: int = 0, b
         calibration=Calibration(slope=1.1, shifts=(*(0.1, -0.05)[: classes - 1], 0.0)),
         margin=head(1, 3),
         total=head(1, 5),
-        shape=Shape(scores="goals", margin_deviation=2.0, total_deviation=2.0, dispersion=1.2, tie_rate=0.01),
+        shape=ScoreSpread(scores="goals", margin_deviation=2.0, total_deviation=2.0, dispersion=1.2, tie_rate=0.01),
         band=band,
     )
     return Forecaster(spec, {"outcome": grown(classes), "margin": grown(1), "total": grown(1, 6)})
@@ -95,14 +95,14 @@ def by_the_book(made: Forecaster, table: np.ndarray) -> tuple[np.ndarray, np.nda
 @pytest.mark.parametrize("classes", [1, 2, 3])
 def test_a_single_row_gives_the_very_bits_of_booster_predict_on_a_thousand_rows(classes: int) -> None:
     booster = grown(classes)
-    kernel, table = RowKernel(booster), rows(1_000, 9)
+    kernel, table = SingleRowPredictor(booster), rows(1_000, 9)
     alone = np.array([kernel(row) for row in table])
     assert np.array_equal(alone, booster.predict(table, num_threads=1).reshape(1_000, -1))
 
 
 def test_any_layout_and_number_type_of_a_row_gives_the_same_bits() -> None:
     booster = grown(3)
-    kernel, table = RowKernel(booster), np.asfortranarray(np.round(rows(5, 2)))
+    kernel, table = SingleRowPredictor(booster), np.asfortranarray(np.round(rows(5, 2)))
     expected = booster.predict(table)
     for row, answer in zip(table, expected, strict=True):
         assert not row.flags.c_contiguous
@@ -114,12 +114,12 @@ def test_any_layout_and_number_type_of_a_row_gives_the_same_bits() -> None:
 @pytest.mark.parametrize("shape", [(0,), (1,), (FEATURES - 1,), (FEATURES + 1,), (1, FEATURES), ()])
 def test_a_row_of_another_shape_is_refused(shape: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match="expected a row of 12 features"):
-        RowKernel(grown(2))(np.zeros(shape))
+        SingleRowPredictor(grown(2))(np.zeros(shape))
 
 
 def test_threads_do_not_mix_their_rows() -> None:
     booster, table = grown(3), rows(400, 4)
-    kernel, expected = RowKernel(booster), booster.predict(table)
+    kernel, expected = SingleRowPredictor(booster), booster.predict(table)
 
     def repeated(number: int) -> bool:
         return all(np.array_equal(kernel(table[number]), expected[number]) for _ in range(50))
@@ -133,7 +133,7 @@ def test_the_kernel_keeps_its_booster_alive() -> None:
 
     booster = grown(2)
     row = rows(1, 1)[0]
-    expected, kernel = booster.predict([row])[0], RowKernel(booster)
+    expected, kernel = booster.predict([row])[0], SingleRowPredictor(booster)
     del booster
     gc.collect()
     assert kernel(row)[0] == expected

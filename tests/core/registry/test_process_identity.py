@@ -1,4 +1,4 @@
-"""A process is known again by more than its number, which is given to others."""
+"""A process is identified by more than its number, which is reused."""
 
 import os
 import subprocess
@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from core.registry.bundles import process_identity
-from core.registry.bundles.files import GROWING, growing
-from core.registry.bundles.process_identity import is_gone, this_process
+from core.registry import process_identity
+from core.registry.bundles.files import SCRATCH_PREFIX, scratch_folder
+from core.registry.process_identity import is_gone, this_process
 
 
 def ended() -> str:
@@ -17,7 +17,7 @@ def ended() -> str:
     command = [
         sys.executable,
         "-c",
-        "from core.registry.bundles.process_identity import this_process; print(this_process())",
+        "from core.registry.process_identity import this_process; print(this_process())",
     ]
     return subprocess.run(command, capture_output=True, text=True, check=True, env=dict(os.environ)).stdout.strip()
 
@@ -46,9 +46,9 @@ def test_without_a_proc_nothing_can_be_said(monkeypatch: pytest.MonkeyPatch, tmp
 
 
 def test_what_a_killed_process_left_half_written_is_removed_at_the_next_write(tmp_path: Path) -> None:
-    left, others = tmp_path / f"{GROWING}{ended()}-abc", tmp_path / f"{GROWING}elsewhere:boot:1:2-abc"
+    left, others = tmp_path / f"{SCRATCH_PREFIX}{ended()}-abc", tmp_path / f"{SCRATCH_PREFIX}elsewhere:boot:1:2-abc"
     left.mkdir()
     others.mkdir()
-    with growing(tmp_path) as one, growing(tmp_path) as two:
+    with scratch_folder(tmp_path) as one, scratch_folder(tmp_path) as two:
         assert sorted(tmp_path.iterdir()) == sorted((one, two, others))
     assert list(tmp_path.iterdir()) == [others]

@@ -30,7 +30,7 @@ from tests.crowded import crowded_facts
 from tests.generated import FIRST_DAY
 from tests.laws.time.test_incremental import END, assert_materialized, new_database, stored
 from training.datasets.assembly import load_dataset
-from training.runs.train import examined
+from training.runs.data_warnings import check_quality
 
 LEAGUES = Leagues(BUILT_IN)
 EPL, MLB, NBA = (LEAGUES.get(key) for key in ("EPL", "MLB", "NBA"))
@@ -125,7 +125,7 @@ def test_results_that_count_twice_refuse_the_training_until_the_ids_are_linked(s
     dataset = load_dataset(sqlite_database, EPL, NOW)
     assert len(dataset) == 61
     with pytest.raises(ServiceError, match=r"EPL 2023: games under two ids .*: c29 and 129, and 29 more") as refused:
-        examined(sqlite_database, dataset, NOW)
+        check_quality(sqlite_database, dataset, NOW)
     assert "--accept EPL-2023-told_twice" in refused.value.hint
     assert flag_duplicates(EPL, find_duplicates(sqlite_database, EPL, NOW), {"c1", "alone"}) == []
     for pair in find_duplicates(sqlite_database, EPL, NOW):

@@ -13,7 +13,7 @@ from core.betting.leagues import Leagues
 from core.errors import ConflictError, ResourceNotFoundError, ValidationError
 from feature_store.archive import store as archive
 from feature_store.archive.facts import FactBatch, GameFact
-from feature_store.identity.spelling_variants import likeness_of, suggest
+from feature_store.identity.spelling_variants import TeamSchedules, likeness_of
 from feature_store.identity.team_aliases import (
     clubs,
     forget_alias,
@@ -39,12 +39,12 @@ def game(home: str, away: str, day: int = 0, *, hour: int = 14, date_only: bool 
 
 
 def pairs(*games: GameFact) -> list[tuple[str, str]]:
-    return [(one.alias, one.team) for one in suggest(games)]
+    return [(one.alias, one.team) for one in TeamSchedules(games).suggestions()]
 
 
 def test_a_name_like_another_is_suggested_with_the_rarer_one_as_alias() -> None:
-    (found,) = suggest([game("Manchester United", "Arsenal"), game("Everton", "Manchester United", 7),
-                        game("Man United", "Fulham", 14)])  # fmt: skip
+    (found,) = TeamSchedules([game("Manchester United", "Arsenal"), game("Everton", "Manchester United", 7),
+                        game("Man United", "Fulham", 14)]).suggestions()  # fmt: skip
     assert (found.alias, found.team, found.likeness, found.told_twice) == ("Man United", "Manchester United", 86, 0)
     assert (found.alias_games, found.team_games) == (1, 2)
 
@@ -69,7 +69,9 @@ def test_names_that_are_nothing_alike_are_found_by_the_games_they_share() -> Non
     listed = [
         game(name, opponent, day) for name in ("Spurs", "Tottenham") for day, opponent in enumerate(("Leeds", "Luton"))
     ]
-    assert [(one.alias, one.team, one.told_twice) for one in suggest(listed)] == [("Spurs", "Tottenham", 2)]
+    assert [(one.alias, one.team, one.told_twice) for one in TeamSchedules(listed).suggestions()] == [
+        ("Spurs", "Tottenham", 2)
+    ]
     assert pairs(*listed[:3]) == []
 
 
@@ -96,7 +98,7 @@ def test_likeness_is_symmetric_and_bounded(one: str, other: str) -> None:
 
 def test_a_real_season_with_one_spelling_each_suggests_nothing(leagues: Leagues) -> None:
     for batch in sample_batches(leagues).values():
-        assert suggest(batch.games) == []
+        assert TeamSchedules(batch.games).suggestions() == []
 
 
 VARIANTS = {
@@ -221,4 +223,4 @@ def test_suggestions_and_clubs_know_what_has_been_decided(sqlite_database: Engin
 @pytest.mark.parametrize("league", ["NFL", "NBA", "MLB", "NHL", "EPL", "LALIGA", "BUNDESLIGA"])
 def test_the_real_archives_spell_each_club_in_one_way(league: str, development_data: Path, leagues: Leagues) -> None:
     games = read_csv(development_data / f"{league}.csv.gz", leagues).batches[leagues.get(league)].games
-    assert suggest(games) == []
+    assert TeamSchedules(games).suggestions() == []

@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from math import inf, nan
 from pathlib import Path
@@ -13,6 +14,7 @@ from sqlalchemy.engine import Engine
 
 from core.betting.leagues import League, Leagues
 from core.errors import ServiceError
+from core.registry.bundles.store import BundleStore
 from core.registry.deployment import Version
 from core.signing import Signer
 from feature_store.archive import store as archive
@@ -25,6 +27,7 @@ from tests.generated import FIRST_DAY
 from training.datasets.assembly import dataset_of
 from training.fitting.recipe import RECIPES
 from training.runs.train import train
+from training.runs.training_run import TrainingRun
 
 SEASONS = range(2015, 2022)
 GAMES = 200
@@ -157,17 +160,18 @@ def test_every_feature_has_bounds_and_all_but_what_favours_nobody_have_words() -
     assert wordless == {"season_day", "season_games", "experience", "market_draw", *totals}
 
 
+def run_of(league: League, folder: Path) -> TrainingRun:
+    store = BundleStore(folder, f"sqlite:///{folder}/mlflow.db", Signer(b"test key", "bundle"))
+    return TrainingRun(league, RECIPES["results"], store, NOW, NOW)
+
+
 def test_nothing_is_trained_on_refused_data(epl: League, sqlite_database: Engine, tmp_path: Path) -> None:
     facts = plain_league()
     facts.results[:] = [r._replace(home_score=3, away_score=0) for r in facts.results]
     archive.record(sqlite_database, epl, facts, source="test", recorded_at=NOW)
     stages: list[str] = []
     with pytest.raises(ServiceError, match="won at home: 1"):
-        train(
-            sqlite_database, epl, RECIPES["results"], bundles=tmp_path, signer=Signer(b"test key", "bundle"),
-            tracking_uri=f"sqlite:///{tmp_path}/mlflow.db",
-            known_by=NOW, now=NOW, on_stage=lambda stage, _result: stages.append(stage),
-        )  # fmt: skip
+        train(sqlite_database, run_of(epl, tmp_path), on_stage=lambda stage, _result: stages.append(stage))
     assert stages == ["data"]
 
 
@@ -217,10 +221,7 @@ def test_what_was_accepted_stands_in_the_runs_tags(epl: League, sqlite_database:
     archive.record(sqlite_database, epl, all_home_wins(half_missing(plain_league())), source="test", recorded_at=NOW)
 
     def attempt(*accept: str) -> Version:
-        return train(
-            sqlite_database, epl, RECIPES["results"], bundles=tmp_path, signer=Signer(b"test key", "bundle"),
-            tracking_uri=f"sqlite:///{tmp_path}/mlflow.db", known_by=NOW, now=NOW, accept=accept,
-        )  # fmt: skip
+        return train(sqlite_database, replace(run_of(epl, tmp_path), accept=accept))
 
     with pytest.raises(ServiceError, match="EPL-2018-density"):
         attempt("EPL-2017-home_wins")

@@ -16,7 +16,7 @@ from tests.generated import invented_facts
 from training.datasets.assembly import Dataset, dataset_of
 from training.fitting import recipe as recipes
 from training.fitting.recipe import LEARNING_VERSION, MARKET, RECIPES, Recipe
-from training.runs.train import fit
+from training.runs.trained_model import fit_and_evaluate
 
 LEAGUES = Leagues(BUILT_IN)
 EPL, LALIGA, NFL = (LEAGUES.get(key) for key in ("EPL", "LALIGA", "NFL"))
@@ -113,7 +113,7 @@ def learnt() -> dict[str, float]:
     found: dict[str, float] = {}
     for kind in KINDS:
         dataset, taken = league(kind)
-        trained = fit(taken, dataset)
+        trained = fit_and_evaluate(taken, dataset)
         forecaster = trained.fitted.forecaster()
         row = dataset.columns(trained.recipe.features)[-1:]
         (forecast,) = forecaster.predict(row)

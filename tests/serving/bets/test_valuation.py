@@ -8,7 +8,7 @@ from sqlalchemy.engine import Engine
 from core.betting.odds import devig
 from core.betting.staking import StakingRules
 from core.betting.value import Shrinkage
-from core.registry.belief import Belief
+from core.registry.pooling_weight import PoolingWeight
 from serving.api.bet_schemas import Offer, Price
 from serving.bets.valuation import BEGUN, NO_PRICE, NOT_PROVED, NOT_SURE
 from tests.serving.conftest import World
@@ -17,7 +17,7 @@ from tests.serving.service import MovingClock, Running, settings_for, started
 
 SHOWN = (1.8, 3.6, 2.9)
 """The book's odds on EPL-101."""
-UNBELIEVED = Belief(devig="multiplicative", weight=0.0, error=0.1, games=5_000)
+UNBELIEVED = PoolingWeight(devig="multiplicative", weight=0.0, error=0.1, games=5_000)
 
 
 def priced(service: Running, game: str = "EPL-101", **query: object) -> Price:

@@ -12,7 +12,7 @@ from feature_store.features.sets import EVERYTHING
 from feature_store.history.ratings import POINTS_PER_LOGIT, rules_of
 from tests.conftest import NOW
 from training.datasets.assembly import Dataset, dataset_of
-from training.datasets.betting_prices import offers_of
+from training.datasets.betting_prices import prices_of
 from training.datasets.consensus_prices import Moment
 
 EPL = Leagues(BUILT_IN).get("EPL")
@@ -38,21 +38,21 @@ def played(*quotes: Quote) -> Dataset:
     return dataset_of(EPL, batch)
 
 
-def offer(dataset: Dataset, moment: Moment) -> tuple[list[float], float]:
-    offers = offers_of(dataset, moment)
-    assert not offers.there[1]
-    return offers.odds[0].tolist(), offers.known_at[0]
+def price_of(dataset: Dataset, moment: Moment) -> tuple[list[float], float]:
+    prices = prices_of(dataset, moment)
+    assert not prices.available[1]
+    return prices.odds[0].tolist(), prices.known_at[0]
 
 
 def test_a_last_quote_of_a_total_alone_does_not_hide_the_moneyline() -> None:
     dataset = played(quote("one", "last", START - 5 * HOUR, *ONE), quote("one", "close", START - HOUR, total=2.5))
-    assert offer(dataset, "close") == (pytest.approx(ONE), (START - 5 * HOUR).timestamp())
+    assert price_of(dataset, "close") == (pytest.approx(ONE), (START - 5 * HOUR).timestamp())
     assert dataset.closing[0] == pytest.approx(devig(ONE)[0])
 
 
 def test_several_books_are_one_consensus_with_the_mean_margin() -> None:
     dataset = played(quote("one", "close", START - 5 * HOUR, *ONE), quote("two", "close", START - HOUR, *TWO))
-    assert offer(dataset, "close") == (pytest.approx(BOTH), (START - HOUR).timestamp())
+    assert price_of(dataset, "close") == (pytest.approx(BOTH), (START - HOUR).timestamp())
     assert dataset.closing[0] == pytest.approx(devig(BOTH)[0])
     seen = dataset.values[0, EVERYTHING.names.index("market_log_odds")]
     assert seen == pytest.approx(np.log(np.divide(*devig(BOTH, "multiplicative")[0, ::2]))), "what the features see"
@@ -65,7 +65,7 @@ def test_the_opening_is_what_each_book_showed_first_as_of_the_first_of_them() ->
         quote("one", "open", START - 20 * HOUR, 1.5, 4.0, 6.0),
         quote("one", "close", START - HOUR, 1.4, 4.2, 7.0),
     )
-    assert offer(dataset, "open") == (pytest.approx(BOTH), (START - 50 * HOUR).timestamp())
+    assert price_of(dataset, "open") == (pytest.approx(BOTH), (START - 50 * HOUR).timestamp())
     assert dataset.opening[0] == pytest.approx(devig(BOTH)[0])
 
 
@@ -83,10 +83,10 @@ def test_an_opening_price_alone_is_no_closing_price_neither_to_bet_at_nor_to_be_
     for closing in (dataset.closing, dataset.closing_margin, dataset.closing_total):
         assert np.isnan(closing).all()
     assert dataset.opening[0] == pytest.approx(devig(ONE)[0])
-    offers = offers_of(dataset, "close")
-    assert not offers.there.any()
-    assert np.isnan(offers.known_at).all()
-    assert offers_of(dataset, "open").there[0]
+    prices = prices_of(dataset, "close")
+    assert not prices.available.any()
+    assert np.isnan(prices.known_at).all()
+    assert prices_of(dataset, "open").available[0]
 
 
 def test_each_market_closes_by_itself() -> None:

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy.engine import Engine
 
 from core.errors import ServiceError
+from core.registry.bundles.store import BundleStore
 from core.signing import Signer
 from feature_store.archive import store as archive
 from tests.conftest import NOW
@@ -18,13 +19,15 @@ from tests.training.runs.test_bad_input import EPL, LALIGA, LEAGUES, NFL, RESULT
 from training.datasets.assembly import LEARNING_GAMES, load_dataset
 from training.evaluation.scores import evaluate
 from training.fitting.recipe import RECIPES
-from training.runs.train import fit, train
+from training.runs.train import train
+from training.runs.trained_model import fit_and_evaluate
+from training.runs.training_run import TrainingRun
 
 
 def test_a_handful_of_games_rests_on_elo() -> None:
     small = invented(NFL, 60)
     assert small.basis == "elo"
-    trained = fit(RESULTS, small)
+    trained = fit_and_evaluate(RESULTS, small)
     spec = trained.fitted.spec
     assert not trained.fitted.trees
     used = np.flatnonzero(np.array(spec.outcome.linears[0].coefficients).any(axis=0))
@@ -38,7 +41,7 @@ def test_a_handful_of_games_rests_on_elo() -> None:
 def test_with_prices_a_handful_of_games_takes_the_market_as_it_is() -> None:
     small = invented(EPL, 100)
     assert small.basis == "elo"
-    trained = fit(RECIPES["prices"], small)
+    trained = fit_and_evaluate(RECIPES["prices"], small)
     place = [trained.recipe.features.names.index(name) for name in ("market_log_odds", "market_draw")]
     rows = np.zeros((1, len(trained.recipe.features.names)))
     rows[0, place] = np.log(0.5 / 0.3), np.log(0.2 / np.sqrt(0.5 * 0.3))
@@ -48,7 +51,7 @@ def test_with_prices_a_handful_of_games_takes_the_market_as_it_is() -> None:
 
 def test_elo_gives_the_draw_its_share() -> None:
     small = invented(EPL, 40)
-    trained = fit(RESULTS, small)
+    trained = fit_and_evaluate(RESULTS, small)
     even = trained.fitted.forecaster().probabilities(np.zeros((1, len(trained.recipe.features.names))))[0]
     assert even[0] == pytest.approx(even[2])
     assert 0.15 < even[1] < 0.35
@@ -59,7 +62,7 @@ def test_a_small_league_learns_from_its_sport() -> None:
     pooled = replace(small, lenders=(invented(LALIGA, 500, seed=8),))
     assert pooled.basis == "pooled"
     assert "LALIGA (500 games)" in pooled.rests_on
-    trained = fit(RESULTS, pooled)
+    trained = fit_and_evaluate(RESULTS, pooled)
     assert trained.recipe.pooled_with[0].startswith("LALIGA:")
     assert trained.recipe.label != RESULTS.of(small).label
     grown = replace(small, lenders=(invented(LALIGA, 510, seed=8),))
@@ -94,23 +97,19 @@ def test_the_archive_lends_only_what_plays_alike(sqlite_database: Engine) -> Non
 @pytest.mark.filterwarnings("ignore")
 def test_the_version_says_what_it_rests_on(sqlite_database: Engine, tmp_path: Path) -> None:
     archive.record(sqlite_database, EPL, invented_facts(5, games=60, quirks=False), source="test", recorded_at=NOW)
-    told: dict[str, str] = {}
-    version = train(
-        sqlite_database, EPL, RESULTS, bundles=tmp_path, signer=Signer(b"test key", "bundle"),
-        tracking_uri=f"sqlite:///{tmp_path}/mlflow.db", known_by=NOW, now=NOW, on_stage=told.__setitem__,
-    )  # fmt: skip
+    stages: dict[str, str] = {}
+    store = BundleStore(tmp_path, f"sqlite:///{tmp_path}/mlflow.db", Signer(b"test key", "bundle"))
+    version = train(sqlite_database, TrainingRun(EPL, RESULTS, store, NOW, NOW), on_stage=stages.__setitem__)
     assert version.scores["basis"] == "elo"
-    assert "Elo ratings" in told["data"]
+    assert "Elo ratings" in stages["data"]
 
 
 def test_a_league_that_lends_is_examined_like_the_one_that_learns(sqlite_database: Engine, tmp_path: Path) -> None:
     one_sided = rescored(invented_facts(8, games=500, quirks=False), lambda _: (20, 17))
     for league, facts in ((EPL, invented_facts(7, games=60, quirks=False)), (LALIGA, one_sided)):
         archive.record(sqlite_database, league, facts, source="test", recorded_at=NOW)
-    others = (LALIGA,)
+    store = BundleStore(tmp_path / "bundles", f"sqlite:///{tmp_path}/mlflow.db", Signer(b"tests", "bundle"))
+    run = TrainingRun(EPL, RESULTS, store, known_by=NOW + timedelta(days=400), now=NOW, others=(LALIGA,))
     with pytest.raises(ServiceError, match="LALIGA") as refused:
-        train(
-            sqlite_database, EPL, RESULTS, bundles=tmp_path / "bundles", signer=Signer(b"tests", "bundle"),
-            tracking_uri=f"sqlite:///{tmp_path}/mlflow.db", known_by=NOW + timedelta(days=400), now=NOW, others=others,
-        )  # fmt: skip
+        train(sqlite_database, run)
     assert any("home_wins" in str(flag) for flag in refused.value.facts["flags"])

@@ -12,7 +12,7 @@ from tests.bench.training.models_page import Effort, page
 from tests.generated import invented_facts
 from training.datasets.assembly import Dataset, dataset_of
 from training.fitting.recipe import RECIPES
-from training.runs.train import fit
+from training.runs.trained_model import fit_and_evaluate
 
 NFL = Leagues(BUILT_IN).get("NFL")
 RECIPE = replace(RECIPES["results"], rounds=5)
@@ -32,7 +32,7 @@ def untuned(dataset: Dataset) -> Measured:
 
 def test_the_final_model_rests_on_the_walk_that_was_made_anyway(dataset: Dataset, untuned: Measured) -> None:
     assert ANCHORS["NFL"].seasons[-1] == dataset.seasons.max()
-    head = fit(RECIPE, dataset).fitted.spec.outcome
+    head = fit_and_evaluate(RECIPE, dataset).fitted.spec.outcome
     assert untuned.shares == (*head.weights, head.trees_weight)
 
 

@@ -1,4 +1,4 @@
-"""Betting on past games: nothing looks ahead, belief is earned on earlier seasons, and sums are sums."""
+"""Betting on past games: nothing looks ahead, the weight comes from earlier seasons, and sums are sums."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -20,10 +20,10 @@ from feature_store.rows.replay import coming_rows
 from feature_store.sources.csv.reader import read_csv
 from tests.conftest import NOW
 from training.datasets.assembly import Dataset, dataset_of
-from training.datasets.betting_prices import as_of_offers, offers_of, refuse_look_ahead
-from training.datasets.consensus_prices import Offers
+from training.datasets.betting_prices import as_of_prices, prices_of, refuse_look_ahead
+from training.datasets.consensus_prices import BettingPrices
 from training.datasets.splits import season_blocks
-from training.evaluation.betting_backtest import Money, Placed, bankroll_after, bet_on, money_backtest
+from training.evaluation.betting_backtest import BettingBacktest, SimulatedBet, backtest_betting, bankroll_after, bet_on
 from training.evaluation.walk_forward import walk_forward
 from training.fitting.recipe import RECIPES
 
@@ -68,45 +68,47 @@ def dataset() -> Dataset:
 
 
 @pytest.fixture(scope="module")
-def opening(dataset: Dataset) -> Offers:
-    return offers_of(dataset, "open")
+def opening(dataset: Dataset) -> BettingPrices:
+    return prices_of(dataset, "open")
 
 
 @pytest.fixture(scope="module")
-def closing(dataset: Dataset) -> Offers:
-    return offers_of(dataset, "close")
+def closing(dataset: Dataset) -> BettingPrices:
+    return prices_of(dataset, "close")
 
 
 @pytest.fixture(scope="module")
-def at_the_close(dataset: Dataset, closing: Offers) -> Money:
+def at_the_close(dataset: Dataset, closing: BettingPrices) -> BettingBacktest:
     return bet_on(RECIPES["results"], dataset, [LAST - 1, LAST], closing)
 
 
-def test_an_offer_is_known_at_the_moment_it_was_shown(dataset: Dataset, opening: Offers, closing: Offers) -> None:
+def test_a_price_is_known_at_the_moment_it_was_shown(
+    dataset: Dataset, opening: BettingPrices, closing: BettingPrices
+) -> None:
     assert (opening.known_at == dataset.starts - 86_400).all()
     assert (closing.known_at == dataset.starts).all()
-    assert opening.there.all()
+    assert opening.available.all()
     quotes = {(quote.game_id, quote.moment): quote for quote in dataset.facts.quotes}
-    for moment, offers in (("open", opening), ("close", closing)):
+    for moment, prices in (("open", opening), ("close", closing)):
         quote = quotes[dataset.game_ids[7], moment]
-        assert offers.odds[7].tolist() == [quote.odds_home, quote.odds_away]
+        assert prices.odds[7].tolist() == [quote.odds_home, quote.odds_away]
 
 
-def test_a_game_without_that_price_has_no_offer(dataset: Dataset) -> None:
+def test_a_game_without_that_price_cannot_be_bet_on(dataset: Dataset) -> None:
     first = dataset.game_ids[0]
     fewer = FactBatch(
         dataset.facts.games,
         dataset.facts.results,
         [quote for quote in dataset.facts.quotes if (quote.game_id, quote.moment) != (first, "open")],
     )
-    offers = offers_of(replace(dataset, facts=fewer), "open")
-    assert np.isnan(offers.odds[0]).all()
-    assert np.isnan(offers.known_at[0])
-    assert offers.there.sum() == len(dataset) - 1
+    prices = prices_of(replace(dataset, facts=fewer), "open")
+    assert np.isnan(prices.odds[0]).all()
+    assert np.isnan(prices.known_at[0])
+    assert prices.available.sum() == len(dataset) - 1
 
 
-def test_features_as_of_an_offer_are_those_of_a_history_cut_there(dataset: Dataset, opening: Offers) -> None:
-    then = as_of_offers(dataset, opening)
+def test_features_as_of_a_price_are_those_of_a_history_cut_there(dataset: Dataset, opening: BettingPrices) -> None:
+    then = as_of_prices(dataset, opening)
     for place in (300, 700, 1100):
         moment = datetime.fromtimestamp(opening.known_at[place], UTC)
         rows, _ = coming_rows(NBA, dataset.facts.known_by(moment), EVERYTHING, moment)
@@ -114,7 +116,9 @@ def test_features_as_of_an_offer_are_those_of_a_history_cut_there(dataset: Datas
         assert np.array_equal(then.values[place], row.values, equal_nan=True)
 
 
-def test_a_model_that_saw_the_closing_price_is_refused_at_the_opening_one(dataset: Dataset, opening: Offers) -> None:
+def test_a_model_that_saw_the_closing_price_is_refused_at_the_opening_one(
+    dataset: Dataset, opening: BettingPrices
+) -> None:
     with pytest.raises(DataIntegrityError, match="knows what came after the opening price") as refused:
         refuse_look_ahead(dataset, PRICES, opening)
     facts = refused.value.facts
@@ -125,49 +129,53 @@ def test_a_model_that_saw_the_closing_price_is_refused_at_the_opening_one(datase
     assert str(facts["game"]) in refused.value.message
 
 
-def test_even_last_nights_results_are_refused_at_a_price_of_the_day_before(dataset: Dataset, opening: Offers) -> None:
+def test_even_last_nights_results_are_refused_at_a_price_of_the_day_before(
+    dataset: Dataset, opening: BettingPrices
+) -> None:
     with pytest.raises(DataIntegrityError) as refused:
         refuse_look_ahead(dataset, RESULTS, opening)
     assert not str(refused.value.facts["feature"]).startswith("market_")
 
 
-def test_what_was_known_at_the_price_may_bet_at_it(dataset: Dataset, opening: Offers, closing: Offers) -> None:
+def test_what_was_known_at_the_price_may_bet_at_it(
+    dataset: Dataset, opening: BettingPrices, closing: BettingPrices
+) -> None:
     refuse_look_ahead(dataset, PRICES, closing)
-    refuse_look_ahead(as_of_offers(dataset, opening), PRICES, opening)
+    refuse_look_ahead(as_of_prices(dataset, opening), PRICES, opening)
 
 
 def test_the_refused_bet_would_have_looked_like_a_fortune_and_the_honest_one_does_not(
-    dataset: Dataset, opening: Offers
+    dataset: Dataset, opening: BettingPrices
 ) -> None:
     """Why the backtest refuses: with the check left out the same recipe, the same prices and the same games 'earn'."""
     seasons = [LAST - 2, LAST - 1, LAST]
     trap = bet_on(RECIPES["prices"], dataset, seasons, opening)
-    honest = bet_on(RECIPES["prices"], as_of_offers(dataset, opening), seasons, opening)
+    honest = bet_on(RECIPES["prices"], as_of_prices(dataset, opening), seasons, opening)
     assert trap.ways[0].roi > max(0.05, 2 * trap.ways[0].roi_error)
     for way in trap.ways:
         assert way.bets > 40
         assert way.roi > 0
         assert way.clv > 5 * way.clv_error
-    believed, honestly = trap.seasons[-1].shrinkage, honest.seasons[-1].shrinkage
-    assert believed.weight > 2 * believed.error, "and the past 'proves' the model right"
-    assert honestly.weight < believed.weight / 2
+    trapped, honestly = trap.seasons[-1].shrinkage, honest.seasons[-1].shrinkage
+    assert trapped.weight > 2 * trapped.error, "and the past 'proves' the model right"
+    assert honestly.weight < trapped.weight / 2
     assert honest.ways[2].bets <= 0.05 * honest.ways[2].games
 
 
-def test_a_model_beside_a_sharp_closing_price_has_hardly_a_value_bet(at_the_close: Money) -> None:
+def test_a_model_beside_a_sharp_closing_price_has_hardly_a_value_bet(at_the_close: BettingBacktest) -> None:
     naive, shrunk, surely = at_the_close.ways
     assert naive.bets > 0.2 * naive.games
     assert naive.roi < naive.expected - 2 * naive.roi_error, "what it counted on was its own noise"
     assert surely.bets <= shrunk.bets <= 0.05 * shrunk.games
 
 
-def test_at_the_close_the_closing_line_value_is_the_margin_lost(at_the_close: Money) -> None:
+def test_at_the_close_the_closing_line_value_is_the_margin_lost(at_the_close: BettingBacktest) -> None:
     naive = at_the_close.ways[0]
     assert naive.clv == pytest.approx(1 / MARGIN - 1, abs=0.01)
 
 
-def test_belief_and_method_of_a_season_rest_on_earlier_ones_only(
-    dataset: Dataset, closing: Offers, at_the_close: Money
+def test_weight_and_method_of_a_season_rest_on_earlier_ones_only(
+    dataset: Dataset, closing: BettingPrices, at_the_close: BettingBacktest
 ) -> None:
     proof, asked = season_blocks(dataset, [LAST - 1, LAST], 4)
     last = dataset.seasons == LAST
@@ -183,7 +191,7 @@ def test_belief_and_method_of_a_season_rest_on_earlier_ones_only(
     assert len(proof) + len(asked) == SEASONS - 1
 
 
-def test_where_seasons_overlap_no_belief_rests_on_games_still_to_come(dataset: Dataset, closing: Offers) -> None:
+def test_where_seasons_overlap_no_weight_rests_on_games_still_to_come(dataset: Dataset, closing: BettingPrices) -> None:
     """The season before goes on for a while, every other game, after the last one has begun."""
     straggler = (dataset.seasons == LAST) & (np.arange(len(dataset)) % 2 == 0)
     overlapping = replace(dataset, seasons=np.where(straggler, LAST - 1, dataset.seasons))
@@ -196,9 +204,9 @@ def test_where_seasons_overlap_no_belief_rests_on_games_still_to_come(dataset: D
     assert (found[0].devig, found[0].shrinkage) == (found[1].devig, found[1].shrinkage)
 
 
-def bet(staked: float, settled: float, profit: float = -1.0) -> Placed:
+def bet(staked: float, settled: float, profit: float = -1.0) -> SimulatedBet:
     """One that Kelly alone would give a fifth of the bankroll; hours since 1970."""
-    return Placed(int(settled // 24), staked * HOUR, settled * HOUR, 0.6, 2.0, 0.2, profit, 0.0)
+    return SimulatedBet(int(settled // 24), staked * HOUR, settled * HOUR, 0.6, 2.0, 0.2, profit, 0.0)
 
 
 def test_a_days_bets_are_staked_together() -> None:
@@ -228,7 +236,7 @@ def test_bets_open_at_once_share_a_days_cap_however_long() -> None:
 def test_a_bet_is_staked_by_the_results_known_then_and_by_no_later_one() -> None:
     alone = StakingRules(kelly_share=1.0, most_per_bet=np.inf, most_per_day=np.inf, drawdown_from=1, drawdown_to=2)
 
-    def left(*bets: Placed) -> float:
+    def left(*bets: SimulatedBet) -> float:
         return bankroll_after(bets, alone)[0]
 
     assert left(bet(0, 3, 1.0), bet(3, 6)) == pytest.approx(120 - 0.2 * 120), "won by then"
@@ -240,18 +248,18 @@ def test_a_bet_is_staked_by_the_results_known_then_and_by_no_later_one() -> None
 
 
 def test_a_bet_at_the_opening_price_is_staked_when_that_was_shown(
-    dataset: Dataset, opening: Offers, closing: Offers, monkeypatch: pytest.MonkeyPatch
+    dataset: Dataset, opening: BettingPrices, closing: BettingPrices, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seen: list[Placed] = []
+    seen: list[SimulatedBet] = []
 
-    def after(placed: list[Placed]) -> tuple[float, float]:
+    def after(placed: list[SimulatedBet]) -> tuple[float, float]:
         seen.extend(placed)
         return bankroll_after(placed)
 
     monkeypatch.setattr("training.evaluation.betting_backtest.bankroll_after", after)
-    for offers, ahead in ((opening, 24 * HOUR), (closing, 0.0)):
+    for prices, ahead in ((opening, 24 * HOUR), (closing, 0.0)):
         seen.clear()
-        bet_on(RECIPES["results"], dataset, [LAST], offers)
+        bet_on(RECIPES["results"], dataset, [LAST], prices)
         starts = set(dataset.starts[dataset.seasons == LAST].tolist())
         assert seen
         assert {one.staked_at + ahead for one in seen} <= starts
@@ -272,7 +280,7 @@ def test_a_league_of_few_games_bets_on_what_its_sport_taught(monkeypatch: pytest
     monkeypatch.setattr(
         "training.evaluation.betting_backtest.bet_on", lambda _recipe, dataset, *_args, **_more: dataset
     )
-    found: Any = money_backtest(
+    found: Any = backtest_betting(
         None,
         NBA,
         RECIPES["prices"],
@@ -283,12 +291,12 @@ def test_a_league_of_few_games_bets_on_what_its_sport_taught(monkeypatch: pytest
     )
     assert asked == [[NFL]]
     column = EVERYTHING.names.index("market_log_odds")
-    opening = devig(offers_of(lender, "open").odds, "multiplicative")
+    opening = devig(prices_of(lender, "open").odds, "multiplicative")
     assert found.lenders[0].values[:, column] == pytest.approx(np.log(opening[:, 0] / opening[:, 1]))
 
 
 def test_the_naive_way_is_one_unit_on_the_best_side_of_each_game(
-    dataset: Dataset, closing: Offers, at_the_close: Money
+    dataset: Dataset, closing: BettingPrices, at_the_close: BettingBacktest
 ) -> None:
     proof, asked = season_blocks(dataset, [LAST - 1, LAST], 4)
     blocks, _ = walk_forward(RECIPES["results"], dataset, [*proof, *asked])
@@ -304,7 +312,7 @@ def test_the_naive_way_is_one_unit_on_the_best_side_of_each_game(
     assert naive.share == len(profits) / (2 * GAMES)
 
 
-def test_a_level_game_returns_the_stake(dataset: Dataset, closing: Offers) -> None:
+def test_a_level_game_returns_the_stake(dataset: Dataset, closing: BettingPrices) -> None:
     last = dataset.seasons == LAST
     level = replace(
         dataset,
@@ -316,7 +324,7 @@ def test_a_level_game_returns_the_stake(dataset: Dataset, closing: Offers) -> No
     assert (naive.roi, naive.bankroll, naive.drawdown) == (0, 100, 0)
 
 
-def test_the_first_season_that_can_be_forecast_believes_the_market_alone(dataset: Dataset, closing: Offers) -> None:
+def test_the_first_season_that_can_be_forecast_uses_the_market_alone(dataset: Dataset, closing: BettingPrices) -> None:
     found = bet_on(RECIPES["results"], dataset, [LAST - SEASONS + 2], closing)
     assert found.seasons[0].shrinkage.weight == 0
     assert found.ways[1].bets == found.ways[2].bets == 0
@@ -326,12 +334,12 @@ def test_the_first_season_that_can_be_forecast_believes_the_market_alone(dataset
 def test_the_trap_on_real_nfl_prices(development_data: Path) -> None:
     """A look-ahead is refused; left in, it 'earns' what no bookmaker would pay."""
     real = dataset_of(NFL, read_csv(development_data / "NFL.csv.gz", LEAGUES).batches[NFL])
-    offers = offers_of(real, "open")
+    prices = prices_of(real, "open")
     with pytest.raises(DataIntegrityError) as refused:
-        refuse_look_ahead(real, PRICES, offers)
+        refuse_look_ahead(real, PRICES, prices)
     assert str(refused.value.facts["feature"]).startswith("market_")
-    trap = bet_on(RECIPES["prices"], real, [2018, 2019, 2020], offers)
-    honest = bet_on(RECIPES["prices"], as_of_offers(real, offers), [2018, 2019, 2020], offers)
+    trap = bet_on(RECIPES["prices"], real, [2018, 2019, 2020], prices)
+    honest = bet_on(RECIPES["prices"], as_of_prices(real, prices), [2018, 2019, 2020], prices)
     assert trap.ways[0].clv > 0.03 > 0
     assert trap.ways[0].clv > 5 * trap.ways[0].clv_error
     assert honest.ways[2].bets <= 0.05 * honest.ways[2].games
@@ -340,11 +348,11 @@ def test_the_trap_on_real_nfl_prices(development_data: Path) -> None:
 def test_real_prices_choose_their_method_on_past_games(development_data: Path) -> None:
     epl = LEAGUES.get("EPL")
     real = dataset_of(epl, read_csv(development_data / "EPL.csv.gz", LEAGUES).batches[epl])
-    offers = offers_of(real, "close")
-    method = choose_devig(offers.odds, real.outcomes)
-    games = np.flatnonzero(offers.there)
+    prices = prices_of(real, "close")
+    method = choose_devig(prices.odds, real.outcomes)
+    games = np.flatnonzero(prices.available)
 
     def loss(name) -> float:
-        return float(-np.log(devig(offers.odds[games], name)[np.arange(len(games)), real.outcomes[games]]).mean())
+        return float(-np.log(devig(prices.odds[games], name)[np.arange(len(games)), real.outcomes[games]]).mean())
 
     assert loss(method) <= loss("multiplicative")

@@ -19,7 +19,7 @@ from training.evaluation.backtest import parse_seasons
 from training.evaluation.scores import evaluate
 from training.evaluation.walk_forward import walk_forward
 from training.fitting.recipe import RECIPES
-from training.runs.train import Trained, fit
+from training.runs.trained_model import TrainedModel, fit_and_evaluate
 
 LEAGUES = Leagues(BUILT_IN)
 EPL, NFL = LEAGUES.get("EPL"), LEAGUES.get("NFL")
@@ -37,8 +37,8 @@ def dataset(sample: FactBatch) -> Dataset:
 
 
 @pytest.fixture(scope="module")
-def trained(dataset: Dataset) -> Trained:
-    return fit(RESULTS, dataset)
+def trained(dataset: Dataset) -> TrainedModel:
+    return fit_and_evaluate(RESULTS, dataset)
 
 
 def test_every_block_learns_only_from_games_that_ended_before_it(dataset: Dataset) -> None:
@@ -87,21 +87,21 @@ def test_a_forecast_without_odds_does_not_see_its_own_games_price(sample: FactBa
     assert not np.array_equal(seen, seen_otherwise, equal_nan=True)
 
 
-def test_every_forecast_is_one_distribution_that_agrees_with_its_probabilities(trained: Trained) -> None:
+def test_every_forecast_is_one_distribution_that_agrees_with_its_probabilities(trained: TrainedModel) -> None:
     for block in trained.blocks:
         said = np.array([(f.outcome.home, f.outcome.draw, f.outcome.away) for f in block.forecasts])
         assert np.allclose(said, block.probabilities, atol=1e-9)
         assert np.allclose(said.sum(axis=1), 1, atol=1e-9)
 
 
-def test_the_model_knows_more_than_the_base_rate_and_stands_beside_the_market(trained: Trained) -> None:
+def test_the_model_knows_more_than_the_base_rate_and_stands_beside_the_market(trained: TrainedModel) -> None:
     scores = {score.name: score for score in trained.evaluation.scores}
     assert scores["model"].log_loss < scores["base_rate"].log_loss
     assert scores["market"].games == scores["model"].games
     assert scores["market"].difference == pytest.approx(scores["model"].log_loss - scores["market"].log_loss)
 
 
-def test_training_the_same_snapshot_three_times_gives_one_bundle(dataset: Dataset, tmp_path: Path) -> None:
+def test_training_on_the_same_data_three_times_gives_one_bundle(dataset: Dataset, tmp_path: Path) -> None:
     about = {
         "model": "EPL-results", "sport": "soccer", "league": "EPL", "variant": "results", "recipe": RESULTS.label,
         "fingerprint": RESULTS.of(dataset).features.fingerprint("soccer"), "snapshot_sha256": dataset.snapshot_sha256,
@@ -110,7 +110,7 @@ def test_training_the_same_snapshot_three_times_gives_one_bundle(dataset: Datase
     rows = dataset.columns(RESULTS.of(dataset).features)[-5:]
     made = set()
     for run in range(3):
-        fitted = fit(RESULTS, dataset).fitted
+        fitted = fit_and_evaluate(RESULTS, dataset).fitted
         made.add(write_bundle(tmp_path, Signer(b"key %d" % run, "bundle"), fitted.spec, fitted.trees, rows, **about)[0])
     assert len(made) == 1
 
@@ -119,7 +119,7 @@ def test_a_two_way_league_with_ties_keeps_them_as_pushes() -> None:
     facts = invented_facts(2, games=400, quirks=False)
     dataset = dataset_of(NFL, facts)
     assert (dataset.outcomes == -1).sum() == (dataset.margins == 0).sum() > 0
-    trained = fit(RESULTS, dataset)
+    trained = fit_and_evaluate(RESULTS, dataset)
     forecast = trained.blocks[-1].forecasts[0]
     assert forecast.outcome.draw == pytest.approx(trained.fitted.spec.shape.tie_rate, abs=0.1)
     assert trained.evaluation.scores[0].games < sum(len(block.games) for block in trained.blocks)

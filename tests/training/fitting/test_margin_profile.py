@@ -9,7 +9,7 @@ import pytest
 
 from core.betting.leagues import BUILT_IN, Leagues
 from core.betting.scores import Outcome
-from core.registry.forecaster import Shape
+from core.registry.forecaster import ScoreSpread
 from feature_store.archive.facts import FactBatch, GameFact, Result
 from feature_store.features.sets import EVERYTHING
 from feature_store.sources.csv.reader import read_csv
@@ -17,12 +17,12 @@ from tests.conftest import NOW
 from tests.core.betting.one_game import goal_scores, point_scores
 from training.datasets.assembly import Dataset, dataset_of
 from training.fitting.fit import assemble, learn
-from training.fitting.margin_profile import expected_margins, margin_weights, overtime_share, profiled
+from training.fitting.margin_profile import expected_margins, margin_weights, overtime_share, with_margin_profile
 from training.fitting.recipe import RECIPES
 
 LEAGUES = Leagues(BUILT_IN)
 NHL, NFL, NBA = (LEAGUES.get(name) for name in ("NHL", "NFL", "NBA"))
-POINTS = Shape(scores="points", margin_deviation=13, total_deviation=13, dispersion=1, tie_rate=0.0)
+POINTS = ScoreSpread(scores="points", margin_deviation=13, total_deviation=13, dispersion=1, tie_rate=0.0)
 
 
 def drawn(weights: tuple[float, ...], games: int) -> np.ndarray:
@@ -117,14 +117,14 @@ def real(name: str, folder: Path) -> Dataset:
     return dataset_of(league, read_csv(folder / f"{name}.csv.gz", LEAGUES).batches[league])
 
 
-def gains(dataset: Dataset, smooth: Shape, first: int) -> np.ndarray:
+def gains(dataset: Dataset, smooth: ScoreSpread, first: int) -> np.ndarray:
     """Log likelihood of the exact margins of later seasons, with the profile of the earlier ones minus without."""
     margin, total = dataset.values[:, [EVERYTHING.names.index(name) for name in ("margin_slow", "total_slow")]].T
     known = ~np.isnan(margin)
     before, after = known & (dataset.seasons < first), np.flatnonzero(known & (dataset.seasons >= first))[:400]
-    shape = profiled(smooth, dataset.select(before), margin[before], total[before])
+    shape = with_margin_profile(smooth, dataset.select(before), margin[before], total[before])
 
-    def said(law: Shape, game: int) -> float:
+    def said(law: ScoreSpread, game: int) -> float:
         scores = law.distribution(margin[game], total[game])
         home = scores.outcome.decided_home
         tilted = scores.with_outcome(Outcome(home * (1 - law.tie_rate), law.tie_rate, (1 - home) * (1 - law.tie_rate)))
@@ -144,7 +144,7 @@ def test_nhl_margins_are_likelier_too_and_half_the_games_won_by_one_went_past_re
     development_data: Path,
 ) -> None:
     dataset = real("NHL", development_data)
-    goals = Shape(scores="goals", margin_deviation=2.5, total_deviation=2.3, dispersion=1.0, tie_rate=0.0)
+    goals = ScoreSpread(scores="goals", margin_deviation=2.5, total_deviation=2.3, dispersion=1.0, tie_rate=0.0)
     found = gains(dataset, goals, 2016)
     assert found.mean() > 2 * found.std() / np.sqrt(len(found))
     assert overtime_share(dataset) == pytest.approx(0.505, abs=0.005)

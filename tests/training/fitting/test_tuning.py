@@ -1,4 +1,4 @@
-"""The search for parameters: repeats exactly, knows nothing of the seasons that prove, and must earn what it changes."""
+"""The parameter search: repeats exactly, does not use the proving seasons, and changes nothing without evidence."""
 
 from dataclasses import replace
 
@@ -10,7 +10,7 @@ from tests.generated import invented_facts
 from training.datasets.assembly import Dataset, dataset_of
 from training.datasets.splits import GAP, proving_blocks
 from training.fitting.recipe import RECIPES, TUNABLE
-from training.fitting.tuning import tuned
+from training.fitting.tuning import tune_recipe
 
 NFL = Leagues(BUILT_IN).get("NFL")
 
@@ -27,7 +27,7 @@ RECIPE = replace(RECIPES["results"], tune=4, proving_seasons=2, rounds=5)
 
 def test_the_same_data_give_the_same_choice(dataset: Dataset) -> None:
     recipe, blocks = RECIPE.of(dataset), proving_blocks(dataset, 2)
-    assert tuned(recipe, dataset, blocks) == tuned(recipe, dataset, blocks)
+    assert tune_recipe(recipe, dataset, blocks) == tune_recipe(recipe, dataset, blocks)
 
 
 def test_the_search_knows_nothing_of_the_seasons_that_prove(dataset: Dataset) -> None:
@@ -40,14 +40,14 @@ def test_the_search_knows_nothing_of_the_seasons_that_prove(dataset: Dataset) ->
         away_scores=np.where(later, dataset.home_scores, dataset.away_scores),
         values=np.where(later[:, None], 0.0, dataset.values),
     )
-    assert tuned(recipe, dataset, blocks) == tuned(recipe, turned, blocks)
+    assert tune_recipe(recipe, dataset, blocks) == tune_recipe(recipe, turned, blocks)
 
 
 def test_on_noise_the_recipes_own_values_stay(dataset: Dataset) -> None:
     """Scores that nothing foretells: no parameters can be surely better by much, and the story has the numbers."""
-    chosen = tuned(replace(RECIPE, regularisation=1e-4).of(dataset), dataset, proving_blocks(dataset, 2))
-    assert "4 trials on" in chosen.story
-    if "own values stay" in chosen.story:
+    chosen = tune_recipe(replace(RECIPE, regularisation=1e-4).of(dataset), dataset, proving_blocks(dataset, 2))
+    assert "4 trials on" in chosen.summary
+    if "own values stay" in chosen.summary:
         assert chosen.recipe == replace(RECIPE, regularisation=1e-4).of(dataset)
     else:
         assert any(getattr(chosen.recipe, name) != getattr(RECIPE, name) for name in TUNABLE)
@@ -55,8 +55,8 @@ def test_on_noise_the_recipes_own_values_stay(dataset: Dataset) -> None:
 
 def test_too_little_before_the_proof_is_said(dataset: Dataset) -> None:
     short = dataset.select(dataset.seasons >= 2015)
-    chosen = tuned(RECIPE.of(short), short, proving_blocks(short, 2))
-    assert "too few" in chosen.story
+    chosen = tune_recipe(RECIPE.of(short), short, proving_blocks(short, 2))
+    assert "too few" in chosen.summary
     assert chosen.recipe == RECIPE.of(short)
 
 

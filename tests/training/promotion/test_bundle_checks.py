@@ -12,7 +12,7 @@ from tests.training.runs.test_bad_input import EPL, invented
 from training.datasets.assembly import Dataset
 from training.fitting.recipe import RECIPES
 from training.promotion.bundle_checks import GOLDEN_ROWS, blind_to_the_future, coherent, fast, golden_rows
-from training.runs.train import fit
+from training.runs.trained_model import fit_and_evaluate
 
 RECIPE = replace(RECIPES["results"], rounds=5)
 
@@ -24,7 +24,7 @@ def dataset() -> Dataset:
 
 @pytest.fixture(scope="module")
 def forecaster(dataset: Dataset) -> Forecaster:
-    return fit(RECIPE, dataset).fitted.forecaster()
+    return fit_and_evaluate(RECIPE, dataset).fitted.forecaster()
 
 
 class Deviating:

@@ -9,7 +9,7 @@ import pytest
 
 from core.registry.deployment import Version
 from core.registry.held_out import HeldOut, pair
-from training.promotion.gate import MARGIN, Check, Contender, Verdict, by_itself, judge
+from training.promotion.gate import TOLERANCE, Check, Contender, Verdict, judge, own_checks
 
 WHEN = datetime(2024, 5, 1, tzinfo=UTC)
 START = datetime(2021, 9, 1, tzinfo=UTC).timestamp()
@@ -65,7 +65,7 @@ def test_a_good_first_model_passes() -> None:
     ],
 )
 def test_a_bad_first_model_is_refused_with_its_number(changed: dict[str, float], line: str, number: str) -> None:
-    (check,) = [check for check in by_itself(version(**changed).scores) if not check.passed]
+    (check,) = [check for check in own_checks(version(**changed).scores) if not check.passed]
     assert check.name == line
     assert number in check.numbers
 
@@ -75,7 +75,7 @@ def test_a_finding_about_the_bundle_refuses_whatever_the_losses_say() -> None:
     assert failed(judge(Contender(version(), losses(np.full(500, 0.62))), None, [slow])) == ["fast"]
 
 
-def test_only_games_that_both_have_not_learnt_from_and_were_told_alike_are_compared() -> None:
+def test_only_games_that_both_have_not_learnt_from_and_with_the_same_result_are_compared() -> None:
     ours, theirs = losses(np.arange(10.0)), losses(np.arange(10.0) + 1, first=4)
     theirs.outcomes[0] = 1
     pairs = pair(ours, theirs)
@@ -111,33 +111,35 @@ def test_a_later_clock_is_no_later_data() -> None:
     new = version(2, recipe="other", until=WHEN + timedelta(days=7))
     learnt = {"learnt_until": WHEN.isoformat()}
     old, new = (replace(one, scores={**one.scores, **learnt}) for one in (version(1), new))
-    assert "gain something" in judge(Contender(new, same), Contender(old, same)).checks[-1].numbers
+    assert "it must be better" in judge(Contender(new, same), Contender(old, same)).checks[-1].numbers
 
 
 @pytest.mark.parametrize(("worse", "games", "passes"), [(0.068, GAMES, False), (0.001, GAMES, True), (0.068, 99, True)])
-def test_a_successor_of_a_champion_that_cannot_answer_must_not_look_worse(
+def test_a_successor_of_a_champion_that_cannot_be_used_must_not_look_worse(
     worse: float, games: int, passes: bool
 ) -> None:
     before = np.random.default_rng(1).exponential(0.6, games)
-    champion = Contender(version(1), losses(before), answers=False)
+    champion = Contender(version(1), losses(before), usable=False)
     verdict = judge(Contender(version(2, features="n" * 64), losses(before + worse)), champion)
     assert verdict.passed is passes
-    assert f"cannot answer any more: this code computes other features; {games} games" in verdict.checks[-1].numbers
+    assert f"cannot be used any more: this code computes other features; {games} games" in verdict.checks[-1].numbers
 
 
 @pytest.mark.parametrize(("difference", "warned"), [(-0.01, True), (-0.005, False), (0.002, False)])
-def test_who_beats_the_close_beyond_luck_is_told_to_look_for_a_leak(difference: float, warned: bool) -> None:
+def test_a_model_that_beats_the_close_beyond_luck_comes_with_a_warning_of_a_leak(
+    difference: float, warned: bool
+) -> None:
     first = version()
     market = {"name": "market", "log_loss": 0.62 - difference, "difference": difference, "difference_error": 0.003}
     scores = {**first.scores, "scores": [*first.scores["scores"], market]}
-    said = [check.numbers for check in by_itself(scores) if check.name == "better than the closing price"]
-    assert [("look for a leak" in numbers) for numbers in said] == [True] * warned
+    warnings = [check.numbers for check in own_checks(scores) if check.name == "better than the closing price"]
+    assert [("look for a leak" in numbers) for numbers in warnings] == [True] * warned
 
 
-def test_an_equal_rival_needs_later_data_to_have_something_to_offer() -> None:
+def test_an_equal_rival_needs_later_data_to_pass() -> None:
     same = losses(np.random.default_rng(1).exponential(0.6, GAMES))
     champion = Contender(version(1), same)
-    assert "gain something" in judge(Contender(version(2, recipe="other"), same), champion).checks[-1].numbers
+    assert "it must be better" in judge(Contender(version(2, recipe="other"), same), champion).checks[-1].numbers
     later = version(2, recipe="other", until=WHEN + timedelta(days=7))
     assert judge(Contender(later, same), champion).passed
 
@@ -182,7 +184,7 @@ def test_an_equal_refresh_is_not_kept_out_for_ever_and_one_that_looks_worse_is_r
 
 def test_a_rival_that_is_worse_by_just_the_margin_passes_about_as_often_as_the_rule_says() -> None:
     later = {"until": WHEN + timedelta(days=30)}
-    assert 0.01 < np.mean([duel(seed, MARGIN, **later) for seed in range(400)]) < 0.11
+    assert 0.01 < np.mean([duel(seed, TOLERANCE, **later) for seed in range(400)]) < 0.11
 
 
 def test_held_out_losses_survive_their_json() -> None:

@@ -16,7 +16,7 @@ from sqlalchemy.engine import Engine, make_url
 from core.betting.leagues import BUILT_IN, Leagues
 from core.database import open_database
 from core.registry import deployment
-from core.registry.bundles.store import Shelf
+from core.registry.bundles.store import BundleStore
 from core.signing import Signer
 from feature_store.archive import store as archive
 from feature_store.archive.facts import FactBatch, GameFact, Result
@@ -25,6 +25,7 @@ from training.datasets.assembly import Dataset, load_dataset
 from training.fitting.recipe import RECIPES
 from training.promotion.promote import promote
 from training.runs.train import train
+from training.runs.training_run import TrainingRun
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow, loading the input example, warns of its own use of pandas
 LEAGUES = Leagues(BUILT_IN)
@@ -50,28 +51,26 @@ def ordered_league(seed: int) -> FactBatch:
                 key = f"{season}-{round_}-{home}"
                 margin = round(strengths[home] - strengths[away] + random.normal(2, 12)) or 1
                 teams = f"T{home}", f"T{away}"
-                known = start - timedelta(days=14)
-                batch.games.append(GameFact(key, known, season, start, False, *teams, False, False, "final"))
+                announced = start - timedelta(days=14)
+                batch.games.append(GameFact(key, announced, season, start, False, *teams, False, False, "final"))
                 ended = start + timedelta(hours=4)
                 batch.results.append(Result(key, ended, ended, 24 + max(margin, 0), 24 + max(-margin, 0)))
     return batch
 
 
-class House:
+class Installation:
     def __init__(self, folder: Path, seed: int) -> None:
         self.engine: Engine = open_database(make_url(f"sqlite:///{folder}/ours.db"))
         schema.upgrade(self.engine)
-        self.shelf = Shelf(folder / "bundles", f"sqlite:///{folder}/mlflow/mlflow.db", Signer(b"tests", "bundle"))
+        self.store = BundleStore(folder / "bundles", f"sqlite:///{folder}/mlflow/mlflow.db", Signer(b"tests", "bundle"))
         archive.record(self.engine, NFL, ordered_league(seed), source="test", recorded_at=KNOWN_BY)
 
     def train(self, known_by: datetime, rounds: int = QUICK.rounds) -> int:
-        return train(
-            self.engine, NFL, replace(QUICK, rounds=rounds), bundles=self.shelf.bundles, signer=self.shelf.signer,
-            tracking_uri=self.shelf.tracking_uri, known_by=known_by, now=LATER,
-        ).version  # fmt: skip
+        run = TrainingRun(NFL, replace(QUICK, rounds=rounds), self.store, known_by, LATER)
+        return train(self.engine, run).version
 
     def promote(self) -> tuple[list[str], deployment.Deployment]:
-        verdict, record, _ = promote(self.engine, LEAGUES, self.shelf, "NFL-results", None, LATER)
+        verdict, record, _ = promote(self.engine, LEAGUES, self.store, "NFL-results", None, LATER)
         return [check.name for check in verdict.checks if not check.passed], record
 
 
@@ -84,20 +83,20 @@ def shuffled(*given: Any) -> Dataset:
 def test_a_worse_refresh_and_a_worse_rival_are_refused_and_a_better_rival_takes_over(
     seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    house = House(tmp_path, seed)
-    good = house.train(KNOWN_BY)
-    assert house.promote()[1].champion == good
+    installation = Installation(tmp_path, seed)
+    good = installation.train(KNOWN_BY)
+    assert installation.promote()[1].champion == good
     with monkeypatch.context() as planted:
         planted.setattr("training.runs.train.load_dataset", shuffled)
-        house.train(LATER)
-        failed, record = house.promote()
+        installation.train(LATER)
+        failed, record = installation.promote()
         assert f"not worse than version {good}" in failed
         assert record.champion == good
-        worse = house.train(LATER, rounds=6)
-    failed, record = house.promote()
+        worse = installation.train(LATER, rounds=6)
+    failed, record = installation.promote()
     assert f"not worse than version {good}" in failed
     assert record.champion == good
-    deployment.install_champion(house.engine, record, worse, LATER)
-    better = house.train(LATER, rounds=7)
-    failed, record = house.promote()
+    deployment.install_champion(installation.engine, record, worse, LATER)
+    better = installation.train(LATER, rounds=7)
+    failed, record = installation.promote()
     assert (failed, record.champion) == ([], better)

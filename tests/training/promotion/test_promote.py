@@ -18,7 +18,7 @@ from core.errors import ConflictError, SecurityError
 from core.registry import deployment
 from core.registry import tables as registry_tables
 from core.registry.bundles.files import SPEC
-from core.registry.bundles.store import Shelf
+from core.registry.bundles.store import BundleStore
 from core.registry.tracking.client import Tracking
 from core.signing import Signer
 from feature_store.archive import store as archive
@@ -30,6 +30,7 @@ from training.datasets.assembly import Dataset, load_dataset
 from training.fitting.recipe import RECIPES, Recipe
 from training.promotion.promote import promote, roll_back
 from training.runs.train import train
+from training.runs.training_run import TrainingRun
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow, loading the input example, warns of its own use of pandas
 LEAGUES = Leagues(BUILT_IN)
@@ -48,87 +49,84 @@ class Installation:
     def __init__(self, folder: Path) -> None:
         self.engine: Engine = open_database(make_url(f"sqlite:///{folder}/ours.db"))
         schema.upgrade(self.engine)
-        self.shelf = Shelf(folder / "bundles", f"sqlite:///{folder}/mlflow/mlflow.db", Signer(b"tests", "bundle"))
+        self.store = BundleStore(folder / "bundles", f"sqlite:///{folder}/mlflow/mlflow.db", Signer(b"tests", "bundle"))
         archive.record(self.engine, EPL, sample_batches(LEAGUES)[EPL], source="sample", recorded_at=NOW)
 
     def train(self, recipe: Recipe, known_by: datetime = KNOWN_BY) -> int:
-        return train(
-            self.engine, EPL, recipe, bundles=self.shelf.bundles, signer=self.shelf.signer,
-            tracking_uri=self.shelf.tracking_uri, known_by=known_by, now=NOW,
-        ).version  # fmt: skip
+        return train(self.engine, TrainingRun(EPL, recipe, self.store, known_by, NOW)).version
 
     def promote(self, number: int | None = None) -> tuple[bool, list[str], deployment.Deployment]:
-        verdict, record, _ = promote(self.engine, LEAGUES, self.shelf, MODEL, number, NOW)
+        verdict, record, _ = promote(self.engine, LEAGUES, self.store, MODEL, number, NOW)
         return verdict.passed, [check.name for check in verdict.checks if not check.passed], record
 
     def change_the_key(self) -> None:
-        self.shelf = replace(self.shelf, signer=Signer(b"another key", "bundle"))
+        self.store = replace(self.store, signer=Signer(b"another key", "bundle"))
 
     @property
     def aliases(self) -> dict[str, int]:
-        model = Tracking(self.shelf.tracking_uri)._client.get_registered_model(MODEL)
+        model = Tracking(self.store.tracking_uri)._client.get_registered_model(MODEL)
         return {alias: int(number) for alias, number in model.aliases.items()}
 
 
 def test_a_planted_worse_model_is_refused_and_a_planted_better_one_takes_over_and_can_be_sent_back(
     tmp_path: Path,
 ) -> None:
-    house = Installation(tmp_path)
-    good = house.train(GOOD)
-    passed, failed, record = house.promote()
+    installation = Installation(tmp_path)
+    good = installation.train(GOOD)
+    passed, failed, record = installation.promote()
     assert (passed, failed, record.champion) == (True, [], good)
 
-    poor = house.train(POOR, datetime(2024, 6, 2, tzinfo=UTC))
-    before = deployment.deployment(house.engine, MODEL)
-    passed, failed, record = house.promote()
+    poor = installation.train(POOR, datetime(2024, 6, 2, tzinfo=UTC))
+    before = deployment.deployment(installation.engine, MODEL)
+    passed, failed, record = installation.promote()
     assert not passed
     assert f"not worse than version {good}" in failed
-    assert record == before == deployment.deployment(house.engine, MODEL)
-    assert house.aliases == {"champion": good, "challenger": poor}
+    assert record == before == deployment.deployment(installation.engine, MODEL)
+    assert installation.aliases == {"champion": good, "challenger": poor}
 
-    forced = deployment.install_champion(house.engine, record, poor, NOW)
+    forced = deployment.install_champion(installation.engine, record, poor, NOW)
     assert forced.champion == poor
-    passed, failed, record = house.promote(good)
+    passed, failed, record = installation.promote(good)
     assert (passed, failed, record.champion, record.previous) == (True, [], good, poor)
-    assert house.aliases == {"champion": good, "previous": poor}
+    assert installation.aliases == {"champion": good, "previous": poor}
     with pytest.raises(ConflictError, match="champion already"):
-        house.promote(good)
-    assert roll_back(house.engine, house.shelf.tracking_uri, MODEL, NOW)[0].champion == poor
-    assert house.aliases == {"champion": poor}
+        installation.promote(good)
+    assert roll_back(installation.engine, installation.store.tracking_uri, MODEL, NOW)[0].champion == poor
+    assert installation.aliases == {"champion": poor}
 
 
 def test_a_bundle_of_other_features_than_the_codes_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    house = Installation(tmp_path)
-    house.train(POOR)
+    installation = Installation(tmp_path)
+    installation.train(POOR)
     monkeypatch.setattr("feature_store.features.sets.STATE_VERSION", "another")
-    passed, failed, record = house.promote()
+    passed, failed, record = installation.promote()
     assert (passed, failed, record.champion) == (False, ["same features"], None)
 
 
 def test_after_a_change_of_the_key_a_training_signs_the_same_bundle_again_here_and_in_mlflow(tmp_path: Path) -> None:
-    house = Installation(tmp_path)
-    number = house.train(GOOD)
-    house.change_the_key()
-    version = deployment.version(house.engine, MODEL, number)
+    installation = Installation(tmp_path)
+    number = installation.train(GOOD)
+    installation.change_the_key()
+    version = deployment.version(installation.engine, MODEL, number)
     with pytest.raises(SecurityError, match="does not bear our signature"):
-        house.promote()
-    assert house.train(GOOD) == number
-    assert house.shelf.take(version).sha256 == version.bundle_sha256
-    shutil.rmtree(house.shelf.bundles)
-    assert house.shelf.take(version).sha256 == version.bundle_sha256, "as MLflow delivers it"
-    passed, failed, record = house.promote()
+        installation.promote()
+    assert installation.train(GOOD) == number
+    assert installation.store.open_version(version).sha256 == version.bundle_sha256
+    shutil.rmtree(installation.store.folder)
+    assert installation.store.open_version(version).sha256 == version.bundle_sha256, "as MLflow delivers it"
+    passed, failed, record = installation.promote()
     assert (passed, failed, record.champion) == (True, [], number)
 
 
 def test_a_champion_whose_bundle_cannot_be_had_is_compared_by_its_registered_losses(tmp_path: Path) -> None:
-    house = Installation(tmp_path)
-    poor = house.train(POOR)
-    deployment.install_champion(house.engine, deployment.deployment(house.engine, MODEL), poor, NOW)
-    house.change_the_key()
-    good = house.train(GOOD)
-    verdict, record, _ = promote(house.engine, LEAGUES, house.shelf, MODEL, None, NOW)
+    installation = Installation(tmp_path)
+    poor = installation.train(POOR)
+    deployment.install_champion(installation.engine, deployment.deployment(installation.engine, MODEL), poor, NOW)
+    installation.change_the_key()
+    good = installation.train(GOOD)
+    verdict, record, _ = promote(installation.engine, LEAGUES, installation.store, MODEL, None, NOW)
     (beside,) = [check for check in verdict.checks if check.name == f"not worse than version {poor}"]
-    assert "its bundle cannot be had, so only the losses it was registered with count: manifest" in beside.numbers
+    assert "its bundle is unavailable, so only the losses it was registered with count: manifest" in beside.numbers
     assert (verdict.passed, record.champion) == (True, good)
 
 
@@ -136,27 +134,27 @@ def test_the_same_facts_give_one_bundle_whenever_and_wherever_they_are_trained_o
     made = set()
     for number, moment in enumerate((KNOWN_BY, datetime(2024, 6, 1, 0, 1, tzinfo=UTC), NOW)):
         (tmp_path / str(number)).mkdir()
-        house = Installation(tmp_path / str(number))
-        made.add(deployment.version(house.engine, MODEL, house.train(GOOD, moment)).bundle_sha256)
+        installation = Installation(tmp_path / str(number))
+        made.add(deployment.version(installation.engine, MODEL, installation.train(GOOD, moment)).bundle_sha256)
     assert len(made) == 1
 
 
 def test_another_recipe_on_the_same_facts_is_no_later_however_late_it_is_trained(tmp_path: Path) -> None:
-    house = Installation(tmp_path)
-    house.train(GOOD)
-    house.promote()
-    house.train(replace(GOOD, seed=1), NOW)
-    verdict, _, _ = promote(house.engine, LEAGUES, house.shelf, MODEL, None, NOW)
+    installation = Installation(tmp_path)
+    installation.train(GOOD)
+    installation.promote()
+    installation.train(replace(GOOD, seed=1), NOW)
+    verdict, _, _ = promote(installation.engine, LEAGUES, installation.store, MODEL, None, NOW)
     (beside,) = [check for check in verdict.checks if check.name.startswith("not worse")]
     assert not beside.passed, "its trees sample nothing, so another seed is the same model"
-    assert "without later results it must gain something" in beside.numbers
+    assert "without later results it must be better" in beside.numbers
 
 
 def test_a_model_that_learnt_from_leaking_rows_is_refused_however_good_it_looks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The leak is in training alone, as where somebody's script prepares the rows; those of serving are honest."""
-    house = Installation(tmp_path)
+    installation = Installation(tmp_path)
     place = EVERYTHING.names.index("rating_gap")
 
     def leaking(*given: Any) -> Dataset:
@@ -166,26 +164,26 @@ def test_a_model_that_learnt_from_leaking_rows_is_refused_however_good_it_looks(
         return replace(dataset, values=values)
 
     monkeypatch.setattr("training.runs.train.load_dataset", leaking)
-    house.train(GOOD)
-    passed, failed, record = house.promote()
+    installation.train(GOOD)
+    passed, failed, record = installation.promote()
     assert (passed, failed, record.champion) == (False, ["blind to the future"], None)
 
 
 def test_what_was_forged_in_our_tables_and_on_the_disk_is_never_signed(tmp_path: Path) -> None:
     """Who can write both, but does not know the key, has a bundle of theirs registered as ours."""
-    house = Installation(tmp_path)
-    number = house.train(GOOD)
-    honest = deployment.version(house.engine, MODEL, number)
+    installation = Installation(tmp_path)
+    number = installation.train(GOOD)
+    honest = deployment.version(installation.engine, MODEL, number)
     forgery = tmp_path / "forgery"
-    shutil.copytree(house.shelf.bundles / honest.bundle_sha256, forgery)
+    shutil.copytree(installation.store.folder / honest.bundle_sha256, forgery)
     spec = json.loads((forgery / SPEC).read_bytes())
     spec["calibration"] = {**spec["calibration"], "forged": True}
     sha256 = forged(forgery, SPEC, json.dumps(spec).encode(), Signer(b"not ours", "bundle"))
-    forgery.rename(house.shelf.bundles / sha256)
+    forgery.rename(installation.store.folder / sha256)
     table = registry_tables.versions
-    with writing(house.engine) as connection:
+    with writing(installation.engine) as connection:
         connection.execute(sa.update(table).values(bundle_sha256=sha256))
-    again = deployment.version(house.engine, MODEL, house.train(GOOD))
+    again = deployment.version(installation.engine, MODEL, installation.train(GOOD))
     assert (again.version, again.bundle_sha256) == (number + 1, honest.bundle_sha256), "made anew, from the data"
     with pytest.raises(SecurityError, match="does not bear our signature"):
-        house.shelf.take(deployment.version(house.engine, MODEL, number))
+        installation.store.open_version(deployment.version(installation.engine, MODEL, number))

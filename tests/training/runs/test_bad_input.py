@@ -1,4 +1,4 @@
-"""What cannot be learned from is refused by name; what can be borne is borne and said."""
+"""Data that cannot be learned from are refused by name; tolerable faults are tolerated and reported."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,6 +15,7 @@ from sqlalchemy.engine import Engine
 from core.betting.leagues import BUILT_IN, League, Leagues
 from core.errors import ServiceError
 from core.registry import deployment
+from core.registry.bundles.store import BundleStore
 from core.registry.deployment import Version
 from core.signing import Signer
 from feature_store.archive import store as archive
@@ -27,12 +28,14 @@ from feature_store.sources.csv.reader import read_csv
 from tests.conftest import NOW
 from tests.generated import invented_facts
 from tests.training.refused import GAMES_OF_300, REFUSED, of_seasons, rescored
-from training.datasets.assembly import FEWEST_GAMES, Dataset, checked, dataset_of, load_dataset
+from training.datasets.assembly import FEWEST_GAMES, Dataset, check_dataset, dataset_of, load_dataset
 from training.datasets.splits import proving_blocks
 from training.evaluation.walk_forward import walk_forward
 from training.fitting.recipe import RECIPES, Recipe
-from training.runs.train import fit, train
-from training.runs.warnings import constants, overlaps, quarantined
+from training.runs.data_warnings import constant_features, overlap_warnings, quarantine_warnings
+from training.runs.train import train
+from training.runs.trained_model import fit_and_evaluate
+from training.runs.training_run import TrainingRun
 
 LEAGUES = Leagues(BUILT_IN)
 NFL, EPL, LALIGA = (LEAGUES.get(key) for key in ("NFL", "EPL", "LALIGA"))
@@ -53,24 +56,24 @@ def test_games_that_all_ended_the_same_way_are_refused() -> None:
     dataset = invented(NFL, 300)
     one = replace(dataset, home_scores=dataset.away_scores + 3)
     with pytest.raises(ServiceError, match="all 300 finished games ended with home"):
-        fit(RESULTS, one)
+        fit_and_evaluate(RESULTS, one)
     level = replace(dataset, home_scores=dataset.away_scores)
     with pytest.raises(ServiceError, match="ended level"):
-        fit(RESULTS, level)
+        fit_and_evaluate(RESULTS, level)
 
 
 def test_a_score_that_is_no_number_is_refused_with_its_game() -> None:
     dataset = invented(NFL, 60)
     dataset.home_scores[17] = np.nan
     with pytest.raises(ServiceError, match=f"score of game {dataset.game_ids[17]} is no number"):
-        checked(dataset, NOW)
+        check_dataset(dataset, NOW)
 
 
 def test_games_of_one_evening_cannot_prove_anything() -> None:
     dataset = invented(NFL, 60)
     evening = replace(dataset, starts=np.full(60, dataset.starts[0]), seasons=np.full(60, 2022))
     with pytest.raises(ServiceError, match="too close together"):
-        fit(RESULTS, evening)
+        fit_and_evaluate(RESULTS, evening)
 
 
 def test_a_constant_feature_is_named_and_does_no_harm() -> None:
@@ -78,9 +81,9 @@ def test_a_constant_feature_is_named_and_does_no_harm() -> None:
     still = replace(dataset, values=dataset.values.copy())
     still.values[:, EVERYTHING.names.index("form_gap")] = 0.25
     still.values[:, EVERYTHING.names.index("rest_gap")] = np.nan
-    assert {"form_gap", "rest_gap"} <= set(constants(RESULTS.of(still), still))
-    assert "form_gap" not in constants(RESULTS.of(dataset), dataset)
-    probabilities = fit(RESULTS, still).blocks[-1].probabilities
+    assert {"form_gap", "rest_gap"} <= set(constant_features(RESULTS.of(still), still))
+    assert "form_gap" not in constant_features(RESULTS.of(dataset), dataset)
+    probabilities = fit_and_evaluate(RESULTS, still).blocks[-1].probabilities
     assert np.isfinite(probabilities).all()
 
 
@@ -90,9 +93,9 @@ def test_overlapping_seasons_are_named_and_nothing_is_learnt_from_a_later_game()
     seasons[80:100] = 2017  # the last games of 2016 and the first of 2017 change places
     seasons[100:120] = 2016
     overlapping = replace(dataset, seasons=seasons)
-    assert list(overlaps(replace(dataset, seasons=2016 + np.arange(600) * 6 // 600))) == []
-    (told,) = overlaps(overlapping)
-    assert "season 2017 begins before an earlier one has ended: 20 games" in told
+    assert list(overlap_warnings(replace(dataset, seasons=2016 + np.arange(600) * 6 // 600))) == []
+    (warning,) = overlap_warnings(overlapping)
+    assert "season 2017 begins before an earlier one has ended: 20 games" in warning
     blocks = proving_blocks(overlapping, 5)
     for block in blocks:
         assert overlapping.starts[block.before].max() < overlapping.starts[block.games].min()
@@ -110,8 +113,10 @@ def test_overlapping_seasons_are_named_and_nothing_is_learnt_from_a_later_game()
 def test_a_part_whose_games_all_ended_level_has_no_scores_of_its_own() -> None:
     dataset = invented(NFL, 300)
     level = (np.arange(300) >= 150) & (np.arange(300) < 200)
-    trained = fit(RESULTS, replace(dataset, home_scores=np.where(level, dataset.away_scores, dataset.home_scores)))
-    lone = fit(RESULTS, dataset).evaluation
+    trained = fit_and_evaluate(
+        RESULTS, replace(dataset, home_scores=np.where(level, dataset.away_scores, dataset.home_scores))
+    )
+    lone = fit_and_evaluate(RESULTS, dataset).evaluation
     assert [len(part.scores) > 0 for part in lone.by_season] == [True] * 3
     scores = {part.name: part.scores for part in trained.evaluation.by_season}
     assert scores["part 4"] == ()
@@ -125,25 +130,25 @@ def test_a_proof_counts_only_with_games_before_the_forecast() -> None:
     cut = proofs[0].before(moment)
     assert 0 < len(cut.outcomes) < len(proofs[0].outcomes)
     assert (cut.starts < moment).all()
-    assert cut.said.shape[1] == cut.means["margin"][0].shape[1] == len(cut.outcomes)
+    assert cut.log_probabilities.shape[1] == cut.means["margin"][0].shape[1] == len(cut.outcomes)
 
 
 def test_odds_that_contradict_each_other_are_set_aside_by_name_and_their_games_learnt_from() -> None:
     facts = invented_facts(9, games=300, quirks=False)
     quotes = [Quote(game.game_id, "book", "close", game.start_at, game.start_at, 1.9, 3.5, 4.1) for game in facts.games]
     wrong = {game.game_id for game in facts.games[::10]}
-    said = [
+    checks = [
         check_quote(quote._replace(odds_home=1.05, odds_away=1.05) if quote.game_id in wrong else quote, EPL)
         for quote in quotes
     ]
-    reasons = [reason for one in said for reason in one.reasons]
+    reasons = [reason for one in checks for reason in one.reasons]
     assert len(reasons) == len(wrong)
     assert all("overround" in reason for reason in reasons)
-    kept = [one.quote for one in said if one.quote is not None]
+    kept = [one.quote for one in checks if one.quote is not None]
     dataset = dataset_of(EPL, FactBatch(facts.games, facts.results, kept))
     assert len(dataset) == 300
     assert np.isnan(dataset.closing).any(axis=1).sum() == len(wrong)
-    trained = fit(replace(RECIPES["prices"], rounds=5), dataset)
+    trained = fit_and_evaluate(replace(RECIPES["prices"], rounds=5), dataset)
     assert all(np.isfinite(block.probabilities).all() for block in trained.blocks)
 
 
@@ -159,20 +164,20 @@ NFL,2023,n1,2023-09-01,Alder,Birch,20,17,1.9,3.5,4.1,40.5
 """
 
 
-def test_quotes_in_quarantine_are_told_by_reason_and_only_the_leagues_own(
+def test_quotes_in_quarantine_are_counted_by_reason_and_only_the_leagues_own(
     sqlite_database: Engine, tmp_path: Path
 ) -> None:
-    assert list(quarantined(sqlite_database, EPL)) == []
+    assert list(quarantine_warnings(sqlite_database, EPL)) == []
     (tmp_path / "games.csv").write_text(ARCHIVE)
     reading = read_csv(tmp_path / "games.csv", LEAGUES)
     archive.quarantine(sqlite_database, reading.rejected, NOW)
-    assert list(quarantined(sqlite_database, EPL)) == [
+    assert list(quarantine_warnings(sqlite_database, EPL)) == [
         "2 quotes in quarantine: overround outside -3 % to +20 %",
         "1 quote in quarantine: a line that no game can have",
         "1 quote in quarantine: a price or line that is no number",
         "1 quote in quarantine: odds of 1 or less",
     ]
-    assert list(quarantined(sqlite_database, NFL)) == [
+    assert list(quarantine_warnings(sqlite_database, NFL)) == [
         "1 quote in quarantine: a three-way price where there are two outcomes"
     ]
 
@@ -186,7 +191,9 @@ def test_a_thousand_quotes_of_one_reason_are_one_line(sqlite_database: Engine) -
     ]
     unnamed = Rejected("bot", "api_games id=7", "quote", "odds of Bet365 are not a decimal number above 1", "[0.9]")
     archive.quarantine(sqlite_database, [*rejected, unnamed], NOW)
-    assert list(quarantined(sqlite_database, NFL)) == ["1,234 quotes in quarantine: a spread that contradicts the odds"]
+    assert list(quarantine_warnings(sqlite_database, NFL)) == [
+        "1,234 quotes in quarantine: a spread that contradicts the odds"
+    ]
 
 
 def a_score_lost(dataset: Dataset) -> Dataset:
@@ -211,7 +218,7 @@ def runs(folder: Path) -> tuple[list[Run], MlflowClient]:
 
 
 class TestTraining:
-    """The same through ``train``, as a person gives it: a named refusal, or a version that says what was borne."""
+    """The same through ``train``, as a person runs it: a named refusal, or a version with its warnings."""
 
     @pytest.fixture
     def training(self, sqlite_database: Engine, tmp_path: Path) -> Callable[..., Version]:
@@ -221,11 +228,9 @@ class TestTraining:
             archive.record(sqlite_database, league, facts, source="test", recorded_at=NOW)
             flagged = [flag.name for flag in examine_facts(league, load_facts(sqlite_database, league, LATER))]
             accept = [*flagged, *(f"{league.key}-{season}-season_day" for season in range(2015, 2025))]
-            wanted = {"accept": accept, **given}
-            return train(
-                sqlite_database, league, recipe, bundles=tmp_path / "bundles", signer=Signer(b"test key", "bundle"),
-                tracking_uri=uri, known_by=LATER, now=LATER, **wanted,
-            )  # fmt: skip
+            bundles = BundleStore(tmp_path / "bundles", uri, Signer(b"test key", "bundle"))
+            run = TrainingRun(league, recipe, bundles, LATER, LATER, accept=given.pop("accept", accept))
+            return train(sqlite_database, run, **given)
 
         return attempt
 
@@ -233,8 +238,8 @@ class TestTraining:
     def test_it_is_refused_by_name_on_the_screen_and_in_the_run(
         self, name: str, training: Callable[..., Version], sqlite_database: Engine, tmp_path: Path
     ) -> None:
-        facts, said, reason = REFUSED[name]
-        with pytest.raises(ServiceError, match=said) as refused:
+        facts, message, reason = REFUSED[name]
+        with pytest.raises(ServiceError, match=message) as refused:
             training(NFL, facts)
         (run,), client = runs(tmp_path)
         assert run.info.status == "FAILED"
@@ -268,7 +273,7 @@ class TestTraining:
             training(NFL, GAMES_OF_300)
 
     @pytest.mark.filterwarnings("ignore")
-    def test_constant_features_and_seasons_that_overlap_a_little_are_borne_and_said(
+    def test_constant_features_and_seasons_that_overlap_a_little_are_tolerated_and_reported(
         self, training: Callable[..., Version]
     ) -> None:
         plain = [game._replace(neutral=False, playoff=False) for game in GAMES_OF_300.games]
@@ -276,11 +281,11 @@ class TestTraining:
             FactBatch(plain, GAMES_OF_300.results, []),
             lambda number: 2016 + max(number - 30 * (number % 7 == 0), 0) // 60,
         )
-        told: dict[str, str] = {}
-        assert training(NFL, facts, on_stage=told.__setitem__).version == 1
-        assert "the same in every game: " in told["features"]
-        assert "neutral" in told["features"]
-        assert "begins before an earlier one has ended" in told["quality"]
+        stages: dict[str, str] = {}
+        assert training(NFL, facts, on_stage=stages.__setitem__).version == 1
+        assert "the same in every game: " in stages["features"]
+        assert "neutral" in stages["features"]
+        assert "begins before an earlier one has ended" in stages["quality"]
 
     @pytest.mark.filterwarnings("ignore")
     @pytest.mark.parametrize(
@@ -290,7 +295,7 @@ class TestTraining:
             (1.0, "close odds_home: decimal odds are above 1, got 1"),
         ],
     )
-    def test_odds_that_contradict_each_other_are_set_aside_or_borne(
+    def test_odds_that_contradict_each_other_are_set_aside_or_tolerated(
         self, price: float, reason: str, training: Callable[..., Version]
     ) -> None:
         """Back-fill sets them aside by name; an archive that got them in another way is still learnt from."""

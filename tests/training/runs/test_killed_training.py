@@ -51,7 +51,7 @@ def kill_at(point: str, home: Path, known_by: datetime) -> None:
 
 
 def assert_one_story(engine: Engine, home: Path) -> None:
-    """Our tables and MLflow tell the same: versions, aliases, and no run left open."""
+    """Our tables and MLflow agree: versions, aliases, and no run left open."""
     client = MlflowClient(f"sqlite:///{home}/mlflow.db", f"sqlite:///{home}/mlflow.db")
     ours = {version.version: version.run_id for version in deployment.versions(engine, MODEL)}
     theirs = {int(v.version): v.run_id for v in client.search_model_versions(f"name = '{MODEL}'")}

@@ -17,7 +17,7 @@ from migrations import schema
 from tests.generated import invented_facts
 from training.datasets.assembly import dataset_of
 from training.fitting.recipe import RECIPES
-from training.runs.train import fit
+from training.runs.trained_model import fit_and_evaluate
 
 NFL = Leagues(BUILT_IN).get("NFL")
 
@@ -27,7 +27,7 @@ def test_every_trial_and_every_season_is_a_step() -> None:
     dataset = replace(made, seasons=2010 + np.arange(len(made)) * 8 // len(made))
     heard: list[tuple[str, int, int]] = []
     recipe = replace(RECIPES["results"], tune=2, proving_seasons=2, rounds=3)
-    fit(recipe, dataset, on_working=lambda *step: heard.append(step))
+    fit_and_evaluate(recipe, dataset, on_progress=lambda *step: heard.append(step))
     assert heard == [
         *(("seeking parameters", done, 2) for done in range(3)),
         ("forecasting 2016", 0, 3),
@@ -48,8 +48,8 @@ def test_commands_show_the_steps_on_a_terminal_and_nothing_in_json(
     class HeardError(Exception):
         """Enough was heard."""
 
-    def working(*_: object, on_working: Callable[[str, int, int], None], **_more: object) -> None:
-        on_working("forecasting 2016", 1, 3)
+    def working(*_: object, on_progress: Callable[[str, int, int], None], **_more: object) -> None:
+        on_progress("forecasting 2016", 1, 3)
         raise HeardError
 
     url = f"sqlite:///{tmp_path}/ours.db"

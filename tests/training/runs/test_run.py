@@ -11,8 +11,9 @@ from mlflow.models import get_model_info
 from sqlalchemy.engine import Engine
 
 from core.betting.leagues import BUILT_IN, League, Leagues
+from core.registry.bundles.store import BundleStore
 from core.registry.deployment import Version
-from core.registry.pyfunc import OUTPUTS
+from core.registry.forecaster import FORECAST_COLUMNS
 from core.registry.tracking.client import LONGEST_DIGEST, Tracking
 from core.settings import load_settings
 from core.signing import signer
@@ -22,6 +23,7 @@ from tests.generated import invented_facts
 from training.fitting.recipe import RECIPES
 from training.runs.run_record import CARD, FACT_COLUMNS
 from training.runs.train import train
+from training.runs.training_run import TrainingRun
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow, loading the input example, warns of its own use of pandas
 LEAGUES = Leagues(BUILT_IN)
@@ -38,10 +40,8 @@ def uri(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 def trained(engine: Engine, uri: str, folder: Path, league: League, games: int) -> Version:
     facts = invented_facts(7, games=games, quirks=False)
     archive.record(engine, league, facts, source="test", recorded_at=NOW)
-    return train(
-        engine, league, RESULTS, bundles=folder / "bundles", signer=signer(load_settings(), "bundle"),
-        tracking_uri=uri, known_by=NOW, now=NOW,
-    )  # fmt: skip
+    store = BundleStore(folder / "bundles", uri, signer(load_settings(), "bundle"))
+    return train(engine, TrainingRun(league, RESULTS, store, NOW, NOW))
 
 
 def test_the_run_names_its_data_and_the_model_its_columns_with_an_example(
@@ -64,12 +64,12 @@ def test_the_run_names_its_data_and_the_model_its_columns_with_an_example(
     model = get_model_info(address)
     names = RESULTS.features.of(EPL.sport).names
     assert tuple(model.signature.inputs.input_names()) == names
-    assert tuple(model.signature.outputs.input_names()) == OUTPUTS
+    assert tuple(model.signature.outputs.input_names()) == FORECAST_COLUMNS
     loaded = mlflow.pyfunc.load_model(address)
     example = loaded.input_example
     assert tuple(example.columns) == names
-    said = loaded.predict(example)
-    assert said[["p_home", "p_draw", "p_away"]].sum(axis=1).tolist() == pytest.approx([1.0])
+    forecasts = loaded.predict(example)
+    assert forecasts[["p_home", "p_draw", "p_away"]].sum(axis=1).tolist() == pytest.approx([1.0])
     assert client.get_model_version(version.model, str(version.version)).run_id == version.run_id
 
 

@@ -1,4 +1,4 @@
-"""The belief that a bundle keeps is the one the back-test would bet by."""
+"""The pooling weight in a bundle is the one that the betting backtest would use."""
 
 from dataclasses import replace
 
@@ -9,12 +9,12 @@ from core.betting.odds import choose_devig, devig
 from core.betting.value import learn_shrinkage
 from tests.training.evaluation.test_betting_backtest import NBA, traded_league
 from training.datasets.assembly import Dataset, dataset_of
-from training.datasets.betting_prices import offers_of
+from training.datasets.betting_prices import prices_of
 from training.datasets.splits import proving_blocks
-from training.evaluation.market_weight import learnt_belief
+from training.evaluation.pooling_weight import learn_pooling_weight
 from training.evaluation.walk_forward import walk_forward
 from training.fitting.recipe import RECIPES
-from training.runs.train import Trained, fit
+from training.runs.trained_model import TrainedModel, fit_and_evaluate
 
 
 @pytest.fixture(scope="module")
@@ -23,32 +23,32 @@ def dataset() -> Dataset:
 
 
 @pytest.fixture(scope="module")
-def trained(dataset: Dataset) -> Trained:
-    return fit(RECIPES["results"], dataset)
+def trained(dataset: Dataset) -> TrainedModel:
+    return fit_and_evaluate(RECIPES["results"], dataset)
 
 
-def test_a_trained_model_keeps_what_its_unseen_games_taught(dataset: Dataset, trained: Trained) -> None:
-    belief = trained.fitted.spec.belief
-    assert belief is not None
+def test_a_trained_model_keeps_what_its_unseen_games_taught(dataset: Dataset, trained: TrainedModel) -> None:
+    learnt = trained.fitted.spec.belief
+    assert learnt is not None
     recipe = RECIPES["results"].of(dataset)
     blocks, _ = walk_forward(recipe, dataset, proving_blocks(dataset, recipe.proving_seasons))
-    closing = offers_of(dataset, "close").odds
+    closing = prices_of(dataset, "close").odds
     rows = np.concatenate([np.flatnonzero(dataset.seasons == int(block.block)) for block in blocks])
     method = choose_devig(closing, dataset.outcomes)
     expected = learn_shrinkage(
         np.concatenate([block.probabilities for block in blocks]), devig(closing[rows], method), dataset.outcomes[rows]
     )
-    assert (belief.devig, belief.games) == (method, expected.games)
-    assert (belief.weight, belief.error) == pytest.approx((expected.weight, expected.error))
-    assert belief.weight < 0.5, "beside a price that knows the day's news"
+    assert (learnt.devig, learnt.games) == (method, expected.games)
+    assert (learnt.weight, learnt.error) == pytest.approx((expected.weight, expected.error))
+    assert learnt.weight < 0.5, "beside a price that knows the day's news"
 
 
-def test_the_belief_travels_in_the_bundles_spec(trained: Trained) -> None:
+def test_the_weight_is_part_of_the_bundles_spec(trained: TrainedModel) -> None:
     spec = trained.fitted.spec
     assert type(spec).model_validate_json(spec.model_dump_json()).belief == spec.belief
     assert "belief" in spec.model_dump(mode="json")
 
 
-def test_without_priced_games_there_is_no_belief(dataset: Dataset, trained: Trained) -> None:
+def test_without_priced_games_there_is_no_weight(dataset: Dataset, trained: TrainedModel) -> None:
     unpriced = replace(dataset, facts=replace(dataset.facts, quotes=[]))
-    assert learnt_belief(unpriced, trained.blocks, offers_of(unpriced, "close")) is None
+    assert learn_pooling_weight(unpriced, trained.blocks, prices_of(unpriced, "close")) is None
