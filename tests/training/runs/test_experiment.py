@@ -178,7 +178,7 @@ def test_a_refused_experiment_is_logged_and_an_accepted_one_names_its_overlaps(
     uri = f"sqlite:///{tmp_path}/mlflow/mlflow.db"
     change = Change({"rounds": "3"})
     attempt = TrainingRun(EPL, RESULTS, BundleStore(tmp_path, uri, Signer(b"tests", "bundle")), NOW, NOW)
-    with pytest.raises(ServiceError, match="The data was refused") as refused:
+    with pytest.raises(ServiceError, match="Data refused") as refused:
         experiment(sqlite_database, attempt, change)
     client = Tracking(uri)._client
     entry = client.get_experiment_by_name("EPL/experiments")
