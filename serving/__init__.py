@@ -1,1 +1,1 @@
-"""From a registered model to an answer over HTTP. Never imports training, nor the other way round."""
+"""From a registered model to a response over HTTP. Does not import training, nor does training import it."""

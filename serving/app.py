@@ -1,4 +1,4 @@
-"""The app: assembles its parts, lets them run, and closes them in the reverse order."""
+"""The ASGI application: builds its parts, runs them, and closes them in reverse order."""
 
 import asyncio
 import gc
@@ -34,7 +34,7 @@ from serving.service import LifespanState, Service
 from serving.telemetry.metrics import Metrics
 
 START_SECONDS: Final = 10.0
-"""How long the start waits for the first games and champions; what is missing then is loaded while serving."""
+"""How long the start waits for the first games and champions; the rest is loaded while serving."""
 
 HEADERS_FROM_BROWSERS: Final = (
     *(KEY_NAME, GUILD_NAME, "X-Request-ID"),
@@ -47,22 +47,22 @@ HEADERS_FOR_BROWSERS: Final = (
 
 
 class Application(FastAPI):
-    """The framework with our own layers around it: inside of it they would cost as much as a cached answer."""
+    """The framework, wrapped in this project's middleware, which inside it would cost as much as a cached answer."""
 
     outermost: ASGIApp
     recorder: RequestRecorder
-    """Also asked by the server, for requests that no app sees."""
+    """Also used by the server, for requests that never reach the app."""
     hit_path: HitPath
-    """Asked by the server before any layer, where the fast path is on."""
+    """Used by the server before the app, if the fast path is on."""
 
     @cached_property
-    def described(self) -> bytes:
-        """The OpenAPI description, encoded once: it is open to everybody, as often as they like."""
+    def openapi_json(self) -> bytes:
+        """The OpenAPI document, encoded once, because it is available without a key or a limit."""
         return orjson.dumps(self.openapi())
 
     @cached_property
     def page(self) -> str:
-        """The same for people."""
+        """The API reference as HTML."""
         return reference_page(self.openapi())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -77,10 +77,10 @@ def create_app(
     load: LoadVersion | None = None,
     when_warm: Callable[[], None] = lambda: None,
 ) -> FastAPI:
-    """Return the service for these settings. Nothing is opened before its lifespan begins.
+    """Return the app for these settings. Nothing is opened before its lifespan begins.
 
-    ``load`` loads model versions, by default from the registry; ``when_warm`` is called once, when the first champions
-    have forecast all games. Raises ConfigurationError for a wrong LEAGUES_FILE or REDIS_URL.
+    ``load`` loads model versions, by default from the registry. ``when_warm`` is called once, when the first champions
+    have forecast all games. Raises ConfigurationError for an invalid LEAGUES_FILE or REDIS_URL.
     """
     leagues = load_leagues(settings.leagues_file)
     if settings.redis is not None:
@@ -90,7 +90,7 @@ def create_app(
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[LifespanState]:
         service = build_service(settings, clock or SystemClock(), leagues, metrics, timings, load, when_warm)
-        async with _running(service, timings):
+        async with _run(service, timings):
             yield {"service": service}
 
     app = Application(
@@ -113,7 +113,7 @@ def create_app(
 
 
 def _wrap(app: Application, settings: Settings, metrics: Metrics) -> None:
-    """Add middleware: the framework's own, innermost first, and around the framework what the fast path needs."""
+    """Add middleware: inside the framework, innermost first, and around it."""
     app.add_middleware(BodyLimit)
     cors = bool(settings.cors_origins)
     if cors:
@@ -133,21 +133,21 @@ def _wrap(app: Application, settings: Settings, metrics: Metrics) -> None:
 
 
 @asynccontextmanager
-async def _running(service: Service, timings: Timings) -> AsyncIterator[None]:
-    """Run the parts until the block ends, then bring what waits to where it is kept."""
-    watching = [asyncio.create_task(service.load.watch())]
+async def _run(service: Service, timings: Timings) -> AsyncIterator[None]:
+    """Run the parts until the block ends, then write what is queued and close them."""
+    watchers = [asyncio.create_task(service.load.watch())]
     if service.cache.shared is not None:
-        watching.append(asyncio.create_task(service.cache.shared.watch()))
+        watchers.append(asyncio.create_task(service.cache.shared.watch()))
     try:
         await service.admission.open()
         with background_threads(service, timings) as threads:
-            await asyncio.to_thread(_wait_for_first_looks, threads)
+            await asyncio.to_thread(_wait_for_first_steps, threads)
             yield
             await asyncio.to_thread(_stop, threads)
         await asyncio.to_thread(service.log.flush)
         await asyncio.to_thread(service.workers.leave)
     finally:
-        for task in watching:
+        for task in watchers:
             task.cancel()
         await service.admission.close()
         await service.bodies.close()
@@ -157,10 +157,10 @@ async def _running(service: Service, timings: Timings) -> AsyncIterator[None]:
         gc.unfreeze()
 
 
-def _wait_for_first_looks(threads: Sequence[PeriodicThread]) -> None:
-    until = time.monotonic() + START_SECONDS
+def _wait_for_first_steps(threads: Sequence[PeriodicThread]) -> None:
+    deadline = time.monotonic() + START_SECONDS
     for thread in threads:
-        thread.wait_until_idle(max(0.0, until - time.monotonic()))
+        thread.wait_until_idle(max(0.0, deadline - time.monotonic()))
 
 
 def _stop(threads: Sequence[PeriodicThread]) -> None:

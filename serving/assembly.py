@@ -1,4 +1,4 @@
-"""Builds the parts of one running service, and the threads that keep them current."""
+"""Builds the parts of a service, and the threads that keep them current."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -34,7 +34,7 @@ from serving.games.staleness import Staleness
 from serving.predictions.ahead.prewarming import Prewarming
 from serving.predictions.body_source import BodySource
 from serving.predictions.cache import PredictionCache
-from serving.predictions.log import OPENING, PredictionLog
+from serving.predictions.log import SERVING_OPENING, PredictionLog
 from serving.predictions.plan import make_bodies
 from serving.predictions.predictor import Predictor
 from serving.predictions.redis_cache import PURPOSE as CACHE
@@ -48,24 +48,24 @@ from serving.telemetry.metrics import Metrics
 MEGABYTE: Final = 1024 * 1024
 BACKGROUND_THREADS: Final = 5
 CONNECTIONS: Final = 9
-"""To the database: one per background thread, and the rest for requests."""
+"""Database connections: one per background thread, the rest for requests."""
 
 
 @dataclass(frozen=True)
 class Timings:
-    """How often the parts look for changes, and how long they try [seconds]."""
+    """Intervals and time limits of the background work [seconds]."""
 
-    look: float = 1.0
-    """Between two looks at games and keys."""
-    look_for_champions: float = 0.5
-    """Between two looks at the deployment records; a new champion answers within two seconds."""
+    check: float = 1.0
+    """Between two checks of games and keys."""
+    check_champions: float = 0.5
+    """Between two checks of the deployment records; a new champion answers within two seconds."""
     log: float = 0.25
-    """Between two writes of served predictions; a worker that is killed loses what it served since."""
-    beat: float = 1.0
-    """Between two reports of the models that a worker has."""
+    """Between two writes of served predictions; a killed worker loses what it served since the last."""
+    heartbeat: float = 1.0
+    """Between two reports of a worker's loaded models."""
     backoff: Backoff = field(default_factory=Backoff)
     trial: float = TRIAL_SECONDS
-    """For one trial of a bundle."""
+    """Limit for one trial of a bundle."""
 
 
 def build_service(
@@ -77,7 +77,7 @@ def build_service(
     load: LoadVersion | None,
     when_warm: Callable[[], None],
 ) -> Service:
-    """Return the parts, of which none does anything yet. Call it in the event loop that will serve.
+    """Return the parts, none of which runs yet. Call it in the event loop that will serve.
 
     ``load`` loads model versions; by default ``load_version``.
     """
@@ -89,7 +89,7 @@ def build_service(
     cache = PredictionCache(_redis_cache(settings, metrics))
     bodies = BodySource(cache, make_bodies)
     predictor = Predictor(leagues, slate, champions, bodies, staleness)
-    prewarming = Prewarming(clock, slate, champions, cache, predictor.asked_lately, when_warm)
+    prewarming = Prewarming(clock, slate, champions, cache, predictor.recently_requested, when_warm)
     champion_follower = ChampionFollower(
         engine,
         champions,
@@ -99,7 +99,7 @@ def build_service(
         prewarming.prepare,
         keep_challengers=settings.shadow,
     )
-    spool = Spool(directory / "spool", settings.spool_megabytes * MEGABYTE, counted=OPENING)
+    spool = Spool(directory / "spool", settings.spool_megabytes * MEGABYTE, counted=SERVING_OPENING)
     log = PredictionLog(engine, spool, metrics)
     load_shedding = LoadShedding(metrics)
     return Service(
@@ -130,18 +130,18 @@ def build_service(
 
 @contextmanager
 def background_threads(service: Service, timings: Timings) -> Iterator[list[PeriodicThread]]:
-    """Run the threads that follow the database and write the log, until the block ends."""
+    """Run the threads that follow the database and write the prediction log until the block ends."""
     errors = service.metrics.unforeseen
     threads = [
-        PeriodicThread("slate", partial(_follow_games, service), seconds=timings.look, errors=errors),
-        PeriodicThread("champions", service.champion_follower.step, seconds=timings.look_for_champions, errors=errors),
-        PeriodicThread("workers", service.workers.step, seconds=timings.beat, errors=errors),
+        PeriodicThread("slate", partial(_follow_games, service), seconds=timings.check, errors=errors),
+        PeriodicThread("champions", service.champion_follower.step, seconds=timings.check_champions, errors=errors),
+        PeriodicThread("workers", service.workers.step, seconds=timings.heartbeat, errors=errors),
         PeriodicThread("prediction-log", service.log.step, seconds=timings.log, errors=errors),
     ]
     if service.shadow is not None:
         threads.append(PeriodicThread("shadow", service.shadow.step, seconds=timings.log, errors=errors))
     if service.settings.demands_keys:
-        threads.append(PeriodicThread("keys", service.admission.step, seconds=timings.look, errors=errors))
+        threads.append(PeriodicThread("keys", service.admission.step, seconds=timings.check, errors=errors))
     for thread in threads:
         thread.start()
     try:
@@ -152,7 +152,7 @@ def background_threads(service: Service, timings: Timings) -> Iterator[list[Peri
 
 
 def _follow_games(service: Service) -> bool:
-    """Look for changed games, then make some of their predictions ahead; True while there are drafts to make."""
+    """Check for changed games, then compute some predictions ahead; True while drafts are missing."""
     service.slate_follower.step()
     return service.prewarming.step()
 

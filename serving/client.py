@@ -1,4 +1,4 @@
-"""The service as a Python object, for the bot, the command line and anybody else who has httpx."""
+"""Python client of the service, for the bot, the command line and others; requires httpx alone."""
 
 from collections.abc import Iterable, Mapping
 from types import TracebackType
@@ -11,14 +11,14 @@ from pydantic import SecretStr
 from core.errors import ApiError, NetworkError, OperationTimeoutError
 
 TIMEOUT_SECONDS: Final = 2.5
-"""Discord waits three seconds for an answer."""
+"""Discord waits three seconds for a response."""
 
 
 class PredictionClient:
-    """One connection pool to the service. Every method returns the decoded JSON document of docs/bot.md.
+    """A connection pool to the service. Every method returns the decoded JSON document that docs/bot.md describes.
 
-    Each raises ApiError with the service's own words, its status and code, OperationTimeoutError, or
-    NetworkError when nobody answers.
+    Each raises ApiError with the service's detail, status and code, OperationTimeoutError, or NetworkError if the
+    service is unreachable.
     """
 
     def __init__(
@@ -40,30 +40,30 @@ class PredictionClient:
         self.close()
 
     def close(self) -> None:
-        """Give the connections back."""
+        """Close the connections."""
         self._http.close()
 
     def prediction(self, sport: str, league: str, game_id: str) -> dict[str, Any]:
-        """One game's prediction."""
+        """Return one game's prediction."""
         return self._get(f"/v1/predictions/{_path(sport, league, game_id)}")
 
     def batch(self, games: Iterable[tuple[str, str, str]]) -> list[dict[str, Any]]:
-        """Up to a hundred games by (sport, league, game id); per game a ``prediction`` or a ``problem``, order kept."""
-        asked = [{"sport": sport, "league": league, "game_id": game_id} for sport, league, game_id in games]
-        answer = self._request("POST", "/v1/predictions/batch", json={"games": asked})
+        """Return a ``prediction`` or a ``problem`` for each of up to a hundred (sport, league, game id), in order."""
+        refs = [{"sport": sport, "league": league, "game_id": game_id} for sport, league, game_id in games]
+        answer = self._request("POST", "/v1/predictions/batch", json={"games": refs})
         items: list[dict[str, Any]] = answer["items"]
         return items
 
     def games(
         self, text: str = "", *, league: str | None = None, day: str | None = None, limit: int = 25
     ) -> list[dict[str, Any]]:
-        """Games whose teams are spelt like the text, or those coming next; ``day`` is an ISO date."""
+        """Return games whose teams are spelt like the text, or the next ones; ``day`` is an ISO date."""
         answer = self._get("/v1/games", q=text, league=league, date=day, limit=limit)
-        found: list[dict[str, Any]] = answer["games"]
-        return found
+        games: list[dict[str, Any]] = answer["games"]
+        return games
 
     def matchup(self, sport: str, league: str, home: str, away: str, *, neutral: bool = False) -> dict[str, Any]:
-        """What the model expects if these two teams met now."""
+        """Return the prediction for two teams as if they met now."""
         return self._get(f"/v1/matchups/{_path(sport, league)}", home=home, away=away, neutral=neutral)
 
     def price(
@@ -75,18 +75,18 @@ class PredictionClient:
         line: float | None = None,
         odds: float | None = None,
     ) -> dict[str, Any]:
-        """What one bet on a game (sport, league, game id) is worth; odds in either format."""
+        """Return price and value of one bet on a game (sport, league, game id); odds in either format."""
         return self._get(f"/v1/prices/{_path(*game)}", market=market, selection=selection, line=line, odds=odds)
 
     def parlay(self, legs: Iterable[Mapping[str, Any]], bankroll: float = 100.0) -> dict[str, Any]:
-        """What legs on different games, all of which must win, are worth together; docs/bot.md shows a leg."""
+        """Return price and value of legs on different games that must all win; docs/bot.md shows a leg."""
         return self._request("POST", "/v1/parlays", json={"legs": list(legs), "bankroll": bankroll})
 
     def models(self) -> list[dict[str, Any]]:
-        """Every model with its versions and the generation that answers."""
+        """Return every model with its versions and the loaded generation."""
         answer = self._get("/v1/models")
-        known: list[dict[str, Any]] = answer["models"]
-        return known
+        models: list[dict[str, Any]] = answer["models"]
+        return models
 
     def _get(self, path: str, **query: str | float | bool | None) -> dict[str, Any]:
         return self._request("GET", path, params={name: value for name, value in query.items() if value is not None})
@@ -102,10 +102,10 @@ class PredictionClient:
         try:
             response = self._http.request(method, path, params=params, json=json)
         except httpx.TimeoutException as error:
-            msg = f"The prediction service at {self._http.base_url} did not answer in time."
-            raise OperationTimeoutError(msg, hint="Try again in a moment.") from error
+            msg = f"The prediction service at {self._http.base_url} did not respond in time."
+            raise OperationTimeoutError(msg, hint="Try again later.") from error
         except httpx.HTTPError as error:
-            msg = f"The prediction service at {self._http.base_url} cannot be reached."
+            msg = f"The prediction service at {self._http.base_url} is unreachable."
             raise NetworkError(msg, hint="Start it with `dbsbm serve`, or set SERVICE_URL.") from error
         if response.status_code >= 400:
             raise _as_error(response)
@@ -125,7 +125,7 @@ def _as_error(response: httpx.Response) -> ApiError:
     if not isinstance(problem, dict):
         problem = {}
     return ApiError(
-        str(problem.get("detail") or f"The prediction service answered {response.status_code}."),
+        str(problem.get("detail") or f"The prediction service responded with status {response.status_code}."),
         hint=str(problem.get("hint") or ""),
         status=response.status_code,
         service_code=problem.get("code"),

@@ -1,4 +1,4 @@
-"""The service on a port: for good, or for as long as a demo or a test needs it."""
+"""Runs the service on a port: until it is stopped, or within a block for a demo or a test."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -18,11 +18,11 @@ from serving.runtime.tuning import tune_process
 
 START_SECONDS: Final = 60.0
 DRAIN_SECONDS: Final = 10
-"""How long requests under way may take once the service was told to stop."""
+"""How long open requests may take after the service is asked to stop."""
 
 
 class _Server(uvicorn.Server):
-    """Says its address once it listens."""
+    """A uvicorn server that reports its address once it listens."""
 
     def __init__(self, config: uvicorn.Config, on_ready: Callable[[str], None] | None) -> None:
         super().__init__(config)
@@ -31,7 +31,7 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[Any] | None = None) -> None:
         await super().startup(sockets)
         if self.started and self._on_ready is not None:
-            self._on_ready(url_of(*self.servers[0].sockets[0].getsockname()[:2]))
+            self._on_ready(base_url(*self.servers[0].sockets[0].getsockname()[:2]))
 
 
 def serve(
@@ -42,26 +42,26 @@ def serve(
     port: int,
     on_ready: Callable[[str], None] | None = None,
 ) -> None:
-    """Serve until told to stop; port 0 takes a free one. ``on_ready`` is called with the base URL once it answers.
+    """Serve until stopped; port 0 takes a free one. ``on_ready`` is called with the base URL once the server listens.
 
-    Raises NetworkError if the port cannot be had.
+    Raises NetworkError if the port is unavailable.
     """
     tune_process()
     app = create_app(settings, clock, when_warm=freeze)
-    server = _Server(config_of(app, settings, host, port), on_ready)
+    server = _Server(uvicorn_config(app, settings, host, port), on_ready)
     try:
         server.run()
     except SystemExit as error:
-        raise not_started(host, port) from error
+        raise start_error(host, port) from error
     except KeyboardInterrupt:
-        return  # Ctrl-C, after everything was closed
+        return  # Ctrl-C, after the app has closed
     if not server.started:
-        raise not_started(host, port)
+        raise start_error(host, port)
 
 
 @contextmanager
 def running_server(settings: Settings, clock: Clock, *, host: str = "127.0.0.1", port: int = 0) -> Iterator[str]:
-    """The service in a thread of this process, on a free port; gives its base URL and stops it in the end.
+    """Run the service in a thread of this process, on a free port; yields its base URL and stops it at the end.
 
     Raises NetworkError if it does not start.
     """
@@ -72,14 +72,14 @@ def running_server(settings: Settings, clock: Clock, *, host: str = "127.0.0.1",
         address.append(url)
         listening.set()
 
-    server = _Server(config_of(create_app(settings, clock), settings, host, port), ready)
+    server = _Server(uvicorn_config(create_app(settings, clock), settings, host, port), ready)
     thread = threading.Thread(target=_run, args=(server, listening), name="server")
     thread.start()
     try:
         if not listening.wait(START_SECONDS):
             raise OperationTimeoutError(f"The service did not start within {START_SECONDS:.0f} s.")
         if not address:
-            raise not_started(host, port)
+            raise start_error(host, port)
         yield address[0]
     finally:
         server.should_exit = True
@@ -90,13 +90,13 @@ def _run(server: _Server, listening: threading.Event) -> None:
     try:
         server.run()
     except SystemExit:
-        return  # uvicorn's way of saying that it could not start
+        return  # raised by uvicorn if it cannot start
     finally:
         listening.set()
 
 
-def config_of(app: Any, settings: Settings, host: str, port: int, **more: Any) -> uvicorn.Config:
-    """How uvicorn runs the app, or what a factory makes."""
+def uvicorn_config(app: Any, settings: Settings, host: str, port: int, **more: Any) -> uvicorn.Config:
+    """Return uvicorn's configuration for the app, or for a factory of it."""
     return uvicorn.Config(
         app,
         host=host,
@@ -112,12 +112,12 @@ def config_of(app: Any, settings: Settings, host: str, port: int, **more: Any) -
     )
 
 
-def url_of(host: str, port: int) -> str:
-    """Where a service listens."""
+def base_url(host: str, port: int) -> str:
+    """Return the base URL of a host and port."""
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def not_started(host: str, port: int) -> NetworkError:
-    """The error of a port that cannot be had."""
+def start_error(host: str, port: int) -> NetworkError:
+    """Return the error of a server that could not start on the port."""
     msg = f"The service could not start on {host}:{port}."
-    return NetworkError(msg, hint="The log says why; if the port is taken, choose another with --port.")
+    return NetworkError(msg, hint="See the log. If the port is in use, choose another with --port.")

@@ -1,4 +1,4 @@
-"""Everything one running service holds, and how endpoints ask for it."""
+"""The parts of a running service, and the dependencies by which routes get them."""
 
 from dataclasses import dataclass
 from typing import Annotated, TypedDict
@@ -40,7 +40,7 @@ class Service:
     engine: Engine
     database_breaker: CircuitBreaker
     database_threads: CapacityLimiter
-    """As many requests may ask the database at once as there are connections; the others wait outside of threads."""
+    """Limits requests that use the database to the number of connections; others wait without a thread."""
     leagues: Leagues
     metrics: Metrics
     cache: PredictionCache
@@ -62,7 +62,7 @@ class Service:
 
 
 class LifespanState(TypedDict):
-    """What the lifespan hands to every request."""
+    """State that the lifespan adds to every request."""
 
     service: Service
 
@@ -73,7 +73,7 @@ def service_of(request: Request) -> Service:
     return service
 
 
-# Async, though they wait for nothing: the framework sends plain functions through its thread pool.
+# Async although they do not wait: the framework runs plain functions in its thread pool.
 async def _service(request: Request) -> Service:
     return service_of(request)
 

@@ -1,4 +1,4 @@
-"""The service in several processes behind one port: spawned, watched and replaced by uvicorn's own supervisor."""
+"""Runs the service in several processes on one port, spawned and replaced by uvicorn's supervisor."""
 
 import os
 import socket
@@ -19,12 +19,12 @@ from serving.app import create_app
 from serving.runtime.heap import freeze
 from serving.runtime.lean_imports import import_alone
 from serving.runtime.tuning import tune_process
-from serving.server import config_of, not_started, url_of
+from serving.server import base_url, start_error, uvicorn_config
 
-SILENT_SECONDS: Final = 30
-"""A worker that says nothing for so long is replaced; importing everything takes seconds on a busy machine."""
+HEALTH_CHECK_SECONDS: Final = 30
+"""A worker that does not respond for this long is replaced; imports take seconds on a busy machine."""
 
-COUNTS: Final = "PROMETHEUS_MULTIPROC_DIR"
+METRICS_FOLDER: Final = "PROMETHEUS_MULTIPROC_DIR"
 
 
 def serve_with_workers(
@@ -36,31 +36,31 @@ def serve_with_workers(
     workers: int,
     on_ready: Callable[[str], None] | None = None,
 ) -> None:
-    """Serve from several processes until told to stop; ``on_ready`` is called once every one of them answers.
+    """Serve from several processes until stopped; ``on_ready`` is called once all of them are ready.
 
-    A worker that dies is replaced. Raises NetworkError if the port cannot be had.
+    A worker that dies is replaced. Raises NetworkError if the port is unavailable.
     """
     shared = settings.model_copy(update={"rate_limit_sharers": max(settings.rate_limit_sharers, workers)})
-    config = config_of(
+    config = uvicorn_config(
         partial(_worker_app, shared, clock),
         shared,
         host,
         port,
         factory=True,
         workers=workers,
-        timeout_worker_healthcheck=SILENT_SECONDS,
+        timeout_worker_healthcheck=HEALTH_CHECK_SECONDS,
     )
-    with _bound(host, port) as listening, tempfile.TemporaryDirectory(prefix="dbsbm-metrics-") as counts:
-        os.environ[COUNTS] = counts  # read by the workers when they import the metrics; new, so empty
+    with _bind(host, port) as listening, tempfile.TemporaryDirectory(prefix="dbsbm-metrics-") as folder:
+        os.environ[METRICS_FOLDER] = folder  # read by the workers when they import the metrics; new, so empty
         supervisor = _Supervisor(config, [listening], on_ready)
         try:
             supervisor.run()
         finally:
-            del os.environ[COUNTS]
+            del os.environ[METRICS_FOLDER]
 
 
 class _Supervisor(Multiprocess):
-    """Says the address once every worker has begun to serve; forgets what workers had loaded that are gone."""
+    """Reports the address once every worker is ready, and removes the metrics of workers that have ended."""
 
     def __init__(
         self, config: uvicorn.Config, sockets: list[socket.socket], on_ready: Callable[[str], None] | None
@@ -72,11 +72,11 @@ class _Supervisor(Multiprocess):
     def keep_subprocess_alive(self) -> None:
         super().keep_subprocess_alive()
         alive = {process.pid for process in self.processes if process.pid is not None}
-        for gone in self._alive - alive:
-            mark_process_dead(gone)  # type: ignore[no-untyped-call]
+        for ended in self._alive - alive:
+            mark_process_dead(ended)  # type: ignore[no-untyped-call]
         self._alive = alive
         if self._on_ready is not None and all(process.is_ready(1) for process in self.processes):
-            self._on_ready(url_of(*self.sockets[0].getsockname()[:2]))
+            self._on_ready(base_url(*self.sockets[0].getsockname()[:2]))
             self._on_ready = None
 
 
@@ -87,7 +87,7 @@ def _worker_app(settings: Settings, clock: Clock) -> FastAPI:
     return create_app(settings, clock, when_warm=freeze)
 
 
-def _bound(host: str, port: int) -> socket.socket:
+def _bind(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listening = socket.socket(family)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -95,6 +95,6 @@ def _bound(host: str, port: int) -> socket.socket:
         listening.bind((host, port))
     except OSError as error:
         listening.close()
-        raise not_started(host, port) from error
+        raise start_error(host, port) from error
     listening.set_inheritable(True)
     return listening

@@ -1,4 +1,4 @@
-"""The shapes of questions about bets and of their answers."""
+"""Schemas of requests and responses about bets."""
 
 from datetime import datetime
 from typing import Annotated, Final, Literal
@@ -14,7 +14,7 @@ LARGEST_ODDS: Final = 1_000_000
 
 
 class Chances(Shape):
-    """Shares of a unit that win, come back and lose."""
+    """Probabilities that a unit wins, is returned and loses."""
 
     win: float
     push: float
@@ -22,42 +22,42 @@ class Chances(Shape):
 
 
 class BetValue(Chances):
-    """What is believed of a bet: the model's word pooled with the market's, by the weight that its past earned."""
+    """Value of a bet, by model and market pooled with the learned weight."""
 
     expected_value: float
-    """The edge: mean profit for one unit staked."""
+    """The edge: expected profit per unit staked."""
     low: float
     high: float
-    """The edge's 90 % interval."""
+    """Ends of the edge's 90 % interval."""
     is_value: bool
-    """Whether all of the interval is above nothing."""
+    """Whether the whole interval lies above zero."""
 
 
 class Offer(Shape):
-    """The odds that were asked about, and what a unit on them is worth."""
+    """The odds in the request, with value and stake."""
 
     decimal: float
     american: int
     value: BetValue | None
-    """Null where it cannot be judged; ``note`` says why."""
+    """Null if the bet cannot be valued; see ``note``."""
     stake: float
-    """Units, by a quarter of Kelly's share, at most 3 a bet; 0 without a sure edge."""
+    """Units: a quarter of the Kelly fraction, at most 3 per bet; 0 if the edge's interval includes zero."""
     note: str | None
 
 
 class Dated(Shape):
-    """Of when the data are."""
+    """Age of the data."""
 
     as_of: datetime
     checked_at: datetime
-    """When the feature store last brought the league up to date."""
+    """When the feature store last updated the league."""
     age_s: float
     stale: bool
-    """The data were last checked more than a day ago, or cannot be checked now; then nothing is staked."""
+    """The data was last checked more than a day ago, or cannot be checked now; the stake is then 0."""
 
 
 class Price(Dated):
-    """What one bet is worth: shares of a unit that win, come back and lose, by the model's own word."""
+    """Price of one bet: probabilities that a unit wins, is returned and loses, by the model alone."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [PRICE]})
 
@@ -70,13 +70,13 @@ class Price(Dated):
     lose: float
     fair_odds: Odds
     by_market: Chances | None
-    """The same by the books' prices without their margin; null where none of this kind is known."""
+    """The same by the bookmakers' prices without overround; null without prices of this kind."""
     offer: Offer | None
     model: ModelRef
 
 
 class BetOn(Shape):
-    """A market, a selection of it, and the line where it has one."""
+    """A market, its selection, and its line where the market has one."""
 
     market: Annotated[str, Field(max_length=40, examples=["moneyline"])]
     selection: Annotated[str, Field(max_length=40, examples=["home"])]
@@ -84,11 +84,11 @@ class BetOn(Shape):
 
 
 class Leg(GameRef):
-    """One or several bets on one game at one price; several must all win."""
+    """One or several bets on one game at one price; all of them must win."""
 
     bets: Annotated[list[BetOn], Field(min_length=1, max_length=MOST_LEGS)]
     odds: Annotated[float, Field(ge=-LARGEST_ODDS, le=LARGEST_ODDS, allow_inf_nan=False)]
-    """For all of the leg's bets together; decimal below 100, American from there on."""
+    """For all bets of the leg together; decimal below 100, American from 100 on."""
     format: Literal["decimal", "american"] | None = None
 
 
@@ -99,11 +99,11 @@ class ParlayQuestion(Shape):
 
     legs: Annotated[list[Leg], Field(min_length=1, max_length=MOST_LEGS)]
     bankroll: Annotated[float, Field(ge=0, le=1_000 * LARGEST_ODDS, allow_inf_nan=False)] = 100.0
-    """What stakes are a share of [units]."""
+    """Bankroll that the stake is a share of [units]."""
 
 
 class PricedLeg(Chances, Dated):
-    """One leg by its model's own word."""
+    """Price of one leg, by the model alone."""
 
     game: Game
     bets: list[BetOn]
@@ -113,7 +113,7 @@ class PricedLeg(Chances, Dated):
 
 
 class ParlayAnswer(Chances):
-    """The whole by the models' own word. A leg that comes back counts as odds of 1, so *push* may return more."""
+    """Price of the parlay, by the models alone. A leg that pushes counts as odds of 1; a push may return a profit."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [PARLAY]})
 

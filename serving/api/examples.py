@@ -1,4 +1,4 @@
-"""Examples shown in the documentation; a test holds each against its shape."""
+"""Examples in the OpenAPI document; a test validates each against its schema."""
 
 from typing import Any, Final
 
@@ -88,7 +88,7 @@ PRICE: Final[dict[str, Any]] = {
             "is_value": False,
         },
         "stake": 0.0,
-        "note": "The edge is not surely above nothing: no stake.",
+        "note": "No stake: the 90 % interval of the edge includes zero.",
     },
     "model": {"name": "EPL-prices", "version": 3},
     **DATED,
@@ -161,14 +161,14 @@ PARLAY: Final[dict[str, Any]] = {
             "is_value": False,
         },
         "stake": 0.0,
-        "note": "The edge is not surely above nothing: no stake.",
+        "note": "No stake: the 90 % interval of the edge includes zero.",
     },
 }
 
 
 PROBLEM: Final[dict[str, Any]] = {
     "type": "urn:dbsbm:problem:NOT_FOUND_ERROR",
-    "title": "There is no such thing",
+    "title": "Resource not found",
     "status": 404,
     "code": "NOT_FOUND_ERROR",
     "detail": "There is no league 'ELP'.",

@@ -1,4 +1,4 @@
-"""Who may ask what. A route that stands in neither list cannot be added to the app."""
+"""The scope that each route requires, checked before anything else of the request is read."""
 
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Final
@@ -33,23 +33,25 @@ REQUIRED_SCOPES: Final[Mapping[str, Scope]] = {
     "/v2/models/{model}/versions/{version}/infer": "predict",
     "/invocations": "predict",
 }
-"""The scope that a key needs for each route, wherever keys are demanded."""
+"""The scope that each route requires of a key, where keys are required."""
 
-KEY_HEADER: Final = APIKeyHeader(name=KEY_NAME, auto_error=False, description="`id.secret`; not needed in development.")
+KEY_HEADER: Final = APIKeyHeader(
+    name=KEY_NAME, auto_error=False, description="`id.secret`; not required in development."
+)
 
 
 class GuardedRoute(APIRoute):
-    """A route that looks at the key before it reads anything else of the request."""
+    """A route that checks the key before it reads anything else of the request."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        answer = super().get_route_handler()
+        respond = super().get_route_handler()
         scope = REQUIRED_SCOPES[self.path_format]
 
         async def guarded(request: Request) -> Response:
             caller = await service_of(request).admission.admit(request.scope, scope)
             named = request.path_params.get("guild_id")
             if named is not None and caller.guild_id is not None and named != str(caller.guild_id):
-                raise ScopeError("The key may not speak for that guild.", hint="Ask for a key of that guild.")
-            return await answer(request)
+                raise ScopeError("The key is not valid for that guild.", hint="Use a key of that guild.")
+            return await respond(request)
 
         return guarded

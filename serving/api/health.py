@@ -1,4 +1,4 @@
-"""How the service is, part by part: the worst part is how it is, and every part says why."""
+"""Health by component: the worst status is the service's, and each component gives its cause."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -11,8 +11,8 @@ Status = Literal["ok", "degraded", "down"]
 WORST_LAST: Final[tuple[Status, ...]] = ("ok", "degraded", "down")
 
 
-class Part(NamedTuple):
-    """One thing the service depends on; ``age_s`` is that of its data or model, where it has one [seconds]."""
+class ComponentStatus(NamedTuple):
+    """Status of one thing the service depends on; ``age_s`` is the age of its data or model [seconds]."""
 
     name: str
     status: Status = "ok"
@@ -20,79 +20,93 @@ class Part(NamedTuple):
     age_s: float | None = None
 
 
-def parts(service: Service) -> list[Part]:
-    """Every part, from memory: nobody is asked."""
+def component_statuses(service: Service) -> list[ComponentStatus]:
+    """Return every component's status, from memory, without a request to any of them."""
     now = service.clock.now()
     return [_database(service), *_redis(service), *_models(service, now), *_data(service, now), *_inside(service)]
 
 
-def worst(found: list[Part]) -> Status:
-    """The status of the whole."""
-    return max((part.status for part in found), key=WORST_LAST.index)
+def worst_status(components: list[ComponentStatus]) -> Status:
+    """Return the service's status."""
+    return max((component.status for component in components), key=WORST_LAST.index)
 
 
-def _database(service: Service) -> Part:
+def _database(service: Service) -> ComponentStatus:
     away, age = service.slate_follower.away, service.slate_follower.age()
     since = None if age == float("inf") else round(age, 3)
     if away is None:
-        return Part("database", age_s=since)
-    return Part("database", "degraded", f"It is away ({away.code}); answers go on from what was read last.", since)
+        return ComponentStatus("database", age_s=since)
+    return ComponentStatus("database", "degraded", f"Unavailable ({away.code}); answers use the data read last.", since)
 
 
-def _redis(service: Service) -> Iterator[Part]:
+def _redis(service: Service) -> Iterator[ComponentStatus]:
     shared = service.cache.shared
     if shared is None:
         return
     if shared.breaker.state == "closed":
-        yield Part("redis")
+        yield ComponentStatus("redis")
     else:
-        yield Part("redis", "degraded", "It is away; each worker caches for itself.")
+        yield ComponentStatus("redis", "degraded", "Unavailable; each worker caches on its own.")
     if service.admission.limits_breaker == "closed":
-        yield Part("limits")
+        yield ComponentStatus("limits")
     else:
-        yield Part("limits", "degraded", "Redis did not answer when last asked; each worker limits its own share.")
+        yield ComponentStatus(
+            "limits", "degraded", "Redis did not answer the last request; each worker limits its own share."
+        )
 
 
-def _models(service: Service, now: datetime) -> Iterator[Part]:
+def _models(service: Service, now: datetime) -> Iterator[ComponentStatus]:
     loaded, refusals = service.champions.loaded, service.champion_follower.failures
     if not loaded and not refusals:
-        yield Part("models", "down", "No champion is loaded.")
+        yield ComponentStatus("models", "down", "No champion is loaded.")
     for model in sorted({*loaded, *refusals}):
         champion, refusal = loaded.get(model), refusals.get(model)
         age = None if champion is None else (now - champion.manifest.trained_until).total_seconds()
         if refusal is None:
-            yield Part(f"model {model}", age_s=age)
+            yield ComponentStatus(f"model {model}", age_s=age)
         else:
-            goes_on = "no version answers" if champion is None else f"version {champion.version.version} goes on"
-            cause = f"Version {refusal.version} was refused ({refusal.code}), {goes_on}: {refusal.reason}"
-            yield Part(f"model {model}", "down" if champion is None else "degraded", cause, age)
+            consequence = (
+                "no version answers" if champion is None else f"version {champion.version.version} still answers"
+            )
+            cause = f"Version {refusal.version} was refused ({refusal.code}), {consequence}: {refusal.reason}"
+            yield ComponentStatus(f"model {model}", "down" if champion is None else "degraded", cause, age)
 
 
-def _data(service: Service, now: datetime) -> Iterator[Part]:
+def _data(service: Service, now: datetime) -> Iterator[ComponentStatus]:
     if not service.slate.loaded:
-        yield Part("games", "down", "They were not read yet.")
+        yield ComponentStatus("games", "down", "Not read yet.")
     for league, checked_at in sorted(service.slate.table.checked.items()):
         age = (now - checked_at).total_seconds()
         if not service.staleness.allows(checked_at, now):
-            yield Part(f"data {league}", "down", "data_too_old: the database is away for too long.", age)
+            yield ComponentStatus(
+                f"data {league}", "down", "data_too_old: the database has been unavailable for too long.", age
+            )
         elif now - checked_at > STALE_AFTER:
-            yield Part(f"data {league}", "degraded", "No feature build for more than a day.", age)
+            yield ComponentStatus(f"data {league}", "degraded", "No feature build in the last day.", age)
         else:
-            yield Part(f"data {league}", age_s=age)
+            yield ComponentStatus(f"data {league}", age_s=age)
 
 
-def _inside(service: Service) -> Iterator[Part]:
+def _inside(service: Service) -> Iterator[ComponentStatus]:
     waiting, lost = service.log.spooled(), service.metrics.dropped()
     if lost:
-        yield Part("prediction log", "degraded", f"{lost:.0f} served predictions were lost since this worker began.")
+        yield ComponentStatus(
+            "prediction log", "degraded", f"{lost:.0f} served predictions were lost since this worker started."
+        )
     elif waiting:
-        yield Part("prediction log", "degraded", f"{waiting} served predictions wait on disk for the database.")
+        yield ComponentStatus(
+            "prediction log", "degraded", f"{waiting} served predictions wait on disk for the database."
+        )
     else:
-        yield Part("prediction log")
+        yield ComponentStatus("prediction log")
     if not service.workers.agreed():
-        yield Part("workers", "degraded", "They answer with different generations; `workers` shows which.")
+        yield ComponentStatus("workers", "degraded", "Workers answer with different generations; see `workers`.")
     else:
-        yield Part("workers")
+        yield ComponentStatus("workers")
     level = service.load.level
     refuses = service.load.sheds("batch")
-    yield Part("load", "degraded", f"Level {level} of 3: some work is refused.") if refuses else Part("load")
+    yield (
+        ComponentStatus("load", "degraded", f"Level {level} of 3: some work is refused.")
+        if refuses
+        else ComponentStatus("load")
+    )

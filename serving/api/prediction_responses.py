@@ -1,4 +1,4 @@
-"""Responses to requests for predictions, as status, headers and bytes; the routes and the fast path both send these."""
+"""Responses to requests for predictions, as status, headers and bytes, for the routes and the fast path."""
 
 import asyncio
 from datetime import datetime
@@ -10,61 +10,61 @@ from starlette.responses import Response
 from core.errors import DbsbmError
 from serving.api.schemas import GameRef
 from serving.http.etags import matches
-from serving.http.headers import AS_JSON, REVALIDATED, Header
+from serving.http.headers import JSON_CONTENT, REVALIDATED, Header
 from serving.http.problems import problem_of
 from serving.predictions.answer import Answer
 from serving.service import Service
 from serving.telemetry.trace import Trace
 
 NOT_MODIFIED: Final = 304
-BATCH_HEADERS: Final = (REVALIDATED, AS_JSON)
+BATCH_HEADERS: Final = (REVALIDATED, JSON_CONTENT)
 
 
 class RawResponse(NamedTuple):
-    """A whole response, except for the headers that every response gets."""
+    """A response without the headers that every response carries."""
 
     status: int
-    about: tuple[Header, ...]
-    """Headers of this response alone, without its length."""
+    own_headers: tuple[Header, ...]
+    """Headers of this response alone, without Content-Length."""
     body: bytes
 
     @property
     def headers(self) -> list[Header]:
         """Headers of this response alone."""
         if self.status == NOT_MODIFIED:
-            return [*self.about]
-        return [*self.about, (b"content-length", b"%d" % len(self.body))]
+            return [*self.own_headers]
+        return [*self.own_headers, (b"content-length", b"%d" % len(self.body))]
 
     def as_response(self) -> Response:
-        """Return the same as the framework's type."""
+        """Return the same as a response of the framework."""
         response = Response(self.body, self.status)
         response.raw_headers = self.headers
         return response
 
 
 class PredictionRequest(NamedTuple):
-    """One game asked for, and what the caller has of it already."""
+    """A request for one game's prediction."""
 
     sport: str
     league: str
     game_id: str
     if_none_match: str | None = None
-    """The header of that name."""
-    afresh: bool = False
-    """Whether the answer must not come from a cache (the request header Cache-Control: no-cache)."""
+    """The header If-None-Match."""
+    recompute: bool = False
+    """Whether the caches are bypassed (the header Cache-Control: no-cache)."""
 
 
 async def respond_to_one(service: Service, trace: Trace, request: PredictionRequest) -> RawResponse:
     """Return one game's prediction, or 304 if the caller has it.
 
-    Raises as ``Predictor.predict`` does, and OverloadedError for one that is not ready.
+    Raises as ``Predictor.predict`` does, and OverloadedError if it would have to be computed under load.
     """
     now = service.clock.now()
-    sport, league, game_id, if_none_match, afresh = request
-    answer = None if afresh else service.predictor.hit(sport, league, game_id, now)
+    sport, league, game_id, if_none_match, recompute = request
+    answer = None if recompute else service.predictor.cached_answer(sport, league, game_id, now)
     if answer is None:
         service.load.check("single")
-        answer = await service.predictor.predict(sport, league, game_id, now, afresh=afresh)
+        answer = await service.predictor.predict(sport, league, game_id, now, recompute=recompute)
     return respond_with(service, trace, answer, if_none_match, now)
 
 
@@ -78,23 +78,23 @@ def respond_with(
     if if_none_match is not None and matches(if_none_match, etag):
         return RawResponse(NOT_MODIFIED, ((b"etag", etag.encode()), REVALIDATED), b"")
     record(service, trace, answer, now)
-    return RawResponse(200, ((b"etag", etag.encode()), REVALIDATED, AS_JSON), answer.complete(now))
+    return RawResponse(200, ((b"etag", etag.encode()), REVALIDATED, JSON_CONTENT), answer.complete(now))
 
 
 def etag_of(answer: Answer, now: datetime) -> str:
-    """Return a weak tag, because age and cache level may differ between answers that mean the same."""
+    """Return a weak tag, because age and cache level differ between answers with the same content."""
     return f'W/"{answer.tag}-stale"' if answer.stale(now) else f'W/"{answer.tag}"'
 
 
 async def respond_to_many(service: Service, trace: Trace, games: list[GameRef]) -> RawResponse:
-    """Return each game's prediction or problem, in the order asked. Raises OverloadedError."""
+    """Return each game's prediction or problem, in the order of the request. Raises OverloadedError."""
     service.load.check("batch")
     now = service.clock.now()
-    hits = [service.predictor.hit(game.sport, game.league, game.game_id, now) for game in games]
-    # Together, so that what is missing is looked up and computed in one go.
-    missing = (_item(service, trace, game, now) for game, hit in zip(games, hits, strict=True) if hit is None)
-    computed = iter(await asyncio.gather(*missing) if None in hits else ())
-    items = [next(computed) if hit is None else _prediction(service, trace, hit, now) for hit in hits]
+    cached = [service.predictor.cached_answer(game.sport, game.league, game.game_id, now) for game in games]
+    # In one gather, so that missing bodies are looked up and computed together.
+    missing = (_item(service, trace, game, now) for game, answer in zip(games, cached, strict=True) if answer is None)
+    computed = iter(await asyncio.gather(*missing) if None in cached else ())
+    items = [next(computed) if answer is None else _prediction(service, trace, answer, now) for answer in cached]
     return RawResponse(200, BATCH_HEADERS, b'{"items":[' + b",".join(items) + b"]}")
 
 

@@ -1,4 +1,4 @@
-"""Whether anything can be answered: what probes are told, and what keeps an empty list from looking like an answer."""
+"""Whether the service can answer: the causes for probes, and the checks before a list of games is returned."""
 
 from datetime import datetime
 
@@ -7,12 +7,12 @@ from serving.games.staleness import DataTooOldError
 from serving.service import Service
 
 
-def why_not_ready(service: Service) -> list[str]:
-    """What is missing to answer anything; empty when something can be. Names no place on our machines."""
+def not_ready_causes(service: Service) -> list[str]:
+    """Return why nothing can be answered; empty when the service is ready. Contains no host names or paths."""
     causes = []
     if not service.slate.loaded:
         away = service.slate_follower.away
-        causes.append("The games were not read yet." if away is None else f"The database is away ({away.code}).")
+        causes.append("Games not read yet." if away is None else f"Database unavailable ({away.code}).")
     if not service.champions.loaded:
         causes.append("No champion is loaded.")
         causes.extend(
@@ -20,21 +20,21 @@ def why_not_ready(service: Service) -> list[str]:
             for model, refusal in service.champion_follower.failures.items()
         )
     if service.settings.demands_keys and not service.keys.known_yet:
-        causes.append("The keys were not read yet.")
+        causes.append("API keys not read yet.")
     try:
-        _must_be_current(service, None, service.clock.now())
+        _check_age(service, None, service.clock.now())
     except DataTooOldError as error:
         causes.append(error.message)
     return causes
 
 
-def must_know_games(service: Service, league: League | None, now: datetime) -> None:
-    """Raises ServiceError while no games were read, DataTooOldError if those of the league, or all, are too old."""
+def check_games_loaded(service: Service, league: League | None, now: datetime) -> None:
+    """Raise ServiceError while no games were read, DataTooOldError if the league's, or all, are too old."""
     service.slate.must_be_loaded()
-    _must_be_current(service, league, now)
+    _check_age(service, league, now)
 
 
-def _must_be_current(service: Service, league: League | None, now: datetime) -> None:
+def _check_age(service: Service, league: League | None, now: datetime) -> None:
     checked = service.slate.table.checked
     newest = max((moment for key, moment in checked.items() if league is None or key == league.key), default=None)
     if newest is not None:

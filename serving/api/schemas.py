@@ -1,6 +1,6 @@
-"""The shapes of requests and answers, for the documentation and for callers' type checkers.
+"""Schemas of requests and responses, for the documentation and for callers' type checkers.
 
-Answers are written as bytes without passing through these; a test holds every answer against its shape.
+Responses are written as bytes without these classes; a test validates every response against its schema.
 """
 
 from datetime import datetime
@@ -40,7 +40,7 @@ class Batch(Shape):
 
 
 class Game(Shape):
-    """A game and its state: *begun* once its start has passed; its forecast is frozen from then on."""
+    """A game and its status: *begun* once its start has passed; its forecast is frozen from then on."""
 
     sport: str
     league: str
@@ -55,7 +55,7 @@ class Game(Shape):
 
 
 class Probabilities(Shape):
-    """They sum to 1. ``draw`` is null where one cannot bet on it; ``push`` then is the chance of a level score."""
+    """Sum to 1. ``draw`` is null in two-way leagues; ``push`` is then the probability of a level score."""
 
     home: float
     draw: float | None
@@ -64,7 +64,7 @@ class Probabilities(Shape):
 
 
 class ChanceInterval(Shape):
-    """How often games forecast like this one went the favourite's way, as a range; ``method`` says what it means."""
+    """Range of how often favourites with a similar forecast won; ``method`` describes it."""
 
     selection: Literal["home", "draw", "away"]
     low: float
@@ -73,16 +73,16 @@ class ChanceInterval(Shape):
 
 
 class Reason(Shape):
-    """What moves this forecast away from the average game's."""
+    """A difference between this game and the average one that moves the forecast."""
 
     text: str
     favours: Literal["home", "away"]
     effect: float
-    """Added to the logarithm of P(home) / P(away); at an even chance .04 is one percentage point."""
+    """Added to the logarithm of P(home) / P(away); near 1/2, .04 is one percentage point."""
 
 
 class Odds(Shape):
-    """Odds without any margin; null where there are none."""
+    """Odds without overround; null where no finite odds exist."""
 
     decimal: float | None
     american: int | None
@@ -104,7 +104,7 @@ class Expected(Shape):
 
 
 class Market(Shape):
-    """The books' latest prices without their margin; ``spread_line`` is the home margin they expect.
+    """The bookmakers' latest prices without overround; ``spread_line`` is the home margin they expect.
 
     ``over`` is the probability that more than ``total_line`` is scored.
     """
@@ -116,7 +116,7 @@ class Market(Shape):
     total_line: float | None
     over: float | None
     overround: float | None
-    """The books' margin on who wins, which was taken out; .05 is 5 %."""
+    """The overround of the moneyline, which was removed; .05 is 5 %."""
 
 
 class Model(Shape):
@@ -138,7 +138,7 @@ class Prediction(Shape):
     game: Game
     probabilities: Probabilities
     interval: ChanceInterval | None
-    """Of the most likely outcome's chance; null when the model was proved on too few games to say."""
+    """For the most likely outcome; null when the model was evaluated on too few games."""
     fair_odds: FairOdds
     expected: Expected
     market: Market | None
@@ -146,11 +146,11 @@ class Prediction(Shape):
     data_quality: Literal["good", "thin", "unknown"]
     """*thin*: one of the teams has fewer than ten games in the archive; *unknown*: one has none."""
     reasons: list[Reason] | None
-    """The strongest first, five at most; null for a moment after a forecast was made while its caller waited."""
+    """The strongest first, at most five; null for some seconds if the forecast was computed for this request."""
     as_of: datetime
-    """When what the forecast is made from last changed."""
+    """When the data behind the forecast last changed."""
     checked_at: datetime
-    """When the league's data was last brought up to date."""
+    """When the league's data was last updated."""
     age_s: float
     stale: bool
     """The data was last checked more than a day ago, or a newer answer is due (``cache`` is then *stale*)."""
@@ -158,7 +158,7 @@ class Prediction(Shape):
 
 
 class Problem(BaseModel):
-    """What went wrong and what to do about it (RFC 9457), with a stable ``code``."""
+    """An error and its remedy (RFC 9457), with a stable ``code``."""
 
     model_config = ConfigDict(extra="allow", json_schema_extra={"examples": [PROBLEM]})
 
@@ -172,11 +172,11 @@ class Problem(BaseModel):
     field: str | None = None
     nearest: list[str] | None = None
     error: str | None = None
-    """Under `/v2` the detail once more, where clients of that protocol look for it."""
+    """Under `/v2` the detail again, where clients of that protocol expect it."""
 
 
 class BatchItem(Shape):
-    """One game of a batch: a prediction or a problem, in the order asked."""
+    """One game of a batch, in the order of the request: a prediction or a problem."""
 
     prediction: Prediction | None = None
     problem: Problem | None = None
@@ -187,14 +187,14 @@ class BatchAnswer(Shape):
 
 
 class Ranked(Shape):
-    """A prediction and the chance of its likeliest outcome."""
+    """A prediction and the probability of its most likely outcome."""
 
     confidence: float
     prediction: Prediction
 
 
 class Ranking(Shape):
-    """The surest first."""
+    """Predictions, the most confident first."""
 
     items: list[Ranked]
 
@@ -222,7 +222,7 @@ class ModelVersion(Shape):
 
 
 class ModelError(Shape):
-    """Why the champion that should answer is not loaded."""
+    """Why the champion of the deployment record is not loaded."""
 
     version: int
     code: str
@@ -232,7 +232,7 @@ class ModelError(Shape):
 
 
 class ModelState(Shape):
-    """One model: what the deployment record says and what this process has loaded."""
+    """A model's deployment record, and what this process has loaded."""
 
     model: str
     generation: int
@@ -254,16 +254,16 @@ class Health(Shape):
 
 
 class Readiness(Shape):
-    """Whether the service can answer, why not, and which generation of each model it answers with."""
+    """Whether the service can answer, causes if not, and the generation of each loaded model."""
 
     ready: bool
     causes: list[str]
     models: dict[str, dict[str, Any]]
     slate: dict[str, Any]
     redis: str | None
-    """State of the breaker before Redis: closed, half_open, open; null without Redis."""
+    """State of the circuit breaker for Redis: closed, half_open, open; null without Redis."""
     workers: dict[str, dict[str, dict[str, int]]]
-    """Version and generation of each model, by worker, on all machines; `/v1/system/health` names the workers."""
+    """Version and generation of each model, by worker, on all machines; `/v1/system/health` names them."""
     agreed: bool
     """Whether all workers answer with the same generations."""
 
@@ -276,7 +276,7 @@ class HealthPart(Shape):
 
 
 class SystemHealth(Shape):
-    """The worst part's status is the service's."""
+    """Health by component; the worst status is the service's."""
 
     status: Literal["ok", "degraded", "down"]
     causes: list[str]

@@ -1,4 +1,4 @@
-"""What a bet is worth: valuation of a priced market, stakes, parlays.
+"""Value and stake of bets.
 
-No HTTP may enter; the arithmetic itself lives in ``core.betting``. Others use ``valuation`` and ``parlays``.
+No HTTP may enter; the arithmetic is in ``core.betting``. Others use ``BetValuation`` and ``offer_document``.
 """

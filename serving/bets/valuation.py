@@ -1,4 +1,4 @@
-"""What a bet is worth to somebody who believes the model as far as it has earned, and how many units it deserves."""
+"""Value and stake of a bet: the model's score distribution, pooled with the market's prices by a learned weight."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,16 +19,16 @@ from serving.predictions.predictor import GameForecast
 OddsFormat = Literal["decimal", "american"]
 SMALLEST_AMERICAN: Final = 100
 
-BEGUN: Final = "The game has begun: no value, no stake."
-STALE: Final = "The data cannot be checked now, and prices may have moved: no value, no stake."
-NOT_PROVED: Final = "The model has not been proved beside prices: no value, no stake."
-NO_PRICE: Final = "No book's price of this kind of bet is known: no value, no stake."
-NOT_SURE: Final = "The edge is not surely above nothing: no stake."
+GAME_BEGUN: Final = "No value, no stake: the game has begun."
+DATA_STALE: Final = "No value, no stake: the data is stale, and prices may have moved."
+NOT_EVALUATED: Final = "No value, no stake: the model has not been evaluated beside prices."
+NO_MARKET_PRICE: Final = "No value, no stake: no bookmaker's price for this kind of bet."
+EDGE_UNCERTAIN: Final = "No stake: the 90 % interval of the edge includes zero."
 
 
 @dataclass(frozen=True, eq=False)
-class Judge:
-    """One game, its model's word, the books' word, and how far the one is believed beside the other."""
+class BetValuation:
+    """What is needed to value bets on one game: the model's scores, the market's prices, and the pooling weight."""
 
     scores: ScoreDistribution
     belief: PoolingWeight | None
@@ -37,34 +37,34 @@ class Judge:
     stale: bool
 
     @classmethod
-    def of(cls, made: GameForecast, now: datetime) -> "Judge":
-        """Of a forecast and the prices known beside it."""
-        belief = made.champion.bundle.forecaster.spec.belief
-        market = _market(belief, made.row)
-        return cls(made.forecast.scores, belief, market, has_begun(made.row, now), made.stale)
+    def of(cls, game: GameForecast, now: datetime) -> "BetValuation":
+        """Return the valuation of a forecast beside the prices in its feature row."""
+        belief = game.champion.bundle.forecaster.spec.belief
+        market = _market(belief, game.row)
+        return cls(game.forecast.scores, belief, market, has_begun(game.row, now), game.stale)
 
-    def silent_on(self, *markets: str) -> str | None:
-        """Why bets on these markets cannot be judged; None if they can."""
+    def reason_against(self, *markets: str) -> str | None:
+        """Return why bets on these markets cannot be valued; None if they can."""
         if self.begun:
-            return BEGUN
+            return GAME_BEGUN
         if self.stale:
-            return STALE
+            return DATA_STALE
         if self.belief is None:
-            return NOT_PROVED
-        return None if all(self.market.covers(market) for market in markets) else NO_PRICE
+            return NOT_EVALUATED
+        return None if all(self.market.covers(market) for market in markets) else NO_MARKET_PRICE
 
     def market_scores(self, market: str) -> ScoreDistribution | None:
-        """The distribution by the books' word alone; None where they say nothing of the market."""
+        """Return the distribution by the bookmakers' prices alone; None without the prices that the market needs."""
         return pooled_scores(self.scores, self.market, 0.0) if self.market.covers(market) else None
 
-    def believed(self) -> PooledDistributions:
-        """What is believed. Only where ``silent_on`` gives no reason against it."""
-        assert self.belief is not None  # noqa: S101 - the caller asked
+    def pooled(self) -> PooledDistributions:
+        """Return model and market pooled. Requires that ``reason_against`` is None."""
+        assert self.belief is not None  # noqa: S101 - reason_against is None
         return pool_with_interval(self.scores, self.market, self.belief.shrinkage)
 
 
 def _market(belief: PoolingWeight | None, row: OnlineRow) -> MarketView:
-    """The books' latest prices of the game, the margin taken out by the league's own method."""
+    """Return the bookmakers' latest prices of the game, de-vigged by the league's method."""
     prices = row.prices
     if prices is None:
         return MarketView(None)
@@ -73,23 +73,23 @@ def _market(belief: PoolingWeight | None, row: OnlineRow) -> MarketView:
     return MarketView(outcome and tuple(outcome), prices.spread_line, prices.total_line, prices.over)
 
 
-def decimal_odds(odds: float, written: OddsFormat | None) -> float:
-    """The odds as decimal ones; without a format, what is 100 or more either way is American."""
-    if written == "american" or (written is None and abs(odds) >= SMALLEST_AMERICAN):
+def decimal_odds(odds: float, odds_format: OddsFormat | None) -> float:
+    """Return decimal odds; without a format, odds of 100 and more, or -100 and less, are American."""
+    if odds_format == "american" or (odds_format is None and abs(odds) >= SMALLEST_AMERICAN):
         return american_to_decimal(odds)
     if odds <= 1:
-        msg = f"odds: decimal odds are above 1, got {odds:g}."
-        raise ValidationError(msg, hint="American odds are at most -100 or at least 100.", field="odds")
+        msg = f"odds: decimal odds must be above 1, got {odds:g}."
+        raise ValidationError(msg, hint="American odds must be at most -100 or at least 100.", field="odds")
     return odds
 
 
-def offer_document(decimal: float, judged: tuple[Pricing, Value] | str, bankroll: float) -> dict[str, Any]:
-    """The odds asked about, with their value and stake, or with the reason why they cannot be judged."""
+def offer_document(decimal: float, valued: tuple[Pricing, Value] | str, bankroll: float) -> dict[str, Any]:
+    """Return the offered odds with their value and stake, or with the reason why they cannot be valued."""
     odds = {"decimal": round(decimal, 4), "american": round(decimal_to_american(decimal))}
-    if isinstance(judged, str):
-        return {**odds, "value": None, "stake": 0.0, "note": judged}
-    pricing, edge = judged
-    said = {
+    if isinstance(valued, str):
+        return {**odds, "value": None, "stake": 0.0, "note": valued}
+    pricing, edge = valued
+    value = {
         **vars(pricing),
         "expected_value": edge.expected_value,
         "low": edge.low,
@@ -97,4 +97,4 @@ def offer_document(decimal: float, judged: tuple[Pricing, Value] | str, bankroll
         "is_value": edge.is_certain,
     }
     (stake,) = stakes([kelly_fraction(pricing, decimal) if edge.is_certain else 0.0], bankroll)
-    return {**odds, "value": said, "stake": round(stake, 2), "note": None if edge.is_certain else NOT_SURE}
+    return {**odds, "value": value, "stake": round(stake, 2), "note": None if edge.is_certain else EDGE_UNCERTAIN}

@@ -1,4 +1,5 @@
-"""Cache hits answered below the framework; a setting switches this off, and everything still works.
+"""Predictions answered below the framework; ``FAST_PATH=false`` switches this off, and the routes answer alone.
 
-Nothing may enter that the routes do not do as well. The app uses ``AsgiShortcut``.
+Nothing may enter that the routes do not do as well. The app uses ``AsgiShortcut`` and ``HitPath``, the server
+``FastPathProtocol``.
 """

@@ -1,7 +1,7 @@
-"""Plain requests for predictions, answered before routing and validation cost anything.
+"""Answers plain requests for predictions without the framework's routing.
 
-The framework's routing, dependencies and validation cost about as much as a forecast. Whatever is not a plain, valid
-request is left to the routes, which validate and refuse it. Both use ``serving.api.prediction_responses``, the same
+Routing, dependencies and validation cost about as much as a forecast. Other requests and invalid ones are passed to the
+routes, which validate and reject them. Both use ``serving.api.prediction_responses``, the same
 admission control and the same problem documents, so that their responses cannot differ.
 """
 
@@ -14,7 +14,7 @@ from core.errors import DbsbmError
 from serving.api.guarded_route import REQUIRED_SCOPES
 from serving.api.prediction_responses import PredictionRequest, RawResponse, respond_to_many, respond_to_one
 from serving.api.schemas import Batch
-from serving.http.middleware import LARGEST_QUESTION
+from serving.http.middleware import LARGEST_BODY
 from serving.http.problems import problem_response
 from serving.service import Service
 from serving.telemetry.trace import trace_of
@@ -30,7 +30,7 @@ NO_CACHE: Final = b"no-cache"
 
 
 class AsgiShortcut:
-    """Middleware around the framework: answers what is plain and passes the rest on.
+    """Middleware around the framework: answers plain requests for predictions and passes on all others.
 
     With ``cors``, requests of browsers are left to the framework.
     """
@@ -72,7 +72,7 @@ class AsgiShortcut:
             read = [await receive()]
             while read[-1].get("more_body"):
                 read.append(await receive())
-            # The parser that the framework uses: others read NaN or huge numbers in another way.
+            # The parser of the framework: others treat NaN and huge numbers differently.
             batch = Batch.model_validate(json.loads(b"".join(message.get("body", b"") for message in read)))
             response = await respond_to_many(service, trace, batch.games)
         except DbsbmError as error:
@@ -100,30 +100,30 @@ def _has_plain_body(scope: Scope) -> bool:
             length = value
         elif name == b"content-type":
             kind = value
-    return kind == b"application/json" and length.isdigit() and int(length) <= LARGEST_QUESTION
+    return kind == b"application/json" and length.isdigit() and int(length) <= LARGEST_BODY
 
 
 def plain_request(scope: Scope) -> PredictionRequest | None:
-    """Return what a GET below ``PREFIX`` asks for; None for what is left to the routes."""
+    """Return the request of a GET below ``PREFIX``; None if it is left to the routes."""
     parts = scope["path"][len(PREFIX) :].split("/", 2)
     if len(parts) != 3 or scope["query_string"]:
         return None
     sport, league, game_id = parts
     if not (0 < len(sport) <= LONGEST_SPORT and 0 < len(league) <= LONGEST_NAME and len(game_id) <= LONGEST_NAME):
         return None
-    if_none_match, afresh = None, False
+    if_none_match, recompute = None, False
     for name, value in scope["headers"]:
         if name == b"if-none-match":
             if if_none_match is not None or len(value) > LONGEST_TAG:
                 return None
             if_none_match = value.decode("latin-1")
         elif name == b"cache-control":
-            afresh = afresh or NO_CACHE in value
-    return PredictionRequest(sport, league, game_id, if_none_match, afresh)
+            recompute = recompute or NO_CACHE in value
+    return PredictionRequest(sport, league, game_id, if_none_match, recompute)
 
 
 def _replay(read: list[Message], receive: Receive) -> Receive:
-    """Gives the messages that were read already, then the others."""
+    """Return a receive function that repeats the messages read already, then receives further ones."""
 
     async def receiving() -> Message:
         return read.pop(0) if read else await receive()

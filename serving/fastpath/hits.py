@@ -1,9 +1,8 @@
-"""Hits answered where their head was read: no task, no messages, one write.
+"""Answers cache hits as soon as their head is read: no task, no messages, one write.
 
-What the server does for each request (a task, its context, two messages, a timer) costs more than finding an answer
-that is ready, so that a plain request for one is answered before. A head that came before, byte for byte, is not even
-parsed again. Whatever is not plain, not ready or cannot be admitted at once takes the usual way, and gets the same
-bytes there.
+The server's work for a request (a task, its context, two messages, a timer) costs more than finding a cached answer. A
+head that came before, byte for byte, is not parsed again. A request that is not plain, has no cached answer or cannot
+be admitted at once goes through the app, which gives the same bytes.
 """
 
 from typing import Final, NamedTuple, cast
@@ -15,7 +14,7 @@ from serving.api.guarded_route import REQUIRED_SCOPES
 from serving.api.prediction_responses import PredictionRequest, respond_with
 from serving.fastpath.asgi_shortcut import ONE_ROUTE, has_origin, plain_request
 from serving.http.allowed_hosts import AllowedHosts
-from serving.http.headers import ON_EVERY_RESPONSE, Header, header_lines, limit_lines
+from serving.http.headers import ON_EVERY_RESPONSE, Header, header_lines, rate_limit_lines
 from serving.http.middleware import RequestRecorder
 from serving.service import Service
 from serving.telemetry.caller import Caller
@@ -26,11 +25,11 @@ ALWAYS: Final = header_lines(ON_EVERY_RESPONSE)
 
 MOST_HEADS: Final = 2_000
 LONGEST_HEAD: Final = 1_000
-"""Heads that are remembered, and how long one may be [bytes]: two megabytes in all."""
+"""Number and size [bytes] of remembered heads: two megabytes in total."""
 
 
 class PlainHead(NamedTuple):
-    """All that matters of a plain request's head."""
+    """The content of a plain request's head."""
 
     request: PredictionRequest
     credentials: Credentials
@@ -38,7 +37,7 @@ class PlainHead(NamedTuple):
 
 
 class HitPath:
-    """Whole responses to requests whose answer is ready; with ``cors``, those of browsers are left to the app."""
+    """Makes whole responses from cached answers; with ``cors``, requests of browsers are left to the app."""
 
     def __init__(self, recorder: RequestRecorder, allowed_hosts: AllowedHosts, *, cors: bool) -> None:
         self._recorder = recorder
@@ -49,30 +48,30 @@ class HitPath:
         self._server_lines = b""
 
     def recall(self, head: bytes) -> PlainHead | None:
-        """Return what these very bytes asked for when they came before."""
+        """Return the head that these bytes were parsed to before, or None."""
         return self._heads.get(head)
 
     def remember(self, head: bytes, plain: PlainHead) -> None:
-        """Know these bytes, a whole head and nothing else, when they come again."""
+        """Remember what these bytes, a whole head and nothing else, were parsed to."""
         if plain.request_id is None and len(head) <= LONGEST_HEAD:
             if len(self._heads) >= MOST_HEADS:
                 self._heads.clear()
             self._heads[head] = plain
 
     def read(self, scope: Scope) -> PlainHead | None:
-        """Return what a request asks for, if it is plain and addressed to this service."""
+        """Return the request's head if it is plain and addressed to this service, or None."""
         request = plain_request(scope)
-        if request is None or request.afresh or not self._allowed_hosts.allow(scope):
+        if request is None or request.recompute or not self._allowed_hosts.allow(scope):
             return None
         if self._cors and has_origin(scope):
             return None
         return PlainHead(request, credentials_of(scope), request_id_of(scope))
 
     def respond(self, service: Service, head: PlainHead, server_headers: list[Header]) -> bytes | None:
-        """Return status line, headers and body; None, and nothing has happened, if no answer is ready."""
+        """Return status line, headers and body; None, without any effect, if the app must answer instead."""
         now = service.clock.now()
         sport, league, game_id, if_none_match, _ = head.request
-        answer = service.predictor.hit(sport, league, game_id, now)
+        answer = service.predictor.cached_answer(sport, league, game_id, now)
         if answer is None:
             return None
         caller = service.admission.admit_at_once(head.credentials, REQUIRED_SCOPES[ONE_ROUTE])
@@ -84,7 +83,7 @@ class HitPath:
         if server_headers is not self._server_headers:
             self._server_headers, self._server_lines = server_headers, header_lines(server_headers)
         identity = b"x-request-id: %b\r\n" % trace.request_id.encode()
-        limits = limit_lines(cast("Caller", trace.admission).limit_status)
+        limits = rate_limit_lines(cast("Caller", trace.admission).limit_status)
         return b"".join(
             (
                 STATUS_LINES[response.status],

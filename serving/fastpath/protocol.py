@@ -1,7 +1,7 @@
-"""A connection that asks the hit path first, and leaves to uvicorn what is not plain.
+"""A connection that tries the hit path first, and passes all other requests to uvicorn.
 
-It relies on private parts of uvicorn's httptools protocol; pyproject.toml pins the range of uvicorn, and
-tests/serving/fastpath/test_uvicorn_range.py checks that those parts are what this file takes them for.
+It relies on private parts of uvicorn's httptools protocol. pyproject.toml pins the range of uvicorn, and
+tests/serving/fastpath/test_uvicorn_range.py checks that these parts exist.
 """
 
 from typing import Any, Final, cast
@@ -16,44 +16,44 @@ ANNOUNCE_MORE: Final = frozenset((b"content-length", b"transfer-encoding", b"exp
 
 
 class FastPathProtocol(TimeoutProtocol):
-    """Asks the app's hit path first; needs an ``Application``."""
+    """Tries the app's hit path first; requires an ``Application``."""
 
-    _answered: PlainHead | None = None
-    """The request that is being read, if it was answered already."""
-    _between = True
-    """Whether no byte of a next request was read yet."""
-    _heads = 0
-    """Requests begun."""
+    _answered_head: PlainHead | None = None
+    """The request that is being read, if its response was already sent."""
+    _between_requests = True
+    """Whether no byte of the next request was read."""
+    _heads_begun = 0
+    """Number of heads whose reading began."""
 
     def data_received(self, data: bytes) -> None:
-        if not self._between:
+        if not self._between_requests:
             super().data_received(data)
             return
         head = self._hit_path.recall(data)
-        if head is not None and self._may_answer() and self._answer(head):
+        if head is not None and self._can_answer() and self._answer(head):
             self._head_since = self.loop.time()
             self._unset_keepalive_if_required()
             return
-        before, self._answered = self._heads, None
+        heads_before, self._answered_head = self._heads_begun, None
         super().data_received(data)
-        if self._answered is not None and self._between and self._heads == before + 1:
-            self._hit_path.remember(data, self._answered)
+        if self._answered_head is not None and self._between_requests and self._heads_begun == heads_before + 1:
+            self._hit_path.remember(data, self._answered_head)
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self._between, self._answered = False, None
-        self._heads += 1
+        self._between_requests, self._answered_head = False, None
+        self._heads_begun += 1
 
     def on_headers_complete(self) -> None:
         head = self._read() if self._may_be_plain() else None
         if head is None or not self._answer(head):
             super().on_headers_complete()
             return
-        self._head_since, self._received, self._answered = None, 0, head
+        self._head_since, self._received, self._answered_head = None, 0, head
 
     def on_message_complete(self) -> None:
-        self._between = True
-        if self._answered is None:
+        self._between_requests = True
+        if self._answered_head is None:
             super().on_message_complete()
         else:
             self._head_since = self.loop.time()
@@ -62,7 +62,7 @@ class FastPathProtocol(TimeoutProtocol):
     def _hit_path(self) -> HitPath:
         return cast("Any", self.app).hit_path  # type: ignore[no-any-return]
 
-    def _may_answer(self) -> bool:
+    def _can_answer(self) -> bool:
         return self._has_no_request() and not self.flow.write_paused and not self.transport.is_closing()
 
     def _may_be_plain(self) -> bool:
@@ -70,7 +70,7 @@ class FastPathProtocol(TimeoutProtocol):
         return (
             url.startswith(PATH)
             and url.isascii()
-            and self._may_answer()
+            and self._can_answer()
             and self.parser.get_method() == b"GET"
             and self.parser.get_http_version() == "1.1"
             and self.parser.should_keep_alive()

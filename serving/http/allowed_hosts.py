@@ -1,15 +1,15 @@
-"""Which requests are not for us at all."""
+"""Rejects requests that are addressed to another host."""
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from serving.http.problems import refusal
+from serving.http.problems import refusal_response
 from serving.telemetry.trace import trace_of
 
 
 class AllowedHosts:
-    """Refuses requests that are addressed to somebody else, with 400: another name, none or two names.
+    """Rejects requests whose Host header is missing, repeated or names another host, with 400.
 
-    ``hosts`` are the names that are ours, ``*.example.com`` with all below it; without any, every name is.
+    ``hosts`` are the accepted names, ``*.example.com`` with all its subdomains; if empty, every name is accepted.
     """
 
     def __init__(self, app: ASGIApp, hosts: tuple[str, ...]) -> None:
@@ -21,10 +21,10 @@ class AllowedHosts:
         if scope["type"] != "http" or self.allow(scope):
             await self._app(scope, receive, send)
         else:
-            await refusal(400, trace_of(scope).request_id)(scope, receive, send)
+            await refusal_response(400, trace_of(scope).request_id)(scope, receive, send)
 
     def allow(self, scope: Scope) -> bool:
-        """Whether the request names one host, and that is ours."""
+        """Whether the request names exactly one host, and an accepted one."""
         hosts = [value for name, value in scope["headers"] if name == b"host"]
         if len(hosts) != 1:
             return not hosts and scope["http_version"] == "1.0" and not (self._names or self._endings)

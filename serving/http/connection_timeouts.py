@@ -1,7 +1,7 @@
-"""Slow clients are dropped by the server itself: uvicorn waits for ever for the rest of a head, a body or a reader.
+"""Disconnects slow clients: uvicorn waits without limit for the rest of a head or a body, and for a client that reads.
 
-One timer per connection looks once a second, so that a request costs a few assignments. Head, body and the reading of
-answers have a limit each; so has the size of a head, which llhttp does not bound.
+One timer per connection checks once a second, so that a request costs a few assignments. Head, body and the reading of
+responses have a time limit each. The size of a head, which llhttp does not bound, is limited too.
 """
 
 from asyncio import TimerHandle, Transport
@@ -12,52 +12,52 @@ import orjson
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from serving.http.headers import ON_EVERY_RESPONSE
-from serving.http.problems import OF_STATUS, PROBLEM_JSON, problem
+from serving.http.problems import PROBLEM_BY_STATUS, PROBLEM_JSON, problem
 from serving.telemetry.trace import new_id
 
 LARGEST_HEAD: Final = 32 * 1024
-"""Bytes of target and headers together."""
+"""Size of the target and all headers [bytes]."""
 
 
 class HeadTooLargeError(ValueError):
-    """Ends the parsing of a head; the parser reports it as an error of its own."""
+    """Ends the parsing of a head; the parser reports it as its own error."""
 
 
 class TimeoutProtocol(HttpToolsProtocol):
-    """uvicorn's protocol with time limits; needs an app with a ``recorder``."""
+    """uvicorn's protocol with time limits; requires an app with a ``recorder``."""
 
-    look_every: ClassVar[float] = 1.0
+    check_seconds: ClassVar[float] = 1.0
     head_seconds: ClassVar[float] = 5.0
-    """For a head, from its first byte; a connection on which nothing was asked yet may be silent for as long."""
+    """Time for a head, from its first byte, and for the first request on a new connection."""
 
     body_seconds: ClassVar[float] = 8.0
-    """For a body, from the end of its head."""
+    """Time for a body, from the end of its head."""
 
     reading_seconds: ClassVar[float] = 8.0
-    """For taking what was answered; a part may stay in our buffer for that long."""
+    """How long a part of a response may stay in the write buffer because the client does not read it."""
 
     _head_since: float | None = None
     _body_since: float | None = None
     _unread_since: float | None = None
     _received: int = 0
-    """Bytes read since a head is waited for; the last of them may belong to a body."""
+    """Bytes read since the end of the last request; the last of them may belong to a body."""
 
     _too_large: bool = False
-    _look: TimerHandle | None = None
+    _check_timer: TimerHandle | None = None
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._head_since = self.loop.time()
-        self._look = self.loop.call_later(self.look_every, self._drop_if_slow)
+        self._check_timer = self.loop.call_later(self.check_seconds, self._drop_if_slow)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if self._look is not None:
-            self._look.cancel()
+        if self._check_timer is not None:
+            self._check_timer.cancel()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         if self._head_since is not None:
-            if self._received > LARGEST_HEAD:  # all of it head: otherwise the parser had seen its end
+            if self._received > LARGEST_HEAD:  # all of it is head: otherwise the parser had found its end
                 self._too_large = True
                 self.send_400_response("")
                 return
@@ -87,7 +87,7 @@ class TimeoutProtocol(HttpToolsProtocol):
             self._head_since = self.loop.time()
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's signature
-        """What cannot be parsed ends the connection: nobody knows where a next request would begin."""
+        """Respond to what cannot be parsed, and close the connection: where the next request begins is unknown."""
         self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE if self._too_large else HTTPStatus.BAD_REQUEST)
 
     def _head_is_too_large(self) -> bool:
@@ -98,18 +98,18 @@ class TimeoutProtocol(HttpToolsProtocol):
 
     def _drop_if_slow(self) -> None:
         now = self.loop.time()
-        self._look = self.loop.call_later(self.look_every, self._drop_if_slow)
+        self._check_timer = self.loop.call_later(self.check_seconds, self._drop_if_slow)
         if not self.transport.get_write_buffer_size():
             self._unread_since = None
         elif self._unread_since is None:
             self._unread_since = now
-        if _longer(self._unread_since, self.reading_seconds, now):
+        if _exceeds(self._unread_since, self.reading_seconds, now):
             self.transport.abort()
         elif self.transport.is_closing():
             return
-        elif _longer(self._head_since, self.head_seconds, now) and self._has_no_request():
+        elif _exceeds(self._head_since, self.head_seconds, now) and self._has_no_request():
             self._end_silence()
-        elif _longer(self._body_since, self.body_seconds, now):
+        elif _exceeds(self._body_since, self.body_seconds, now):
             self.transport.close()
 
     def _end_silence(self) -> None:
@@ -122,7 +122,7 @@ class TimeoutProtocol(HttpToolsProtocol):
         return self.cycle is None or self.cycle.response_complete
 
     def _refuse(self, status: HTTPStatus) -> None:
-        code, title = OF_STATUS[status]
+        code, title = PROBLEM_BY_STATUS[status]
         request_id = new_id()
         body = orjson.dumps(problem(status, code, title, f"{title}.", request_id))
         headers = [
@@ -135,9 +135,9 @@ class TimeoutProtocol(HttpToolsProtocol):
         lines = [b"HTTP/1.1 %d %s" % (status, status.phrase.encode()), *(b": ".join(header) for header in headers)]
         self.transport.write(b"\r\n".join((*lines, b"", body)))
         self.transport.close()
-        # No app sees this request.
+        # The app never receives this request.
         cast("Any", self.app).recorder.record_unread(request_id, status)
 
 
-def _longer(since: float | None, seconds: float, now: float) -> bool:
+def _exceeds(since: float | None, seconds: float, now: float) -> bool:
     return since is not None and now - since > seconds

@@ -1,13 +1,15 @@
-"""Entity tags as RFC 9110 compares them (section 8.8.3.2, *weak comparison*): by what stands between the quotes."""
+"""Weak comparison of entity tags (RFC 9110, section 8.8.3.2): by the text between the quotes."""
 
 import re
 from typing import Final
 
-TAGS: Final = re.compile(r'(?:W/)?("[^"]*")')
+ENTITY_TAG: Final = re.compile(r'(?:W/)?("[^"]*")')
 
 
 def matches(if_none_match: str, etag: str) -> bool:
-    """Whether a header If-None-Match names the tag: it is one of its list, weak or strong, or the header is ``*``."""
+    """Whether the header If-None-Match matches the tag: it lists the tag, weak or strong, or is ``*``."""
     return (
-        if_none_match == etag or if_none_match.strip() == "*" or etag.removeprefix("W/") in TAGS.findall(if_none_match)
+        if_none_match == etag
+        or if_none_match.strip() == "*"
+        or etag.removeprefix("W/") in ENTITY_TAG.findall(if_none_match)
     )

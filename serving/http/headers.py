@@ -1,4 +1,4 @@
-"""What every answer tells browsers and callers besides its content."""
+"""Headers that every response carries."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -8,15 +8,15 @@ from serving.telemetry.trace import Trace
 
 Header = tuple[bytes, bytes]
 
-AS_JSON: Final[Header] = (b"content-type", b"application/json")
+JSON_CONTENT: Final[Header] = (b"content-type", b"application/json")
 REVALIDATED: Final[Header] = (b"cache-control", b"private, no-cache")
-"""On responses that are true for a moment only."""
+"""On responses that change with time."""
 
 CONTENT_POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
-"""Pages of ours load nothing from elsewhere and run nothing that stands in them."""
+"""Pages load nothing from other hosts and run no inline scripts."""
 
 ON_EVERY_RESPONSE: Final[tuple[Header, ...]] = (
     (b"x-content-type-options", b"nosniff"),
@@ -28,30 +28,30 @@ ON_EVERY_RESPONSE: Final[tuple[Header, ...]] = (
 
 
 def header_lines(headers: Sequence[Header]) -> bytes:
-    """Return the headers as they are written to a connection."""
+    """Return the headers as bytes for a connection."""
     return b"".join([b"%b: %b\r\n" % header for header in headers])
 
 
 def headers_for(trace: Trace) -> list[Header]:
-    """The headers of one answer that no route writes: its id, what browsers may do with it, what is left of a limit."""
-    return [(b"x-request-id", trace.request_id.encode()), *ON_EVERY_RESPONSE, *limits_on(trace)]
+    """Return the headers that no route writes: request id, security headers, rate limit."""
+    return [(b"x-request-id", trace.request_id.encode()), *ON_EVERY_RESPONSE, *rate_limit_headers(trace)]
 
 
-def limits_on(trace: Trace) -> tuple[Header, ...]:
-    """What is left of the caller's limit, if it has one."""
+def rate_limit_headers(trace: Trace) -> tuple[Header, ...]:
+    """Return the headers on the caller's rate limit; none for a caller without one."""
     caller = trace.admission
     status = caller.limit_status if isinstance(caller, Caller) else None
-    return () if status is None else _limits(*status)
+    return () if status is None else _rate_limit_headers(*status)
 
 
-def limit_lines(status: RateLimitStatus | None) -> bytes:
-    """``limits_on`` as it stands in an answer."""
+def rate_limit_lines(status: RateLimitStatus | None) -> bytes:
+    """Return the rate limit headers as bytes for a connection."""
     if status is None:
         return b""
     return b"ratelimit-limit: %d\r\nratelimit-remaining: %d\r\nratelimit-reset: %d\r\n" % status
 
 
-def _limits(limit: int, remaining: int, seconds: int) -> tuple[Header, ...]:
+def _rate_limit_headers(limit: int, remaining: int, seconds: int) -> tuple[Header, ...]:
     return (
         (b"ratelimit-limit", b"%d" % limit),
         (b"ratelimit-remaining", b"%d" % remaining),

@@ -1,6 +1,6 @@
-"""Around every request: its id, its log line, its metrics, and a limit on its body.
+"""Middleware for every request: request id, access log, metrics, and a limit on the body.
 
-Pure ASGI, because the ``http`` decorator of the framework halves throughput.
+Plain ASGI, because the framework's ``http`` decorator halves throughput.
 """
 
 import time
@@ -11,27 +11,27 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from core.logs import bind
 from serving.http.headers import headers_for
-from serving.http.problems import unforeseen_response
+from serving.http.problems import unexpected_response
 from serving.telemetry.access_log import AccessLog, AccessLogEntry
 from serving.telemetry.metrics import Metrics
 from serving.telemetry.trace import Trace, begin_trace
 
-LARGEST_QUESTION: Final = 64 * 1024
-"""Bytes of a body; a hundred games take half of it, and ninety thousand unknown fields cost a third of a second."""
+LARGEST_BODY: Final = 64 * 1024
+"""Size of a body [bytes]. A hundred games take half of it; 90,000 unknown fields would cost a third of a second."""
 
-LARGEST_TABLE: Final = 1024 * 1024
-"""Bytes of a body with feature rows."""
+LARGEST_TABLE_BODY: Final = 1024 * 1024
+"""Size of a body with feature rows [bytes]."""
 
-TABLES: Final = ("/v2/", "/invocations")
+TABLE_PREFIXES: Final = ("/v2/", "/invocations")
 METHODS: Final = frozenset(("GET", "POST", "HEAD", "OPTIONS", "PUT", "PATCH", "DELETE"))
 NO_ROUTE: Final = "(none)"
-OTHER: Final = "OTHER"
+OTHER_METHOD: Final = "OTHER"
 
 
 class RequestRecorder:
-    """Outermost layer: gives each request an id, counts, times and logs it. Never logs a header or a query.
+    """The outermost layer: gives each request an id, counts, times and logs it, without headers or query.
 
-    It is also the last boundary: an unforeseen error is a problem document, and the connection stays usable.
+    It is also the last boundary: an unexpected error becomes a problem document, and the connection stays usable.
     """
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
@@ -58,18 +58,18 @@ class RequestRecorder:
 
         try:
             await self._app(scope, receive, sending)
-        except Exception as error:  # last boundary: whatever happened, the caller gets an answer
+        except Exception as error:  # last boundary: every error gets a response
             if status and not is_complete:
-                raise  # half a response cannot be mended: the server closes the connection
+                raise  # after half a response: the server closes the connection
             if not status:
-                await unforeseen_response(scope, error)(scope, receive, sending)
+                await unexpected_response(scope, error)(scope, receive, sending)
         finally:
-            method = scope["method"] if scope["method"] in METHODS else OTHER
+            method = scope["method"] if scope["method"] in METHODS else OTHER_METHOD
             route = trace.route or getattr(scope.get("route"), "path_format", NO_ROUTE)
             self.record(trace, method, str(route), status or 500)
 
     def record(self, trace: Trace, method: str, route: str, status: int) -> None:
-        """Count, time and log a request that was answered."""
+        """Count, time and log a request that has its response."""
         seconds = time.perf_counter() - trace.began
         self._metrics.count_request(route, method, status, seconds)
         entry: AccessLogEntry = {
@@ -85,12 +85,12 @@ class RequestRecorder:
         self._log.add(entry)
 
     def record_unread(self, request_id: str, status: int) -> None:
-        """Count and log a request that the server refused before it was one: no more of it is known."""
-        self.record(Trace(request_id), OTHER, NO_ROUTE, status)
+        """Count and log a request that the server rejected before it was parsed."""
+        self.record(Trace(request_id), OTHER_METHOD, NO_ROUTE, status)
 
 
 class BodyLimit:
-    """Refuses a body that is too large, announced or not, with 413."""
+    """Rejects a body that is too large, by its Content-Length or while it is read, with 413."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -100,7 +100,7 @@ class BodyLimit:
             await self._app(scope, receive, send)
             return
         announced = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
-        limit = LARGEST_TABLE if scope["path"].startswith(TABLES) else LARGEST_QUESTION
+        limit = LARGEST_TABLE_BODY if scope["path"].startswith(TABLE_PREFIXES) else LARGEST_BODY
         read = 0
 
         async def receiving() -> Message:

@@ -1,4 +1,4 @@
-"""The OpenAPI description: what the framework derives from the routes, with problems under their own media type."""
+"""The OpenAPI document: derived from the routes by the framework, with problems under their own media type."""
 
 from typing import Any, Final
 
@@ -11,35 +11,35 @@ TITLE: Final = "DBSBM predictions"
 VERSION: Final = "1.0.0"
 DESCRIPTION: Final = """Forecasts of scheduled games, from one joint distribution of both scores per game.
 
-Games go by their natural key `sport/league/game_id`. Every prediction names its model, version, feature set,
-data cut-off and age. Errors are `application/problem+json` with a stable `code`.
+Games are identified by their natural key `sport/league/game_id`. Every prediction gives its model, version,
+feature set, data cut-off and age. Errors are `application/problem+json` with a stable `code`.
 """
 TAGS: Final = [
     {"name": "predictions", "description": "Outcome probabilities, fair odds and expected scores."},
-    {"name": "games", "description": "Search, for autocompletion."},
-    {"name": "prices", "description": "Any market at any line and odds."},
+    {"name": "games", "description": "Search for games, for autocompletion."},
+    {"name": "prices", "description": "Prices and values of bets, in any market at any line and odds."},
     {"name": "models", "description": "Versions, roles and scores of the models."},
-    {"name": "admin", "description": "Changes of what answers; scope admin."},
+    {"name": "admin", "description": "Changes of the champion; requires the scope admin."},
     {
         "name": "open inference",
-        "description": "Open Inference Protocol v2 and MLflow's scoring server: feature rows in.",
+        "description": "Open Inference Protocol v2 and MLflow's scoring protocol; requests contain feature rows.",
     },
-    {"name": "operations", "description": "Probes and metrics; no key needed."},
+    {"name": "operations", "description": "Probes and metrics; no key required, except for `/v1/system/health`."},
 ]
 PROBLEM: Final = {"$ref": "#/components/schemas/Problem"}
 
 
 def install_documentation(app: FastAPI) -> None:
-    """Let the app describe itself at /openapi.json; the description is made once, when first asked for."""
+    """Make the app build its OpenAPI document once, on the first request for it."""
 
-    def described() -> dict[str, Any]:
+    def make_description() -> dict[str, Any]:
         if app.openapi_schema is None:
             app.openapi_schema = _with_problems(
                 get_openapi(title=TITLE, version=VERSION, description=DESCRIPTION, tags=TAGS, routes=app.routes)
             )
         return app.openapi_schema
 
-    app.openapi = described  # type: ignore[method-assign]  # FastAPI's documented way
+    app.openapi = make_description  # type: ignore[method-assign]  # FastAPI's documented way
 
 
 def _with_problems(description: dict[str, Any]) -> dict[str, Any]:

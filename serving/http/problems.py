@@ -1,7 +1,7 @@
-"""What a caller is told when something goes wrong: problem+json (RFC 9457), from one table.
+"""Errors as problem+json (RFC 9457), from one table.
 
-Codes are the fifteen of ``core.errors`` and ``data_too_old``. What is broken on our side is named, not described: a
-driver's words are for the log.
+Codes are the fifteen of ``core.errors`` and ``data_too_old``. The failure of a dependency is named, not described: a
+driver's message belongs in the log.
 """
 
 import math
@@ -25,92 +25,94 @@ from serving.telemetry.trace import trace_of
 
 PROBLEM_JSON: Final = "application/problem+json"
 RETRY_SECONDS: Final = 5
-"""What a caller is told to wait where nothing better is known."""
+"""Default of the header Retry-After."""
 
-SHOWN_FACTS: Final = ("field", "nearest", "resource_type", "league")
-UNFORESEEN: Final = "INTERNAL_ERROR"
+PUBLIC_FACTS: Final = ("field", "nearest", "resource_type", "league")
+UNEXPECTED: Final = "INTERNAL_ERROR"
 
-OPEN_INFERENCE: Final = "/v2/"
+OPEN_INFERENCE_PREFIX: Final = "/v2/"
 
 log = get_logger(__name__)
 
 
-class Kind(NamedTuple):
-    """How a type of error looks from outside."""
+class ProblemKind(NamedTuple):
+    """Status and title of the problem that a type of error becomes."""
 
     status: int
     title: str
     retry_seconds: int = RETRY_SECONDS
-    """What a caller is told to wait, where he is told so."""
+    """The header Retry-After, for problems that carry it."""
 
 
-KINDS: Final[Mapping[type[DbsbmError], Kind]] = {
-    errors.ValidationError: Kind(422, "The request cannot be used"),
-    errors.ConfigurationError: Kind(500, "The service is set up wrongly"),
-    ScopeError: Kind(403, "The key may not do this"),
-    errors.AuthenticationError: Kind(401, "A key is needed"),
-    errors.SecurityError: Kind(500, "Something of ours was tampered with"),
-    errors.RateLimitError: Kind(429, "Asked too often"),
-    errors.ResourceNotFoundError: Kind(404, "There is no such thing"),
-    errors.ConflictError: Kind(409, "Not now"),
-    errors.DataIntegrityError: Kind(503, "Stored data does not fit the model"),
-    DataTooOldError: Kind(503, "The data is too old and cannot be checked", staleness.RETRY_SECONDS),
-    errors.ServiceError: Kind(503, "The service cannot answer this now"),
-    errors.DatabaseError: Kind(503, "The database is away"),
-    errors.CacheError: Kind(503, "The cache is away"),
-    errors.NetworkError: Kind(502, "Another service cannot be reached"),
-    errors.OperationTimeoutError: Kind(504, "Something took too long"),
-    errors.ApiError: Kind(502, "Another service answered with an error"),
-    errors.ExternalServiceError: Kind(502, "Another service failed"),
+PROBLEM_KINDS: Final[Mapping[type[DbsbmError], ProblemKind]] = {
+    errors.ValidationError: ProblemKind(422, "Invalid request"),
+    errors.ConfigurationError: ProblemKind(500, "Service misconfigured"),
+    ScopeError: ProblemKind(403, "Permission denied"),
+    errors.AuthenticationError: ProblemKind(401, "API key required"),
+    errors.SecurityError: ProblemKind(500, "Integrity check failed"),
+    errors.RateLimitError: ProblemKind(429, "Rate limit exceeded"),
+    errors.ResourceNotFoundError: ProblemKind(404, "Resource not found"),
+    errors.ConflictError: ProblemKind(409, "Conflict with the current state"),
+    errors.DataIntegrityError: ProblemKind(503, "Stored data does not match the model"),
+    DataTooOldError: ProblemKind(503, "Data too old", staleness.RETRY_SECONDS),
+    errors.ServiceError: ProblemKind(503, "Service unavailable"),
+    errors.DatabaseError: ProblemKind(503, "Database unavailable"),
+    errors.CacheError: ProblemKind(503, "Cache unavailable"),
+    errors.NetworkError: ProblemKind(502, "Upstream service unreachable"),
+    errors.OperationTimeoutError: ProblemKind(504, "Operation timed out"),
+    errors.ApiError: ProblemKind(502, "Upstream service returned an error"),
+    errors.ExternalServiceError: ProblemKind(502, "Upstream service failed"),
 }
 
-OF_STATUS: Final[Mapping[int, tuple[str, str]]] = {
-    400: ("VALIDATION_ERROR", "The request cannot be read"),
-    404: ("NOT_FOUND_ERROR", "There is no such address"),
-    405: ("VALIDATION_ERROR", "This address does not take that method"),
-    408: ("TIMEOUT_ERROR", "The request did not arrive in time"),
-    413: ("VALIDATION_ERROR", "The request is too large"),
-    415: ("VALIDATION_ERROR", "This address does not take that kind of body"),
-    431: ("VALIDATION_ERROR", "The head of the request is too large"),
+PROBLEM_BY_STATUS: Final[Mapping[int, tuple[str, str]]] = {
+    400: ("VALIDATION_ERROR", "Malformed request"),
+    404: ("NOT_FOUND_ERROR", "Path not found"),
+    405: ("VALIDATION_ERROR", "Method not allowed"),
+    408: ("TIMEOUT_ERROR", "Request timed out"),
+    413: ("VALIDATION_ERROR", "Request body too large"),
+    415: ("VALIDATION_ERROR", "Unsupported media type"),
+    431: ("VALIDATION_ERROR", "Request header too large"),
 }
-"""What the framework itself refuses."""
+"""Code and title for requests that the framework or the server rejects, by status."""
 
 
-def kind_of(error: DbsbmError) -> Kind:
-    """The entry of the nearest type in the table."""
-    return next(KINDS[kind] for kind in type(error).__mro__ if kind in KINDS)
+def problem_kind(error: DbsbmError) -> ProblemKind:
+    """Return the entry of the nearest type in the table."""
+    return next(PROBLEM_KINDS[kind] for kind in type(error).__mro__ if kind in PROBLEM_KINDS)
 
 
 def problem_of(error: DbsbmError, request_id: str) -> dict[str, Any]:
-    """The problem document of an error of ours."""
-    kind = kind_of(error)
-    foreign = isinstance(error, DependencyError)
+    """Return the problem document of one of the project's own errors."""
+    kind = problem_kind(error)
+    is_dependency = isinstance(error, DependencyError)
     facts = {**error.facts, "nearest": getattr(error, "nearest", None)}
-    shown = {name: facts[name] for name in SHOWN_FACTS if facts.get(name) is not None}
-    detail = f"{kind.title}. Try again in a moment." if foreign else error.message
-    return problem(kind.status, error.code, kind.title, detail, request_id, hint="" if foreign else error.hint, **shown)
+    public = {name: facts[name] for name in PUBLIC_FACTS if facts.get(name) is not None}
+    detail = f"{kind.title}. Try again later." if is_dependency else error.message
+    return problem(
+        kind.status, error.code, kind.title, detail, request_id, hint="" if is_dependency else error.hint, **public
+    )
 
 
 def problem(
-    status: int, code: str, title: str, detail: str, request_id: str, *, hint: str = "", **shown: object
+    status: int, code: str, title: str, detail: str, request_id: str, *, hint: str = "", **public: object
 ) -> dict[str, Any]:
-    """A problem document."""
+    """Return a problem document; ``public`` are facts that the caller may see."""
     about = {"type": f"urn:dbsbm:problem:{code}", "title": title, "status": status, "code": code, "detail": detail}
-    return {**about, **({"hint": hint} if hint else {}), "request_id": request_id, **shown}
+    return {**about, **({"hint": hint} if hint else {}), "request_id": request_id, **public}
 
 
 def respond(content: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Response:
-    """The answer that carries a problem."""
+    """Return the response with a problem as its body."""
     return Response(orjson.dumps(content), content["status"], headers, PROBLEM_JSON)
 
 
-def _respond(scope: Scope, content: dict[str, Any], headers: Mapping[str, str] | None = None) -> Response:
-    """The answer to this request; under /v2 it also says what is wrong where that protocol's clients look for it."""
-    in_protocol = f"{scope['path']}/".startswith(OPEN_INFERENCE)
+def _respond_to(scope: Scope, content: dict[str, Any], headers: Mapping[str, str] | None = None) -> Response:
+    """Return the response to this request; under /v2 the detail is repeated in ``error``, as that protocol has it."""
+    in_protocol = f"{scope['path']}/".startswith(OPEN_INFERENCE_PREFIX)
     return respond({**content, "error": content["detail"]} if in_protocol else content, headers)
 
 
-def _on_ours(request: Request, error: Exception) -> Response:
+def _on_dbsbm_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, DbsbmError)  # noqa: S101 - registered for this type
     return problem_response(request.scope, error)
 
@@ -129,24 +131,24 @@ def problem_response(scope: Scope, error: DbsbmError) -> Response:
                 "RateLimit-Reset": wait,
             }
     elif content["status"] == 503:
-        headers["Retry-After"] = str(kind_of(error).retry_seconds)
+        headers["Retry-After"] = str(problem_kind(error).retry_seconds)
     elif content["status"] == 401:
         headers["WWW-Authenticate"] = 'ApiKey header="X-API-Key"'
     if content["status"] >= 500:
-        log.warning("answered with a problem", code=error.code, reason=error.message)
-    return _respond(scope, content, headers)
+        log.warning("responded with a problem", code=error.code, reason=error.message)
+    return _respond_to(scope, content, headers)
 
 
-def _on_malformed(request: Request, error: Exception) -> Response:
+def _on_invalid_request(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this type
     wrong = [{"field": _field(entry), "detail": entry["msg"]} for entry in error.errors()]
     detail = "; ".join(f"{entry['field']}: {entry['detail']}" for entry in wrong[:5])
     request_id = trace_of(request.scope).request_id
-    kind = KINDS[errors.ValidationError]
+    kind = PROBLEM_KINDS[errors.ValidationError]
     content = problem(
         kind.status, "VALIDATION_ERROR", kind.title, detail, request_id, field=wrong[0]["field"], fields=wrong[:20]
     )
-    return _respond(request.scope, content)
+    return _respond_to(request.scope, content)
 
 
 def _field(entry: Mapping[str, Any]) -> str:
@@ -154,36 +156,38 @@ def _field(entry: Mapping[str, Any]) -> str:
     return ".".join(map(str, inside)) if inside and entry["type"] != "json_invalid" else str(where)
 
 
-def refusal(status: int, request_id: str, headers: Mapping[str, str] | None = None) -> Response:
-    """What is answered to a request that reached no route."""
-    return respond(_refused(status, request_id), headers)
+def refusal_response(status: int, request_id: str, headers: Mapping[str, str] | None = None) -> Response:
+    """Return the response to a request that reached no route."""
+    return respond(_http_problem(status, request_id), headers)
 
 
-def _refused(status: int, request_id: str) -> dict[str, Any]:
-    code, title = OF_STATUS.get(status, ("SERVICE_ERROR", "The request was refused"))
+def _http_problem(status: int, request_id: str) -> dict[str, Any]:
+    code, title = PROBLEM_BY_STATUS.get(status, ("SERVICE_ERROR", "Request rejected"))
     return problem(status, code, title, f"{title}.", request_id)
 
 
-def _on_refused(request: Request, error: Exception) -> Response:
+def _on_http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for this type
-    return _respond(request.scope, _refused(error.status_code, trace_of(request.scope).request_id), error.headers)
+    return _respond_to(
+        request.scope, _http_problem(error.status_code, trace_of(request.scope).request_id), error.headers
+    )
 
 
-def _on_unforeseen(request: Request, error: Exception) -> Response:
-    return unforeseen_response(request.scope, error)
+def _on_unexpected(request: Request, error: Exception) -> Response:
+    return unexpected_response(request.scope, error)
 
 
-def unforeseen_response(scope: Scope, error: Exception) -> Response:
+def unexpected_response(scope: Scope, error: Exception) -> Response:
     """Log the bug and return its response: the caller gets the request id, the log has the rest."""
     request_id = trace_of(scope).request_id
-    log.error("unforeseen error", request_id=request_id, exc_info=error)
-    content = problem(500, UNFORESEEN, "Something broke", "Something of ours broke; it was logged.", request_id)
-    return _respond(scope, content)
+    log.error("unexpected error", request_id=request_id, exc_info=error)
+    content = problem(500, UNEXPECTED, "Internal server error", "Unexpected error; see the log.", request_id)
+    return _respond_to(scope, content)
 
 
 def install_problems(app: FastAPI) -> None:
-    """Turn every error of the app into a problem document."""
-    app.add_exception_handler(DbsbmError, _on_ours)
-    app.add_exception_handler(RequestValidationError, _on_malformed)
-    app.add_exception_handler(HTTPException, _on_refused)
-    app.add_exception_handler(Exception, _on_unforeseen)
+    """Make the app respond to every error with a problem document."""
+    app.add_exception_handler(DbsbmError, _on_dbsbm_error)
+    app.add_exception_handler(RequestValidationError, _on_invalid_request)
+    app.add_exception_handler(HTTPException, _on_http_exception)
+    app.add_exception_handler(Exception, _on_unexpected)

@@ -1,4 +1,4 @@
-"""The API reference as one plain page, made of the OpenAPI description: no script, nothing loaded from elsewhere."""
+"""The API reference as one HTML page made from the OpenAPI document, without scripts or external resources."""
 
 from collections.abc import Sequence
 from html import escape
@@ -19,10 +19,10 @@ pre { overflow-x: auto; padding: .8rem; background: #8882; }
 
 
 def reference_page(description: dict[str, Any]) -> str:
-    """The whole page. ``description`` is an OpenAPI 3.1 document."""
+    """Return the page. ``description`` is an OpenAPI 3.1 document."""
     about = description["info"]
     parts = [f"<h1>{escape(about['title'])} {escape(about['version'])}</h1>", _paragraphs(about["description"])]
-    parts.append('<p>The same for programs: <a href="/openapi.json">/openapi.json</a>.</p>')
+    parts.append('<p>Machine-readable: <a href="/openapi.json">/openapi.json</a>.</p>')
     for tag in description["tags"]:
         operations = [
             _operation(path, method, operation, description)
@@ -38,31 +38,31 @@ def reference_page(description: dict[str, Any]) -> str:
 
 def _operation(path: str, method: str, operation: dict[str, Any], description: dict[str, Any]) -> str:
     title = f"<h3><code>{method.upper()} {escape(path)}</code> {escape(operation['summary'])}</h3>"
-    asked = [(item["name"], item["in"], _about(item)) for item in operation.get("parameters", [])]
-    parts = [title, _paragraphs(operation.get("description", "")), _table(("parameter", "in", "meaning"), asked)]
+    parameters = [(item["name"], item["in"], _about(item)) for item in operation.get("parameters", [])]
+    parts = [title, _paragraphs(operation.get("description", "")), _table(("parameter", "in", "meaning"), parameters)]
     body = operation.get("requestBody", {}).get("content", {}).get("application/json")
-    parts += [_example("Body", body, description)] if body else []
-    answers = operation["responses"]
-    parts.append(_table(("status", "meaning"), [(status, item["description"]) for status, item in answers.items()]))
-    good = answers.get("200", {}).get("content", {}).get("application/json")
-    parts += [_example("Answer", good, description)] if good else []
+    parts += [_example("Request body", body, description)] if body else []
+    responses = operation["responses"]
+    parts.append(_table(("status", "meaning"), [(status, item["description"]) for status, item in responses.items()]))
+    success = responses.get("200", {}).get("content", {}).get("application/json")
+    parts += [_example("Response body", success, description)] if success else []
     return f"<article>{''.join(parts)}</article>"
 
 
 def _about(parameter: dict[str, Any]) -> str:
     example = next(iter(parameter["schema"].get("examples", [])), None)
-    words = parameter.get("description", "")
-    return words if example is None else f"{words} For example {example}.".strip()
+    text = parameter.get("description", "")
+    return text if example is None else f"{text} For example {example}.".strip()
 
 
 def _example(title: str, content: dict[str, Any], description: dict[str, Any]) -> str:
     name = content.get("schema", {}).get("$ref", "").rpartition("/")[2]
-    shape = description["components"]["schemas"].get(name, {})
-    example = content.get("example", next(iter(shape.get("examples", [])), None))
+    schema = description["components"]["schemas"].get(name, {})
+    example = content.get("example", next(iter(schema.get("examples", [])), None))
     if example is None:
         return ""
-    shown = orjson.dumps(example, option=orjson.OPT_INDENT_2).decode()
-    return f"<details><summary>{title}</summary><pre>{escape(shown)}</pre></details>"
+    text = orjson.dumps(example, option=orjson.OPT_INDENT_2).decode()
+    return f"<details><summary>{title}</summary><pre>{escape(text)}</pre></details>"
 
 
 def _table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:

@@ -1,6 +1,6 @@
-"""Feature rows as MLflow's clients send them: named columns in, one table in the model's own order out.
+"""Parses feature rows of MLflow's clients: named columns in, one table in the model's column order out.
 
-Nothing is guessed: every column of the model must be there, no other may be, and a value is a number or null (NaN).
+Exactly the model's columns are accepted, and a value is a number or null (NaN).
 """
 
 import csv
@@ -41,7 +41,7 @@ FORMS: Final[dict[str, Any]] = {
     "instances": RECORDS,
     "inputs": {"anyOf": [RECORDS, {"type": "object", "minProperties": 1, "additionalProperties": ROW}]},
 }
-"""JSON Schema of what may stand under each name; a request has exactly one of them."""
+"""JSON Schema of each form by its name; a request has exactly one of them."""
 
 SCHEMA: Final[dict[str, Any]] = {
     "oneOf": [{"type": "object", "required": [name], "properties": {name: form}} for name, form in FORMS.items()]
@@ -49,7 +49,7 @@ SCHEMA: Final[dict[str, Any]] = {
 
 
 def read_json(body: bytes) -> dict[str, Any]:
-    """The body as an object. Raises ValidationError; NaN, Infinity and nesting without end are no JSON."""
+    """Return the body as an object. Raises ValidationError, also for NaN, Infinity and excessive nesting."""
     try:
         content = orjson.loads(body)
     except orjson.JSONDecodeError as error:
@@ -59,15 +59,15 @@ def read_json(body: bytes) -> dict[str, Any]:
     return content
 
 
-def listed(value: Any, field: str, most: int) -> list[Any]:
-    """The value, if it is a list of 1 to ``most``. Raises ValidationError naming the field."""
+def require_list(value: Any, field: str, most: int) -> list[Any]:
+    """Return the value if it is a list of 1 to ``most`` items. Raises ValidationError naming the field."""
     if not isinstance(value, list) or not 1 <= len(value) <= most:
-        raise ValidationError(f"{field}: expected a list of 1 to {most}.", field=field)
+        raise ValidationError(f"{field}: expected a list of 1 to {most} items.", field=field)
     return value
 
 
-def of_mlflow(content: Mapping[str, Any]) -> Columns:
-    """Columns of an MLflow request in any of its four forms. Raises ValidationError naming what is missing."""
+def parse_mlflow(content: Mapping[str, Any]) -> Columns:
+    """Return the columns of an MLflow request in any of its four forms. Raises ValidationError naming the field."""
     forms = [form for form in FORMS if form in content]
     if len(forms) != 1:
         msg = f"body: expected exactly one of {', '.join(FORMS)}."
@@ -75,45 +75,45 @@ def of_mlflow(content: Mapping[str, Any]) -> Columns:
     (form,) = forms
     value = content[form]
     if form == "dataframe_split":
-        return _of_split(value, form)
+        return _parse_split(value, form)
     if form == "inputs" and isinstance(value, dict):
-        return {name: listed(column, f"inputs.{name[:40]}", MOST_ROWS) for name, column in value.items()}
-    return _of_records(value, form)
+        return {name: require_list(column, f"inputs.{name[:40]}", MOST_ROWS) for name, column in value.items()}
+    return _parse_records(value, form)
 
 
-def of_csv(body: bytes) -> Columns:
-    """Columns of a table with a heading; an empty cell is not known. Raises ValidationError naming the place."""
+def parse_csv(body: bytes) -> Columns:
+    """Return the columns of a CSV with a header; empty cells are missing values. Raises ValidationError."""
     try:
         names, *rows = filter(None, csv.reader(StringIO(body.decode(), newline=""), strict=True))
     except (ValueError, csv.Error) as error:
-        raise ValidationError(f"body: not CSV with a heading ({error}).", field="body") from error
+        raise ValidationError(f"body: not CSV with a header ({error}).", field="body") from error
     numbers = [[_cell(cell, f"csv.data.{number}") for cell in row] for number, row in enumerate(rows)]
-    return _of_split({"columns": names, "data": numbers}, "csv")
+    return _parse_split({"columns": names, "data": numbers}, "csv")
 
 
-def arranged(columns: Columns, names: Sequence[str]) -> FloatArray:
-    """The table of shape (rows, features) in the model's order, whatever order the columns came in.
+def as_table(columns: Columns, names: Sequence[str]) -> FloatArray:
+    """Return the table of shape (rows, features) in the order of ``names``.
 
-    Raises ValidationError naming the columns that are missing or unknown, or the value that is no number.
+    Raises ValidationError naming missing or unknown columns, or the column with a value that is no number.
     """
     missing, unknown = [name for name in names if name not in columns], sorted(columns.keys() - set(names))
     if missing or unknown:
-        told = [f"missing {', '.join(missing[:5])}"] if missing else []
-        told += [f"unknown {', '.join(name[:40] for name in unknown[:5])}"] if unknown else []
-        hint = "GET /v2/models/{model} lists the columns."
-        raise ValidationError(f"columns: {'; '.join(told)}.", field=(missing or unknown)[0][:120], hint=hint)
+        problems = [f"missing {', '.join(missing[:5])}"] if missing else []
+        problems += [f"unknown {', '.join(name[:40] for name in unknown[:5])}"] if unknown else []
+        hint = "See GET /v2/models/{model} for the columns."
+        raise ValidationError(f"columns: {'; '.join(problems)}.", field=(missing or unknown)[0][:120], hint=hint)
     lengths = {len(columns[name]) for name in names}
     if len(lengths) != 1:
-        raise ValidationError("columns: not all of one length.", field="columns")
+        raise ValidationError("columns: expected the same length for all.", field="columns")
     return np.array([[_number(value, name) for value in columns[name]] for name in names], dtype=np.float64).T
 
 
-def _of_split(value: Any, form: str) -> Columns:
-    names = listed(value.get("columns") if isinstance(value, dict) else None, f"{form}.columns", MOST_COLUMNS)
-    rows = listed(value.get("data"), f"{form}.data", MOST_ROWS)
+def _parse_split(value: Any, form: str) -> Columns:
+    names = require_list(value.get("columns") if isinstance(value, dict) else None, f"{form}.columns", MOST_COLUMNS)
+    rows = require_list(value.get("data"), f"{form}.data", MOST_ROWS)
     if not all(isinstance(name, str) for name in names) or len(set(names)) != len(names):
         field = f"{form}.columns"
-        raise ValidationError(f"{field}: expected the names of features, each once.", field=field)
+        raise ValidationError(f"{field}: expected distinct feature names.", field=field)
     for number, row in enumerate(rows):
         if not isinstance(row, list) or len(row) != len(names):
             field = f"{form}.data.{number}"
@@ -121,8 +121,8 @@ def _of_split(value: Any, form: str) -> Columns:
     return dict(zip(names, zip(*rows, strict=True), strict=True))
 
 
-def _of_records(value: Any, form: str) -> Columns:
-    records = listed(value, form, MOST_ROWS)
+def _parse_records(value: Any, form: str) -> Columns:
+    records = require_list(value, form, MOST_ROWS)
     first = records[0]
     for number, record in enumerate(records):
         if not isinstance(record, dict) or record.keys() != first.keys():
@@ -147,5 +147,5 @@ def _cell(text: str, place: str) -> float | None:
     except ValueError:
         value = math.inf
     if not math.isfinite(value):
-        raise ValidationError(f"{place}: expected numbers or nothing.", field=place)
+        raise ValidationError(f"{place}: expected a number or an empty cell.", field=place)
     return value

@@ -1,7 +1,6 @@
-"""Side doors for standard clients: the Open Inference Protocol (v2) and MLflow's scoring server.
+"""Routes for standard clients: the Open Inference Protocol (v2) and MLflow's scoring protocol.
 
-Feature rows in, probabilities out, from the champion that answers under the model's name. Columns go by the names that
-the registered model has in MLflow.
+Feature rows in, probabilities out, from the model's champion. Columns have the names of the registered model in MLflow.
 """
 
 from collections.abc import Sequence
@@ -16,71 +15,71 @@ from core.errors import ResourceNotFoundError, ValidationError
 from core.nearest import nearest
 from core.registry.forecaster import Forecast
 from serving.api.examples import INFERENCE, INVOCATION
-from serving.api.readiness import why_not_ready
+from serving.api.readiness import not_ready_causes
 from serving.api.responses import as_json, guarded_router, problems
 from serving.champions.champion import Champion
 from serving.http.openapi import TITLE, VERSION
-from serving.open_inference.mlflow_bodies import SCHEMA, Columns, arranged, of_csv, of_mlflow, read_json
-from serving.open_inference.tensors import of_tensors, schema
+from serving.open_inference.mlflow_bodies import SCHEMA, Columns, as_table, parse_csv, parse_mlflow, read_json
+from serving.open_inference.tensors import parse_tensors, schema
 from serving.service import Service, ServiceDep
 
 OUTPUTS: Final = ("p_home", "p_draw", "p_away", "margin", "total")
-"""As the same model answers in MLflow; ``p_draw`` is the chance of a level score where one cannot bet on it."""
+"""The same as the model returns in MLflow; in two-way leagues ``p_draw`` is the probability of a level score."""
 
 router = guarded_router("open inference")
 probes = APIRouter(tags=["open inference"])
 
 ModelName = Annotated[str, Path(max_length=64, examples=["EPL-results"])]
 VersionPath = Annotated[int, Path(ge=1, le=2**31 - 1, examples=[3])]
-ModelQuery = Annotated[str | None, Query(max_length=64, description="Needed where more than one model answers.")]
+ModelQuery = Annotated[str | None, Query(max_length=64, description="Required if more than one model is loaded.")]
 
 NOT_READY: Final[dict[int | str, dict[str, Any]]] = {503: {"description": "Not ready."}}
 CSV: Final = "text/csv"
 CSV_BODY: Final = {CSV: {"schema": {"type": "string"}, "example": "elo_gap,rest_gap\n85.2,1.0\n,-3.0\n"}}
 
 
-def body_of(described: dict[str, Any], example: object, **others: Any) -> dict[str, Any]:
-    """Documentation of a body that the route reads itself."""
+def body_documentation(described: dict[str, Any], example: object, **others: Any) -> dict[str, Any]:
+    """Return the documentation of a body that the route parses itself."""
     content = {"application/json": {"schema": described, "example": example}, **others}
     return {"requestBody": {"required": True, "content": content}}
 
 
 @probes.get("/v2/health/live", summary="Alive")
 async def live() -> dict[str, bool]:
-    """Whether the process answers at all."""
+    """Whether the process responds."""
     return {"live": True}
 
 
 @probes.get("/v2/health/ready", summary="Ready", responses=NOT_READY)
 async def ready(service: ServiceDep) -> Response:
-    """Whether this service can answer, as `/readyz`; with `causes` if it cannot."""
-    causes = why_not_ready(service)
+    """Whether this service can answer, as `/readyz`; with `causes` if not."""
+    causes = not_ready_causes(service)
     return as_json({"ready": False, "causes": causes}, 503) if causes else as_json({"ready": True})
 
 
-@probes.get("/ping", summary="Ready, as MLflow asks", responses=NOT_READY)
-@probes.get("/health", summary="Ready, as MLflow asks", responses=NOT_READY)
+@probes.get("/ping", summary="Ready, in MLflow's protocol", responses=NOT_READY)
+@probes.get("/health", summary="Ready, in MLflow's protocol", responses=NOT_READY)
 async def ping(service: ServiceDep) -> Response:
     """Whether this service can answer, as `/readyz`."""
-    return as_json({}, 503 if why_not_ready(service) else 200)
+    return as_json({}, 503 if not_ready_causes(service) else 200)
 
 
-@probes.get("/version", summary="The version, as MLflow asks", response_class=PlainTextResponse)
+@probes.get("/version", summary="Version, in MLflow's protocol", response_class=PlainTextResponse)
 async def release() -> str:
-    """Of this service, not of MLflow: nothing here depends on that."""
+    """The version of this service; MLflow is not used to answer requests."""
     return VERSION
 
 
-@router.get("/v2", summary="The server", responses=problems())
+@router.get("/v2", summary="Server metadata", responses=problems())
 async def server() -> dict[str, Any]:
     """Name and version of this service."""
     return {"name": TITLE, "version": VERSION, "extensions": []}
 
 
-@router.get("/v2/models/{model}", summary="A model's columns", responses=problems(404))
-@router.get("/v2/models/{model}/versions/{version}", summary="A version's columns", responses=problems(404))
+@router.get("/v2/models/{model}", summary="Model metadata", responses=problems(404))
+@router.get("/v2/models/{model}/versions/{version}", summary="Version metadata", responses=problems(404))
 async def metadata(model: ModelName, service: ServiceDep, version: VersionPath | None = None) -> dict[str, Any]:
-    """Inputs and outputs with their types; -1 stands for any number of rows."""
+    """Inputs and outputs with their types; -1 means any number of rows."""
     champion = _champion(service, model, version)
     return {
         "name": champion.model,
@@ -91,10 +90,10 @@ async def metadata(model: ModelName, service: ServiceDep, version: VersionPath |
     }
 
 
-@router.get("/v2/models/{model}/ready", summary="Whether a model answers", responses=problems(404))
-@router.get("/v2/models/{model}/versions/{version}/ready", summary="Whether a version answers", responses=problems(404))
+@router.get("/v2/models/{model}/ready", summary="Model readiness", responses=problems(404))
+@router.get("/v2/models/{model}/versions/{version}/ready", summary="Version readiness", responses=problems(404))
 async def model_ready(model: ModelName, service: ServiceDep, version: VersionPath | None = None) -> dict[str, Any]:
-    """404 for a model or version that does not answer."""
+    """200 if the model or version is loaded, otherwise 404."""
     champion = _champion(service, model, version)
     return {"name": champion.model, "ready": True}
 
@@ -103,26 +102,26 @@ async def model_ready(model: ModelName, service: ServiceDep, version: VersionPat
     "/v2/models/{model}/infer",
     summary="Forecast feature rows",
     responses=problems(404, 413, 422, 503),
-    openapi_extra=body_of(schema(OUTPUTS), INFERENCE),
+    openapi_extra=body_documentation(schema(OUTPUTS), INFERENCE),
 )
 @router.post(
     "/v2/models/{model}/versions/{version}/infer",
-    summary="Forecast feature rows by a version",
+    summary="Forecast feature rows with a version",
     responses=problems(404, 413, 422, 503),
-    openapi_extra=body_of(schema(OUTPUTS), INFERENCE),
+    openapi_extra=body_documentation(schema(OUTPUTS), INFERENCE),
 )
 async def infer(
     model: ModelName, request: Request, service: ServiceDep, version: VersionPath | None = None
 ) -> Response:
-    """One input per feature, or one of shape [rows, features] in the model's order of columns; up to a thousand rows.
+    """One input per feature, or one of shape [rows, features] in the model's column order; up to a thousand rows.
 
-    null is a value that is not known.
+    null is a missing value.
     """
     service.load.check("batch")
     champion = _champion(service, model, version)
     content = read_json(await request.body())
-    request_id, wanted = content.get("id"), _wanted(content.get("outputs"))
-    answers = await _forecast(champion, of_tensors(content, _columns(champion)))
+    request_id, names = content.get("id"), _requested_outputs(content.get("outputs"))
+    answers = await _forecast(champion, parse_tensors(content, _columns(champion)))
     return as_json(
         {
             "model_name": champion.model,
@@ -130,7 +129,7 @@ async def infer(
             **({"id": request_id} if isinstance(request_id, str) else {}),
             "outputs": [
                 {"name": name, "datatype": "FP64", "shape": [len(answers)], "data": [row[name] for row in answers]}
-                for name in wanted
+                for name in names
             ],
         }
     )
@@ -138,16 +137,16 @@ async def infer(
 
 @router.post(
     "/invocations",
-    summary="Forecast feature rows, as MLflow asks",
+    summary="Forecast feature rows, in MLflow's protocol",
     responses=problems(404, 413, 422, 503),
-    openapi_extra=body_of(SCHEMA, INVOCATION, **CSV_BODY),
+    openapi_extra=body_documentation(SCHEMA, INVOCATION, **CSV_BODY),
 )
 async def invocations(request: Request, service: ServiceDep, model: ModelQuery = None) -> Response:
     """Any of `dataframe_split`, `dataframe_records`, `instances`, `inputs`, or CSV; up to a thousand rows."""
     service.load.check("batch")
-    champion = _champion(service, model or _only(service), None)
+    champion = _champion(service, model or _only_model(service), None)
     kind, body = request.headers.get("content-type", "").partition(";")[0].strip().lower(), await request.body()
-    columns = of_csv(body) if kind == CSV else of_mlflow(read_json(body))
+    columns = parse_csv(body) if kind == CSV else parse_mlflow(read_json(body))
     return as_json({"predictions": await _forecast(champion, columns)})
 
 
@@ -155,19 +154,21 @@ def _champion(service: Service, model: str, version: int | None) -> Champion:
     loaded = service.champions.loaded
     champion = loaded.get(model)
     if champion is None:
-        msg = f"No model {model!r} answers."
+        msg = f"Model {model!r} is not loaded."
         raise ResourceNotFoundError(msg, nearest=nearest(model, loaded), resource_type="model")
     if version not in (None, champion.version.version):
-        msg = f"{model} answers in version {champion.version.version}."
+        msg = f"{model} is loaded in version {champion.version.version}."
         raise ResourceNotFoundError(msg, nearest=(str(champion.version.version),), resource_type="version")
     return champion
 
 
-def _only(service: Service) -> str:
+def _only_model(service: Service) -> str:
     names = sorted(service.champions.loaded)
     if len(names) != 1:
-        known = ", ".join(names) or "none yet"
-        raise ValidationError("model: name the model that is meant.", hint=f"Models: {known}.", field="model")
+        listing = ", ".join(names) or "none yet"
+        raise ValidationError(
+            "model: required, because not exactly one model is loaded.", hint=f"Models: {listing}.", field="model"
+        )
     return names[0]
 
 
@@ -175,18 +176,18 @@ def _columns(champion: Champion) -> list[str]:
     return [label.partition("@")[0] for label in champion.manifest.features]
 
 
-def _wanted(outputs: Any) -> Sequence[str]:
+def _requested_outputs(outputs: Any) -> Sequence[str]:
     if outputs is None:
         return OUTPUTS
     listed = outputs if isinstance(outputs, list) else []
     names = [str(output.get("name")) for output in listed if isinstance(output, dict)]
     if not names or len(set(names)) != len(listed) or not set(names) <= set(OUTPUTS):
-        raise ValidationError(f"outputs: expected names among {', '.join(OUTPUTS)}, each once.", field="outputs")
+        raise ValidationError(f"outputs: expected distinct names among {', '.join(OUTPUTS)}.", field="outputs")
     return names
 
 
 async def _forecast(champion: Champion, columns: Columns) -> list[dict[str, float]]:
-    table = arranged(columns, _columns(champion))
+    table = as_table(columns, _columns(champion))
     return await to_thread.run_sync(_answers, champion, table)
 
 

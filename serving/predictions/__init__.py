@@ -1,4 +1,4 @@
-"""A forecast's body without HTTP: predictor, answer, caches, prewarming, prediction log, shadow, batch forecasts.
+"""The body of a prediction, without HTTP: predictor, caches, prediction log, shadow, batch forecasts.
 
-No status codes, headers or routes may enter. Others use ``Predictor``, ``PredictionLog`` and ``precompute``.
+No status codes, headers or routes may enter. Others use ``Predictor``, ``PredictionLog`` and ``ahead.precompute``.
 """

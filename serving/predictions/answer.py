@@ -1,4 +1,4 @@
-"""A prediction on its way to a caller: the body, and what time adds to it, appended without decoding the body."""
+"""A prediction as it is served: the cached body, with age, staleness and cache level appended to its bytes."""
 
 from copy import copy
 from datetime import UTC, datetime, timedelta
@@ -23,7 +23,7 @@ MICROSECOND: Final = timedelta(microseconds=1)
 
 
 class Answer:
-    """One prediction that is about to be served. What two answers of the same body have in common is made once."""
+    """One prediction to be served. Copies of it at another cache level share what is derived from the body."""
 
     __slots__ = (
         *("_opening", "answer_id", "body", "checked_at", "database_unavailable", "features", "generation"),
@@ -36,11 +36,11 @@ class Answer:
         self.body = body
         self.row = row
         self.checked_at = checked_at
-        """When the feature store last brought the league up to date."""
+        """When the feature store last updated the league."""
         self.level = level
         self.database_unavailable = False
-        """Whether nobody can check now if this still holds."""
-        # Not the champion: an answer that is kept must not keep an old model in memory.
+        """Whether the database was unavailable when this was served, so that the data could not be checked."""
+        # Not the champion itself: a stored answer must not keep an old model in memory.
         self.model = champion.model
         self.version = champion.version.version
         self.generation = champion.generation
@@ -48,24 +48,24 @@ class Answer:
         moments = orjson.dumps({"as_of": row.as_of, "checked_at": checked_at}, option=orjson.OPT_UTC_Z)
         self._opening = b"".join((body[:-1], b",", moments[1:-1], b',"age_s":'))
         self.tag = sha256(body).hexdigest()[:24]
-        """Names the body: two answers with the same tag say the same."""
+        """Hash of the body: two answers with the same tag have the same content."""
         self.answer_id = f"{self.tag[:16]}{(row.as_of - EPOCH) // MICROSECOND:016x}"
-        """The same for the same body of the same moment's data, in every process."""
+        """From the body and its data cut-off, so that it is the same in every process."""
 
     def at_level(self, level: CacheLevel) -> "Answer":
-        """Return the same answer, found elsewhere."""
-        other = copy(self)
-        other.level = level
-        return other
+        """Return the same answer with another cache level."""
+        answer = copy(self)
+        answer.level = level
+        return answer
 
     def unconfirmed(self) -> "Answer":
-        """Return the same answer, given while the database is unavailable."""
-        other = copy(self)
-        other.database_unavailable = True
-        return other
+        """Return the same answer, marked as served while the database is unavailable."""
+        answer = copy(self)
+        answer.database_unavailable = True
+        return answer
 
     def stale(self, now: datetime) -> bool:
-        """Whether the data was last checked too long ago or cannot be checked, or a newer answer is due."""
+        """Whether the data was last checked too long ago or cannot be checked, or a newer answer is being computed."""
         return self.database_unavailable or self.level == "stale" or now - self.checked_at > STALE_AFTER
 
     def complete(self, now: datetime) -> bytes:

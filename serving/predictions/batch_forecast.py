@@ -1,4 +1,4 @@
-"""Forecasts of some days' games by the league's champion, without a server."""
+"""Forecasts of a range of days by the league's champion, without a server."""
 
 import csv
 from collections.abc import Sequence
@@ -22,8 +22,8 @@ from feature_store.rows.replay import coming_rows, past_rows
 from feature_store.rows.row import Row
 
 
-class Line(NamedTuple):
-    """One game's forecast; ``p_draw`` is None in two-way leagues, whose probabilities are of a decided game."""
+class ForecastRecord(NamedTuple):
+    """One game's forecast; in two-way leagues ``p_draw`` is None and the others are those of a decided game."""
 
     game_id: str
     start_at: datetime
@@ -38,17 +38,17 @@ class Line(NamedTuple):
 
 @dataclass(frozen=True)
 class DaysForecast:
-    """The forecasts, who made them, and how many games were left out because the model had learnt from them."""
+    """Forecasts with their champion; ``left_out`` counts the games that the model learned from."""
 
     champion: str
-    lines: Sequence[Line]
+    games: Sequence[ForecastRecord]
     left_out: int
 
 
 def forecast_days(
     engine: Engine, settings: Settings, league: League, *, start: datetime, end: datetime, now: datetime
 ) -> DaysForecast:
-    """Forecast every game that starts in [start, end): past ones as of their start, coming ones as of now.
+    """Forecast every game that starts in [start, end): past ones as of their start, future ones as of now.
 
     Raises ServiceError when the league has no champion.
     """
@@ -58,8 +58,8 @@ def forecast_days(
     coming, _ = coming_rows(league, facts, features, now)
     rows = [row for row in (*past_rows(league, facts, features), *coming) if start <= row.game.start_at < end]
     unseen = [row for row in rows if row.game.start_at >= version.trained_until]
-    lines = _lines(bundle, unseen) if unseen else []
-    return DaysForecast(f"{version.model} version {version.version}", lines, len(rows) - len(unseen))
+    games = _records(bundle, unseen) if unseen else []
+    return DaysForecast(f"{version.model} version {version.version}", games, len(rows) - len(unseen))
 
 
 def _champion(engine: Engine, settings: Settings, league: League) -> tuple[Version, Bundle]:
@@ -72,14 +72,14 @@ def _champion(engine: Engine, settings: Settings, league: League) -> tuple[Versi
     return version, bundle_store(settings).open_version(version)
 
 
-def _lines(bundle: Bundle, rows: Sequence[Row]) -> list[Line]:
+def _records(bundle: Bundle, rows: Sequence[Row]) -> list[ForecastRecord]:
     three_way = "draw" in bundle.forecaster.spec.classes
-    lines = []
-    for row, answer in zip(rows, bundle.forecaster.predict([row.values for row in rows]), strict=True):
-        outcome = answer.outcome
+    records = []
+    for row, forecast in zip(rows, bundle.forecaster.predict([row.values for row in rows]), strict=True):
+        outcome = forecast.outcome
         home = outcome.home if three_way else outcome.decided_home
-        lines.append(
-            Line(
+        records.append(
+            ForecastRecord(
                 row.game.game_id,
                 row.game.start_at,
                 row.game.home_team,
@@ -87,18 +87,18 @@ def _lines(bundle: Bundle, rows: Sequence[Row]) -> list[Line]:
                 home,
                 outcome.draw if three_way else None,
                 outcome.away if three_way else 1 - home,
-                answer.margin,
-                answer.total,
+                forecast.margin,
+                forecast.total,
             )
         )
-    return lines
+    return records
 
 
-def write_forecasts(found: DaysForecast, path: Path) -> Path:
-    """One line per game, an empty cell where there is no draw."""
+def write_forecasts(forecasts: DaysForecast, path: Path) -> Path:
+    """Write one CSV row per game, with an empty cell for a missing draw, and return the path."""
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow(Line._fields)
-        for line in found.lines:
-            writer.writerow([value.isoformat() if isinstance(value, datetime) else value for value in line])
+        writer.writerow(ForecastRecord._fields)
+        for record in forecasts.games:
+            writer.writerow([value.isoformat() if isinstance(value, datetime) else value for value in record])
     return path

@@ -1,6 +1,6 @@
-"""The body of a prediction: from a forecast to JSON that depends on nothing but its cache key.
+"""The body of a prediction: JSON that is a function of its cache key.
 
-A *draft* is a body without reasons, which cost fifty times as much as the rest; everything else in it is the same.
+A *draft* is a body without reasons, which cost fifty times as much as the rest; otherwise it is the same.
 """
 
 import math
@@ -20,19 +20,19 @@ from serving.champions.champion import Champion
 from serving.predictions.reasons import reasons
 
 BODY_FORMAT: Final = "dbsbm:p4"
-"""Prefix of every key; raise the number whenever ``encoded`` writes something else for the same key."""
+"""Prefix of every key; increase the number whenever ``encode_body`` changes its output for the same key."""
 
 Winner = Literal["home", "draw", "away"]
 WINNERS: Final[tuple[Winner, ...]] = ("home", "draw", "away")
 
 FEW_GAMES: Final = 10
-"""A team with fewer games in the archive than this is forecast from thin data."""
+"""A team with fewer games in the archive has thin data."""
 
 EXPERIENCE: Final = EVERYTHING.names.index("experience")
 
 
 def cache_key(champion: Champion, row: OnlineRow, *, begun: bool) -> str:
-    """Names everything the body depends on: format, model, version, bundle, features, game, its facts and prices."""
+    """Return the key, made of all that the body depends on: format, model, version, bundle, features, game, row."""
     key = f"{BODY_FORMAT}:{champion.identity}:{row.sport}/{row.league}/{row.game.game_id}:{row.digest[:16]}"
     return f"{key}:begun" if begun else key
 
@@ -42,20 +42,24 @@ def has_begun(row: OnlineRow, now: datetime) -> bool:
     return row.game.start_at <= now
 
 
-def encoded(champion: Champion, row: OnlineRow, forecast: Forecast, *, begun: bool, explained: bool = True) -> bytes:
-    """The body of one prediction. Raises ServiceError if the model gave something that is no number."""
+def encode_body(
+    champion: Champion, row: OnlineRow, forecast: Forecast, *, begun: bool, explained: bool = True
+) -> bytes:
+    """Return the body of one prediction. Raises ServiceError if the model's output is not finite."""
     content = document(champion, row, forecast, begun=begun, explained=explained)
-    # A copy: what orjson returns keeps its ten times larger working buffer alive.
+    # A copy: the bytes that orjson returns keep its ten times larger working buffer alive.
     return bytes(memoryview(orjson.dumps(content, option=orjson.OPT_UTC_Z)))
 
 
 def document(
     champion: Champion, row: OnlineRow, forecast: Forecast, *, begun: bool, explained: bool = True
 ) -> dict[str, Any]:
-    """The body before it is encoded; without its reasons unless ``explained``."""
+    """Return the body before it is encoded; without reasons unless ``explained``."""
     outcome, margin, total = forecast.outcome, forecast.margin, forecast.total
     if not all(map(math.isfinite, (outcome.home, outcome.draw, outcome.away, margin, total))):
-        raise ServiceError(f"{champion.model} {champion.version.version} gave no number for {row.game.game_id}.")
+        raise ServiceError(
+            f"{champion.model} {champion.version.version} returned no finite forecast for {row.game.game_id}."
+        )
     with_draws = champion.ties == "draw"
     probabilities = {"home": outcome.home, "draw": outcome.draw if with_draws else None, "away": outcome.away}
     return {
@@ -87,7 +91,7 @@ def document(
 
 
 def game_document(row: OnlineRow, now: datetime) -> dict[str, Any]:
-    """The game alone, as search shows it."""
+    """Return the game alone, as in search results."""
     return _game(row, begun=has_begun(row, now))
 
 
@@ -111,7 +115,7 @@ def _fair_odds(champion: Champion, outcome: Outcome, selection: Winner) -> dict[
 
 
 def odds_document(decimal: float) -> dict[str, float | int | None]:
-    """Odds in both formats; None where no finite odds say it."""
+    """Return odds in both formats; None where no finite odds exist."""
     if not math.isfinite(decimal) or decimal <= 1:
         return {"decimal": None, "american": None}
     return {"decimal": round(decimal, 4), "american": round(decimal_to_american(decimal))}

@@ -1,7 +1,7 @@
-"""Bodies of predictions in this process and in Redis.
+"""The two cache levels of prediction bodies: this process and Redis.
 
-What is computed while a caller waits is a *draft*: all of the forecast, but not its reasons, which cost fifty times
-as much. Whole bodies are made ahead (``prewarming``, ``precompute``); only those are shared.
+A body computed while a caller waits is a *draft*: the whole forecast without its reasons, which cost fifty times as
+much. Whole bodies are made ahead (``ahead.prewarming``, ``ahead.precompute``), and only they are stored in Redis.
 """
 
 import asyncio
@@ -18,10 +18,10 @@ from serving.telemetry.cache_level import CacheLevel
 MOST_BODIES: Final = 20_000
 MOST_BYTES: Final = 48 * 1024 * 1024
 OVERHEAD: Final = 600
-"""Bytes that an entry takes beside its body."""
+"""Size of an entry without its body [bytes]."""
 
 REFRESH_SECONDS: Final = 90.0
-"""An entry that ends sooner than this is made again before anybody misses it; more than a round of warming."""
+"""An entry that expires sooner than this is made again in time; longer than a round of prewarming."""
 
 
 class _Entry(NamedTuple):
@@ -32,7 +32,7 @@ class _Entry(NamedTuple):
 
 
 class CachedBody(NamedTuple):
-    """A body and where it came from; a draft is not ``whole`` and is soon replaced."""
+    """A body and its cache level; a draft is not ``whole`` and is soon replaced."""
 
     body: bytes
     level: CacheLevel
@@ -40,7 +40,7 @@ class CachedBody(NamedTuple):
 
 
 class LocalCache:
-    """Bodies in this process, bounded in number and bytes, the least recently used leaving first; for any thread."""
+    """Bodies in this process, limited in number and size; the least recently used is evicted first. Thread-safe."""
 
     def __init__(
         self, bodies: int = MOST_BODIES, size: int = MOST_BYTES, timer: Callable[[], float] = time.monotonic
@@ -55,18 +55,18 @@ class LocalCache:
             getsizeof=lambda entry: max(smallest, OVERHEAD + len(entry.body)),
         )
         self.drafted = False
-        """Whether a draft came in since somebody last set this back."""
+        """Whether a draft was added since this was last reset."""
 
     def get(self, key: str) -> CachedBody | None:
-        """Return the body under the key, if it has not expired."""
+        """Return the body of the key, if it has not expired."""
         with self._lock:
             entry: _Entry | None = self._entries.get(key)
             return None if entry is None else CachedBody(entry.body, "local", entry.whole)
 
     def put(self, key: str, body: bytes, *, whole: bool = True) -> None:
-        """Keep the body for about a quarter of an hour; one too large for the cache is not kept.
+        """Store the body for about a quarter of an hour; one too large for the cache is not stored.
 
-        A draft never replaces what is there.
+        A draft never replaces an entry.
         """
         ends_at = self._timer() + jittered_life()
         entry = _Entry(body, whole, ends_at - REFRESH_SECONDS, ends_at)
@@ -76,14 +76,14 @@ class LocalCache:
                 self.drafted = self.drafted or not whole
 
     def wants(self, key: str, *, whole: bool = True) -> bool:
-        """Whether the key is missing; for a ``whole`` body, also whether there is but a draft or it is about to end."""
+        """Whether the key is missing; for a ``whole`` body, also whether the entry is a draft or expires soon."""
         with self._lock:
             entry: _Entry | None = self._entries.get(key)
             return entry is None or (whole and (not entry.whole or self._timer() >= entry.refresh_at))
 
 
 class PredictionCache:
-    """Both levels. Belongs to the event loop that runs when it is made."""
+    """Both cache levels. Created in the event loop that it belongs to."""
 
     def __init__(self, shared: RedisCache | None) -> None:
         self.local = LocalCache()
@@ -91,13 +91,13 @@ class PredictionCache:
         self._loop = asyncio.get_running_loop()
 
     def keep(self, key: str, body: bytes, *, whole: bool) -> None:
-        """Put a body in place, from any thread; a whole one is shared."""
+        """Store a body, from any thread; a whole one in Redis too."""
         self.local.put(key, body, whole=whole)
         if whole and self.shared is not None:
             self._loop.call_soon_threadsafe(self.shared.write, key, body)
 
     def keep_draft(self, key: str, body: bytes) -> CachedBody:
-        """Keep a draft that was just computed, unless there is something better, and return it with its level."""
+        """Store a computed draft unless the key has an entry, and return it with its level."""
         self.local.put(key, body, whole=False)
         is_bypassed = self.shared is not None and self.shared.breaker.state != "closed"
         return CachedBody(body, "bypass" if is_bypassed else "computed", whole=False)

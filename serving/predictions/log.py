@@ -1,11 +1,11 @@
-"""Every served prediction, written to the database in the background.
+"""The prediction log: every served prediction, written to the database in the background.
 
-The answer and its serving are two tables: the same answer is given again and again. While the database is unavailable,
-and while predictions come faster than one batch in a quarter of a second, they go to a spool on disk instead: a peak
-leaves the database to the bot, which needs it then, and the processors to the answers (docs/decisions/0045).
+Answers and servings are two tables, because the same answer is served many times. While the database is unavailable,
+and while more than one batch arrives in a quarter of a second, predictions go to a spool on disk first: during a peak
+the bot needs the database, and requests need the processors (docs/decisions/0045).
 
-A prediction is in memory for a quarter of a second, then in the table or on the disk. Each has an id of its own, so
-that writing it twice changes nothing: a process may die between any two steps, and the next one repeats the step.
+A prediction is in memory for a quarter of a second, then in the tables or on disk. Each has its own id, so that writing
+it twice changes nothing: a process may die between any two steps, and the next process repeats the step.
 """
 
 from collections import deque
@@ -31,42 +31,42 @@ from serving.telemetry.metrics import Metrics
 from serving.telemetry.trace import new_id
 
 CAPACITY: Final = 100_000
-"""Predictions that wait in memory where neither database nor disk takes them; some 60 MB at most."""
+"""Most predictions in memory while neither database nor disk accepts them; about 60 MB."""
 
 BATCH: Final = 2_000
-"""Servings in one transaction; where more wait at once, they are a peak."""
+"""Servings in one transaction; more waiting at once are a peak."""
 
 REMEMBERED: Final = 5_000
-"""Answers whose columns are remembered, and that are known to be in their table: popular ones are given often."""
+"""Answers whose columns are cached, and answers that are recorded as written: popular ones are served often."""
 
-OF_ANSWER: Final = tuple(str(column.name) for column in answers.columns)
-OF_SERVING: Final = ("shadow", "cache", "key_id", "served_at", "served_id", "request_id", "answer_id")
-ANSWER_IN_ORDER: Final = itemgetter(*OF_ANSWER)
-ANSWER_ID: Final = OF_SERVING.index("answer_id")
-OPENING: Final = b"["
-"""Of a line of the spool that is a serving, not an answer that servings refer to."""
+ANSWER_COLUMNS: Final = tuple(str(column.name) for column in answers.columns)
+SERVING_COLUMNS: Final = ("shadow", "cache", "key_id", "served_at", "served_id", "request_id", "answer_id")
+ANSWER_IN_ORDER: Final = itemgetter(*ANSWER_COLUMNS)
+ANSWER_ID: Final = SERVING_COLUMNS.index("answer_id")
+SERVING_OPENING: Final = b"["
+"""First byte of a spool line that is a serving; lines of answers are JSON objects."""
 
 log = get_logger(__name__)
 
 AnswerColumns = dict[str, Any]
 Serving = bytes
-"""To whom and when: a JSON array in the order of ``OF_SERVING``, made where it is served. The database and the spool
-take it as it is; a row that a thread makes keeps the interpreter's lock from the event loop."""
+"""A row of the log's table: a JSON array in the order of ``SERVING_COLUMNS``, encoded when the answer is served.
+Database and spool take it unchanged; encoding in a thread would take the interpreter's lock from the event loop."""
 
 
 class LogBatch(NamedTuple):
-    """Served predictions on their way to the tables."""
+    """Served predictions that are to be written."""
 
     servings: list[Serving]
     answers: dict[str, AnswerColumns]
-    """What they refer to, by answer id."""
+    """The answers that they refer to, by answer id."""
 
     def lines(self) -> list[bytes]:
-        """Return the batch for the spool: a line for each answer, then one for each serving."""
+        """Return the batch as lines of the spool: one for each answer, then one for each serving."""
         return [*map(orjson.dumps, self.answers.values()), *self.servings]
 
     def parts(self, most: int) -> Iterator["LogBatch"]:
-        """Yield parts of so many servings at most, each with what it refers to."""
+        """Yield parts of at most that many servings, each with the answers that it refers to."""
         if len(self.servings) <= most:
             yield self
             return
@@ -77,7 +77,7 @@ class LogBatch(NamedTuple):
 
 
 class PredictionLog:
-    """A bounded queue in front of the table. ``put`` never waits; ``step`` belongs to a thread of its own."""
+    """A bounded queue before the tables. ``put`` never waits; ``step`` runs in a separate thread."""
 
     def __init__(
         self,
@@ -88,7 +88,7 @@ class PredictionLog:
         batch_size: int = BATCH,
         when_drained: Callable[[], None] = give_back,
     ) -> None:
-        """``batch_size``: servings in one transaction; ``when_drained`` is called when the spool has become empty."""
+        """``batch_size``: servings in one transaction. ``when_drained`` is called when the spool has become empty."""
         self._engine = engine
         self._spool = spool
         self._metrics = metrics
@@ -103,47 +103,47 @@ class PredictionLog:
     def put(
         self, answer: Answer, request_id: str, served_at: datetime, key_id: str | None, *, shadow: bool = False
     ) -> None:
-        """Keep a prediction for writing; counted as dropped if too many wait already.
+        """Queue a prediction for writing; counted as dropped if the queue is full.
 
-        ``shadow`` marks a forecast of a challenger that was not served.
+        ``shadow`` marks a challenger's forecast, which was not served.
         """
         if self.depth < self._capacity:
             serving = shadow, answer.level, key_id, served_at, new_id(), request_id, answer.answer_id
-            # A copy: what orjson returns keeps its several times larger working buffer alive.
+            # A copy: the bytes that orjson returns keep its several times larger working buffer alive.
             self._queue.append((bytes(memoryview(orjson.dumps(serving, option=orjson.OPT_UTC_Z))), answer))
         else:
             self._metrics.log_dropped.inc()
 
     @property
     def depth(self) -> int:
-        """Predictions in memory: neither in the database nor on the disk yet."""
+        """Predictions in memory that are neither in the database nor on disk yet."""
         return len(self._queue) + len(self._batch.servings)
 
     def spooled(self) -> int:
-        """Return how many predictions are on the disk of this machine, whichever worker served them."""
+        """Return the number of predictions on this machine's disk, of all workers."""
         return self._spool.depth()
 
     def step(self) -> bool:
-        """Bring what waits into the table or onto the disk, and a file from there into the table; True if more waits.
+        """Write the queue to the database or to disk, then one file from disk to the database; True if more waits.
 
-        What neither takes is kept in memory and tried again. A file waits until no request came meanwhile, or for the
-        next step.
+        What neither accepts stays in memory for the next step. After a file the step ends with False if predictions
+        were served meanwhile.
         """
         self._collect()
         if len(self._batch.servings) > self._batch_size:
-            if not self._empty_batch(self._spool_batch):
-                self._empty_batch(self._insert_batch)
+            if not self._write_batch(self._spool_batch):
+                self._write_batch(self._insert_batch)
             return False
-        if self._empty_batch(self._insert_batch):
+        if self._write_batch(self._insert_batch):
             return self._drain_file() and not self._queue
-        self._empty_batch(self._spool_batch)
+        self._write_batch(self._spool_batch)
         return False
 
     def flush(self) -> None:
-        """Bring all that waits to where it is kept, at the end of the process; what neither takes is counted."""
+        """Write everything in memory at the end of the process; what is not accepted counts as dropped."""
         self._collect()
-        if not self._empty_batch(self._insert_batch):
-            self._empty_batch(self._spool_batch)
+        if not self._write_batch(self._insert_batch):
+            self._write_batch(self._spool_batch)
         self._spool.seal()
         if self.depth:
             self._metrics.log_dropped.inc(self.depth)
@@ -156,15 +156,15 @@ class PredictionLog:
         for answer in {answer for _, answer in taken}:
             self._batch.answers[answer.answer_id] = self._columns_of(answer)
 
-    def _empty_batch(self, into: Callable[[LogBatch], bool]) -> bool:
-        """Bring the batch there; False if that did not take it."""
-        if self._batch.servings and not into(self._batch):
+    def _write_batch(self, write: Callable[[LogBatch], bool]) -> bool:
+        """Write the batch by the given function; False if that did not accept it."""
+        if self._batch.servings and not write(self._batch):
             return False
         self._batch = LogBatch([], {})
         return True
 
     def _columns_of(self, answer: Answer) -> AnswerColumns:
-        """What is the same each time this very answer is given."""
+        """Return the columns of the answer, cached by its id."""
         columns = self._columns.get(answer.answer_id)
         if columns is None:
             if len(self._columns) >= REMEMBERED:
@@ -176,7 +176,7 @@ class PredictionLog:
         return all(self._insert_part(part) for part in batch.parts(self._batch_size))
 
     def _insert_part(self, part: LogBatch) -> bool:
-        """Write all rows in one transaction; row by row if the database, though it answers, refuses one of them."""
+        """Write all rows in one transaction; row by row if the database rejects one of them."""
         try:
             self._insert(part)
         except (DatabaseError, DataIntegrityError) as error:
@@ -187,21 +187,23 @@ class PredictionLog:
         return True
 
     def _insert_single(self, single: LogBatch) -> bool:
-        """Write one row; drop it if it is the one that the database refuses."""
+        """Write one row; drop it if the database rejects it."""
         try:
             self._insert(single)
         except (DatabaseError, DataIntegrityError) as error:
             if not _is_refusal(error):
                 return False
             self._metrics.log_dropped.inc()
-            log.warning("the database refuses a served prediction", reason=error.message)
+            log.warning("the database rejected a served prediction", reason=error.message)
         return True
 
     def _insert(self, batch: LogBatch) -> None:
         new = {answer_id: columns for answer_id, columns in batch.answers.items() if answer_id not in self._in_table}
         with writing(self._engine) as connection:
-            insert_new_tuples(connection, answers, OF_ANSWER, [ANSWER_IN_ORDER(columns) for columns in new.values()])
-            insert_new_json(connection, predictions, OF_SERVING, batch.servings)
+            insert_new_tuples(
+                connection, answers, ANSWER_COLUMNS, [ANSWER_IN_ORDER(columns) for columns in new.values()]
+            )
+            insert_new_json(connection, predictions, SERVING_COLUMNS, batch.servings)
         self._in_table.update(dict.fromkeys(new))
 
     def _spool_batch(self, batch: LogBatch) -> bool:
@@ -211,7 +213,7 @@ class PredictionLog:
         return True
 
     def _drain_file(self) -> bool:
-        """Write the oldest file's predictions into the table and delete it; True if that was done."""
+        """Write the oldest file's predictions to the database and delete the file; True if that was done."""
         if not self._spool.size():
             return False
         self._spool.seal()
@@ -226,20 +228,20 @@ class PredictionLog:
             self._when_drained()
         if damaged:
             self._metrics.log_dropped.inc(damaged)
-            log.warning("spool has lines that are no predictions", file=file.path.name, count=damaged)
+            log.warning("spool file has invalid lines", file=file.path.name, count=damaged)
         self._metrics.log_drained.inc(len(batch.servings))
         return True
 
 
 def _is_refusal(error: DatabaseError | DataIntegrityError) -> bool:
-    """Whether the database answers and will never take these rows, or never could."""
+    """Whether the database is available and rejects these rows for their content."""
     return isinstance(error, DataIntegrityError) or isinstance(
         error.__cause__, sa.exc.DataError | sa.exc.IntegrityError
     )
 
 
 def _parse(lines: Iterable[bytes]) -> tuple[LogBatch, int]:
-    """Return what ``LogBatch.lines`` wrote, and how many lines are damaged."""
+    """Return the batch that ``LogBatch.lines`` wrote, and the number of damaged lines."""
     batch, damaged = LogBatch([], {}), 0
     for line in lines:
         try:
@@ -252,10 +254,10 @@ def _parse(lines: Iterable[bytes]) -> tuple[LogBatch, int]:
 def _parse_line(line: bytes, batch: LogBatch) -> None:
     content = orjson.loads(line)
     if isinstance(content, dict):
-        columns = {name: content[name] for name in OF_ANSWER}
+        columns = {name: content[name] for name in ANSWER_COLUMNS}
         batch.answers[columns["answer_id"]] = {**columns, "as_of": datetime.fromisoformat(columns["as_of"])}
         return
-    serving = dict(zip(OF_SERVING, content, strict=True))
+    serving = dict(zip(SERVING_COLUMNS, content, strict=True))
     if serving["answer_id"] not in batch.answers:
         raise LookupError(serving["answer_id"])
     datetime.fromisoformat(serving["served_at"])
@@ -263,7 +265,7 @@ def _parse_line(line: bytes, batch: LogBatch) -> None:
 
 
 def _answer_columns(answer: Answer) -> AnswerColumns:
-    """What the table of answers holds of this one."""
+    """Return the answer's row of the answers table."""
     body = orjson.loads(answer.body)
     return {
         "answer_id": answer.answer_id,

@@ -1,4 +1,4 @@
-"""Which row and which model a prediction comes from, and its body, made for many games at once."""
+"""The row and the model of a prediction, and the bodies of many predictions at once."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -9,17 +9,17 @@ from core.registry.forecaster import Forecast
 from feature_store.rows.online import OnlineRow
 from serving.champions.champion import Champion
 from serving.games.slate import GameKey, key_of
-from serving.predictions.body import cache_key, encoded, has_begun
+from serving.predictions.body import cache_key, encode_body, has_begun
 
 
 class ForecastPlan(NamedTuple):
-    """One prediction that is to be found or made."""
+    """A prediction that is to be looked up or computed."""
 
     champion: Champion
     row: OnlineRow
     begun: bool
     key: str
-    """Of the body, in the caches."""
+    """Cache key of the body."""
 
     @classmethod
     def of(cls, champion: Champion, row: OnlineRow, now: datetime) -> "ForecastPlan":
@@ -33,10 +33,10 @@ class ForecastPlan(NamedTuple):
 
 
 def make_bodies(plans: Sequence[ForecastPlan], *, explained: bool = False) -> list[bytes | DbsbmError]:
-    """Make the bodies of many predictions, in order; drafts unless ``explained``. An error costs its own body alone.
+    """Make the bodies of many predictions, in order; drafts unless ``explained``. An error replaces its body alone.
 
-    The bytes are those that each plan gives by itself, at a fraction of the cost: a model forecasts all its rows in
-    one pass. Errors are those of ``Champion.forecast`` and ``encoded``.
+    The bytes are the same as for each plan by itself, at a fraction of the cost: a model forecasts all its rows in one
+    pass. Errors are those of ``Champion.forecast`` and ``encode_body``.
     """
     bodies: list[bytes | DbsbmError] = [b""] * len(plans)
     by_champion: dict[int, list[int]] = {}
@@ -50,7 +50,7 @@ def make_bodies(plans: Sequence[ForecastPlan], *, explained: bool = False) -> li
 
 
 def make_body(plan: ForecastPlan, *, explained: bool) -> bytes:
-    """Make the body of one prediction. Raises the error where it has none."""
+    """Make the body of one prediction. Raises its error."""
     (body,) = make_bodies([plan], explained=explained)
     if isinstance(body, DbsbmError):
         raise body
@@ -58,7 +58,7 @@ def make_body(plan: ForecastPlan, *, explained: bool) -> bytes:
 
 
 def _forecast(plans: Sequence[ForecastPlan]) -> Sequence[Forecast | DbsbmError]:
-    """The forecasts of plans of one champion."""
+    """Return the forecasts of plans of one champion."""
     try:
         return plans[0].champion.forecasts([plan.row for plan in plans])
     except DbsbmError as error:
@@ -71,6 +71,6 @@ def _body(plan: ForecastPlan, forecast: Forecast | DbsbmError, *, explained: boo
     if isinstance(forecast, DbsbmError):
         return forecast
     try:
-        return encoded(plan.champion, plan.row, forecast, begun=plan.begun, explained=explained)
+        return encode_body(plan.champion, plan.row, forecast, begun=plan.begun, explained=explained)
     except DbsbmError as error:
         return error

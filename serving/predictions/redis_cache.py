@@ -1,7 +1,7 @@
-"""Redis as the cache that workers share: what its values look like and what is believed of them.
+"""The cache in Redis that workers share.
 
-A value is signed together with its own key, so that one that is truncated, foreign, garbled or copied from another
-key is never served. redis-py's defaults (10 retries, 5 s) would turn a missing Redis into an outage.
+A value is signed together with its key, so that a truncated, foreign or garbled one, or one copied from another key,
+is never served. redis-py's defaults (10 retries, 5 s) would turn an unavailable Redis into an outage.
 """
 
 import asyncio
@@ -21,16 +21,16 @@ from serving.backends.sealed_values import seal, unseal
 from serving.telemetry.metrics import Metrics
 
 PURPOSE: Final = "cache"
-"""Of the signatures; a signed bundle is no signed answer."""
+"""Purpose of the signatures, so that a signed bundle is not accepted as a signed body."""
 
-PATIENCE: Final = 0.05
-"""How long Redis may take for one answer [seconds]."""
+TIMEOUT_SECONDS: Final = 0.05
+"""How long Redis may take for one response [seconds]."""
 
 WATCH_SECONDS: Final = 0.5
 WARM_SOCKET_SECONDS: Final = 2.0
 LIFE_SECONDS: Final = 900
 JITTER: Final = 0.1
-CHANCE: Final = Random()  # not the one of the module `random`, which others may have seeded
+RANDOM: Final = Random()  # not the one of the module `random`, which others may have seeded
 LARGEST_VALUE: Final = 64 * 1024
 WRITTEN_AT_ONCE: Final = 1_000
 
@@ -38,35 +38,35 @@ log = get_logger(__name__)
 
 
 def jittered_life() -> float:
-    """Seconds that an entry lives; spread, so that entries made together do not end together."""
-    return LIFE_SECONDS * CHANCE.uniform(1 - JITTER, 1 + JITTER)
+    """Return the life of an entry [seconds], spread so that entries made together do not expire together."""
+    return LIFE_SECONDS * RANDOM.uniform(1 - JITTER, 1 + JITTER)
 
 
 class RedisCache:
-    """Reads and writes bodies. A Redis that is away looks empty and, after a few failures, costs nothing.
+    """Reads and writes bodies. An unavailable Redis looks empty and, after a few failures, costs no time.
 
-    ``patience`` is how long one answer of Redis may take [seconds]; with connecting, reading may take twice that.
+    ``timeout`` limits one response of Redis [seconds]; with connecting, reading may take twice as long.
     """
 
-    def __init__(self, address: SecretStr, signer: Signer, metrics: Metrics, patience: float = PATIENCE) -> None:
+    def __init__(self, address: SecretStr, signer: Signer, metrics: Metrics, timeout: float = TIMEOUT_SECONDS) -> None:
         self.breaker = CircuitBreaker()
-        self._line = RedisPipeline(address, patience, "dbsbm-serving")
+        self._pipeline = RedisPipeline(address, timeout, "dbsbm-serving")
         self._signer = signer
-        self._deadline = 2 * patience
+        self._read_seconds = 2 * timeout
         self._metrics = metrics
 
     async def read(self, key: str) -> bytes | None:
-        """Return the body stored under the key, or None."""
+        """Return the body of the key, or None."""
         (body,) = await self.read_many([key])
         return body
 
     async def read_many(self, keys: Sequence[str]) -> list[bytes | None]:
-        """Return the bodies stored under the keys, None for each that is missing; they travel together."""
+        """Return the bodies of the keys in one round trip, None for each that is missing."""
         if not keys or not self.breaker.admits():
             return [None] * len(keys)
         try:
-            async with asyncio.timeout(self._deadline):
-                values = await self._line.read(keys, LARGEST_VALUE)
+            async with asyncio.timeout(self._read_seconds):
+                values = await self._pipeline.read(keys, LARGEST_VALUE)
         except REDIS_ERRORS as error:
             self._failed(error)
             return [None] * len(keys)
@@ -82,26 +82,25 @@ class RedisCache:
         return body
 
     def write(self, key: str, body: bytes) -> None:
-        """Store the body for about a quarter of an hour, if Redis is there; nobody waits for it.
+        """Store the body for about a quarter of an hour if Redis is available, without waiting.
 
-        A failure is counted and otherwise left to the readers to notice: a Redis that is full or read-only still
-        answers them.
+        A failure is counted but does not open the circuit breaker: a full or read-only Redis can still be read.
         """
         if self.breaker.state == "closed":
             value = seal(self._signer, key, body)
-            self._line.ask("SET", key, value, "PX", int(jittered_life() * 1000)).add_done_callback(self._written)
+            self._pipeline.ask("SET", key, value, "PX", int(jittered_life() * 1000)).add_done_callback(self._written)
 
     def _written(self, answer: Answer) -> None:
         if not answer.cancelled() and answer.exception() is not None:
             self._metrics.unwritten.inc()
 
     async def watch(self) -> None:
-        """Ask twice a second whether Redis is there, until cancelled: while answers are at hand nobody else does."""
+        """Ping Redis twice a second until cancelled: while all answers are cached, no other command is sent."""
         while True:
             if self.breaker.admits():
                 try:
-                    async with asyncio.timeout(self._deadline):
-                        await self._line.ask("PING")
+                    async with asyncio.timeout(self._read_seconds):
+                        await self._pipeline.ask("PING")
                 except REDIS_ERRORS as error:
                     self._failed(error)
                 else:
@@ -109,20 +108,20 @@ class RedisCache:
             await asyncio.sleep(WATCH_SECONDS)
 
     async def close(self) -> None:
-        """Give the connection back."""
-        await self._line.close()
+        """Close the connection."""
+        await self._pipeline.close()
 
     def _failed(self, error: BaseException) -> None:
         if self.breaker.failed():
-            log.warning("Redis is away; answers go on without it", reason=type(error).__name__)
+            log.warning("Redis unavailable; continuing without it", reason=type(error).__name__)
 
     def _succeeded(self) -> None:
         if self.breaker.succeeded():
-            log.info("Redis is back")
+            log.info("Redis available again")
 
 
 def write_all(address: SecretStr, signer: Signer, bodies: Mapping[str, bytes]) -> None:
-    """Store many bodies at once, from a job that may wait. Raises CacheError if Redis does not take them."""
+    """Store many bodies, waiting for Redis. Raises CacheError if Redis does not accept them."""
     client = blocking_client(address, name="dbsbm-warm", seconds=WARM_SOCKET_SECONDS)
     try:
         with client, client.pipeline(transaction=False) as pipeline:
@@ -131,5 +130,5 @@ def write_all(address: SecretStr, signer: Signer, bodies: Mapping[str, bytes]) -
                     pipeline.set(key, seal(signer, key, body), px=int(jittered_life() * 1000))
                 pipeline.execute()
     except REDIS_ERRORS as error:
-        msg = f"Redis did not take the forecasts: {type(error).__name__}."
-        raise CacheError(msg, hint="Check REDIS_URL; the server computes what it does not find there.") from error
+        msg = f"Redis did not accept the forecasts: {type(error).__name__}."
+        raise CacheError(msg, hint="Check REDIS_URL. The server computes missing forecasts itself.") from error

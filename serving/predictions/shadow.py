@@ -1,6 +1,6 @@
-"""Challengers in the shadow of champions: they forecast what is served, are logged beside it and never served.
+"""Shadow forecasts: challengers forecast what champions serve; the forecasts are logged and never served.
 
-All of it happens in a thread of its own, behind a bounded queue that is the first to be dropped under load.
+They are made in a separate thread from a bounded queue, which is the first work that load shedding drops.
 """
 
 from collections import deque
@@ -22,7 +22,7 @@ from serving.telemetry.metrics import Metrics
 CAPACITY: Final = 2_000
 AT_ONCE: Final = 200
 REMEMBERED: Final = 2_000
-"""Forecasts kept, as the same game is served again and again."""
+"""Forecasts kept in memory, because the same game is served many times."""
 
 log = get_logger(__name__)
 
@@ -36,7 +36,7 @@ class ServedAnswer(NamedTuple):
 
 
 class Shadow:
-    """``put`` never waits; ``step`` belongs to a thread of its own."""
+    """Queue of served answers; ``put`` never waits, ``step`` runs in a separate thread."""
 
     def __init__(
         self,
@@ -55,7 +55,7 @@ class Shadow:
         self._forecasts: LRUCache[str, Answer] = LRUCache(REMEMBERED)
 
     def put(self, answer: Answer, request_id: str, now: datetime) -> None:
-        """Have the model's challenger, if one runs, forecast the same; dropped under load or if too many wait."""
+        """Queue the answer for the model's challenger, if there is one; dropped under load or if the queue is full."""
         if answer.model not in self._challengers():
             return
         if self._load.sheds("shadow") or len(self._queue) >= self._capacity:
@@ -64,16 +64,16 @@ class Shadow:
             self._queue.append(ServedAnswer(answer, request_id, now))
 
     def step(self) -> bool:
-        """Forecast some of what waits; True if there is more."""
+        """Forecast a part of the queue; True if more is waiting."""
         batch = [self._queue.popleft() for _ in range(min(len(self._queue), AT_ONCE))]
         challengers = self._challengers()
-        asked = [
+        planned = [
             (served, ForecastPlan.of(challengers[served.answer.model], served.answer.row, served.served_at))
             for served in batch
             if served.answer.model in challengers
         ]
-        self._forecast({plan.key: (served, plan) for served, plan in asked if plan.key not in self._forecasts})
-        for served, plan in asked:
+        self._forecast({plan.key: (served, plan) for served, plan in planned if plan.key not in self._forecasts})
+        for served, plan in planned:
             self._log(served, self._forecasts.get(plan.key))
         return bool(self._queue)
 

@@ -13,7 +13,14 @@ from sqlalchemy.engine import make_url
 from core.database import open_database
 from core.errors import DatabaseError
 from serving.backends.spool import Spool, SpoolFile
-from serving.predictions.log import OF_ANSWER, OF_SERVING, OPENING, AnswerColumns, LogBatch, PredictionLog
+from serving.predictions.log import (
+    ANSWER_COLUMNS,
+    SERVING_COLUMNS,
+    SERVING_OPENING,
+    AnswerColumns,
+    LogBatch,
+    PredictionLog,
+)
 from serving.telemetry.metrics import Metrics
 from tests.conftest import NOW
 
@@ -40,9 +47,9 @@ def batch_of(*rows: AnswerColumns) -> LogBatch:
     """Rows with all columns of both tables."""
     batch = LogBatch([], {})
     for given in rows:
-        serving = [given[name] for name in OF_SERVING]
+        serving = [given[name] for name in SERVING_COLUMNS]
         batch.servings.append(orjson.dumps(serving, option=orjson.OPT_UTC_Z))
-        batch.answers[given["answer_id"]] = {name: given[name] for name in OF_ANSWER}
+        batch.answers[given["answer_id"]] = {name: given[name] for name in ANSWER_COLUMNS}
     return batch
 
 
@@ -63,7 +70,9 @@ class RowLog(PredictionLog):
 
 
 def log_over(engine: Any, folder: Path, *, limit: int = 10**6, capacity: int = 1_000, **options: Any) -> RowLog:
-    return RowLog(engine, Spool(folder, limit, file_bytes=2_000, counted=OPENING), Metrics(), capacity, **options)
+    return RowLog(
+        engine, Spool(folder, limit, file_bytes=2_000, counted=SERVING_OPENING), Metrics(), capacity, **options
+    )
 
 
 def dies(owner: Any, name: str, *, before: bool = False) -> None:

@@ -35,29 +35,29 @@ def forecast(
         forecasts = forecast_days(
             engine, session.settings, session.leagues.get(league), start=start, end=end, now=session.now
         )
-    out.stage("forecast", f"{len(forecasts.lines)} games by {forecasts.champion}, {forecasts.left_out} left out")
+    out.stage("forecast", f"{len(forecasts.games)} games by {forecasts.champion}, {forecasts.left_out} left out")
     if output is not None:
         with writing(output):
             out.line(f"      wrote {write_forecasts(forecasts, output)}")
     rows = [
         (
-            f"{line.start_at:%Y-%m-%d %H:%M}",
-            line.home_team,
-            line.away_team,
-            f"{line.p_home:.3f}",
-            "" if line.p_draw is None else f"{line.p_draw:.3f}",
-            f"{line.p_away:.3f}",
-            f"{line.margin:+.1f}",
-            f"{line.total:.1f}",
+            f"{game.start_at:%Y-%m-%d %H:%M}",
+            game.home_team,
+            game.away_team,
+            f"{game.p_home:.3f}",
+            "" if game.p_draw is None else f"{game.p_draw:.3f}",
+            f"{game.p_away:.3f}",
+            f"{game.margin:+.1f}",
+            f"{game.total:.1f}",
         )
-        for line in forecasts.lines
+        for game in forecasts.games
     ]
     header = ("start (UTC)", "home", "away", "p home", "p draw", "p away", "margin", "total")
     out.result(
         {
             "champion": forecasts.champion,
             "left_out": forecasts.left_out,
-            "games": [line._asdict() for line in forecasts.lines],
+            "games": [game._asdict() for game in forecasts.games],
         },
         table(header, rows) if rows else "No games to forecast on those days.",
     )

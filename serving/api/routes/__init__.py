@@ -1,4 +1,4 @@
-"""The endpoints, one file per subject."""
+"""The routes, one module per subject."""
 
 from fastapi import APIRouter
 

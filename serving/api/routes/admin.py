@@ -1,4 +1,4 @@
-"""Changes of what answers: look at a champion anew, go back to the one before."""
+"""Changes of the champion: reload, roll back, promote."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -23,13 +23,13 @@ ModelPath = Annotated[str, Path(max_length=64, examples=["EPL-results"])]
 
 
 class Promotion(Shape):
-    """Which version shall answer."""
+    """The version to promote."""
 
     version: Annotated[int, Field(ge=1, le=2**31 - 1, examples=[3])]
 
 
 class DeploymentRecord(Shape):
-    """Which versions have a role now; every process answers by it within two seconds."""
+    """Versions with a role; every process follows the record within two seconds."""
 
     model: str
     generation: int
@@ -43,58 +43,58 @@ class DeploymentRecord(Shape):
     "/v1/admin/models/{model}/reload",
     response_model=DeploymentRecord,
     responses=problems(404, 409, 503),
-    summary="Look at a champion anew",
+    summary="Reload the champion",
 )
 async def reload(model: ModelPath, service: ServiceDep, request: Request) -> Response:
-    """Has every process look at the model's champion again, one that was refused included; changes no role."""
-    return await _changed(service, request, "reload", model, lambda now: renew(service.engine, model, now))
+    """Makes every process load the model's champion again, even if it was refused before; changes no role."""
+    return await _change(service, request, "reload", model, lambda now: renew(service.engine, model, now))
 
 
 @router.post(
     "/v1/admin/models/{model}/rollback",
     response_model=DeploymentRecord,
     responses=problems(404, 409, 503),
-    summary="Go back to the champion before",
+    summary="Roll back to the previous champion",
 )
 async def rollback(model: ModelPath, service: ServiceDep, request: Request) -> Response:
-    """Gives the model its previous champion back, once: asked again it is 409, until another version was promoted.
+    """Makes the previous champion the champion again, once: a second rollback is 409 until another version is promoted.
 
     MLflow's aliases follow with the next change by `dbsbm`.
     """
-    return await _changed(service, request, "rollback", model, lambda now: roll_back(service.engine, model, now))
+    return await _change(service, request, "rollback", model, lambda now: roll_back(service.engine, model, now))
 
 
 @router.post(
     "/v1/admin/models/{model}/promote",
     response_model=DeploymentRecord,
     responses=problems(404, 409, 413, 503),
-    summary="Let a version answer that the gate has let through before",
+    summary="Promote a version that the promotion gate accepted before",
 )
-async def promote(model: ModelPath, wanted: Promotion, service: ServiceDep, request: Request) -> Response:
-    """Makes the previous champion champion again; the one it replaces is previous then, so that this can be undone.
+async def promote(model: ModelPath, promotion: Promotion, service: ServiceDep, request: Request) -> Response:
+    """Makes the previous champion the champion again; the replaced one becomes previous, so that this can be undone.
 
-    Any other version is refused: the gate judges a challenger on data that this service does not have, so that
-    promoting one is `dbsbm promote`.
+    Any other version is 409: the promotion gate compares a challenger on data that this service does not have. Use
+    `dbsbm promote`.
     """
 
     def change(now: datetime) -> Deployment:
-        seen = deployment(service.engine, model)
-        version(service.engine, model, wanted.version)
-        if wanted.version == seen.champion:
-            raise ConflictError(f"{model} version {wanted.version} is the champion already.")
-        if wanted.version != seen.previous:
-            msg = f"The gate has not let {model} version {wanted.version} through."
-            hint = f"Have it judged by `dbsbm promote {model} --version {wanted.version}`."
+        record = deployment(service.engine, model)
+        version(service.engine, model, promotion.version)
+        if promotion.version == record.champion:
+            raise ConflictError(f"{model} version {promotion.version} is already the champion.")
+        if promotion.version != record.previous:
+            msg = f"The promotion gate has not accepted {model} version {promotion.version}."
+            hint = f"Run `dbsbm promote {model} --version {promotion.version}`."
             raise ConflictError(msg, hint=hint)
-        return install_champion(service.engine, seen, wanted.version, now)
+        return install_champion(service.engine, record, promotion.version, now)
 
-    return await _changed(service, request, "promote", model, change)
+    return await _change(service, request, "promote", model, change)
 
 
-async def _changed(
+async def _change(
     service: Service, request: Request, action: str, model: str, change: Callable[[datetime], Deployment]
 ) -> Response:
-    """Make the change in a thread, and write down who made it."""
+    """Make the change in a thread, and log the key that requested it."""
     now = service.clock.now()
     record = await to_thread.run_sync(lambda: change(now), limiter=service.database_threads)
     log.info(

@@ -1,4 +1,4 @@
-"""Forecasts of games that nobody scheduled."""
+"""Forecasts of games that are not scheduled."""
 
 from typing import Annotated
 
@@ -34,7 +34,7 @@ async def hypothetical(
     trace: TraceDep,
     neutral: bool = False,  # noqa: FBT001, FBT002 - a query parameter
 ) -> Response:
-    """What the model expects if these two met now. Nobody has priced such a game, so results alone speak."""
+    """Prediction for two teams as if they met now. The game has no prices, so only results are used."""
     service.load.check("single")
     now = service.clock.now()
     place = service.leagues.at(sport, league)
@@ -44,19 +44,19 @@ async def hypothetical(
         row = matchup(_state(service, place), place, home, away, neutral=neutral, now=now)
         if row.game.home_team == row.game.away_team:
             raise ValidationError(f"away: {row.game.home_team} cannot play itself.", field="away")
-        # Its row starts now, which does not mean that a game has begun; and it is kept under no key.
+        # The row starts now, but no game has begun; the body is not cached and needs no key.
         body = make_body(ForecastPlan(champion, row, begun=False, key=""), explained=True)
         service.staleness.check(row.as_of, now)
         answer = Answer(body, champion, row, row.as_of, "computed")
         return answer.unconfirmed() if service.staleness.database_unavailable else answer
 
     served = await to_thread.run_sync(forecast, limiter=service.database_threads)
-    trace.note(served.level, served.generation)  # and no more: what nobody plays can be neither logged nor graded
+    trace.note(served.level, served.generation)  # not logged: a game that is not played cannot be graded
     return Response(served.complete(now), headers=REVALIDATED, media_type="application/json")
 
 
 def _state(service: Service, league: League) -> StoredState | None:
-    """The league's latest state; while the database is away, the one that was published. Raises DatabaseError."""
+    """Return the league's latest state, or the published one without a database. Raises DatabaseError."""
     published = service.slate.table.states.get(league.key)
     if service.staleness.database_unavailable and published is not None:
         return published

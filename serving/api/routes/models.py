@@ -1,4 +1,4 @@
-"""Which models there are, which of them answer, and which were refused."""
+"""Models, their versions and roles, and which are loaded."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ router = guarded_router("models")
 
 @router.get("/v1/models", response_model=Models, responses=problems(), summary="Models and versions")
 async def models(service: ServiceDep) -> Response:
-    """Every model with its deployment record, its versions with their scores, and what this process has loaded."""
+    """Every model with its deployment record, the scores of its versions, and what this process has loaded."""
     records = service.champion_follower.records
     return as_json({"models": [_state(service, record) for record in records.values()]})
 
@@ -39,7 +39,7 @@ def _state(service: Service, record: Deployment) -> dict[str, Any]:
 
 
 def error_document(failure: LoadFailure) -> dict[str, Any]:
-    """Why a champion is not loaded."""
+    """Return why a champion is not loaded."""
     return {
         "version": failure.version,
         "code": failure.code,

@@ -1,4 +1,4 @@
-"""Probes and metrics, open to anybody who can reach the port."""
+"""Probes and metrics, available without an API key."""
 
 import math
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ from anyio import to_thread
 from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from serving.api.readiness import why_not_ready
+from serving.api.readiness import not_ready_causes
 from serving.api.responses import as_json
 from serving.api.routes.models import error_document
 from serving.api.schemas import Health, Readiness
@@ -19,27 +19,27 @@ from serving.service import Service, ServiceDep
 router = APIRouter(tags=["operations"])
 
 BREAKER_LEVELS: Final[Mapping[BreakerState, int]] = {"closed": 0, "half_open": 1, "open": 2}
-"""The state of a circuit breaker as a gauge shows it."""
+"""Values of the gauges that show a circuit breaker's state."""
 
 
 @router.get("/healthz", summary="Alive")
 async def healthz() -> Health:
-    """Whether the process answers at all; asks nothing of anybody."""
+    """Whether the process responds; checks no dependency."""
     return Health()
 
 
 @router.get(
     "/readyz",
     response_model=Readiness,
-    responses={503: {"model": Readiness, "description": "Not ready; `causes` says why."}},
+    responses={503: {"model": Readiness, "description": "Not ready; see `causes`."}},
     summary="Ready to predict",
 )
 async def readyz(service: ServiceDep) -> Response:
-    """200 once the games were read and a champion is loaded.
+    """200 once games were read and a champion is loaded.
 
-    Stays so while Redis is away, and while the database is, until what was read last is too old to be told.
+    It stays 200 while Redis is unavailable, and while the database is, until the data read last is too old.
     """
-    causes = why_not_ready(service)
+    causes = not_ready_causes(service)
     shared = service.cache.shared
     content = {
         "ready": not causes,
@@ -55,7 +55,7 @@ async def readyz(service: ServiceDep) -> Response:
 
 @router.get("/metrics", response_class=Response, summary="Prometheus metrics")
 async def metrics(service: ServiceDep) -> Response:
-    """Counters of all workers and gauges of this one, in Prometheus's text format; of champions the worst worker's."""
+    """Counters of all workers and gauges of this one, in Prometheus's text format; for champions the worst worker's."""
     board, shared = service.metrics, service.cache.shared
     service.champion_follower.show()
     board.slate_age.set(service.slate_follower.age())
@@ -72,7 +72,7 @@ async def metrics(service: ServiceDep) -> Response:
 
 
 def _models(service: Service) -> dict[str, dict[str, Any]]:
-    """Generation and version that answer, and the error of a champion that should answer but does not."""
+    """Return version and generation of each loaded model, and the errors of champions that are not loaded."""
     refusals = service.champion_follower.failures
     loaded = {
         model: {"version": champion.version.version, "generation": champion.generation, "error": None}
@@ -86,7 +86,7 @@ def _models(service: Service) -> dict[str, dict[str, Any]]:
 
 
 def _error(failure: LoadFailure) -> dict[str, Any]:
-    """Without the reason, which may name places on our machines."""
+    """Return the error without its reason, which may contain paths."""
     return {name: value for name, value in error_document(failure).items() if name != "reason"}
 
 

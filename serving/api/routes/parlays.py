@@ -1,4 +1,4 @@
-"""What bets on several games are worth that must all win; bets on one game keep their correlation."""
+"""Parlays: bets on several games that must all win. Bets on one game keep their correlation."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from core.betting.value import Value
 from core.errors import ValidationError
 from serving.api.bet_schemas import Leg, ParlayAnswer, ParlayQuestion
 from serving.api.responses import as_json, guarded_router, problems
-from serving.bets.valuation import Judge, decimal_odds, offer_document
+from serving.bets.valuation import BetValuation, decimal_odds, offer_document
 from serving.games.slate import key_of
 from serving.predictions.body import game_document, odds_document
 from serving.predictions.predictor import GameForecast
@@ -24,85 +24,85 @@ router = guarded_router("prices")
 
 
 @dataclass(frozen=True, eq=False)
-class _Asked:
-    """One leg with everything that is needed to price it."""
+class _ForecastLeg:
+    """A leg with the forecast and the valuation of its game."""
 
     leg: Leg
-    made: GameForecast
-    judge: Judge
+    game: GameForecast
+    valuation: BetValuation
     odds: float
 
     def pricing(self, scores: ScoreDistribution) -> Pricing:
         bets = [MarketSelection(bet.market, bet.selection, bet.line) for bet in self.leg.bets]
-        return combine(scores, bets, ties=self.made.champion.ties)
+        return combine(scores, bets, ties=self.game.champion.ties)
 
-    def silence(self) -> str | None:
-        """Why it cannot be judged; None if it can."""
-        return self.judge.silent_on(*(bet.market for bet in self.leg.bets))
+    def reason_against(self) -> str | None:
+        """Return why it cannot be valued; None if it can."""
+        return self.valuation.reason_against(*(bet.market for bet in self.leg.bets))
 
 
 @router.post(
     "/v1/parlays", response_model=ParlayAnswer, responses=problems(404, 413, 422, 503), summary="Price a parlay"
 )
-def price_parlay(asked: ParlayQuestion, service: ServiceDep) -> Response:
-    """Chances and fair odds of bets that must all win, and what they are worth at the odds of their legs.
+def price_parlay(request: ParlayQuestion, service: ServiceDep) -> Response:
+    """Probabilities and fair odds of bets that must all win, with value and stake at the odds of the legs.
 
-    Games are independent of each other; the bets of one game are taken from its one score distribution. Values and
-    stakes follow the rule of ``/v1/prices``.
+    Games are independent of each other. Bets on one game are priced from its score distribution, so that their
+    correlation is included. Value and stake follow the rule of `/v1/prices`.
     """
     service.load.check("batch")
     now = service.clock.now()
-    legs = [_found(service, leg, now) for leg in asked.legs]
-    _must_differ(legs)
-    own = [leg.pricing(leg.judge.scores) for leg in legs]
+    legs = [_forecast_leg(service, leg, now) for leg in request.legs]
+    _check_different_games(legs)
+    own = [leg.pricing(leg.valuation.scores) for leg in legs]
     whole = parlay([(pricing, leg.odds) for pricing, leg in zip(own, legs, strict=True)])
     return as_json(
         {
             "legs": [_leg_document(leg, pricing, now) for leg, pricing in zip(legs, own, strict=True)],
             **vars(whole.pricing),
             "fair_odds": odds_document(whole.pricing.fair_odds),
-            "offer": offer_document(whole.decimal_odds, _judged(legs), asked.bankroll),
+            "offer": offer_document(whole.decimal_odds, _value_of(legs), request.bankroll),
         }
     )
 
 
-def _found(service: Service, leg: Leg, now: datetime) -> _Asked:
-    made = service.predictor.forecast(leg.sport, leg.league, leg.game_id, now)
-    return _Asked(leg, made, Judge.of(made, now), decimal_odds(leg.odds, leg.format))
+def _forecast_leg(service: Service, leg: Leg, now: datetime) -> _ForecastLeg:
+    game = service.predictor.forecast(leg.sport, leg.league, leg.game_id, now)
+    return _ForecastLeg(leg, game, BetValuation.of(game, now), decimal_odds(leg.odds, leg.format))
 
 
-def _must_differ(legs: Sequence[_Asked]) -> None:
-    games = [key_of(leg.made.row) for leg in legs]
-    twice = [game for number, game in enumerate(games) if game in games[:number]]
-    if twice:
-        msg = f"legs: game {twice[0][2]} is in two legs."
-        raise ValidationError(msg, hint="Bets on one game are one leg with several bets.", field="legs")
+def _check_different_games(legs: Sequence[_ForecastLeg]) -> None:
+    games = [key_of(leg.game.row) for leg in legs]
+    repeated = [game for number, game in enumerate(games) if game in games[:number]]
+    if repeated:
+        msg = f"legs: game {repeated[0][2]} appears in two legs."
+        raise ValidationError(msg, hint="Put all bets on a game into one leg.", field="legs")
 
 
-def _leg_document(leg: _Asked, pricing: Pricing, now: datetime) -> dict[str, Any]:
+def _leg_document(leg: _ForecastLeg, pricing: Pricing, now: datetime) -> dict[str, Any]:
     return {
-        "game": game_document(leg.made.row, now),
+        "game": game_document(leg.game.row, now),
         "bets": [bet.model_dump() for bet in leg.leg.bets],
         **vars(pricing),
         "fair_odds": odds_document(pricing.fair_odds),
         "decimal": round(leg.odds, 4),
-        "model": {"name": leg.made.champion.model, "version": leg.made.champion.version.version},
-        **leg.made.age(now),
+        "model": {"name": leg.game.champion.model, "version": leg.game.champion.version.version},
+        **leg.game.age(now),
     }
 
 
-def _judged(legs: Sequence[_Asked]) -> tuple[Pricing, Value] | str:
-    """The whole's pricing and edge as they are believed, or which leg cannot be judged and why.
+def _value_of(legs: Sequence[_ForecastLeg]) -> tuple[Pricing, Value] | str:
+    """Return pricing and edge of the parlay, or which leg cannot be valued and why.
 
-    The interval has every leg at the worse end of its own, or every leg at the better one: wider than chance alone
-    would have it, since legs of one league share their belief.
+    The ends of the interval combine the lower ends, or the upper ends, of all legs. That is wider than for independent
+    errors, because legs of one league share their pooling weight.
     """
     for number, leg in enumerate(legs, start=1):
-        if (reason := leg.silence()) is not None:
+        if (reason := leg.reason_against()) is not None:
             return f"Leg {number}: {reason}"
     pricings, low, high = [], 1.0, 1.0
     for leg in legs:
-        pricing, edge = leg.judge.believed().price_and_value(leg.pricing, leg.odds)
+        pricing, edge = leg.valuation.pooled().price_and_value(leg.pricing, leg.odds)
         pricings.append((pricing, leg.odds))
         low, high = low * (1 + edge.low), high * (1 + edge.high)
     whole = parlay(pricings)

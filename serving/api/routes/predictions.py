@@ -1,4 +1,4 @@
-"""Predictions of scheduled games, one or up to a hundred at once."""
+"""Predictions of scheduled games, one or up to a hundred per request."""
 
 from typing import Annotated
 
@@ -16,7 +16,7 @@ router = guarded_router("predictions")
     "/v1/predictions/{sport}/{league}/{game_id:path}",
     response_model=Prediction,
     responses={304: {"description": MEANINGS[304]}, **problems(404, 422, 503)},
-    summary="One game's prediction",
+    summary="Predict one game",
 )
 async def prediction(
     sport: SportPath,
@@ -25,24 +25,28 @@ async def prediction(
     service: ServiceDep,
     trace: TraceDep,
     request: Request,
-    if_none_match: Annotated[str | None, Header(max_length=1000, description="Tags already known, or `*`.")] = None,
-    cache_control: Annotated[str | None, Header(description="`no-cache` has the forecast computed anew.")] = None,
+    if_none_match: Annotated[
+        str | None, Header(max_length=1000, description="ETags of earlier responses, or `*`.")
+    ] = None,
+    cache_control: Annotated[
+        str | None, Header(description="`no-cache` bypasses the caches and computes the forecast.")
+    ] = None,
 ) -> Response:
-    """Outcome probabilities, fair odds and expected scores, with the model, its data and their age.
+    """Outcome probabilities, fair odds and expected scores, with the model and the age of its data.
 
-    A game that has begun keeps the forecast it had at its start.
+    A game that has begun keeps the forecast from its start.
     """
-    known = None if if_none_match is None else ", ".join(request.headers.getlist("if-none-match"))
-    asked = PredictionRequest(sport, league, game_id, known, "no-cache" in (cache_control or ""))
-    return (await respond_to_one(service, trace, asked)).as_response()
+    tags = None if if_none_match is None else ", ".join(request.headers.getlist("if-none-match"))
+    wanted = PredictionRequest(sport, league, game_id, tags, "no-cache" in (cache_control or ""))
+    return (await respond_to_one(service, trace, wanted)).as_response()
 
 
 @router.post(
     "/v1/predictions/batch",
     response_model=BatchAnswer,
     responses=problems(413, 422, 503),
-    summary="Many games' predictions",
+    summary="Predict many games",
 )
 async def predictions(batch: Batch, service: ServiceDep, trace: TraceDep) -> Response:
-    """Up to a hundred games, answered in the order asked, each by a prediction or by a problem of its own."""
+    """Up to a hundred games; the response has a prediction or a problem for each, in the order of the request."""
     return (await respond_to_many(service, trace, batch.games)).as_response()

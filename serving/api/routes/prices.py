@@ -1,4 +1,4 @@
-"""What a bet is worth: any market of a game, at any line and odds."""
+"""Price and value of a bet, in any market of a game, at any line and odds."""
 
 from typing import Annotated
 
@@ -8,22 +8,28 @@ from core.betting.markets import SELECTIONS, Pricing, price
 from core.betting.scores import ScoreDistribution
 from serving.api.bet_schemas import LARGEST_LINE, LARGEST_ODDS, Price
 from serving.api.responses import GameIdPath, LeaguePath, SportPath, as_json, guarded_router, problems
-from serving.bets.valuation import Judge, OddsFormat, decimal_odds, offer_document
+from serving.bets.valuation import BetValuation, OddsFormat, decimal_odds, offer_document
 from serving.predictions.body import game_document, odds_document
 from serving.service import ServiceDep
 
 LINE = Query(
-    ge=-LARGEST_LINE, le=LARGEST_LINE, allow_inf_nan=False, examples=[2.5], description="-3.5 gives points away."
+    ge=-LARGEST_LINE,
+    le=LARGEST_LINE,
+    allow_inf_nan=False,
+    examples=[2.5],
+    description="The handicap or total; -3.5 gives 3.5 points away.",
 )
 ODDS = Query(
     ge=-LARGEST_ODDS,
     le=LARGEST_ODDS,
     allow_inf_nan=False,
     examples=[-110],
-    description="Decimal below 100, American from there on.",
+    description="Offered odds; decimal below 100, American from 100 on (or -100 and less).",
 )
-BANKROLL = Query(ge=0, le=LARGEST_ODDS * 1_000, allow_inf_nan=False, description="What stakes are a share of [units].")
-FORMAT = Query(alias="format", description="How the odds are written, where that is not clear.")
+BANKROLL = Query(
+    ge=0, le=LARGEST_ODDS * 1_000, allow_inf_nan=False, description="Bankroll that the stake is a share of [units]."
+)
+FORMAT = Query(alias="format", description="Format of the odds; guessed from their size if left out.")
 
 router = guarded_router("prices")
 
@@ -43,31 +49,32 @@ def bet(
     service: ServiceDep,
     line: Annotated[float | None, LINE] = None,
     odds: Annotated[float | None, ODDS] = None,
-    written: Annotated[OddsFormat | None, FORMAT] = None,
+    odds_format: Annotated[OddsFormat | None, FORMAT] = None,
     bankroll: Annotated[float, BANKROLL] = 100.0,
 ) -> Response:
-    """Chances and fair odds by the model, the same by the books; with odds, the value and the stake.
+    """Probabilities and fair odds by the model and by the bookmakers' prices; with `odds`, value and stake.
 
-    The model counts only as far as its past earned beside the market's; without a sure edge the stake is 0.
+    The value pools model and market by a weight learned on past games. If the 90 % interval of the edge includes zero,
+    the stake is 0.
     """
     service.load.check("single")
     now = service.clock.now()
-    made = service.predictor.forecast(sport, league, game_id, now)
+    game = service.predictor.forecast(sport, league, game_id, now)
 
-    def priced(scores: ScoreDistribution) -> Pricing:
-        return price(scores, market, selection, line, ties=made.champion.ties)
+    def price_by(scores: ScoreDistribution) -> Pricing:
+        return price(scores, market, selection, line, ties=game.champion.ties)
 
-    pricing, judge = priced(made.forecast.scores), Judge.of(made, now)
-    by_market = judge.market_scores(market)
+    pricing, valuation = price_by(game.forecast.scores), BetValuation.of(game, now)
+    by_market = valuation.market_scores(market)
     offer = None
     if odds is not None:
-        decimal = decimal_odds(odds, written)
+        decimal = decimal_odds(odds, odds_format)
         offer = offer_document(
-            decimal, judge.silent_on(market) or judge.believed().price_and_value(priced, decimal), bankroll
+            decimal, valuation.reason_against(market) or valuation.pooled().price_and_value(price_by, decimal), bankroll
         )
     return as_json(
         {
-            "game": game_document(made.row, now),
+            "game": game_document(game.row, now),
             "market": market,
             "selection": selection,
             "line": line,
@@ -75,9 +82,9 @@ def bet(
             "push": pricing.push,
             "lose": pricing.lose,
             "fair_odds": odds_document(pricing.fair_odds),
-            "by_market": None if by_market is None else vars(priced(by_market)),
+            "by_market": None if by_market is None else vars(price_by(by_market)),
             "offer": offer,
-            "model": {"name": made.champion.model, "version": made.champion.version.version},
-            **made.age(now),
+            "model": {"name": game.champion.model, "version": game.champion.version.version},
+            **game.age(now),
         }
     )

@@ -1,4 +1,4 @@
-"""The games of a day, the surest forecast first."""
+"""A day's games, the most confident forecast first."""
 
 import asyncio
 from datetime import date, datetime
@@ -10,8 +10,8 @@ from fastapi import Query, Response
 from core.errors import DbsbmError
 from feature_store.rows.online import OnlineRow
 from serving.api.prediction_responses import record
-from serving.api.readiness import must_know_games
-from serving.api.responses import REVALIDATED, LeagueQuery, guarded_router, joined, problems
+from serving.api.readiness import check_games_loaded
+from serving.api.responses import REVALIDATED, LeagueQuery, guarded_router, json_list, problems
 from serving.api.schemas import Ranking
 from serving.games.slate import key_of
 from serving.predictions.answer import Answer
@@ -29,43 +29,45 @@ async def ranking(
     service: ServiceDep,
     trace: TraceDep,
     league: LeagueQuery = None,
-    date: Annotated[date | None, Query(examples=["2024-05-04"], description="UTC day; today if left out.")] = None,
+    date: Annotated[
+        date | None, Query(examples=["2024-05-04"], description="UTC day of the start; default today.")
+    ] = None,
     limit: Annotated[int, Query(ge=1, le=MOST_RANKED)] = MOST_RANKED,
 ) -> Response:
-    """Games that have not begun, by the chance of their likeliest outcome.
+    """Games that have not begun, by the probability of their most likely outcome.
 
-    What has no forecast is left out, unless nothing has one: then the answer says why.
+    Games without a forecast are left out. If no game has one, the response is the problem of the first.
     """
     service.load.check("batch")
     now = service.clock.now()
-    wanted = None if league is None else service.leagues.get(league)
-    must_know_games(service, wanted, now)
+    selected = None if league is None else service.leagues.get(league)
+    check_games_loaded(service, selected, now)
     day = now.date() if date is None else date
     rows = [
         row
         for row in service.slate.upcoming(now)
-        if row.game.start_at.date() == day and (wanted is None or row.league == wanted.key)
+        if row.game.start_at.date() == day and (selected is None or row.league == selected.key)
     ]
     answers = await asyncio.gather(*(_answer(service, row, now) for row in rows))
-    refused = [answer for answer in answers if isinstance(answer, DbsbmError)]
-    if refused and len(refused) == len(answers):
-        raise refused[0]
-    found = (answer for answer in answers if not isinstance(answer, DbsbmError))
-    ranked = sorted(found, key=lambda pair: -pair[0])[:limit]
+    errors = [answer for answer in answers if isinstance(answer, DbsbmError)]
+    if errors and len(errors) == len(answers):
+        raise errors[0]
+    predicted = (answer for answer in answers if not isinstance(answer, DbsbmError))
+    ranked = sorted(predicted, key=lambda pair: -pair[0])[:limit]
     for _, served in ranked:
         trace.note(served.level, served.generation)
         record(service, trace, served, now)
     items = [
         b'{"confidence":%s,"prediction":%s}' % (repr(chance).encode(), one.complete(now)) for chance, one in ranked
     ]
-    return Response(b'{"items":' + joined(items) + b"}", headers=REVALIDATED, media_type="application/json")
+    return Response(b'{"items":' + json_list(items) + b"}", headers=REVALIDATED, media_type="application/json")
 
 
 async def _answer(service: Service, row: OnlineRow, now: datetime) -> tuple[float, Answer] | DbsbmError:
-    """The forecast and the chance of its likeliest outcome, or why there is none."""
+    """Return the forecast with the probability of its most likely outcome, or the error."""
     sport, league, game_id = key_of(row)
     try:
-        served = service.predictor.hit(sport, league, game_id, now)
+        served = service.predictor.cached_answer(sport, league, game_id, now)
         if served is None:
             served = await service.predictor.predict(sport, league, game_id, now)
     except DbsbmError as error:

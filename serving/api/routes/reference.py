@@ -1,4 +1,4 @@
-"""The page that documents the API."""
+"""The API reference page and the OpenAPI document."""
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse
@@ -10,17 +10,17 @@ router = APIRouter(include_in_schema=False)
 
 @router.get("/docs")
 async def page(request: Request) -> HTMLResponse:
-    """Every address with its parameters, answers and examples."""
+    """The API reference as HTML."""
     return HTMLResponse(request.app.page)
 
 
 @router.get("/openapi.json")
 async def description(request: Request) -> Response:
-    """The same for programs."""
-    return Response(request.app.described, media_type="application/json")
+    """The OpenAPI document."""
+    return Response(request.app.openapi_json, media_type="application/json")
 
 
 @router.get("/docs.css")
 async def style() -> Response:
-    """How that page looks."""
+    """The style sheet of the reference page."""
     return Response(STYLE, media_type="text/css")

@@ -1,8 +1,8 @@
-"""How the service is, for those who watch it."""
+"""Health of the service, for monitoring."""
 
 from fastapi import Response
 
-from serving.api.health import parts, worst
+from serving.api.health import component_statuses, worst_status
 from serving.api.responses import as_json, guarded_router, problems
 from serving.api.schemas import SystemHealth
 from serving.service import ServiceDep
@@ -10,13 +10,17 @@ from serving.service import ServiceDep
 router = guarded_router("operations")
 
 
-@router.get("/v1/system/health", response_model=SystemHealth, responses=problems(), summary="Health, part by part")
+@router.get("/v1/system/health", response_model=SystemHealth, responses=problems(), summary="Health by component")
 def system_health(service: ServiceDep) -> Response:
-    """Every dependency, every model and every league's data with status, cause and age; the worst one wins.
+    """Every dependency, model and league with status, cause and age; the worst status is the service's.
 
-    Always 200: it is a report. Probes ask `/readyz`.
+    The response is always 200. Probes use `/readyz`.
     """
-    found = parts(service)
-    causes = [f"{part.name}: {part.cause}" for part in found if part.cause is not None]
-    content = {"status": worst(found), "causes": causes, "parts": [part._asdict() for part in found]}
+    components = component_statuses(service)
+    causes = [f"{component.name}: {component.cause}" for component in components if component.cause is not None]
+    content = {
+        "status": worst_status(components),
+        "causes": causes,
+        "parts": [component._asdict() for component in components],
+    }
     return as_json({**content, "workers": service.workers.alive()})

@@ -1,4 +1,4 @@
-"""Forecasts made before they are asked for: by a server for its own cache, and by a job for the shared one.
+"""Predictions computed before they are requested: by a server for its own cache, and by a job for Redis.
 
-Nothing that answers a request may enter. Others use ``Prewarming`` and ``score_upcoming``.
+Nothing that responds to requests may enter. Others use ``Prewarming`` and ``score_upcoming``.
 """

@@ -1,4 +1,4 @@
-"""Forecasts of every coming game, computed ahead and put where the servers look for them."""
+"""Forecasts of all coming games, computed ahead and stored in Redis for the servers."""
 
 import time
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ BODIES_AT_ONCE: Final = 256
 
 @dataclass(frozen=True)
 class PrecomputeReport:
-    """What one run did. ``written`` is 0 without Redis: then it only checked that every game can be forecast."""
+    """Result of one run. Without Redis ``written`` is 0, and the run only checked that every game can be forecast."""
 
     games: int
     scored: int
@@ -40,20 +40,20 @@ class PrecomputeReport:
 
 
 def score_upcoming(settings: Settings, clock: Clock, leagues: list[str] | None = None) -> PrecomputeReport:
-    """Forecast every game that has not begun, of the leagues named or all, and store the bodies in Redis.
+    """Forecast every game that has not begun, in the given leagues or all, and store the bodies in Redis.
 
-    The keys are those the server reads, so its first request for a game finds the answer. Without Redis it only
-    checks that every game can be forecast. Raises
-    ResourceNotFoundError for an unknown league, DatabaseError or CacheError when either is away.
+    The keys are those of the server, so that its first request for a game is a cache hit. Without Redis the run only
+    checks that every game can be forecast. Raises ResourceNotFoundError for an unknown league, DatabaseError or
+    CacheError if the database or Redis is unavailable.
     """
     began = time.monotonic()
-    known = load_leagues(settings.leagues_file)
-    wanted = None if leagues is None else [known.get(name).key for name in leagues]
+    all_leagues = load_leagues(settings.leagues_file)
+    selected = None if leagues is None else [all_leagues.get(name).key for name in leagues]
     engine = open_database(settings.database)
     try:
-        champions, refused = _load(engine, settings, wanted)
+        champions, refused = _load(engine, settings, selected)
         now = clock.now()
-        rows = [row for row in load_rows(engine, wanted) if not has_begun(row, now)]
+        rows = [row for row in load_rows(engine, selected) if not has_begun(row, now)]
     finally:
         engine.dispose()
     bodies, unscored = _forecast(champions, rows, now)
@@ -71,7 +71,7 @@ def score_upcoming(settings: Settings, clock: Clock, leagues: list[str] | None =
 
 
 def _load(engine: Engine, settings: Settings, leagues: list[str] | None) -> tuple[Champions, dict[str, str]]:
-    """Every deployed champion that can be loaded, and why the others cannot."""
+    """Load every deployed champion; return them, and why the others could not be loaded, by model."""
     champions, refused = Champions(), {}
     league_of = {version.model: version.league for version in versions(engine)}
     for record in deployments(engine).values():
@@ -90,7 +90,7 @@ def _load(engine: Engine, settings: Settings, leagues: list[str] | None) -> tupl
 
 
 def _forecast(champions: Champions, rows: list[OnlineRow], now: datetime) -> tuple[dict[str, bytes], dict[str, str]]:
-    """Bodies by cache key, and why a game has none."""
+    """Return bodies by cache key, and why a game has none, by name."""
     plans, refused = [], {}
     for row in rows:
         try:

@@ -1,4 +1,4 @@
-"""Predictions computed before they are asked for: of every coming game, and by a new champion before it answers."""
+"""Predictions computed before they are requested: of every coming game, and by a new champion before it answers."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -19,19 +19,19 @@ SLICE_SECONDS: Final = 0.2
 PREPARE_SECONDS: Final = 0.5
 """Longest time that a new champion waits for its first predictions."""
 
-AGAIN_SECONDS: Final = 60.0
-"""How often expired entries are looked for."""
+REPLAN_SECONDS: Final = 60.0
+"""How often expired entries are replaced."""
 
 DRAFTS_AT_ONCE: Final = 16
 BODIES_AT_ONCE: Final = 4
-"""Made between two looks at the time: a draft takes a twentieth of a millisecond, a body with its reasons five."""
+"""Bodies between two readings of the clock: a draft takes 0.05 ms, a body with reasons 5 ms."""
 
 
 class Prewarming:
-    """Fills the cache, a slice of time at a time: the games asked for lately, then the next ones; drafts, then bodies.
+    """Fills the local cache in slices of time: games requested recently, then the next; drafts, then whole bodies.
 
-    ``asked_lately`` gives the keys of the former, the last one first. ``when_warm`` is called once, when the first
-    champions have forecast all games. Belongs to one thread, except for ``prepare``.
+    ``recently_requested`` returns the keys of the former, the latest first. ``when_warm`` is called once, when the
+    first champions have forecast all games. Used by one thread, except for ``prepare``.
     """
 
     def __init__(
@@ -40,26 +40,26 @@ class Prewarming:
         slate: Slate,
         champions: Champions,
         cache: PredictionCache,
-        asked_lately: Callable[[], list[GameKey]],
+        recently_requested: Callable[[], list[GameKey]],
         when_warm: Callable[[], None],
     ) -> None:
         self._clock = clock
         self._slate = slate
         self._champions = champions
         self._cache = cache
-        self._asked_lately = asked_lately
+        self._recently_requested = recently_requested
         self._when_warm: Callable[[], None] | None = when_warm
-        self._made_for: tuple[object, object] = (None, None)
-        self._made_at = 0.0
+        self._planned_for: tuple[object, object] = (None, None)
+        self._planned_at = 0.0
         self._drafts: Iterator[OnlineRow] = iter(())
         self._bodies: Iterator[OnlineRow] = iter(())
 
     def step(self) -> bool:
-        """Compute for a fifth of a second at most; True if there are drafts left to make.
+        """Compute for at most a fifth of a second; True if drafts are left.
 
-        Bodies with reasons get one slice per step, so that they never use more than a fifth of a core.
+        Bodies with reasons get one slice per step, so that they use at most a fifth of a core.
         """
-        self._plan_again_if_needed()
+        self._plan_if_needed()
         if self._fill(self._drafts, self._champions, SLICE_SECONDS, whole=False):
             return True
         self._fill(self._bodies, self._champions, SLICE_SECONDS, whole=True)
@@ -69,22 +69,22 @@ class Prewarming:
         return False
 
     def prepare(self, champion: Champion) -> None:
-        """Compute what this champion will be asked first, before it answers; for half a second at most."""
+        """Compute the first drafts of a champion before it answers, for at most half a second."""
         after = self._champions.with_champion(champion)
-        self._fill(self._wanted(), after, PREPARE_SECONDS, whole=False, only=champion)
+        self._fill(self._candidates(), after, PREPARE_SECONDS, whole=False, only=champion)
 
-    def _plan_again_if_needed(self) -> None:
-        made_for = (self._slate.table, self._champions.loaded)
-        changed = any(new is not old for new, old in zip(made_for, self._made_for, strict=True))
-        if changed or self._cache.local.drafted or time.monotonic() - self._made_at > AGAIN_SECONDS:
-            self._made_for, self._made_at = made_for, time.monotonic()
+    def _plan_if_needed(self) -> None:
+        planned_for = (self._slate.table, self._champions.loaded)
+        changed = any(new is not old for new, old in zip(planned_for, self._planned_for, strict=True))
+        if changed or self._cache.local.drafted or time.monotonic() - self._planned_at > REPLAN_SECONDS:
+            self._planned_for, self._planned_at = planned_for, time.monotonic()
             self._cache.local.drafted = False
-            self._drafts, self._bodies = self._wanted(), self._wanted()
+            self._drafts, self._bodies = self._candidates(), self._candidates()
 
-    def _wanted(self) -> Iterator[OnlineRow]:
+    def _candidates(self) -> Iterator[OnlineRow]:
         rows = self._slate.table.rows
-        asked = (rows[key] for key in self._asked_lately() if key in rows)
-        return islice(chain(asked, self._slate.upcoming(self._clock.now())), MOST_BODIES // 2)
+        requested = (rows[key] for key in self._recently_requested() if key in rows)
+        return islice(chain(requested, self._slate.upcoming(self._clock.now())), MOST_BODIES // 2)
 
     def _fill(
         self,
@@ -95,21 +95,21 @@ class Prewarming:
         whole: bool,
         only: Champion | None = None,
     ) -> bool:
-        """Make what is missing, as drafts or whole; True if time ran out before the rows did."""
-        until = time.monotonic() + seconds
+        """Make missing bodies, as drafts or whole; True if time ran out before the rows did."""
+        deadline = time.monotonic() + seconds
         missing = self._missing(rows, champions, whole=whole, only=only)
         while batch := list(islice(missing, BODIES_AT_ONCE if whole else DRAFTS_AT_ONCE)):
             for plan, body in zip(batch, make_bodies(batch, explained=whole), strict=True):
-                if not isinstance(body, DbsbmError):  # whoever asks for this game gets the error
+                if not isinstance(body, DbsbmError):  # a request for this game gets the error
                     self._cache.keep(plan.key, body, whole=whole)
-            if time.monotonic() >= until:
+            if time.monotonic() >= deadline:
                 return True
         return False
 
     def _missing(
         self, rows: Iterable[OnlineRow], champions: Champions, *, whole: bool, only: Champion | None
     ) -> Iterator[ForecastPlan]:
-        """What is not cached yet. A game of a league without champion is left out."""
+        """Yield plans that are not cached. Games of a league without champion are left out."""
         now = self._clock.now()
         for row in rows:
             try:

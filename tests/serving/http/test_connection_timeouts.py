@@ -21,7 +21,7 @@ HEAD = b"GET / HTTP/1.1\r\nHost: us\r\n"
 class Hasty(TimeoutProtocol):
     """The same with shorter limits, so that the test need not be patient either."""
 
-    look_every = 0.1
+    check_seconds = 0.1
     head_seconds = 0.6
     body_seconds = 0.6
     reading_seconds = 0.6

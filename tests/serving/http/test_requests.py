@@ -1,4 +1,4 @@
-"""What surrounds every answer: ids, problems, limits, metrics, CORS."""
+"""What every response has in common: ids, problems, limits, metrics, CORS."""
 
 import json
 import re
@@ -12,7 +12,7 @@ from core import errors
 from core.errors import DbsbmError
 from serving.app import create_app
 from serving.games.staleness import DataTooOldError, Staleness
-from serving.http.problems import KINDS, kind_of, problem_of
+from serving.http.problems import PROBLEM_KINDS, problem_kind, problem_of
 from serving.runtime.load_shedding import LoadShedding
 from serving.telemetry.metrics import Metrics
 from tests.conftest import NOW
@@ -89,7 +89,7 @@ def test_a_body_without_end_is_refused(service: Running) -> None:
     assert service.post("/v1/predictions/batch", content=endless(), headers=kind).status_code == 413
 
 
-def test_unforeseen_error_is_a_500_without_its_text(service: Running) -> None:
+def test_unexpected_error_is_a_500_without_its_text(service: Running) -> None:
     @service.app.get("/broken")
     async def broken() -> None:
         raise RuntimeError("the secret is hunter2")
@@ -101,26 +101,26 @@ def test_unforeseen_error_is_a_500_without_its_text(service: Running) -> None:
     assert "hunter2" not in answer.text
 
 
-def test_every_error_of_ours_has_a_status() -> None:
+def test_every_error_of_the_project_has_a_status() -> None:
     def below(kind: type[DbsbmError]) -> set[type[DbsbmError]]:
         return {kind}.union(*(below(child) for child in kind.__subclasses__()))
 
     raised = [kind for kind in below(DbsbmError) if kind not in (DbsbmError, errors.DependencyError)]
-    assert {kind.code for kind in KINDS} == {kind.code for kind in raised}
+    assert {kind.code for kind in PROBLEM_KINDS} == {kind.code for kind in raised}
     assert len({kind.code for kind in raised} - {DataTooOldError.code}) == 15
     for kind in raised:
         error = kind("what", retry_after=1) if kind is errors.RateLimitError else kind("what")
-        assert 400 <= kind_of(error).status < 600
+        assert 400 <= problem_kind(error).status < 600
 
 
-def test_words_of_a_driver_are_for_the_log_only() -> None:
+def test_a_drivers_message_is_in_the_log_only() -> None:
     shown = problem_of(errors.DatabaseError("The database at mysql://root@10.0.0.1 failed."), "id")
     assert "10.0.0.1" not in json.dumps(shown)
 
 
-def test_degraded_answers_read_as_the_bots_author_was_told() -> None:
-    told = [json.loads(block) for block in re.findall(r"```json\n(.*?)```", BOT_PAGE.read_text(), re.DOTALL)]
-    problems = {block["detail"]: block for block in told if "status" in block}
+def test_degraded_answers_are_those_of_the_bots_page() -> None:
+    examples = [json.loads(block) for block in re.findall(r"```json\n(.*?)```", BOT_PAGE.read_text(), re.DOTALL)]
+    problems = {block["detail"]: block for block in examples if "status" in block}
     staleness, load = Staleness(timedelta(hours=24)), LoadShedding(Metrics())
     staleness.database_unavailable, load.level = True, 3
     for raising in (lambda: staleness.check(NOW - timedelta(hours=26), NOW), lambda: load.check("batch")):

@@ -14,9 +14,9 @@ from core.errors import DbsbmError, ServiceError
 from core.signing import Signer
 from serving.backends.circuit_breaker import CircuitBreaker
 from serving.backends.sealed_values import seal
-from serving.predictions.body_source import LARGEST_BATCH, BodySource
+from serving.predictions.body_source import BODIES_AT_ONCE, BodySource
 from serving.predictions.cache import CachedBody, LocalCache, PredictionCache
-from serving.predictions.redis_cache import PATIENCE, RedisCache
+from serving.predictions.redis_cache import TIMEOUT_SECONDS, RedisCache
 from serving.telemetry.metrics import Metrics
 from tests.services import RedisServer, free_port, redis_server
 
@@ -247,12 +247,12 @@ def test_what_is_asked_in_one_turn_is_made_together_and_in_bounded_parts() -> No
 
     async def run() -> None:
         source = BodySource(PredictionCache(None), counting)
-        asked = [Plan(str(number), body(str(number))) for number in range(2 * LARGEST_BATCH + 5)]
+        asked = [Plan(str(number), body(str(number))) for number in range(2 * BODIES_AT_ONCE + 5)]
         answers = await asyncio.gather(*(source.get(plan, None) for plan in [*asked, *asked]))
         assert [answer and answer.body for answer in answers] == [plan.key.encode() for plan in asked] * 2
 
     asyncio.run(run())
-    assert sizes == [LARGEST_BATCH, LARGEST_BATCH, 5]
+    assert sizes == [BODIES_AT_ONCE, BODIES_AT_ONCE, 5]
 
 
 def test_what_must_be_computed_is_computed_though_it_is_cached() -> None:
@@ -373,7 +373,7 @@ def test_redis_killed_in_the_middle_fails_nobody_and_is_joined_again() -> None:
             await asyncio.sleep(0)
             assert await cache.shared.read("after") == b"y"
 
-    with_cache(f"redis://127.0.0.1:{port}/0", work, PATIENCE)
+    with_cache(f"redis://127.0.0.1:{port}/0", work, TIMEOUT_SECONDS)
 
 
 def test_silent_redis_is_given_up_in_a_fraction_of_its_librarys_own_patience() -> None:
@@ -392,6 +392,6 @@ def test_silent_redis_is_given_up_in_a_fraction_of_its_librarys_own_patience() -
     with redis_server() as server:
         server.process.send_signal(signal.SIGSTOP)
         try:
-            with_cache(server.url, work, PATIENCE)
+            with_cache(server.url, work, TIMEOUT_SECONDS)
         finally:
             server.process.send_signal(signal.SIGCONT)

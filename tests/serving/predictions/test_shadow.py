@@ -143,7 +143,7 @@ def test_the_load_is_how_late_the_loop_wakes() -> None:
 def test_under_load_batches_are_refused_and_what_is_at_hand_is_answered(world: World) -> None:
     with started(settings_for(world.engine, world.store)) as running:
         assert running.get(GAME).status_code == 200
-        ready = running.service.predictor.hit
+        ready = running.service.predictor.cached_answer
         eventually(lambda: bool(running.get(GAME)) and ready("soccer", "EPL", "EPL-102", NOW) is not None)
         load = running.service.load
         load.observe = lambda _late: None  # type: ignore[method-assign]
@@ -238,7 +238,7 @@ def test_health_is_that_of_the_worst_part_and_says_why(world: World) -> None:
         deploy(world.engine, world.store, EPL, number=2, damaged=True)
         eventually(lambda: health(running).status == "degraded")
         (cause,) = health(running).causes
-        assert cause.startswith("model EPL-results: Version 2 was refused (SECURITY_ERROR), version 1 goes on:")
+        assert cause.startswith("model EPL-results: Version 2 was refused (SECURITY_ERROR), version 1 still answers:")
         assert running.metric("dbsbm_champion_refused", model="EPL-results") == 1
         deploy(world.engine, world.store, EPL, number=3, home_lean=0.9)
         eventually(lambda: health(running).status == "ok")
