@@ -1,4 +1,4 @@
-"""One world and one running service for the tests that only ask; the others make their own."""
+"""One world and one running service for tests that only read; others make their own."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

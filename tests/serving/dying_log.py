@@ -1,4 +1,4 @@
-"""A prediction log that kills itself with SIGKILL at a point named on the command line, its database away until then."""
+"""A prediction log that kills itself with SIGKILL at a point named on the command line, its database unavailable until then."""
 
 import os
 import signal
@@ -30,7 +30,7 @@ ROWS = 30
 
 def row(number: int) -> AnswerColumns:
     """A prediction as the tables hold it."""
-    said = {
+    game = {
         "answer_id": f"a{number % 7}",
         "sport": "soccer",
         "league": "EPL",
@@ -40,7 +40,7 @@ def row(number: int) -> AnswerColumns:
     }
     numbers = {"p_home": 0.5, "p_draw": 0.3, "p_away": 0.2, "margin": 0.1, "total": 2.5}
     who = {"served_id": f"id-{number}", "request_id": f"r{number}", "key_id": None, "cache": "local", "shadow": False}
-    return {**said, **numbers, **who, "features": "f" * 64, "as_of": NOW, "served_at": NOW}
+    return {**game, **numbers, **who, "features": "f" * 64, "as_of": NOW, "served_at": NOW}
 
 
 def batch_of(*rows: AnswerColumns) -> LogBatch:
@@ -61,9 +61,9 @@ class RowLog(PredictionLog):
     """A log that is given rows."""
 
     def put_row(self, given: AnswerColumns) -> None:
-        (serving,), said = batch_of(given)
+        (serving,), rows = batch_of(given)
         if self.depth < self._capacity:
-            self._columns.update(said)
+            self._columns.update(rows)
             self._queue.append((serving, _Answered(given["answer_id"])))  # type: ignore[arg-type]
         else:
             self._metrics.log_dropped.inc()
@@ -95,10 +95,10 @@ def main(point: str, database: str, folder: Path) -> None:
     log = log_over(open_database(make_url(database)), folder)
     honest = PredictionLog._insert
 
-    def away(*_given: Any) -> None:
-        raise DatabaseError("away")
+    def unavailable(*_given: Any) -> None:
+        raise DatabaseError("unavailable")
 
-    PredictionLog._insert = away  # type: ignore[method-assign]
+    PredictionLog._insert = unavailable  # type: ignore[method-assign]
     for number in range(ROWS):
         if number == ROWS // 2 and point == "line half written":
             Spool._write = half  # type: ignore[method-assign]

@@ -1,4 +1,4 @@
-"""A service that demands keys, and keys for it."""
+"""Settings of a service that requires keys, and keys for it."""
 
 from datetime import timedelta
 
@@ -19,6 +19,6 @@ def production_settings(world: World, **overrides: object) -> Settings:
 
 
 def make_key(engine: Engine, *scopes: str, days: int = 1, guild_id: int | None = None) -> str:
-    """The text of a fresh key."""
+    """Create a key and return its text."""
     expires_at = NOW + timedelta(days=days)
     return create_key(engine, owner="bot", scopes=scopes, expires_at=expires_at, now=NOW, guild_id=guild_id).text

@@ -1,4 +1,4 @@
-"""One answer from a local bundle, then what that imported and how much memory it took, as JSON: run in a fresh process.
+"""Makes one response from a local bundle and prints its imports and memory as JSON; run in a new process.
 
 ``python -m tests.serving.lean DATABASE_URL BUNDLE_DIR PATH`` needs nothing of the tests' own requirements.
 """

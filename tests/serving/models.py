@@ -34,7 +34,7 @@ BELIEVED = PoolingWeight(devig="multiplicative", weight=0.9, error=0.02, games=5
 
 
 def fill(engine: Engine, league: League, now: datetime = NOW) -> None:
-    """Five rounds of results, then games to come: two priced, one not, one with a team that never played."""
+    """Five rounds of results, then coming games: two priced, one not, one with a team that never played."""
     teams = TEAMS[league.key]
     batch = FactBatch()
     pairs = [(home, away) for home in teams for away in teams if home != away]
@@ -79,7 +79,7 @@ def record_price(engine: Engine, league: League, game_id: str, odds_home: float,
 def forecaster(
     league: League, features: FeatureSet, *, home_lean: float, with_trees: bool, belief: PoolingWeight | None = BELIEVED
 ) -> ForecasterSpec:
-    """A linear model on the rating gap; ``home_lean`` shifts the home side's score, so that versions can be told apart."""
+    """A linear model on the rating gap; ``home_lean`` shifts the home side's score, so that versions differ."""
     width, outcomes = len(features.names), league.outcomes
     goals = league.scores == "goals"
 
@@ -197,12 +197,12 @@ def written(
 
 
 def key_of_bundles(store: Path) -> Signer:
-    """That development signs bundles with."""
+    """Return the signer of bundles in development."""
     return signer(load_settings(_env_file=None, bundle_dir=store), "bundle")
 
 
 def promote(engine: Engine, version: Version) -> Version:
-    """The same, registered and champion."""
+    """Register the version and make it champion; returns it."""
     register(engine, version, version.registered_at)
     install_champion(engine, deployment(engine, version.model), version.version, version.registered_at)
     return version

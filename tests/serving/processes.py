@@ -1,4 +1,4 @@
-"""The service as its users run it: ``dbsbm serve`` in processes of its own, asked over sockets."""
+"""The service as its users run it: ``dbsbm serve`` in separate processes, requested over sockets."""
 
 import os
 import re
@@ -27,10 +27,10 @@ class Served:
     url: str
     process: "subprocess.Popen[bytes]"
     ready_after: float
-    """Seconds from the start of the process to the line that says that it serves."""
+    """Seconds from the start of the process to the line with its address."""
 
     said: Path
-    """What it wrote, its log among it."""
+    """File with its output and log."""
 
     @property
     def port(self) -> int:

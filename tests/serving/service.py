@@ -22,7 +22,7 @@ from tests.conftest import NOW
 
 @dataclass
 class MovingClock:
-    """A clock that a test moves by hand."""
+    """A clock that a test moves."""
 
     moment: datetime = NOW
 
@@ -83,7 +83,7 @@ def started(settings: Settings, clock: Clock | None = None, **options: Any) -> I
 @asynccontextmanager
 async def _served(app: FastAPI) -> AsyncIterator[tuple[httpx.AsyncClient, Service]]:
     async with app.router.lifespan_context(app) as state:
-        # A busy machine is no reason to refuse a test; those of load set the level themselves.
+        # A busy machine must not shed the requests of a test; tests of load set the level themselves.
         state["service"].load.observe = lambda _lateness: None
         state["service"].load.level = 0
 

@@ -17,7 +17,7 @@ MOST_MEGABYTES = 150
 
 
 def installed() -> Path:
-    """The interpreter of an environment with what serving needs and nothing else."""
+    """Return the interpreter of an environment with the requirements of serving alone."""
     python = FOLDER / "bin" / "python"
     if not python.exists():
         subprocess.run([UV, "venv", "--quiet", "--python", "3.11", FOLDER], check=True)
@@ -29,7 +29,7 @@ def installed() -> Path:
 
 
 def run() -> None:
-    """Print what one answer took and imported."""
+    """Print memory, time and imports of one response."""
     python = installed()
     with tempfile.TemporaryDirectory() as folder, filled_world(Path(folder)) as world:
         deploy(world.engine, world.store, EPL, "prices", with_trees=True)

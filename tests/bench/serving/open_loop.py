@@ -1,4 +1,4 @@
-"""A generator that asks at fixed moments whether or not the last answer has come: no coordinated omission."""
+"""An open-loop load generator: requests at fixed moments, whether or not the last response has arrived."""
 
 import asyncio
 import time
@@ -13,7 +13,7 @@ CONNECTIONS = 64
 
 @dataclass
 class Record:
-    """What came of the requests, in the order they were due."""
+    """Results of the requests, in the order they were due."""
 
     due: list[float] = field(default_factory=list)
     """Seconds since the start."""
@@ -46,7 +46,7 @@ def run(
     seconds: float,
     at: Callable[[float], None] | None = None,
 ) -> Record:
-    """Ask for the paths, drawn by Zipf's law, ``rate`` times a second; ``at`` is called halfway, in a thread."""
+    """Request the paths, drawn by Zipf's law, ``rate`` times a second; ``at`` is called halfway, in a thread."""
     lines = "".join(f"{name}: {value}\r\n" for name, value in {"Host": "bench", **headers}.items())
     return asyncio.run(_run(port, paths, lines, rate, seconds, at))
 

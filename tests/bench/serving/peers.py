@@ -1,7 +1,7 @@
 """The service beside other model servers with the same LightGBM trees: MLflow's, MLServer's and BentoML's.
 
 Each lives in an environment with what it needs and nothing else, made at the first run below ``.cache``. Peers are sent the
-feature row; ours is asked by the game's id and has its features itself. A cached answer is a look-up, not a
+feature row; this service gets the game's id and has the features itself. A cached answer is a look-up, not a
 computation: it is compared because it is what a user gets.
 """
 
@@ -63,7 +63,7 @@ wrk.body = [==[{body}]==]
 
 @dataclass(frozen=True)
 class Peer:
-    """Another server: what to install, how it is started on a port, when it is ready and what it is asked."""
+    """Another server: its packages, its start command, its readiness path and its request."""
 
     name: str
     packages: tuple[str, ...]
@@ -101,7 +101,7 @@ def run() -> None:
 
 
 def _installed(peer: Peer) -> Path | None:
-    """The programs of the peer's environment; None, with the reason said, where it cannot be made."""
+    """The programs of the peer's environment; None, with a printed reason, if it cannot be made."""
     home = ENVIRONMENTS / peer.name
     programs, done = home / "bin", home / "installed"
     wanted = " ".join(peer.packages)
@@ -126,7 +126,7 @@ def _started(peer: Peer, programs: Path, folder: Path) -> Iterator[Server]:
     port = free_port()
     home = folder / peer.name
     home.mkdir()
-    # Not our own path: a peer must import its own packages, and nothing of ours.
+    # Not our own path: a peer must import its own packages, and nothing of this project.
     clean = ["env", "-u", "PYTHONPATH", f"PATH={programs}:{os.environ['PATH']}", "BENTOML_DO_NOT_TRACK=True"]
     command = [*clean, *peer.command(programs, home, port)]
     with stage.running(command, port, peer.ready, home, LONGEST_START) as server:

@@ -65,7 +65,7 @@ end
 
 @dataclass(frozen=True)
 class Target:
-    """Something that ``wrk`` asks."""
+    """A request that ``wrk`` repeats."""
 
     name: str
     server: Server
@@ -101,18 +101,18 @@ def run() -> None:
         redis = stack.enter_context(redis_server())
         address = stack.enter_context(mariadb_server()).recreate("bench").render_as_string(hide_password=False)
         place = stage.make_stage(folder, address, redis.url)
-        ours = stack.enter_context(stage.served(place))
+        service = stack.enter_context(stage.served(place))
         asgi, fastapi = (stack.enter_context(stage.hello(kind, folder)) for kind in ("asgi", "fastapi"))
-        print(f"start to ready {ours.ready_seconds:.1f} s, {ours.rss():.0f} MiB resident")
-        wait_for_whole_bodies(ours, place)
-        _open_loop(place, ours)
-        print(f"{ours.rss():.0f} MiB resident after the open loops")
-        closed_loop(list(targets_of(place, ours, asgi, fastapi)))
-        print(f"{ours.rss():.0f} MiB resident after the closed ones")
+        print(f"start to ready {service.ready_seconds:.1f} s, {service.rss():.0f} MiB resident")
+        wait_for_whole_bodies(service, place)
+        _open_loop(place, service)
+        print(f"{service.rss():.0f} MiB resident after the open loops")
+        closed_loop(list(targets_of(place, service, asgi, fastapi)))
+        print(f"{service.rss():.0f} MiB resident after the closed ones")
 
 
-def targets_of(place: Stage, ours: Server, asgi: Server, fastapi: Server) -> Iterator[Target]:
-    """The bare yardsticks and our own ways to ask, the bare ASGI hello first."""
+def targets_of(place: Stage, service: Server, asgi: Server, fastapi: Server) -> Iterator[Target]:
+    """The bare yardsticks and this service's requests, the bare ASGI hello first."""
     key = ("-H", f"X-API-Key: {place.key}")
     one = f"/v1/predictions/{place.game(7)}"
     games = [{"sport": "soccer", "league": "EPL", "game_id": f"G{number}"} for number in range(BATCH)]
@@ -120,9 +120,9 @@ def targets_of(place: Stage, ours: Server, asgi: Server, fastapi: Server) -> Ite
     script.write_text(MANY.format(body=str({"games": games}).replace("'", '"')))
     yield Target("bare ASGI hello", asgi, "/")
     yield Target("bare FastAPI hello", fastapi, "/")
-    yield Target("cached prediction", ours, one, key, logs=True)
-    yield Target("uncached prediction", ours, one, (*key, "-H", "Cache-Control: no-cache"), logs=True)
-    yield Target(f"batch of {BATCH}", ours, "/v1/predictions/batch", (*key, "-s", str(script)), logs=True)
+    yield Target("cached prediction", service, one, key, logs=True)
+    yield Target("uncached prediction", service, one, (*key, "-H", "Cache-Control: no-cache"), logs=True)
+    yield Target(f"batch of {BATCH}", service, "/v1/predictions/batch", (*key, "-s", str(script)), logs=True)
 
 
 def cold_targets_of(place: Stage, cold: Server) -> Iterator[Target]:
@@ -147,14 +147,14 @@ def _promote_next(place: Stage, cold: Server) -> None:
 
 
 def closed_loop(targets: list[Target], rounds: int = ROUNDS) -> dict[str, Shot]:
-    """Ask all targets in turn, several times over; print a table and give each one's medians."""
+    """Request all targets in turn for several rounds; print a table and return each one's medians."""
     shots = defaultdict(list)
     for _ in range(rounds):
         for target in targets:
             shots[target.name].append(shoot(target))
     medians = {
-        name: Shot(*(median(getattr(shot, part.name) for shot in found) for part in fields(Shot)))
-        for name, found in shots.items()
+        name: Shot(*(median(getattr(shot, part.name) for shot in results) for part in fields(Shot)))
+        for name, results in shots.items()
     }
     yardstick = medians[targets[0].name].rate
     heads = ("requests/s", "of the bare ASGI hello", "p50", "p99", "CPU", f"logged, after {SECONDS} s")
@@ -173,15 +173,15 @@ def shoot(target: Target) -> Shot:
     target.prepare()
     command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{SECONDS}s", "--latency", *target.options]
     before = cpu_seconds(target.server)
-    said = subprocess.run(
+    output = subprocess.run(
         [*command, target.server.url + target.path], capture_output=True, text=True, check=True
     ).stdout
     written = _wait_for_the_log(target.server) if target.logs else 0.0
     spent = cpu_seconds(target.server) - before
-    if "Non-2xx" in said:
-        raise RuntimeError(said)
-    rate, count = (_figure(said, pattern) for pattern in (r"Requests/sec:\s+([\d.]+)", r"(\d+) requests in"))
-    return Shot(rate, _quantile(said, 50), _quantile(said, 99), spent / count * 1e6, written)
+    if "Non-2xx" in output:
+        raise RuntimeError(output)
+    rate, count = (_figure(output, pattern) for pattern in (r"Requests/sec:\s+([\d.]+)", r"(\d+) requests in"))
+    return Shot(rate, _quantile(output, 50), _quantile(output, 99), spent / count * 1e6, written)
 
 
 def _wait_for_the_log(server: Server) -> float:
@@ -195,19 +195,19 @@ def _wait_for_the_log(server: Server) -> float:
 
 
 def _waiting(server: Server) -> float:
-    said = httpx.get(f"{server.url}/metrics").text
-    return sum(_figure(said, rf"\ndbsbm_prediction_{place}_depth (\S+)") for place in ("log", "spool"))
+    output = httpx.get(f"{server.url}/metrics").text
+    return sum(_figure(output, rf"\ndbsbm_prediction_{place}_depth (\S+)") for place in ("log", "spool"))
 
 
-def _figure(said: str, pattern: str) -> float:
-    found = re.search(pattern, said)
-    if found is None:
-        raise RuntimeError(said)
-    return float(found[1])
+def _figure(output: str, pattern: str) -> float:
+    results = re.search(pattern, output)
+    if results is None:
+        raise RuntimeError(output)
+    return float(results[1])
 
 
-def _quantile(said: str, percent: int) -> float:
-    amount, unit = re.search(rf"{percent}%\s+([\d.]+)(us|ms|s)", said).groups()  # type: ignore[union-attr]
+def _quantile(output: str, percent: int) -> float:
+    amount, unit = re.search(rf"{percent}%\s+([\d.]+)(us|ms|s)", output).groups()  # type: ignore[union-attr]
     return float(amount) * {"us": 0.001, "ms": 1.0, "s": 1000.0}[unit]
 
 
@@ -217,14 +217,14 @@ def cpu_seconds(server: Server) -> float:
 
 
 def _cpu_ticks(pid: int) -> int:
-    said = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return int(said[11]) + int(said[12])
+    output = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return int(output[11]) + int(output[12])
 
 
-def _open_loop(place: Stage, ours: Server) -> None:
+def _open_loop(place: Stage, service: Server) -> None:
     engine = open_database(make_url(place.database))
     paths = [f"/v1/predictions/{place.game(number)}" for number in range(GAMES)]
-    port = int(ours.url.rpartition(":")[2])
+    port = int(service.url.rpartition(":")[2])
     key = {"X-API-Key": place.key}
     before = open_loop.run(port, paths, key, rate=RATE, seconds=OPEN_SECONDS)
     print(_said("steady", before, before.hit_rate(0, OPEN_SECONDS)))
@@ -236,7 +236,7 @@ def _open_loop(place: Stage, ours: Server) -> None:
         began = time.monotonic()
         stage.deploy(engine, place.folder / "bundles", 2)
         written = time.monotonic()
-        while _version(ours, place) != 2:
+        while _version(service, place) != 2:
             time.sleep(0.02)
         promoted.extend((written - began, time.monotonic() - written))
 
@@ -254,17 +254,17 @@ def _said(name: str, record: open_loop.Record, rate: float) -> str:
     )
 
 
-def _prediction(ours: Server, place: Stage, number: int) -> dict[str, dict[str, int]]:
-    answer = httpx.get(f"{ours.url}/v1/predictions/{place.game(number)}", headers={"X-API-Key": place.key})
+def _prediction(service: Server, place: Stage, number: int) -> dict[str, dict[str, int]]:
+    answer = httpx.get(f"{service.url}/v1/predictions/{place.game(number)}", headers={"X-API-Key": place.key})
     content: dict[str, dict[str, int]] = answer.json()
     return content
 
 
-def _version(ours: Server, place: Stage) -> int:
-    return _prediction(ours, place, 0)["model"]["version"]
+def _version(service: Server, place: Stage) -> int:
+    return _prediction(service, place, 0)["model"]["version"]
 
 
-def wait_for_whole_bodies(ours: Server, place: Stage) -> None:
-    """Until everything that the service makes ahead is made."""
-    while _prediction(ours, place, GAMES - 1)["reasons"] is None:
+def wait_for_whole_bodies(service: Server, place: Stage) -> None:
+    """Wait until the service has computed all predictions ahead."""
+    while _prediction(service, place, GAMES - 1)["reasons"] is None:
         time.sleep(0.2)

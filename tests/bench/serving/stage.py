@@ -1,4 +1,4 @@
-"""What the bench of requests asks: a filled database, the service with everything on, and bare yardsticks beside it.
+"""Servers of the request bench: the service on a filled database with everything on, and bare yardsticks.
 
 ``python -m tests.bench.serving.stage hello-asgi PORT`` and the like start one of them; the same interpreter, the same uvicorn
 with uvloop and httptools behind all.
@@ -42,7 +42,7 @@ COLD_LEAGUE: League = Leagues(BUILT_IN).get("LALIGA")
 TEAMS = tuple(f"Team {number:02}" for number in range(20))
 GAMES = 200
 COLD_GAMES, PREWARMED = 30_000, 10_000
-"""Games of the cold league, and how many of them the service may compute before they are asked for."""
+"""Games of the cold league, and how many of them the service may compute before they are requested."""
 
 TREE_ROUNDS, TREE_LEAVES = 200, 31
 """With three classes 600 trees, the size of the reference's measurements."""
@@ -133,7 +133,7 @@ def _game(
 
 
 def deploy(engine: Engine, store: Path, number: int, league: League = LEAGUE) -> None:
-    """Make a new version champion, one whose answers can be told from those of the others."""
+    """Make a new version champion, one whose answers differ from those of the others."""
     features, now = FEATURE_SETS["results"], datetime.now(UTC)
     model = f"{league.key}-results"
     spec = forecaster(league, features, home_lean=0.01 * number, with_trees=True)
@@ -187,7 +187,7 @@ def trees(names: tuple[str, ...]) -> str:
 
 
 async def hello_asgi(scope: Any, _receive: Any, send: Any) -> None:
-    """Nothing but an answer."""
+    """The smallest possible response."""
     if scope["type"] == "http":
         kind = [(b"content-type", b"application/json"), (b"content-length", b"17")]
         await send({"type": "http.response.start", "status": 200, "headers": kind})

@@ -1,4 +1,4 @@
-"""The API's law: every route demands a scope or is written down as open, and the description tells the truth."""
+"""Every route requires a scope or is listed as open, and the OpenAPI document describes all routes."""
 
 import subprocess
 import sys
@@ -23,7 +23,7 @@ def routes() -> list[Any]:
     return [context.original_route for context in iter_route_contexts(APP.routes)]
 
 
-def test_every_route_demands_a_scope_or_is_in_the_open_list() -> None:
+def test_every_route_requires_a_scope_or_is_in_the_open_list() -> None:
     guarded = {route.path_format for route in routes() if isinstance(route, GuardedRoute)}
     others = {route.path_format for route in routes() if not isinstance(route, GuardedRoute)}
     assert guarded == REQUIRED_SCOPES.keys()
@@ -49,8 +49,8 @@ def test_every_route_of_the_api_is_described() -> None:
 
 def test_description_is_valid_and_its_references_resolve() -> None:
     OpenAPI.model_validate(DESCRIPTION)
-    known = {f"#/components/schemas/{name}" for name in DESCRIPTION["components"]["schemas"]}
-    assert references(DESCRIPTION) <= known
+    defined = {f"#/components/schemas/{name}" for name in DESCRIPTION["components"]["schemas"]}
+    assert references(DESCRIPTION) <= defined
     for schema in DESCRIPTION["components"]["schemas"].values():
         jsonschema.Draft202012Validator.check_schema(schema)
 
@@ -77,7 +77,7 @@ def test_every_operation_has_tags_summary_examples_and_documented_problems() -> 
                     assert list(response["content"]) == ["application/problem+json"], (path, status)
 
 
-def test_examples_keep_their_shapes() -> None:
+def test_examples_are_valid_by_their_schemas() -> None:
     schemas.Prediction.model_validate(examples.PREDICTION)
     bet_schemas.Price.model_validate(examples.PRICE)
     bet_schemas.ParlayQuestion.model_validate(examples.PARLAY_QUESTION)

@@ -1,4 +1,4 @@
-"""Strangers' requests: whatever is sent, the answer is one that is documented and tells nothing of the inside."""
+"""Hostile requests: every response is a documented one and reveals no internals."""
 
 import json
 import re
@@ -81,7 +81,7 @@ def target(abused: World, key: str) -> Iterator[Running]:
 
 
 def contents(world: World) -> dict[str, int]:
-    """Rows per table, but for the log of what was served to whom."""
+    """Return the row count of each table except the prediction log."""
     with reading(world.engine) as connection:
         return {
             name: connection.scalar(sa.select(sa.func.count()).select_from(table)) or 0
@@ -91,7 +91,7 @@ def contents(world: World) -> dict[str, int]:
 
 
 def test_the_description_holds_whatever_is_asked(target: Running, key: str) -> None:
-    """Some hundred generated requests over every operation, good and bad ones."""
+    """Some hundred generated requests to every operation, valid and invalid ones."""
     seen = statuses_by_the_description(target, key, each=12)
     assert sum(seen.values()) > 200
     assert seen[200] > 20
@@ -100,7 +100,7 @@ def test_the_description_holds_whatever_is_asked(target: Running, key: str) -> N
 
 
 def statuses_by_the_description(target: Running, key: str, each: int) -> dict[int, int]:
-    """Ask every operation ``each`` times at most and hold each answer against the description; how often which status came."""
+    """Request every operation at most ``each`` times, check each response against the OpenAPI document, count statuses."""
     schema = schemathesis.openapi.from_dict(target.app.openapi())
     seen: dict[int, int] = {}
 
@@ -119,11 +119,11 @@ def statuses_by_the_description(target: Running, key: str, each: int) -> dict[in
         def ask(case: schemathesis.Case) -> None:
             case.headers["X-API-Key"] = key
             sent = case.as_transport_kwargs(base_url="http://service")
-            asked = unquote(repr(sent)).casefold()
+            request_text = unquote(repr(sent)).casefold()
             answer = target.request(sent.pop("method"), sent.pop("url"), **_as_httpx(sent))
             seen[answer.status_code] = seen.get(answer.status_code, 0) + 1
-            told = [word for word in INSIDE.findall(answer.text) if word.casefold() not in asked]
-            assert not told, answer.text
+            revealed = [word for word in INSIDE.findall(answer.text) if word.casefold() not in request_text]
+            assert not revealed, answer.text
             response = schemathesis.Response.from_httpx(answer, verify=False)
             case.validate_response(response, checks=CHECKS)
 
@@ -132,14 +132,14 @@ def statuses_by_the_description(target: Running, key: str, each: int) -> dict[in
 
 
 def _as_httpx(sent: dict[str, Any]) -> dict[str, Any]:
-    """What was meant for requests, in httpx's words."""
+    """Return the arguments of a request in httpx's terms."""
     body = sent.pop("data", None)
     sent.pop("cookies", None)
     return {**{name: value for name, value in sent.items() if value is not None}, **({"content": body} if body else {})}
 
 
 @pytest.mark.parametrize("literal", LITERALS)
-def test_a_payload_is_a_name_that_nobody_has(target: Running, abused: World, key: str, literal: str) -> None:
+def test_a_payload_is_treated_as_an_unknown_name(target: Running, abused: World, key: str, literal: str) -> None:
     before, began = contents(abused), time.monotonic()
     named, plain = {"X-API-Key": key}, quote(literal, safe="")
     answers = [
@@ -167,7 +167,7 @@ def test_an_unknown_name_reads_the_same_whatever_it_is(target: Running, key: str
         answer = target.get(f"/v1/predictions/soccer/EPL/{quote(name, safe='')}", headers={"X-API-Key": key}).json()
         return {field: value for field, value in answer.items() if field in ("status", "code")}
 
-    assert [literal for literal in LITERALS if problem(literal) != problem("nobody")] == []
+    assert [literal for literal in LITERALS if problem(literal) != problem("unknown")] == []
 
 
 @pytest.mark.parametrize(
@@ -201,7 +201,7 @@ def test_a_monstrous_body_is_refused(target: Running, key: str, path: str, body:
 
 
 def test_the_last_of_two_keys_of_one_name_counts(target: Running, key: str) -> None:
-    """The same on the quick way and through the framework."""
+    """The same with the fast path and through the framework."""
     game = b'{"sport":"soccer","league":"EPL","game_id":"none","game_id":"EPL-101"}'
     for kind in ("application/json", "application/json; charset=utf-8"):
         headers = {"X-API-Key": key, "content-type": kind}

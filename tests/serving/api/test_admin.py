@@ -1,4 +1,4 @@
-"""What an admin may change while the service runs, and what only the gate may."""
+"""Changes by an admin over HTTP, and those that only the promotion gate may make."""
 
 import pytest
 from sqlalchemy.engine import Engine
@@ -19,12 +19,12 @@ def act(running: Running, key: str, action: str, model: str = MODEL, **options: 
 
 
 def answers(running: Running, version_number: int, generation: int) -> bool:
-    """Whether this version answers; the first reading of its bundle takes a second and more."""
+    """Whether this version answers; loading its bundle for the first time takes a second or more."""
     champion = running.service.champions.loaded.get(MODEL)
     return champion is not None and (champion.version.version, champion.generation) == (version_number, generation)
 
 
-def test_rollback_and_promotion_of_what_passed_before_reach_the_answers(
+def test_rollback_and_promotion_of_accepted_versions_reach_the_answers(
     world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
     deploy(world.engine, world.store, EPL, number=2, home_lean=0.9)
@@ -44,12 +44,12 @@ def test_rollback_and_promotion_of_what_passed_before_reach_the_answers(
         assert "no previous champion" in problem["detail"]
         assert act(running, key, "promote", json={"version": 2})[0] == 409
         assert deployment(world.engine, MODEL).champion == 1
-    said = capsys.readouterr()
-    assert "deployment changed" in said.out + said.err
-    assert key.partition(".")[0] in said.out + said.err
+    output = capsys.readouterr()
+    assert "deployment changed" in output.out + output.err
+    assert key.partition(".")[0] in output.out + output.err
 
 
-def test_only_the_gate_promotes_what_never_answered(world: World) -> None:
+def test_only_the_gate_promotes_a_new_version(world: World) -> None:
     first = version(world.engine, MODEL, 1)
     register(world.engine, type(first)(**{**vars(first), "version": 2}), NOW)
     key = make_key(world.engine, "admin")
@@ -67,7 +67,7 @@ def test_only_the_gate_promotes_what_never_answered(world: World) -> None:
         assert deployment(world.engine, MODEL) == before
 
 
-def test_a_refused_champion_is_looked_at_again_when_told_to(world: World) -> None:
+def test_a_refused_champion_is_loaded_again_by_reload(world: World) -> None:
     second = deploy(world.engine, world.store, EPL, number=2, home_lean=0.9)
     target = world.store / second.bundle_sha256 / "forecaster.json"
     whole = target.read_bytes()

@@ -1,4 +1,4 @@
-"""Search for autocompletion, and what a bet is worth."""
+"""Search for autocompletion, and prices of bets."""
 
 import pytest
 
@@ -34,7 +34,7 @@ def test_search_finds_what_is_being_typed(service: Running, text: str, games: se
     assert len(_found(service, q=text, limit=1)) == 1
 
 
-def test_search_finds_nothing_rather_than_anything(service: Running) -> None:
+def test_search_finds_nothing_for_nonsense(service: Running) -> None:
     assert _found(service, q="zzzzqqqq") == []
 
 

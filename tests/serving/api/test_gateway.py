@@ -1,4 +1,4 @@
-"""The gate as callers meet it: limits by key and guild, wrong keys, whose address counts, which hosts are ours."""
+"""Admission as callers see it: limits by key and guild, wrong keys, client addresses, allowed hosts."""
 
 from collections.abc import Iterator
 
@@ -28,7 +28,7 @@ GENEROUS, THRIFTY, SILENT, CLOSED = 5, 6, 7, 8
 
 
 def set_guilds(engine: Engine) -> None:
-    """Guilds with a limit of their own, without one, and one that changed its mind."""
+    """Guilds with their own limit, without one, and with a changed one."""
     about = {"ml_features_enabled": True, "analytics_enabled": False, "subscription_level": None}
     limits = [(GENEROUS, NOW, 30), (THRIFTY, NOW - DAY, 30), (THRIFTY, NOW, 3), (SILENT, NOW, None), (CLOSED, NOW, -1)]
     rows = [{"guild_id": guild, "known_at": at, "api_rate_limit": limit, **about} for guild, at, limit in limits]
@@ -45,7 +45,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 @pytest.fixture(scope="module")
 def keys(guarded: World) -> dict[str, str]:
-    """A key per scope, one for everything, one of a guild."""
+    """A key per scope, one with all scopes, one of a guild."""
     made = {scope: make_key(guarded.engine, scope) for scope in SCOPES}
     made["all"] = make_key(guarded.engine, *SCOPES)
     return {**made, "guild": make_key(guarded.engine, *SCOPES, guild_id=GENEROUS)}
@@ -53,7 +53,7 @@ def keys(guarded: World) -> dict[str, str]:
 
 @pytest.fixture
 def gate(guarded: World, keys: dict[str, str]) -> Iterator[Running]:
-    """A service with low limits; a minute of its own per test."""
+    """A service with low limits; each test has its own minute."""
     limits = {"key_rate_limit": LIMIT, "guild_rate_limit": GUILD_LIMIT, "allowed_hosts": ("service", "*.ours.example")}
     settings = production_settings(guarded, trusted_proxies=("127.0.0.1",), **limits)
     with started(settings) as running:
@@ -71,7 +71,7 @@ def statuses(running: Running, times: int, **headers: str) -> list[int]:
     return [running.get(GAMES, headers=headers).status_code for _ in range(times)]
 
 
-def test_a_key_may_ask_as_often_as_its_limit_says_and_sees_it_run_out(gate: Running, keys: dict[str, str]) -> None:
+def test_a_key_is_limited_and_sees_what_remains(gate: Running, keys: dict[str, str]) -> None:
     answers = [gate.get(GAMES, headers={"X-API-Key": keys["predict"]}) for _ in range(LIMIT + 3)]
     assert [answer.status_code for answer in answers] == [200] * LIMIT + [429] * 3
     left = [int(answer.headers["ratelimit-remaining"]) for answer in answers]
@@ -91,14 +91,14 @@ def test_being_refused_counts_too(gate: Running, keys: dict[str, str]) -> None:
 @pytest.mark.parametrize(
     ("guild", "limit"), [(GENEROUS, 30), (THRIFTY, 3), (SILENT, GUILD_LIMIT), (CLOSED, 0), (99, 12)]
 )
-def test_a_guild_may_ask_as_often_as_it_set_itself(gate: Running, keys: dict[str, str], guild: int, limit: int) -> None:
+def test_a_guild_is_limited_by_its_own_setting(gate: Running, keys: dict[str, str], guild: int, limit: int) -> None:
     named = {"X-API-Key": keys["predict"], "X-Guild-ID": str(guild)}
     assert statuses(gate, limit + 1, **named) == [200] * limit + [429]
     assert statuses(gate, 1, **{"X-API-Key": keys["predict"]}) == [200]
 
 
 @pytest.mark.parametrize("named", ["", "0", "-5", "five", "9" * 19, "9" * 4_000, "5 ", "5.0", "²"])
-def test_a_guild_that_cannot_be_is_refused_by_name(generous: Running, keys: dict[str, str], named: str) -> None:
+def test_an_invalid_guild_is_refused_by_name(generous: Running, keys: dict[str, str], named: str) -> None:
     answer = generous.get(GAMES, headers={"X-API-Key": keys["predict"], "X-Guild-ID": named.encode()})  # type: ignore[dict-item]
     assert (answer.status_code, answer.json()["field"]) == (422, "X-Guild-ID")
 
@@ -107,7 +107,7 @@ def test_limits_of_guilds_are_those_last_known(guarded: World) -> None:
     assert api_rate_limits(guarded.engine) == {GENEROUS: 30, THRIFTY: 3, CLOSED: 0}
 
 
-def test_wrong_keys_are_told_to_wait_and_good_ones_are_let_in(gate: Running, keys: dict[str, str]) -> None:
+def test_wrong_keys_are_limited_and_good_ones_admitted(gate: Running, keys: dict[str, str]) -> None:
     wrong = {"X-API-Key": "abc.def"}
     assert statuses(gate, FAILURES_PER_MINUTE + 2, **wrong) == [401] * FAILURES_PER_MINUTE + [429] * 2
     assert statuses(gate, 1) == [401]
@@ -129,7 +129,7 @@ def address(trusted: tuple[str, ...], peer: str | None, *forwarded: str) -> str:
     return TrustedProxies(trusted).client({"client": None if peer is None else (peer, 1), "headers": headers})
 
 
-def test_only_hops_of_ours_are_believed() -> None:
+def test_only_trusted_proxies_are_trusted() -> None:
     assert address((), "9.9.9.9", "1.1.1.1") == "9.9.9.9"
     assert address(("127.0.0.1",), "9.9.9.9", "1.1.1.1") == "9.9.9.9"
     assert address(("127.0.0.1",), "127.0.0.1", "6.6.6.6, 1.1.1.1") == "1.1.1.1"
@@ -161,10 +161,17 @@ def test_two_hosts_in_one_request_are_refused(generous: Running) -> None:
     assert generous.get("/healthz", headers=[("Host", "a"), ("Host", "b")]).status_code == 400
 
 
-def test_every_answer_tells_browsers_what_they_may_do(generous: Running, keys: dict[str, str]) -> None:
+def test_every_response_has_the_security_headers(generous: Running, keys: dict[str, str]) -> None:
     good = {"X-API-Key": keys["predict"]}
-    asked = [("/healthz", {}), ("/docs", {}), ("/nothing", {}), (GAMES, {}), (GAMES, good), (f"{GAMES}?limit=0", good)]
-    for path, headers in [*asked, ("/v1/predictions/soccer/EPL/EPL-102", good)]:
+    requests = [
+        ("/healthz", {}),
+        ("/docs", {}),
+        ("/nothing", {}),
+        (GAMES, {}),
+        (GAMES, good),
+        (f"{GAMES}?limit=0", good),
+    ]
+    for path, headers in [*requests, ("/v1/predictions/soccer/EPL/EPL-102", good)]:
         answer = generous.get(path, headers=headers)
         for name, value in ON_EVERY_RESPONSE:
             assert answer.headers.get_list(name.decode()) == [value.decode()], path
@@ -186,8 +193,8 @@ def test_every_route_refuses_every_scope_but_its_own(generous: Running, keys: di
             assert status(method, path, keys["all"]) not in (401, 403, 429), path
 
 
-def test_a_key_of_one_guild_speaks_for_no_other(generous: Running, keys: dict[str, str]) -> None:
-    """On every route: today none names a guild in its path; one that does is guarded by its very class."""
+def test_a_key_of_one_guild_is_not_valid_for_another(generous: Running, keys: dict[str, str]) -> None:
+    """On every route; no route has a guild in its path yet, and ``GuardedRoute`` would check it."""
     for path, operations in generous.app.openapi()["paths"].items():
         if path in OPEN_ROUTES:
             continue
@@ -199,7 +206,7 @@ def test_a_key_of_one_guild_speaks_for_no_other(generous: Running, keys: dict[st
     assert statuses(generous, 1, **{"X-API-Key": keys["guild"]}) == [200]
 
 
-def test_a_guild_in_the_path_is_looked_at_too(generous: Running, keys: dict[str, str]) -> None:
+def test_a_guild_in_the_path_is_checked_too(generous: Running, keys: dict[str, str]) -> None:
     from serving.api.guarded_route import GuardedRoute
 
     async def of_guild(guild_id: int) -> dict[str, int]:
@@ -209,10 +216,10 @@ def test_a_guild_in_the_path_is_looked_at_too(generous: Running, keys: dict[str,
     REQUIRED_SCOPES[path] = "insights"  # type: ignore[index]
     try:
         generous.app.router.routes.insert(0, GuardedRoute(path, of_guild, methods=["GET"]))
-        asked = [
+        responses = [
             generous.get(f"/v1/test/{guild}", headers={"X-API-Key": keys["guild"]}) for guild in (THRIFTY, GENEROUS)
         ]
-        assert [answer.status_code for answer in asked] == [403, 200]
+        assert [answer.status_code for answer in responses] == [403, 200]
     finally:
         del REQUIRED_SCOPES[path]  # type: ignore[attr-defined]
         generous.app.router.routes.pop(0)
@@ -226,7 +233,7 @@ def test_an_unknown_id_and_a_wrong_secret_read_the_same(generous: Running, keys:
     assert texts[0] == texts[1]
 
 
-def test_development_demands_nothing_and_counts_nobody(guarded: World) -> None:
+def test_development_requires_no_keys_and_counts_no_requests(guarded: World) -> None:
     with started(settings_for(guarded.engine, guarded.store, key_rate_limit=1)) as running:
         eventually(lambda: running.get("/readyz").status_code == 200)
         answers = [running.get(GAMES) for _ in range(3)]
@@ -234,7 +241,7 @@ def test_development_demands_nothing_and_counts_nobody(guarded: World) -> None:
     assert "ratelimit-limit" not in answers[0].headers
 
 
-def test_the_reference_page_loads_nothing_from_elsewhere(generous: Running) -> None:
+def test_the_reference_page_loads_nothing_from_other_hosts(generous: Running) -> None:
     page = generous.get("/docs")
     assert page.headers["content-type"] == "text/html; charset=utf-8"
     assert "<script" not in page.text

@@ -1,4 +1,4 @@
-"""Parlays: one game's bets keep their correlation, different games multiply, and stakes follow the one rule."""
+"""Parlays: one game's bets keep their correlation, different games multiply, and stakes follow the same rule as single bets."""
 
 import httpx
 import pytest
@@ -30,18 +30,18 @@ def answered(service: Running, *legs: dict[str, object], **more: object) -> Parl
 
 
 def alone(service: Running, game: str, bet: dict[str, object], league: str = "soccer/EPL") -> float:
-    found: float = service.get(f"/v1/prices/{league}/{game}", params=bet).json()["win"]
-    return found
+    win: float = service.get(f"/v1/prices/{league}/{game}", params=bet).json()["win"]
+    return win
 
 
 def test_different_games_multiply(service: Running) -> None:
-    found = answered(service, leg("EPL-101"), leg("EPL/104"), leg("NFL-101", league="NFL"))
-    wins = [alone(service, *asked) for asked in (("EPL-101", HOME), ("EPL/104", HOME))]
+    parlay = answered(service, leg("EPL-101"), leg("EPL/104"), leg("NFL-101", league="NFL"))
+    wins = [alone(service, *request) for request in (("EPL-101", HOME), ("EPL/104", HOME))]
     wins.append(alone(service, "NFL-101", HOME, "american_football/NFL"))
-    assert found.win == pytest.approx(wins[0] * wins[1] * wins[2])
-    assert found.win + found.push + found.lose == pytest.approx(1)
-    assert found.push > 0, "a level NFL game gives the stake back"
-    assert found.offer.decimal == 8
+    assert parlay.win == pytest.approx(wins[0] * wins[1] * wins[2])
+    assert parlay.win + parlay.push + parlay.lose == pytest.approx(1)
+    assert parlay.push > 0, "a level NFL game gives the stake back"
+    assert parlay.offer.decimal == 8
 
 
 def test_bets_on_one_game_keep_their_correlation(service: Running) -> None:
@@ -52,11 +52,11 @@ def test_bets_on_one_game_keep_their_correlation(service: Running) -> None:
 
 
 def test_one_leg_of_one_bet_is_that_bet(service: Running) -> None:
-    found = answered(service, leg("EPL-101", odds=3.5)).offer
+    parlay = answered(service, leg("EPL-101", odds=3.5)).offer
     single = service.get("/v1/prices/soccer/EPL/EPL-101", params={**HOME, "odds": 3.5}).json()["offer"]
-    assert found.value is not None
-    assert found.value.model_dump() == pytest.approx(single["value"])
-    assert (found.stake, found.note) == (single["stake"], single["note"])
+    assert parlay.value is not None
+    assert parlay.value.model_dump() == pytest.approx(single["value"])
+    assert (parlay.stake, parlay.note) == (single["stake"], single["note"])
 
 
 def test_a_stake_needs_a_sure_edge_and_has_the_cap_of_a_bet(service: Running) -> None:
@@ -70,7 +70,7 @@ def test_a_stake_needs_a_sure_edge_and_has_the_cap_of_a_bet(service: Running) ->
     assert (bad.value.is_value, bad.stake, bad.note) == (False, 0, EDGE_UNCERTAIN)
 
 
-def test_a_leg_that_cannot_be_judged_leaves_the_whole_without_a_stake(service: Running) -> None:
+def test_a_leg_that_cannot_be_valued_leaves_the_parlay_without_a_stake(service: Running) -> None:
     offer = answered(service, leg("EPL-101", odds=50), leg("EPL-102", odds=50)).offer
     assert (offer.value, offer.stake, offer.note) == (None, 0, f"Leg 2: {NO_MARKET_PRICE}")
 
@@ -88,7 +88,7 @@ def test_a_leg_that_cannot_be_judged_leaves_the_whole_without_a_stake(service: R
         ([leg("EPL-999")], 404, None),
     ],
 )
-def test_a_parlay_that_cannot_be_is_refused_by_name(
+def test_an_invalid_parlay_names_the_field(
     service: Running, legs: list[dict[str, object]], status: int, field: str | None
 ) -> None:
     answer = posted(service, *legs)
@@ -97,9 +97,9 @@ def test_a_parlay_that_cannot_be_is_refused_by_name(
         assert answer.json()["field"] == field
 
 
-def test_a_key_is_demanded(world: World) -> None:
+def test_a_key_is_required(world: World) -> None:
     key = make_key(world.engine, "predict")
     with started(production_settings(world), MovingClock()) as service:
         assert posted(service, leg("EPL-101")).status_code == 401
-        asked = {"legs": [leg("EPL-101")]}
-        assert service.post("/v1/parlays", json=asked, headers={"X-API-Key": key}).status_code == 200
+        request = {"legs": [leg("EPL-101")]}
+        assert service.post("/v1/parlays", json=request, headers={"X-API-Key": key}).status_code == 200

@@ -1,4 +1,4 @@
-"""What a bet is worth: the model counts as far as it has earned, and nothing is staked without a sure edge."""
+"""Value of a bet: model and market are pooled by the learned weight, and an uncertain edge has no stake."""
 
 from pathlib import Path
 
@@ -21,8 +21,8 @@ UNBELIEVED = PoolingWeight(devig="multiplicative", weight=0.0, error=0.1, games=
 
 
 def priced(service: Running, game: str = "EPL-101", **query: object) -> Price:
-    asked = {"market": "moneyline", "selection": "home", **query}
-    answer = service.get(f"/v1/prices/soccer/EPL/{game}", params=asked)
+    params = {"market": "moneyline", "selection": "home", **query}
+    answer = service.get(f"/v1/prices/soccer/EPL/{game}", params=params)
     assert answer.status_code == 200, answer.text
     return Price.model_validate_json(answer.content)
 
@@ -37,7 +37,7 @@ def own(service: Running) -> list[float]:
     return [priced(service, selection=side).win for side in ("home", "draw", "away")]
 
 
-def test_the_books_word_stands_beside_the_models(service: Running) -> None:
+def test_the_bookmakers_probabilities_stand_beside_the_models(service: Running) -> None:
     fair = devig(SHOWN, "multiplicative")[0]
     for side, chance in zip(("home", "draw", "away"), fair, strict=True):
         by_market = priced(service, selection=side).by_market
@@ -50,11 +50,11 @@ def test_a_value_is_of_the_pooled_chance_not_of_the_models(service: Running) -> 
 
     model, market = np.array([own(service)]), devig(SHOWN, "multiplicative")
     expected = Shrinkage(BELIEVED.weight, 0, 0).probabilities(model, market)[0, 0]
-    found = offered(service, odds=2.5).value
-    assert found is not None
-    assert found.win == pytest.approx(expected, abs=1e-7)
-    assert found.expected_value == pytest.approx(expected * 2.5 - 1, abs=1e-6)
-    assert found.low < found.expected_value < found.high
+    value = offered(service, odds=2.5).value
+    assert value is not None
+    assert value.win == pytest.approx(expected, abs=1e-7)
+    assert value.expected_value == pytest.approx(expected * 2.5 - 1, abs=1e-6)
+    assert value.low < value.expected_value < value.high
 
 
 def test_a_stake_needs_a_sure_edge_and_has_caps(service: Running) -> None:
@@ -71,7 +71,7 @@ def test_a_stake_needs_a_sure_edge_and_has_caps(service: Running) -> None:
     assert offered(service, odds=3.5, bankroll=0).stake == 0
 
 
-def test_an_edge_of_the_unbelieved_model_is_none(sqlite_database: Engine, tmp_path: Path) -> None:
+def test_a_model_without_weight_has_no_edge(sqlite_database: Engine, tmp_path: Path) -> None:
     """The bet that loses money: the model alone sees an edge, the market does not."""
     fill(sqlite_database, EPL)
     deploy(sqlite_database, tmp_path / "bundles", EPL, "prices", home_lean=2.0, belief=UNBELIEVED)
@@ -117,7 +117,7 @@ def test_a_bundle_without_a_belief_is_answered_without_a_stake(sqlite_database: 
     assert (offer.value, offer.stake, offer.note) == (None, 0, NOT_EVALUATED)
 
 
-def test_a_bet_on_part_of_the_outcome_is_shrunk_with_it(service: Running) -> None:
+def test_a_bet_on_part_of_the_outcome_is_pooled_with_it(service: Running) -> None:
     home = offered(service, odds=2.0).value
     draw = offered(service, selection="draw", odds=2.0).value
     either = offered(service, market="double_chance", selection="home_or_draw", odds=2.0).value

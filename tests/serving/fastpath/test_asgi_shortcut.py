@@ -113,9 +113,9 @@ def test_many_games(service: Running, routes_only: pytest.MonkeyPatch, content: 
     both(service, routes_only, "POST", BATCH, content=content, headers=kind)
 
 
-def test_what_is_known_already(service: Running, routes_only: pytest.MonkeyPatch) -> None:
-    known = service.get(GAME).headers["etag"]
-    for tag in (known, f'W/"other", {known}'):
+def test_not_modified(service: Running, routes_only: pytest.MonkeyPatch) -> None:
+    etag = service.get(GAME).headers["etag"]
+    for tag in (etag, f'W/"other", {etag}'):
         both(service, routes_only, "GET", GAME, headers={"If-None-Match": tag})
         assert service.get(GAME, headers={"If-None-Match": tag}).status_code == 304
 
@@ -174,7 +174,7 @@ def test_a_plain_request_never_reaches_the_framework(service: Running, monkeypat
     assert len(reached) == 4
 
 
-def test_load_that_rises_while_a_batch_arrives_is_a_problem_as_any_other(service: Running) -> None:
+def test_load_that_rises_while_a_batch_arrives_is_a_problem(service: Running) -> None:
     load = service.service.load
     shed = service.metric("dbsbm_shed_total", kind="batch")
 

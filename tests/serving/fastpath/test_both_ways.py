@@ -1,4 +1,4 @@
-"""FAST_PATH=false changes no byte of any response, and an unforeseen error leaves the connection usable either way."""
+"""FAST_PATH=false changes no byte of any response, and an unexpected error leaves the connection usable either way."""
 
 import re
 import socket
@@ -29,7 +29,7 @@ class Pair:
     key: str
 
     def exchange(self, sent: bytes) -> list[bytes]:
-        """What each of them answers to these bytes, without what changes with time."""
+        """Return both responses to these bytes, without what changes with time."""
         return [CHANGING.sub(rb"\1", exchange(url, sent)) for url in (self.with_fast_path, self.without)]
 
     def head(self, path: str = GAME, *lines: str, method: str = "GET") -> bytes:
@@ -38,7 +38,7 @@ class Pair:
 
 
 def exchange(url: str, sent: bytes) -> bytes:
-    """All that comes back until the server closes the connection."""
+    """Return what arrives until the server closes the connection."""
     place = urlsplit(url)
     with socket.create_connection((place.hostname, place.port), timeout=10) as connection:
         connection.sendall(sent)
@@ -69,7 +69,7 @@ def test_every_response_is_the_same_bytes_with_and_without_the_fast_path(pair: P
     announced = ("Content-Type: application/json", f"Content-Length: {len(batch)}")
     requests = {
         "hit": pair.head(),
-        "afresh": pair.head(GAME, "Cache-Control: no-cache"),
+        "recompute": pair.head(GAME, "Cache-Control: no-cache"),
         "not modified": pair.head(GAME, "If-None-Match: *"),
         "unknown game": pair.head("/v1/predictions/soccer/EPL/none"),
         "unknown league": pair.head("/v1/predictions/soccer/ELP/EPL-102"),
@@ -88,19 +88,19 @@ def test_every_response_is_the_same_bytes_with_and_without_the_fast_path(pair: P
         assert fast == slow, name
 
 
-def test_what_the_server_refuses_by_itself_is_counted_either_way(pair: Pair) -> None:
+def test_a_request_that_the_server_rejects_is_counted_either_way(pair: Pair) -> None:
     for url in (pair.with_fast_path, pair.without):
 
         def refused(url: str = url) -> float:
-            found = re.search(r'dbsbm_requests_total.*none.*status="400"\} (\S+)', httpx.get(f"{url}/metrics").text)
-            return 0.0 if found is None else float(found[1])
+            sample = re.search(r'dbsbm_requests_total.*none.*status="400"\} (\S+)', httpx.get(f"{url}/metrics").text)
+            return 0.0 if sample is None else float(sample[1])
 
         before = refused()
         assert exchange(url, b"NONSENSE\r\n\r\n").startswith(b"HTTP/1.1 400")
         assert refused() == before + 1
 
 
-def test_an_unforeseen_error_is_a_problem_document_on_a_connection_that_stays_usable(
+def test_an_unexpected_error_is_a_problem_document_on_a_connection_that_stays_usable(
     pair: Pair, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*_given: object) -> None:

@@ -1,4 +1,4 @@
-"""Hits answered by the server itself are the same bytes as those that went through the app, and count as much."""
+"""Hits answered in the protocol have the same bytes as those of the app, and are counted alike."""
 
 import re
 import socket
@@ -27,7 +27,7 @@ GUILD = 77
 
 @dataclass
 class RawServer:
-    """A server, the keys to it, and what its hit path did with each request."""
+    """A server, its keys, and whether the hit path answered each request."""
 
     url: str
     key: str
@@ -37,7 +37,7 @@ class RawServer:
     is_off: bool = False
 
     def ask(self, sent: bytes, answers: int = 1) -> bytes:
-        """What comes back on a fresh connection, but for what changes with time."""
+        """Return the responses on a new connection, without what changes with time."""
         place = urlsplit(self.url)
         with socket.create_connection((place.hostname, place.port), timeout=10) as connection:
             connection.sendall(sent)
@@ -105,7 +105,7 @@ def test_hits_take_the_hit_path_and_are_the_same_bytes(raw: RawServer) -> None:
         assert raw.hits == [True, False]
 
 
-def test_what_is_not_plain_ready_or_allowed_goes_the_usual_way(raw: RawServer) -> None:
+def test_requests_that_are_not_plain_cached_or_admitted_go_through_the_app(raw: RawServer) -> None:
     for sent in (
         raw.head(key="unknown.key"),
         raw.head(GAME, f"X-Guild-ID: {GUILD + 1}", key=raw.of_guild),
@@ -126,10 +126,10 @@ def test_what_is_not_plain_ready_or_allowed_goes_the_usual_way(raw: RawServer) -
         assert not any(raw.hits), sent
 
 
-def test_pipelined_questions_are_answered_in_order(raw: RawServer) -> None:
+def test_pipelined_requests_are_answered_in_order(raw: RawServer) -> None:
     hit, miss = raw.head(), raw.head("/v1/predictions/soccer/EPL/none")
-    said = both(raw, hit + miss + hit + hit + miss, answers=5)
-    assert re.findall(rb"HTTP/1.1 (\d+)", said) == [b"200", b"404", b"200", b"200", b"404"]
+    responses = both(raw, hit + miss + hit + hit + miss, answers=5)
+    assert re.findall(rb"HTTP/1.1 (\d+)", responses) == [b"200", b"404", b"200", b"200", b"404"]
 
 
 def test_a_head_that_came_before_is_not_read_again_and_answered_alike(

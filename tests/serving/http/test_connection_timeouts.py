@@ -1,4 +1,4 @@
-"""Clients that take their time, send too much or say two things at once, on real sockets and without a proxy."""
+"""Clients that are slow, send too much or contradict themselves, on real sockets without a proxy."""
 
 import asyncio
 import socket
@@ -19,7 +19,7 @@ HEAD = b"GET / HTTP/1.1\r\nHost: us\r\n"
 
 
 class Hasty(TimeoutProtocol):
-    """The same with shorter limits, so that the test need not be patient either."""
+    """The same with shorter limits, so that the tests are fast."""
 
     check_seconds = 0.1
     head_seconds = 0.6
@@ -28,7 +28,7 @@ class Hasty(TimeoutProtocol):
 
 
 async def app(scope, receive, send) -> None:  # type: ignore[no-untyped-def]
-    """Answers with how much it was sent, or with more than any socket holds."""
+    """Respond with the length of the body, or with more than a socket buffers."""
     if scope["type"] != "http":
         return
     read, more = 0, True
@@ -75,7 +75,7 @@ def connected(port: int) -> socket.socket:
 
 
 def everything(connection: socket.socket) -> bytes:
-    """What comes until the other side closes."""
+    """Return what arrives until the other side closes."""
     parts = []
     with suppress(ConnectionResetError):
         while part := connection.recv(65_536):
@@ -84,11 +84,11 @@ def everything(connection: socket.socket) -> bytes:
 
 
 def answers(port: int, sent: bytes) -> list[int]:
-    """The status of every answer to these bytes, the connection being closed by the server in the end."""
+    """Return the statuses of all responses to these bytes, until the server closes the connection."""
     with closing(connected(port)) as connection:
         connection.sendall(sent)
-        said = everything(connection)
-    return [int(line.split(b" ")[1]) for line in said.split(b"\r\n") if line.startswith(b"HTTP/1.1 ")]
+        received = everything(connection)
+    return [int(line.split(b" ")[1]) for line in received.split(b"\r\n") if line.startswith(b"HTTP/1.1 ")]
 
 
 def test_fifty_dripping_heads_are_dropped_while_others_are_answered(hasty: int) -> None:
@@ -117,7 +117,7 @@ def test_fifty_dripping_heads_are_dropped_while_others_are_answered(hasty: int) 
 
 
 @pytest.mark.parametrize(
-    ("sent", "said"),
+    ("sent", "received"),
     [
         (b"", b""),
         (b"\r\n\r\n", b""),
@@ -128,11 +128,11 @@ def test_fifty_dripping_heads_are_dropped_while_others_are_answered(hasty: int) 
         (HEAD + b"\r\n" + HEAD, b"HTTP/1.1 200 "),
     ],
 )
-def test_whoever_stops_in_the_middle_is_dropped(hasty: int, sent: bytes, said: bytes) -> None:
+def test_a_client_that_stops_in_the_middle_is_dropped(hasty: int, sent: bytes, received: bytes) -> None:
     with closing(connected(hasty)) as connection:
         connection.sendall(sent)
         answer = everything(connection)
-    assert answer.startswith(said) if said else not answer.startswith(b"HTTP/1.1 200")
+    assert answer.startswith(received) if received else not answer.startswith(b"HTTP/1.1 200")
 
 
 def test_empty_lines_keep_no_connection_open(hasty: int) -> None:
@@ -145,14 +145,14 @@ def test_empty_lines_keep_no_connection_open(hasty: int) -> None:
         drip(connection)
 
 
-def test_whoever_does_not_read_is_dropped(hasty: int) -> None:
+def test_a_client_that_does_not_read_is_dropped(hasty: int) -> None:
     with closing(connected(hasty)) as connection:
         connection.sendall(b"GET /much HTTP/1.1\r\nHost: us\r\n\r\n")
         time.sleep(1.5)
         assert len(everything(connection)) < 50_000_000
 
 
-def test_a_connection_that_goes_on_asking_is_kept(hasty: int) -> None:
+def test_a_connection_with_further_requests_is_kept(hasty: int) -> None:
     with closing(connected(hasty)) as connection:
         for _ in range(12):
             connection.sendall(HEAD + b"\r\n")
@@ -164,8 +164,8 @@ def test_pipelined_requests_are_answered_in_order(usual: int) -> None:
     bodies = [b"POST / HTTP/1.1\r\nHost: us\r\nContent-Length: %d\r\n\r\n%s" % (n, b"x" * n) for n in (3, 1, 2)]
     with closing(connected(usual)) as connection:
         connection.sendall(b"".join(bodies) + HEAD + b"Connection: close\r\n\r\n")
-        said = everything(connection)
-    assert [part[-1:] for part in said.split(b"HTTP/1.1 200 OK")[1:]] == [b"3", b"1", b"2", b"0"]
+        received = everything(connection)
+    assert [part[-1:] for part in received.split(b"HTTP/1.1 200 OK")[1:]] == [b"3", b"1", b"2", b"0"]
 
 
 @pytest.mark.parametrize(
@@ -206,8 +206,8 @@ def test_heads_larger_than_32_kib_are_refused(usual: int, request_bytes: bytes) 
     with closing(connected(usual)) as connection:
         with suppress(BrokenPipeError, ConnectionResetError):
             connection.sendall(request_bytes)
-        said = everything(connection)
-    assert said == b"" or said.startswith((b"HTTP/1.1 431 ", b"HTTP/1.1 400 "))
+        received = everything(connection)
+    assert received == b"" or received.startswith((b"HTTP/1.1 431 ", b"HTTP/1.1 400 "))
     assert LARGEST_HEAD < 65_536
 
 
@@ -220,8 +220,8 @@ def test_a_large_body_behind_a_small_head_is_no_large_head(usual: int) -> None:
 def test_nonsense_is_answered_with_a_problem(usual: int) -> None:
     with closing(connected(usual)) as connection:
         connection.sendall(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n")
-        said = everything(connection)
-    head, _, body = said.partition(b"\r\n\r\n")
+        received = everything(connection)
+    head, _, body = received.partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 400 Bad Request")
     assert b"application/problem+json" in head
     assert all(b": ".join(header) in head for header in ON_EVERY_RESPONSE)

@@ -1,4 +1,4 @@
-"""If-None-Match as RFC 9110 has it."""
+"""If-None-Match as in RFC 9110."""
 
 import pytest
 
@@ -10,28 +10,28 @@ TAG = 'W/"0123-stale"'
 
 
 @pytest.mark.parametrize(
-    "known", [TAG, '"0123-stale"', "*", " * ", f'"a", {TAG}', f'{TAG},"b"', '"a" ,"0123-stale" , W/"c"']
+    "tags", [TAG, '"0123-stale"', "*", " * ", f'"a", {TAG}', f'{TAG},"b"', '"a" ,"0123-stale" , W/"c"']
 )
-def test_a_tag_is_known_weak_or_strong_alone_or_in_a_list(known: str) -> None:
-    assert matches(known, TAG)
+def test_a_tag_matches_weak_or_strong_alone_or_in_a_list(tags: str) -> None:
+    assert matches(tags, TAG)
 
 
 @pytest.mark.parametrize(
-    "known",
+    "tags",
     [
         *("", "**", "0123-stale", "W/0123-stale", '"0123', 'W/"0123"', '"0123-stale-more"', '"a 0123-stale"'),
         *('"a", "b"', 'w"0123-stale', '"0123"-stale"', "'0123-stale'"),
     ],
 )
-def test_a_part_of_a_tag_is_another_tag(known: str) -> None:
-    assert not matches(known, TAG)
+def test_a_part_of_a_tag_is_another_tag(tags: str) -> None:
+    assert not matches(tags, TAG)
 
 
-def test_a_caller_who_knows_the_answer_is_told_so(service: Running) -> None:
+def test_a_caller_that_has_the_answer_gets_304(service: Running) -> None:
     tag = service.get(GAME).headers["etag"]
     opaque = tag.removeprefix("W/")
-    for known in (tag, opaque, "*", f'"other", {opaque}'):
-        answer = service.get(GAME, headers={"If-None-Match": known})
+    for tags in (tag, opaque, "*", f'"other", {opaque}'):
+        answer = service.get(GAME, headers={"If-None-Match": tags})
         assert (answer.status_code, answer.content) == (304, b"")
         assert answer.headers["cache-control"] == "private, no-cache"
     for unknown in (opaque[1:-1], f'"{opaque[1:5]}"', f'"x{opaque[1:]}', f'{opaque[:-1]}-stale"'):
@@ -40,7 +40,7 @@ def test_a_caller_who_knows_the_answer_is_told_so(service: Running) -> None:
     assert service.get(GAME, headers=lines).status_code == 304
 
 
-def test_answers_that_are_true_for_a_moment_say_so(service: Running) -> None:
+def test_responses_that_change_with_time_are_revalidated(service: Running) -> None:
     games = {"games": [{"sport": "soccer", "league": "EPL", "game_id": "EPL-102"}]}
     answers = [
         service.get(GAME),

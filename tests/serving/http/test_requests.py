@@ -72,7 +72,7 @@ def test_malformed_body_is_refused_and_the_field_named(
 @pytest.mark.parametrize(
     ("path", "least"), [("/v1/predictions/batch", 65_000), ("/invocations?model=EPL-results", 1_040_000)]
 )
-def test_a_body_may_be_as_large_as_a_question_or_a_table_and_no_larger(service: Running, path: str, least: int) -> None:
+def test_a_body_may_be_as_large_as_its_limit_and_no_larger(service: Running, path: str, least: int) -> None:
     kind = {"content-type": "application/json"}
     assert service.post(path, content=b" " * least, headers=kind).status_code == 422
     assert service.post(path, content=b" " * (least + 10_000), headers=kind).status_code == 413
@@ -163,9 +163,9 @@ def test_only_listed_origins_may_call_from_a_browser(sqlite_database: Engine, tm
         assert "access-control-allow-origin" not in foreign
         shown = {name.strip() for name in allowed["access-control-expose-headers"].lower().split(",")}
         assert shown >= {"etag", "retry-after", "ratelimit-limit", "ratelimit-remaining", "ratelimit-reset"}
-        for asked in ("x-api-key", "x-guild-id", "cache-control", "if-none-match", "content-type", "x-request-id"):
-            wish = {**origin, "Access-Control-Request-Method": "GET", "Access-Control-Request-Headers": asked}
-            assert running.request("OPTIONS", GAME, headers=wish).status_code == 200, asked
+        for header in ("x-api-key", "x-guild-id", "cache-control", "if-none-match", "content-type", "x-request-id"):
+            wish = {**origin, "Access-Control-Request-Method": "GET", "Access-Control-Request-Headers": header}
+            assert running.request("OPTIONS", GAME, headers=wish).status_code == 200, header
         wish["Access-Control-Request-Headers"] = "authorization"
         assert running.request("OPTIONS", GAME, headers=wish).status_code == 400
 

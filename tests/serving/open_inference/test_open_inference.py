@@ -1,4 +1,4 @@
-"""The side doors give the numbers of the model itself, and refuse every column and value that is not the model's."""
+"""The standard protocols return the model's own numbers, and reject columns and values that are not the model's."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -18,19 +18,19 @@ JSON = {"content-type": "application/json"}
 
 
 @pytest.fixture(scope="module")
-def asked(shared_world: World) -> Iterator[Running]:
+def client(shared_world: World) -> Iterator[Running]:
     with started(settings_for(shared_world.engine, shared_world.store), MovingClock()) as running:
         eventually(lambda: len(running.service.champions.loaded) == 3, seconds=60)
         yield running
 
 
 @pytest.fixture
-def names(asked: Running) -> list[str]:
-    return [column["name"] for column in asked.get(f"/v2/models/{MODEL}").json()["inputs"]]
+def names(client: Running) -> list[str]:
+    return [column["name"] for column in client.get(f"/v2/models/{MODEL}").json()["inputs"]]
 
 
 def rows(width: int, count: int = 3) -> list[list[float | None]]:
-    """Values that differ in every cell, and one that is not known."""
+    """Values that differ in every cell, and a missing one."""
     table: list[list[float | None]] = [[10.0 * row + column for column in range(width)] for row in range(count)]
     table[1][0] = None
     return table
@@ -38,7 +38,7 @@ def rows(width: int, count: int = 3) -> list[list[float | None]]:
 
 def expected(running: Running, table: list[list[float | None]]) -> list[dict[str, float]]:
     forecaster = running.service.champions.loaded[MODEL].bundle.forecaster
-    found = forecaster.predict(np.array([[np.nan if value is None else value for value in row] for row in table]))
+    forecasts = forecaster.predict(np.array([[np.nan if value is None else value for value in row] for row in table]))
     return [
         {
             "p_home": f.outcome.home,
@@ -47,43 +47,45 @@ def expected(running: Running, table: list[list[float | None]]) -> list[dict[str
             "margin": f.margin,
             "total": f.total,
         }
-        for f in found
+        for f in forecasts
     ]
 
 
-def test_a_standard_client_finds_its_way(asked: Running, names: list[str]) -> None:
-    assert asked.get("/v2/health/live").json() == {"live": True}
-    assert asked.get("/v2/health/ready").json() == {"ready": True}
-    assert [asked.get(path).status_code for path in ("/ping", "/health")] == [200, 200]
-    assert asked.get("/version").text == VERSION
-    assert asked.get("/v2").json()["extensions"] == []
-    assert asked.get(f"/v2/models/{MODEL}/ready").json() == {"name": MODEL, "ready": True}
-    assert asked.get(f"/v2/models/{MODEL}/versions/1/ready").status_code == 200
-    assert asked.get(f"/v2/models/{MODEL}/versions/7").json()["nearest"] == ["1"]
-    assert asked.get("/v2/models/EPL-result/ready").json()["nearest"][0] == MODEL
+def test_a_standard_client_finds_health_and_metadata(client: Running, names: list[str]) -> None:
+    assert client.get("/v2/health/live").json() == {"live": True}
+    assert client.get("/v2/health/ready").json() == {"ready": True}
+    assert [client.get(path).status_code for path in ("/ping", "/health")] == [200, 200]
+    assert client.get("/version").text == VERSION
+    assert client.get("/v2").json()["extensions"] == []
+    assert client.get(f"/v2/models/{MODEL}/ready").json() == {"name": MODEL, "ready": True}
+    assert client.get(f"/v2/models/{MODEL}/versions/1/ready").status_code == 200
+    assert client.get(f"/v2/models/{MODEL}/versions/7").json()["nearest"] == ["1"]
+    assert client.get("/v2/models/EPL-result/ready").json()["nearest"][0] == MODEL
     assert not any("@" in name for name in names)
 
 
-def test_inference_gives_the_models_own_numbers_whatever_the_order_of_columns(asked: Running, names: list[str]) -> None:
+def test_inference_gives_the_models_own_numbers_whatever_the_order_of_columns(
+    client: Running, names: list[str]
+) -> None:
     table = rows(len(names))
     inputs = [
         {"name": name, "shape": [3], "datatype": "FP64", "data": [row[number] for row in table]}
         for number, name in enumerate(names)
     ]
     for order in (inputs, inputs[::-1]):
-        answer = asked.post(f"/v2/models/{MODEL}/infer", json={"id": "7", "inputs": order}).json()
+        answer = client.post(f"/v2/models/{MODEL}/infer", json={"id": "7", "inputs": order}).json()
         outputs = {output["name"]: output["data"] for output in answer["outputs"]}
         assert (answer["model_name"], answer["model_version"], answer["id"]) == (MODEL, "1", "7")
         assert [dict(zip(outputs, values, strict=True)) for values in zip(*outputs.values(), strict=True)] == expected(
-            asked, table
+            client, table
         )
     chosen = {"inputs": inputs, "outputs": [{"name": "p_away"}]}
-    assert [o["name"] for o in asked.post(f"/v2/models/{MODEL}/versions/1/infer", json=chosen).json()["outputs"]] == [
+    assert [o["name"] for o in client.post(f"/v2/models/{MODEL}/versions/1/infer", json=chosen).json()["outputs"]] == [
         "p_away"
     ]
 
 
-def test_invocations_take_every_form_of_mlflow(asked: Running, names: list[str]) -> None:
+def test_invocations_take_every_form_of_mlflow(client: Running, names: list[str]) -> None:
     table = rows(len(names))
     records = [dict(zip(names, row, strict=True)) for row in table]
     columns = {name: [row[number] for row in table] for number, name in enumerate(names)}
@@ -95,9 +97,9 @@ def test_invocations_take_every_form_of_mlflow(asked: Running, names: list[str])
         {"inputs": columns},
         {"inputs": records},
     ):
-        answer = asked.post(f"/invocations?model={MODEL}", json=body)
-        assert answer.json() == {"predictions": expected(asked, table)}
-    assert asked.post("/invocations", json={"instances": records}).json()["field"] == "model"
+        answer = client.post(f"/invocations?model={MODEL}", json=body)
+        assert answer.json() == {"predictions": expected(client, table)}
+    assert client.post("/invocations", json={"instances": records}).json()["field"] == "model"
 
 
 def broken(names: list[str]) -> Iterator[tuple[bytes | dict[str, Any], str]]:
@@ -126,10 +128,10 @@ def broken(names: list[str]) -> Iterator[tuple[bytes | dict[str, Any], str]]:
     yield {"inputs": 5}, "inputs"
 
 
-def test_every_wrong_body_is_refused_and_its_place_named(asked: Running, names: list[str]) -> None:
+def test_every_wrong_body_is_refused_and_its_place_named(client: Running, names: list[str]) -> None:
     for body, field in broken(names):
         sent = {"content": body, "headers": JSON} if isinstance(body, bytes) else {"json": body}
-        answer = asked.post(f"/invocations?model={MODEL}", **sent)
+        answer = client.post(f"/invocations?model={MODEL}", **sent)
         assert (answer.status_code, answer.json()["field"]) == (422, field), body if isinstance(body, bytes) else field
 
 
@@ -150,17 +152,17 @@ def test_every_wrong_body_is_refused_and_its_place_named(asked: Running, names: 
         ({"name": None}, "inputs.0.name"),
     ],
 )
-def test_every_wrong_tensor_is_named(asked: Running, names: list[str], change: dict[str, Any], field: str) -> None:
+def test_every_wrong_tensor_is_named(client: Running, names: list[str], change: dict[str, Any], field: str) -> None:
     tensor = {"name": names[0], "shape": [1], "datatype": "FP64", "data": [1.0], **change}
-    refused = asked.post(f"/v2/models/{MODEL}/infer", json={"inputs": [tensor]})
+    refused = client.post(f"/v2/models/{MODEL}/infer", json={"inputs": [tensor]})
     assert (refused.status_code, refused.json()["field"]) == (422, field)
 
 
-def test_errors_are_where_the_protocols_clients_look_for_them(asked: Running) -> None:
-    for path in ("/v2/models/nobody", "/v2/nothing", "/v2/models/x/versions/first"):
-        problem = asked.get(path).json()
+def test_errors_are_where_the_protocols_clients_expect_them(client: Running) -> None:
+    for path in ("/v2/models/unknown", "/v2/nothing", "/v2/models/x/versions/first"):
+        problem = client.get(path).json()
         assert problem["error"] == problem["detail"]
-    assert "error" not in asked.get("/v1/nothing").json()
+    assert "error" not in client.get("/v1/nothing").json()
 
 
 def outputs_of(answer: httpx.Response) -> list[dict[str, float]]:
@@ -170,17 +172,17 @@ def outputs_of(answer: httpx.Response) -> list[dict[str, float]]:
 
 @pytest.mark.parametrize("kind", ["FP64", "UINT64"])
 def test_one_tensor_of_rows_and_features_is_the_table_in_the_models_order(
-    asked: Running, names: list[str], kind: str
+    client: Running, names: list[str], kind: str
 ) -> None:
     table = rows(len(names))
     flat = [value for row in table for value in row]
     for data in (table, flat):
         tensor = {"name": "input-0", "shape": [len(table), len(names)], "datatype": kind, "data": data}
-        answer = asked.post(f"/v2/models/{MODEL}/infer", json={"inputs": [tensor]})
-        assert outputs_of(answer) == expected(asked, table)
+        answer = client.post(f"/v2/models/{MODEL}/infer", json={"inputs": [tensor]})
+        assert outputs_of(answer) == expected(client, table)
 
 
-def test_a_table_of_another_size_is_refused_by_name(asked: Running, names: list[str]) -> None:
+def test_a_table_of_another_size_is_refused_by_name(client: Running, names: list[str]) -> None:
     width = len(names)
     for shape, data, field in (
         ([1, width + 1], [1.0] * (width + 1), "shape"),
@@ -192,23 +194,23 @@ def test_a_table_of_another_size_is_refused_by_name(asked: Running, names: list[
         ([1, width], {}, "data"),
     ):
         tensor = {"name": "input-0", "shape": shape, "datatype": "FP64", "data": data}
-        refused = asked.post(f"/v2/models/{MODEL}/infer", json={"inputs": [tensor]})
+        refused = client.post(f"/v2/models/{MODEL}/infer", json={"inputs": [tensor]})
         assert (refused.status_code, refused.json()["field"]) == (422, f"inputs.0.{field}")
 
 
-def test_an_output_named_again_and_again_is_refused(asked: Running, names: list[str]) -> None:
-    """A body of a megabyte would else ask for gigabytes."""
+def test_an_output_named_again_and_again_is_refused(client: Running, names: list[str]) -> None:
+    """Otherwise a request of a megabyte would get gigabytes."""
     inputs = [{"name": name, "shape": [1], "datatype": "FP64", "data": [1.0]} for name in names]
     body = {"inputs": inputs, "outputs": [{"name": "p_home"}] * 2}
-    assert asked.post(f"/v2/models/{MODEL}/infer", json=body).json()["field"] == "outputs"
+    assert client.post(f"/v2/models/{MODEL}/infer", json=body).json()["field"] == "outputs"
 
 
-def test_invocations_take_csv(asked: Running, names: list[str]) -> None:
+def test_invocations_take_csv(client: Running, names: list[str]) -> None:
     table = rows(len(names))
     lines = [",".join("" if value is None else str(value) for value in row) for row in table]
     content, kind = "\r\n".join([",".join(names), *lines, ""]), {"content-type": "text/csv; charset=utf-8"}
-    answer = asked.post(f"/invocations?model={MODEL}", content=content.encode(), headers=kind)
-    assert answer.json() == {"predictions": expected(asked, table)}
+    answer = client.post(f"/invocations?model={MODEL}", content=content.encode(), headers=kind)
+    assert answer.json() == {"predictions": expected(client, table)}
     good = ",".join(["1"] * len(names))
     for wrong, field in (
         ("", "body"),
@@ -219,14 +221,14 @@ def test_invocations_take_csv(asked: Running, names: list[str]) -> None:
         (f"{','.join(names)}\n{good[:-1]}x", "csv.data.0"),
         (f"{','.join(names[:-1])},{names[0]}\n{good}", "csv.columns"),
     ):
-        refused = asked.post(f"/invocations?model={MODEL}", content=wrong.encode(), headers=kind)
+        refused = client.post(f"/invocations?model={MODEL}", content=wrong.encode(), headers=kind)
         assert (refused.status_code, refused.json()["field"]) == (422, field), wrong
-    refused = asked.post(f"/invocations?model={MODEL}", content=b"\xff", headers=kind)
+    refused = client.post(f"/invocations?model={MODEL}", content=b"\xff", headers=kind)
     assert (refused.status_code, refused.json()["field"]) == (422, "body")
 
 
-def test_the_description_lets_a_reader_see_into_the_bodies(asked: Running, names: list[str]) -> None:
-    paths = asked.app.openapi()["paths"]
+def test_the_openapi_document_describes_the_bodies(client: Running, names: list[str]) -> None:
+    paths = client.app.openapi()["paths"]
 
     def described(path: str) -> dict[str, Any]:
         content: dict[str, Any] = paths[path]["post"]["requestBody"]["content"]
@@ -242,6 +244,6 @@ def test_the_description_lets_a_reader_see_into_the_bodies(asked: Running, names
         jsonschema.validate(bad, described("/v2/models/{model}/infer")["schema"])
 
 
-def test_a_column_of_numbers_too_large_for_a_float_is_refused(asked: Running, names: list[str]) -> None:
+def test_a_column_of_numbers_too_large_for_a_float_is_refused(client: Running, names: list[str]) -> None:
     body = b'{"instances":[{"%s":1%s}]}' % (names[0].encode(), b"0" * 4_000)
-    assert asked.post(f"/invocations?model={MODEL}", content=body, headers=JSON).status_code == 422
+    assert client.post(f"/invocations?model={MODEL}", content=body, headers=JSON).status_code == 422

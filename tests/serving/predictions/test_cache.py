@@ -1,4 +1,4 @@
-"""The cache's two levels and the source of bodies over them, with Redis available, gone, silent and poisoned."""
+"""Both cache levels and the body source, with Redis available, stopped, silent and with tampered values."""
 
 import asyncio
 import signal
@@ -24,7 +24,7 @@ OURS, FOREIGN = Signer(b"our secret, long enough", "cache"), Signer(b"another's 
 
 
 class Plan(NamedTuple):
-    """Something to compute under a key."""
+    """A plan whose body is computed by a function."""
 
     key: str
     compute: Callable[[], bytes]
@@ -41,25 +41,25 @@ def make(plans: Sequence[Plan]) -> list[bytes | DbsbmError]:
 
 
 class Bodies:
-    """A cache and the source of bodies over it."""
+    """A cache with a body source."""
 
     def __init__(self, cache: PredictionCache) -> None:
         self.local, self.shared, self.keep, self.keep_draft = cache.local, cache.shared, cache.keep, cache.keep_draft
         self.source = BodySource(cache, make)
 
-    async def get(self, key: str, compute: Callable[[], bytes], patience: float | None = None) -> CachedBody | None:
-        return await self.source.get(Plan(key, compute), patience)
+    async def get(self, key: str, compute: Callable[[], bytes], seconds: float | None = None) -> CachedBody | None:
+        return await self.source.get(Plan(key, compute), seconds)
 
 
 Work = Callable[[Bodies, Metrics], Coroutine[Any, Any, None]]
 
 
-def with_cache(url: str | None, work: Work, patience: float = 5.0) -> None:
-    """Run the work with a cache of its own; on a busy machine a Redis that is there may take its time."""
+def with_cache(url: str | None, work: Work, seconds: float = 5.0) -> None:
+    """Run the work with a new cache; the long time limit allows for a slow Redis on a busy machine."""
 
     async def run() -> None:
         metrics = Metrics()
-        cache = PredictionCache(None if url is None else RedisCache(SecretStr(url), OURS, metrics, patience))
+        cache = PredictionCache(None if url is None else RedisCache(SecretStr(url), OURS, metrics, seconds))
         bodies = Bodies(cache)
         try:
             await work(bodies, metrics)
@@ -75,7 +75,7 @@ def body(text: str) -> Callable[[], bytes]:
 
 
 class Hands:
-    """A clock turned by hand."""
+    """A clock that a test moves."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -94,7 +94,7 @@ class TestBreaker:
         assert breaker.state == "open"
         assert not breaker.admits()
 
-    def test_lets_one_probe_through_and_closes_on_its_success(self) -> None:
+    def test_admits_one_probe_and_closes_on_its_success(self) -> None:
         hands = Hands()
         breaker = CircuitBreaker(failures=1, rest=1.0, timer=hands)
         breaker.failed()
@@ -176,7 +176,7 @@ def test_one_key_is_computed_once_however_many_ask(
     assert len(calls) == 1
 
 
-def test_cancelled_callers_disturb_nobody(redis_process: RedisServer, shared_redis: object) -> None:
+def test_cancelled_callers_do_not_disturb_others(redis_process: RedisServer, shared_redis: object) -> None:
     async def work(cache: Bodies, _: Metrics) -> None:
         first = asyncio.create_task(cache.get("dbsbm:key", body("answer")))
         second = asyncio.create_task(cache.get("dbsbm:key", body("answer")))
@@ -188,7 +188,7 @@ def test_cancelled_callers_disturb_nobody(redis_process: RedisServer, shared_red
     with_cache(redis_process.url, work)
 
 
-def test_nobody_gets_anothers_answer_though_many_go_away(
+def test_no_caller_gets_anothers_answer_though_many_cancel(
     redis_process: RedisServer, shared_redis: "redis.Redis[bytes]"
 ) -> None:
     keys = [f"dbsbm:{number}" for number in range(500)]
@@ -197,24 +197,24 @@ def test_nobody_gets_anothers_answer_though_many_go_away(
 
     async def work(cache: Bodies, _: Metrics) -> None:
         assert cache.shared is not None
-        asked = [(key, asyncio.create_task(cache.shared.read(key))) for key in keys * 4]
-        for number, (_, task) in enumerate(asked):
+        plans = [(key, asyncio.create_task(cache.shared.read(key))) for key in keys * 4]
+        for number, (_, task) in enumerate(plans):
             if number % 3 == 0:
                 task.cancel()
             if number % 100 == 0:
                 await asyncio.sleep(0)
                 task.cancel()
-        answers = await asyncio.gather(*(task for _, task in asked), return_exceptions=True)
-        stayed = [(key, answer) for (key, _), answer in zip(asked, answers, strict=True) if isinstance(answer, bytes)]
+        answers = await asyncio.gather(*(task for _, task in plans), return_exceptions=True)
+        stayed = [(key, answer) for (key, _), answer in zip(plans, answers, strict=True) if isinstance(answer, bytes)]
         assert len(stayed) > 1000
         assert all(answer == key.encode() for key, answer in stayed)
 
     with_cache(redis_process.url, work)
 
 
-def test_who_has_patience_waits_and_who_has_not_is_told() -> None:
+def test_a_caller_waits_as_long_as_it_asks_to() -> None:
     async def work(cache: Bodies, _: Metrics) -> None:
-        assert await cache.get("key", body("x"), patience=0.01) is None
+        assert await cache.get("key", body("x"), seconds=0.01) is None
         assert await cache.get("key", body("x")) == (b"x", "computed", False)
 
     with redis_server() as server:
@@ -238,7 +238,7 @@ def test_error_of_the_computation_reaches_every_caller_and_is_not_kept(error: Ex
     with_cache(None, work)
 
 
-def test_what_is_asked_in_one_turn_is_made_together_and_in_bounded_parts() -> None:
+def test_requests_of_one_turn_are_computed_together_in_bounded_parts() -> None:
     sizes = []
 
     def counting(plans: Sequence[Plan]) -> list[bytes | DbsbmError]:
@@ -247,15 +247,15 @@ def test_what_is_asked_in_one_turn_is_made_together_and_in_bounded_parts() -> No
 
     async def run() -> None:
         source = BodySource(PredictionCache(None), counting)
-        asked = [Plan(str(number), body(str(number))) for number in range(2 * BODIES_AT_ONCE + 5)]
-        answers = await asyncio.gather(*(source.get(plan, None) for plan in [*asked, *asked]))
-        assert [answer and answer.body for answer in answers] == [plan.key.encode() for plan in asked] * 2
+        plans = [Plan(str(number), body(str(number))) for number in range(2 * BODIES_AT_ONCE + 5)]
+        answers = await asyncio.gather(*(source.get(plan, None) for plan in [*plans, *plans]))
+        assert [answer and answer.body for answer in answers] == [plan.key.encode() for plan in plans] * 2
 
     asyncio.run(run())
     assert sizes == [BODIES_AT_ONCE, BODIES_AT_ONCE, 5]
 
 
-def test_what_must_be_computed_is_computed_though_it_is_cached() -> None:
+def test_recompute_ignores_the_caches() -> None:
     async def work(cache: Bodies, _: Metrics) -> None:
         assert await cache.get("key", body("old")) == (b"old", "computed", False)
         afresh = [cache.source.recompute(Plan("key", body("new"))) for _ in range(3)]
@@ -266,7 +266,7 @@ def test_what_must_be_computed_is_computed_though_it_is_cached() -> None:
     with_cache(None, work)
 
 
-def test_an_error_costs_its_own_body_alone() -> None:
+def test_an_error_replaces_its_body_alone() -> None:
     def broken() -> bytes:
         raise ServiceError("no")
 
@@ -279,7 +279,7 @@ def test_an_error_costs_its_own_body_alone() -> None:
     with_cache(None, work)
 
 
-def test_second_process_finds_what_the_first_made_whole(redis_process: RedisServer, shared_redis: object) -> None:
+def test_a_second_process_finds_the_whole_bodies_of_the_first(redis_process: RedisServer, shared_redis: object) -> None:
     async def make(cache: Bodies, _: Metrics) -> None:
         assert await cache.get("dbsbm:k", body("draft")) == (b"draft", "computed", False)
         assert await cache.get("dbsbm:k", body("never")) == (b"draft", "local", False)
@@ -346,7 +346,7 @@ def test_a_value_of_another_type_is_poison_too(redis_process: RedisServer, share
     with_cache(redis_process.url, work)
 
 
-def test_redis_killed_in_the_middle_fails_nobody_and_is_joined_again() -> None:
+def test_redis_killed_in_the_middle_fails_no_caller_and_is_used_again() -> None:
     port = free_port()
 
     async def work(cache: Bodies, _: Metrics) -> None:
@@ -376,7 +376,7 @@ def test_redis_killed_in_the_middle_fails_nobody_and_is_joined_again() -> None:
     with_cache(f"redis://127.0.0.1:{port}/0", work, TIMEOUT_SECONDS)
 
 
-def test_silent_redis_is_given_up_in_a_fraction_of_its_librarys_own_patience() -> None:
+def test_a_silent_redis_is_given_up_in_a_fraction_of_the_librarys_time_out() -> None:
     async def work(cache: Bodies, _: Metrics) -> None:
         assert cache.shared is not None
         waits = []

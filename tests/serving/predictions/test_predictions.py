@@ -1,4 +1,4 @@
-"""What a caller gets for one game, for many, and for no game at all."""
+"""Responses for one game, for many, and for unknown games."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -57,12 +57,12 @@ def test_market_is_shown_beside_the_forecast_or_null(service: Running) -> None:
     assert service.get(UNPRICED).json()["market"] is None
 
 
-def test_a_team_without_games_is_said_not_guessed(service: Running) -> None:
+def test_a_team_without_games_has_unknown_data_quality(service: Running) -> None:
     assert service.get("/v1/predictions/soccer/EPL/EPL-103").json()["data_quality"] == "unknown"
     assert service.get(UNPRICED).json()["data_quality"] == "good"
 
 
-def test_answer_says_how_old_its_data_is(service: Running) -> None:
+def test_answer_has_the_age_of_its_data(service: Running) -> None:
     fresh = service.get(UNPRICED).json()
     assert fresh["age_s"] == 0
     assert fresh["stale"] is False
@@ -76,7 +76,7 @@ def test_answer_says_how_old_its_data_is(service: Running) -> None:
     assert old["checked_at"] == fresh["checked_at"]
 
 
-def test_game_that_has_begun_keeps_its_forecast_and_says_so(service: Running) -> None:
+def test_game_that_has_begun_keeps_its_forecast_and_is_marked(service: Running) -> None:
     path = "/v1/predictions/soccer/EPL/EPL%2F104"
     before = service.get(path).json()
     service.service.clock.moment = NOW + timedelta(hours=1)
@@ -88,7 +88,7 @@ def test_game_that_has_begun_keeps_its_forecast_and_says_so(service: Running) ->
     assert after["probabilities"] == before["probabilities"]
 
 
-def test_upcoming_games_are_computed_before_anybody_asks(service: Running) -> None:
+def test_coming_games_are_computed_before_the_first_request(service: Running) -> None:
     assert service.get(TWO_WAY).json()["cache"] == "local"
 
 
@@ -120,7 +120,7 @@ def test_unknown_game_is_a_404_with_the_nearest(service: Running) -> None:
     assert "Arsenal v Chelsea" in by_teams.json()["hint"]
 
 
-def test_league_without_champion_says_what_to_do(service: Running) -> None:
+def test_league_without_champion_has_a_hint(service: Running) -> None:
     answer = service.get("/v1/matchups/soccer/LALIGA", params={"home": "a", "away": "b"})
     assert answer.status_code == 503
     assert answer.json()["detail"] == "There is no champion for LALIGA yet."
@@ -131,8 +131,8 @@ def test_league_without_champion_says_what_to_do(service: Running) -> None:
 def test_batch_keeps_its_order_and_survives_a_bad_id(service: Running) -> None:
     games = [("EPL", "EPL-102"), ("EPL", "nonsense"), ("NFL", "NFL-101"), ("XYZ", "1")]
     sports = {"NFL": "american_football"}
-    asked = [{"sport": sports.get(league, "soccer"), "league": league, "game_id": game} for league, game in games]
-    answer = service.post("/v1/predictions/batch", json={"games": asked})
+    refs = [{"sport": sports.get(league, "soccer"), "league": league, "game_id": game} for league, game in games]
+    answer = service.post("/v1/predictions/batch", json={"games": refs})
     assert answer.status_code == 200
     items = BatchAnswer.model_validate_json(answer.content).items
     assert [item.prediction.game.game_id if item.prediction else item.problem.status for item in items] == [
@@ -153,7 +153,7 @@ def test_batch_holds_one_to_a_hundred_games(service: Running, count: int) -> Non
     assert answer.json()["field"] == "games"
 
 
-def test_matchup_forecasts_a_game_that_nobody_scheduled(service: Running) -> None:
+def test_matchup_forecasts_a_game_that_is_not_scheduled(service: Running) -> None:
     at_home = service.get("/v1/matchups/soccer/EPL", params={"home": "arsenal", "away": "Chelsea"})
     body = Prediction.model_validate_json(at_home.content)
     assert (body.game.home_team, body.game.away_team, body.model.variant) == ("Arsenal", "Chelsea", "results")
@@ -168,7 +168,7 @@ def test_matchup_of_an_unknown_team_names_the_nearest(service: Running) -> None:
     assert (itself.status_code, itself.json()["field"]) == (422, "away")
 
 
-def test_ranking_puts_the_surest_first_and_leaves_other_days_out(service: Running) -> None:
+def test_ranking_puts_the_most_confident_first_and_leaves_other_days_out(service: Running) -> None:
     tomorrow = (NOW + timedelta(days=1)).date().isoformat()
     answer = service.get("/v1/ranking", params={"date": tomorrow})
     items = Ranking.model_validate_json(answer.content).items

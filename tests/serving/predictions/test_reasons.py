@@ -1,4 +1,4 @@
-"""Reasons are the strongest contributions, in words, each on the side that it favours."""
+"""Reasons are the strongest contributions as texts, each with the side that it favours."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -36,7 +36,7 @@ def with_value(row: OnlineRow, name: str, value: float) -> OnlineRow:
 
 
 @pytest.mark.parametrize(("gap", "side"), [(84.0, "home"), (-84.0, "away")])
-def test_a_reason_is_in_words_and_on_the_side_it_favours(
+def test_a_reason_is_a_text_with_the_side_it_favours(
     gap: float, side: str, sqlite_database: Engine, tmp_path: Path
 ) -> None:
     champion, row = loaded(sqlite_database, tmp_path / "store")
@@ -48,7 +48,7 @@ def test_a_reason_is_in_words_and_on_the_side_it_favours(
     }
 
 
-def test_what_is_not_known_or_hardly_matters_is_no_reason(sqlite_database: Engine, tmp_path: Path) -> None:
+def test_missing_values_and_small_effects_are_no_reasons(sqlite_database: Engine, tmp_path: Path) -> None:
     champion, row = loaded(sqlite_database, tmp_path / "store")
     for value in (np.nan, 0.0, 100 * SMALLEST_EFFECT / 0.8 * 0.99):
         assert reasons(champion, with_value(row, "rating_gap", value)) == []
@@ -90,7 +90,7 @@ def test_a_flag_that_is_not_set_is_no_reason(sqlite_database: Engine, tmp_path: 
         ("rating_gap", np.nan, None),
     ],
 )
-def test_a_bettor_understands_it(name: str, value: float, text: str | None) -> None:
+def test_reasons_are_plain_texts(name: str, value: float, text: str | None) -> None:
     assert CATALOGUE[name].in_words(value) == text
 
 
@@ -106,9 +106,11 @@ def test_no_reason_needs_a_sign_or_a_logarithm(item: Feature) -> None:
 def test_every_answer_gives_its_strongest_reasons_first(league, sqlite_database: Engine, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     champion, row = loaded(sqlite_database, tmp_path / "store", league, with_trees=True)
     body = document(champion, row, champion.forecast(row), begun=False)
-    told = [Reason.model_validate(reason) for reason in body["reasons"]]
-    assert 0 < len(told) <= MOST_REASONS
-    assert [abs(reason.effect) for reason in told] == sorted((abs(reason.effect) for reason in told), reverse=True)
+    reasons = [Reason.model_validate(reason) for reason in body["reasons"]]
+    assert 0 < len(reasons) <= MOST_REASONS
+    assert [abs(reason.effect) for reason in reasons] == sorted(
+        (abs(reason.effect) for reason in reasons), reverse=True
+    )
 
 
 def test_the_answer_gives_the_interval_of_a_model_that_has_one(sqlite_database: Engine, tmp_path: Path) -> None:
@@ -116,6 +118,6 @@ def test_the_answer_gives_the_interval_of_a_model_that_has_one(sqlite_database: 
     forecast = champion.forecast(row)
     assert forecast.interval is None
     assert document(champion, row, forecast, begun=False)["interval"] is None
-    known = replace(forecast, interval=Interval("home", 0.4, 0.6, "test"))
-    shown = document(champion, row, known, begun=False)["interval"]
+    with_interval = replace(forecast, interval=Interval("home", 0.4, 0.6, "test"))
+    shown = document(champion, row, with_interval, begun=False)["interval"]
     assert ChanceInterval.model_validate(shown) == ChanceInterval(selection="home", low=0.4, high=0.6, method="test")

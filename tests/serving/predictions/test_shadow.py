@@ -1,4 +1,4 @@
-"""Challengers in shadow, load, workers and health: what runs beside the answers, and what is said of it."""
+"""Shadow forecasts, load shedding, workers and health."""
 
 import asyncio
 from typing import Any, Literal
@@ -33,7 +33,7 @@ def logged(engine: Engine) -> list[Any]:
 
 
 def challenge(world: World, number: int = 2, **flaw: Any) -> None:
-    """A challenger beside the champion: a version is deployed, and the champion brought back."""
+    """Make a challenger: deploy a version, then restore the champion."""
     from core.registry.deployment import install_champion
 
     version = deploy(world.engine, world.store, EPL, number=number, home_lean=1.5, **flaw)
@@ -65,7 +65,7 @@ def test_a_challenger_in_shadow_is_logged_beside_the_champion_and_never_answered
         assert running.metric("dbsbm_shadow_forecasts_total", outcome="dropped") == 1
 
 
-def test_a_bad_challenger_and_no_wish_for_shadows_change_nothing(world: World) -> None:
+def test_a_bad_challenger_and_disabled_shadows_change_nothing(world: World) -> None:
     challenge(world, damaged=True)
     for wish in (True, False):
         with started(settings_for(world.engine, world.store, shadow=wish)) as running:
@@ -96,18 +96,16 @@ def test_a_challenger_that_could_not_be_fetched_runs_once_it_can(world: World) -
 
 
 @pytest.mark.parametrize(
-    ("lateness", "given_up"),
+    ("lateness", "shed"),
     [(0.0, ()), (0.1, ("shadow",)), (0.3, ("shadow", "batch")), (1.0, ("shadow", "batch", "single"))],
 )
-def test_load_gives_up_shadows_then_batches_then_what_is_not_at_hand(
-    lateness: float, given_up: tuple[str, ...]
-) -> None:
+def test_load_sheds_shadows_then_batches_then_uncached_games(lateness: float, shed: tuple[str, ...]) -> None:
     load = LoadShedding(Metrics())
     load.observe(lateness)
-    assert load.level < len(given_up) or not given_up  # one pause is forgiven
+    assert load.level < len(shed) or not shed  # one pause is forgiven
     for _ in range(30):
         load.observe(lateness)
-    assert tuple(kind for kind in ("shadow", "batch", "single") if load.sheds(kind)) == given_up  # type: ignore[arg-type]
+    assert tuple(kind for kind in ("shadow", "batch", "single") if load.sheds(kind)) == shed  # type: ignore[arg-type]
     for _ in range(30):
         load.observe(0.0)
     assert load.level == 0
@@ -140,7 +138,7 @@ def test_the_load_is_how_late_the_loop_wakes() -> None:
     assert asyncio.run(busy()) >= 1
 
 
-def test_under_load_batches_are_refused_and_what_is_at_hand_is_answered(world: World) -> None:
+def test_under_load_batches_are_refused_and_cached_answers_given(world: World) -> None:
     with started(settings_for(world.engine, world.store)) as running:
         assert running.get(GAME).status_code == 200
         ready = running.service.predictor.cached_answer
@@ -177,7 +175,7 @@ HEAVY = (
 
 
 @pytest.mark.parametrize(("method", "path", "kind"), HEAVY)
-def test_under_load_every_heavy_question_is_refused_in_its_turn(
+def test_under_load_every_expensive_request_is_refused_in_its_turn(
     service: Running, method: str, path: str, kind: Literal["batch", "single"]
 ) -> None:
     load, borne = service.service.load, SHED_FROM[kind] - 1
@@ -205,31 +203,33 @@ def test_readiness_shows_the_generation_of_each_model_in_each_worker(world: Worl
         deploy(world.engine, world.store, EPL, number=2, home_lean=0.7)
 
         def both_have_it() -> bool:
-            said = [running.get("/readyz").json() for running in (first, second)]
-            found = [worker.get("EPL-results", {}).get("version") for one in said for worker in one["workers"].values()]
-            return found == [2] * 4 and all(one["agreed"] for one in said)
+            responses = [running.get("/readyz").json() for running in (first, second)]
+            versions = [
+                worker.get("EPL-results", {}).get("version") for one in responses for worker in one["workers"].values()
+            ]
+            return versions == [2] * 4 and all(one["agreed"] for one in responses)
 
         eventually(both_have_it)
     with reading(world.engine) as connection:
         assert connection.execute(sa.select(worker_table)).all() == []
 
 
-def test_a_worker_that_died_is_shown_no_more_and_then_forgotten(sqlite_database: Engine) -> None:
+def test_a_dead_worker_is_hidden_and_then_deleted(sqlite_database: Engine) -> None:
     moment = 0.0
-    ours, dead = (RolloutStatus(sqlite_database, Champions(), timer=lambda: moment) for _ in range(2))
+    living, dead = (RolloutStatus(sqlite_database, Champions(), timer=lambda: moment) for _ in range(2))
     dead.step()
-    ours.step()
-    assert set(ours.alive()) == {ours.name, dead.name}
+    living.step()
+    assert set(living.alive()) == {living.name, dead.name}
     moment += ALIVE_SECONDS + 1
-    ours.step()
-    assert set(ours.alive()) == {ours.name}
+    living.step()
+    assert set(living.alive()) == {living.name}
     moment += FORGOTTEN_SECONDS
-    ours.step()
+    living.step()
     with reading(sqlite_database) as connection:
-        assert [row.worker for row in connection.execute(sa.select(worker_table))] == [ours.name]
+        assert [row.worker for row in connection.execute(sa.select(worker_table))] == [living.name]
 
 
-def test_health_is_that_of_the_worst_part_and_says_why(world: World) -> None:
+def test_health_is_that_of_the_worst_component_with_its_cause(world: World) -> None:
     with started(settings_for(world.engine, world.store)) as running:
         running.service.load.observe = lambda _late: None  # type: ignore[method-assign]
         running.service.load.level = 0
