@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from serving.champions.champion import Champion
+from serving.runtime.load_shedding import LoadShedding
 from serving.server import running_server
 from tests.serving.conftest import World
 from tests.serving.guarded import make_key, production_settings
@@ -51,7 +52,12 @@ def pair(shared_world: World) -> Iterator[Pair]:
     key = make_key(shared_world.engine, "predict", guild_id=None)
     settings = production_settings(shared_world)
     off = settings.model_copy(update={"fast_path": False})
-    with running_server(settings, MovingClock()) as fast, running_server(off, MovingClock()) as slow:
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        running_server(settings, MovingClock()) as fast,
+        running_server(off, MovingClock()) as slow,
+    ):
+        patch.setattr(LoadShedding, "observe", lambda _load, _lateness: None)  # a busy machine must not shed requests
         pair = Pair(fast, slow, key)
         for url in (fast, slow):
             eventually(lambda url=url: b'"cache":"local"' in exchange(url, pair.head()))  # type: ignore[misc]
