@@ -17,7 +17,7 @@ from core.logs import configure_logs
 from core.settings import Settings
 from serving.app import create_app
 from serving.runtime.heap import freeze
-from serving.runtime.lean_imports import import_alone
+from serving.runtime.lean_imports import import_without_companions
 from serving.runtime.tuning import tune_process
 from serving.server import config_of, not_started, url_of
 
@@ -82,7 +82,7 @@ class _Supervisor(Multiprocess):
 
 def _worker_app(settings: Settings, clock: Clock) -> FastAPI:
     configure_logs(settings)
-    import_alone()
+    import_without_companions()
     tune_process()
     return create_app(settings, clock, when_warm=freeze)
 

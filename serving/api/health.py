@@ -32,7 +32,7 @@ def worst(found: list[Part]) -> Status:
 
 
 def _database(service: Service) -> Part:
-    away, age = service.slate_follower.away, service.slate_follower.age()
+    away, age = service.slate_follower.database_error, service.slate_follower.age()
     since = None if age == float("inf") else round(age, 3)
     if away is None:
         return Part("database", age_s=since)
@@ -89,7 +89,7 @@ def _inside(service: Service) -> Iterator[Part]:
         yield Part("prediction log", "degraded", f"{waiting} served predictions wait on disk for the database.")
     else:
         yield Part("prediction log")
-    if not service.workers.agreed():
+    if not service.workers.have_converged():
         yield Part("workers", "degraded", "They answer with different generations; `workers` shows which.")
     else:
         yield Part("workers")

@@ -11,7 +11,7 @@ def why_not_ready(service: Service) -> list[str]:
     """What is missing to answer anything; empty when something can be. Names no place on our machines."""
     causes = []
     if not service.slate.loaded:
-        away = service.slate_follower.away
+        away = service.slate_follower.database_error
         causes.append("The games were not read yet." if away is None else f"The database is away ({away.code}).")
     if not service.champions.loaded:
         causes.append("No champion is loaded.")
@@ -19,7 +19,7 @@ def why_not_ready(service: Service) -> list[str]:
             f"{model} {refusal.version} was refused ({refusal.code})."
             for model, refusal in service.champion_follower.failures.items()
         )
-    if service.settings.demands_keys and not service.keys.known_yet:
+    if service.settings.requires_keys and not service.keys.loaded:
         causes.append("The keys were not read yet.")
     try:
         _must_be_current(service, None, service.clock.now())
@@ -30,7 +30,7 @@ def why_not_ready(service: Service) -> list[str]:
 
 def must_know_games(service: Service, league: League | None, now: datetime) -> None:
     """Raises ServiceError while no games were read, DataTooOldError if those of the league, or all, are too old."""
-    service.slate.must_be_loaded()
+    service.slate.require_loaded()
     _must_be_current(service, league, now)
 
 

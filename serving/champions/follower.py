@@ -95,7 +95,7 @@ class ChampionFollower:
     def show(self) -> None:
         """Set the metrics of what is loaded and what failed to load."""
         loaded = self._champions.loaded
-        self._metrics.show_champions({model: loaded[model].generation for model in loaded}, self.failures)
+        self._metrics.set_champions({model: loaded[model].generation for model in loaded}, self.failures)
 
     def _read_records(self) -> None:
         try:
@@ -105,7 +105,7 @@ class ChampionFollower:
                 self.records = records
                 self._is_saved = False
             self._has_database_answered = True
-            self._is_saved = self._is_saved or self._last_good.keep(DOCUMENT, _deployed(records, self.versions))
+            self._is_saved = self._is_saved or self._last_good.save(DOCUMENT, _deployed(records, self.versions))
         except DatabaseError:
             if self._has_database_answered or self.records:
                 return
@@ -191,7 +191,7 @@ class ChampionFollower:
         """Keep what is loaded, log each reason once, and try again later and later."""
         is_champion = key == _key(record)
         if is_champion:
-            self._metrics.count_refusal(record.model, error)
+            self._metrics.count_load_failure(record.model, error)
         if self._loader.record_failure(key, record.generation, error):
             event = "champion refused; the previous one still answers" if is_champion else "challenger refused"
             log.warning(event, model=record.model, version=key[1], code=error.code, reason=str(error))

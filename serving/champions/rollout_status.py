@@ -24,7 +24,7 @@ from serving.champions.tables import workers
 
 ALIVE_SECONDS: Final = 10.0
 """A worker whose count stood still for longer is not shown."""
-FORGOTTEN_SECONDS: Final = 60.0
+DELETE_AFTER_SECONDS: Final = 60.0
 
 Generations = Mapping[str, Mapping[str, int]]
 """Version and generation by model name."""
@@ -89,7 +89,7 @@ class RolloutStatus:
             before = self._seen.get(worker)
             unmoved = before is not None and before.beat == beat
             seen[worker] = before if before is not None and unmoved else _Seen(beat, now, orjson.loads(models))
-            if now - seen[worker].at > FORGOTTEN_SECONDS:
+            if now - seen[worker].at > DELETE_AFTER_SECONDS:
                 self._forget(worker, beat)
         self._seen = seen
 

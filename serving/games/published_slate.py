@@ -91,7 +91,7 @@ class PublishedSlateReader:
     def __init__(self, address: SecretStr, ours: Signer) -> None:
         self._client = blocking_client(address, name=CLIENT_NAME, seconds=SOCKET_SECONDS)
         self._signer = ours
-        self._breaker = CircuitBreaker(failures=1, rest=5.0)
+        self._breaker = CircuitBreaker(failure_threshold=1, reset_seconds=5.0)
         self._seen: dict[bytes, bytes] = {}
 
     def read(self) -> list[LeagueSlate]:

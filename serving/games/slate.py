@@ -88,7 +88,7 @@ class Slate:
         """Games that have not begun, the next one first."""
         return [row for row in self._table.by_start if row.game.start_at > now]
 
-    def must_be_loaded(self) -> None:
+    def require_loaded(self) -> None:
         """Raises ServiceError while no games were read at all."""
         if not self.loaded:
             raise ServiceError("The games were not read yet.", hint="GET /readyz says what is missing.")
@@ -98,7 +98,7 @@ class Slate:
 
         Raises ResourceNotFoundError with the nearest games, ServiceError while no games were read at all.
         """
-        self.must_be_loaded()
+        self.require_loaded()
         table = self._table
         row = table.rows.get((league.sport, league.key, game_id))
         if row is None:
@@ -111,7 +111,7 @@ class Slate:
         Without a text: games to come, the next one first, then those that have begun, the last one first.
         Raises ServiceError while no games were read at all.
         """
-        self.must_be_loaded()
+        self.require_loaded()
         table = self._table
         rows = {
             number: row

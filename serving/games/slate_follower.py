@@ -12,7 +12,7 @@ from serving.backends.last_known_good import LastKnownGood
 from serving.games.published_slate import LeagueSlate, PublishedSlateReader, document_name
 from serving.games.slate import Slate
 from serving.games.source_age import SourceAges
-from serving.games.staleness import Staleness
+from serving.games.staleness import StalenessPolicy
 
 log = get_logger(__name__)
 
@@ -28,7 +28,7 @@ class SlateFollower:
         self,
         engine: Engine,
         slate: Slate,
-        staleness: Staleness,
+        staleness: StalenessPolicy,
         last_good: LastKnownGood,
         published: PublishedSlateReader | None,
     ) -> None:
@@ -60,7 +60,7 @@ class SlateFollower:
 
     def _look(self) -> None:
         try:
-            self._unkept |= self._slate.follow(self._engine, watermarks(self._engine))
+            self._unkept |= self._slate.refresh(self._engine, watermarks(self._engine))
         except DatabaseError as error:
             if self.away is None:
                 log.warning("the database is away; answers go on from memory", reason=error.message)
@@ -83,14 +83,14 @@ class SlateFollower:
         table = self._slate.table
         name, checked_at = document_name(league), table.checked.get(league)
         if checked_at is None:
-            self._last_good.forget(name)
+            self._last_good.delete(name)
             return True
         rows = tuple(row for row in table.rows.values() if row.league == league)
-        return self._last_good.keep(name, LeagueSlate(league=league, checked_at=checked_at, rows=rows))
+        return self._last_good.save(name, LeagueSlate(league=league, checked_at=checked_at, rows=rows))
 
     def _fall_back(self) -> None:
         if self._published is not None:
-            self._slate.adopt(self._published.read())
+            self._slate.merge_newer(self._published.read())
         if self.looked_at is None and not self._slate.loaded:
             found = (self._last_good.load(name, LeagueSlate) for name in self._last_good.names(document_name("")))
-            self._slate.adopt(slate for slate in found if slate is not None)
+            self._slate.merge_newer(slate for slate in found if slate is not None)

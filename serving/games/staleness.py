@@ -18,7 +18,7 @@ class DataTooOldError(ServiceError):
     code = "data_too_old"
 
 
-class Staleness:
+class StalenessPolicy:
     """Whether data may be served while the database is unavailable; whoever asks the database sets that."""
 
     def __init__(self, limit: timedelta) -> None:

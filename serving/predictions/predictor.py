@@ -9,7 +9,7 @@ from core.registry.forecaster import Forecast
 from feature_store.rows.online import OnlineRow
 from serving.champions.champion import Champion, Champions
 from serving.games.slate import GameKey, Slate, SlateTable
-from serving.games.staleness import Staleness
+from serving.games.staleness import StalenessPolicy
 from serving.predictions.answer import Answer
 from serving.predictions.body_source import BodySource
 from serving.predictions.cache import CachedBody
@@ -60,7 +60,7 @@ class Predictor:
         slate: Slate,
         champions: Champions,
         bodies: BodySource[ForecastPlan],
-        staleness: Staleness,
+        staleness: StalenessPolicy,
     ) -> None:
         self._leagues = leagues
         self._slate = slate

@@ -16,7 +16,7 @@ from core.logs import get_logger
 from core.signing import Signer
 from serving.backends.circuit_breaker import CircuitBreaker
 from serving.backends.redis_clients import REDIS_ERRORS, blocking_client
-from serving.backends.redis_pipeline import Answer, RedisPipeline
+from serving.backends.redis_pipeline import RedisPipeline, Reply
 from serving.backends.sealed_values import seal, unseal
 from serving.telemetry.metrics import Metrics
 
@@ -62,7 +62,7 @@ class RedisCache:
 
     async def read_many(self, keys: Sequence[str]) -> list[bytes | None]:
         """Return the bodies stored under the keys, None for each that is missing; they travel together."""
-        if not keys or not self.breaker.admits():
+        if not keys or not self.breaker.try_acquire():
             return [None] * len(keys)
         try:
             async with asyncio.timeout(self._deadline):
@@ -89,19 +89,19 @@ class RedisCache:
         """
         if self.breaker.state == "closed":
             value = seal(self._signer, key, body)
-            self._line.ask("SET", key, value, "PX", int(jittered_life() * 1000)).add_done_callback(self._written)
+            self._line.send("SET", key, value, "PX", int(jittered_life() * 1000)).add_done_callback(self._written)
 
-    def _written(self, answer: Answer) -> None:
+    def _written(self, answer: Reply) -> None:
         if not answer.cancelled() and answer.exception() is not None:
             self._metrics.unwritten.inc()
 
     async def watch(self) -> None:
         """Ask twice a second whether Redis is there, until cancelled: while answers are at hand nobody else does."""
         while True:
-            if self.breaker.admits():
+            if self.breaker.try_acquire():
                 try:
                     async with asyncio.timeout(self._deadline):
-                        await self._line.ask("PING")
+                        await self._line.send("PING")
                 except REDIS_ERRORS as error:
                     self._failed(error)
                 else:
@@ -113,11 +113,11 @@ class RedisCache:
         await self._line.close()
 
     def _failed(self, error: BaseException) -> None:
-        if self.breaker.failed():
+        if self.breaker.record_failure():
             log.warning("Redis is away; answers go on without it", reason=type(error).__name__)
 
     def _succeeded(self) -> None:
-        if self.breaker.succeeded():
+        if self.breaker.record_success():
             log.info("Redis is back")
 
 

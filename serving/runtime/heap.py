@@ -7,7 +7,7 @@ from typing import Final
 M_ARENA_MAX: Final = -8
 
 
-def share_one_heap() -> None:
+def use_one_arena() -> None:
     """Call before threads begin: by default each gets a heap of its own, though only one at a time runs Python."""
     libc = ctypes.CDLL(None)
     if hasattr(libc, "mallopt"):

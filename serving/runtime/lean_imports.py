@@ -9,7 +9,7 @@ COMPANIONS: Final = ("pandas", "sklearn", "charset_normalizer", "rich", "watchfi
 """The libraries, and what they import themselves, take these where they are installed and do without them as well."""
 
 
-def import_alone() -> None:
+def import_without_companions() -> None:
     """Import the libraries as if their companions were not installed: a second and 140 MiB less.
 
     For the start of a process that never trains and never reloads itself: LightGBM takes no data frames in it.

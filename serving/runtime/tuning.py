@@ -5,7 +5,7 @@ import os
 import sys
 from typing import Final
 
-from serving.runtime.heap import share_one_heap
+from serving.runtime.heap import use_one_arena
 
 SWITCH_SECONDS: Final = 0.0005
 """After which a thread gives the interpreter's lock to another one that waits. By default a background thread keeps it
@@ -22,6 +22,6 @@ def tune_process() -> None:
     """
     sys.setswitchinterval(SWITCH_SECONDS)
     gc.set_threshold(YOUNG_OBJECTS, *gc.get_threshold()[1:])
-    share_one_heap()
+    use_one_arena()
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")

@@ -135,13 +135,13 @@ class Metrics:
             ("kind",),
             registry=self.registry,
         )
-        self.limited = Counter(
+        self.rate_limited = Counter(
             "dbsbm_rate_limited",
             "Requests refused because a limit was used up, by whose: key, guild or failed (wrong keys of an address).",
             ("limit",),
             registry=self.registry,
         )
-        self.limited_alone = Counter(
+        self.admitted_without_redis = Counter(
             "dbsbm_rate_limit_alone",
             "Requests let pass out of this process's own share, because Redis is away or not configured.",
             registry=self.registry,
@@ -172,14 +172,14 @@ class Metrics:
             self._durations.setdefault(route, self.duration.labels(route))
         return child
 
-    def show_champions(self, generations: Mapping[str, int], refused: Collection[str]) -> None:
+    def set_champions(self, generations: Mapping[str, int], refused: Collection[str]) -> None:
         """What this worker answers with, by model, and what it refused; of models that are gone both become 0."""
         models = self._models = self._models | {*generations, *refused}
         for model in models:
             self._champion.labels(model).set(generations.get(model, 0))
             self._refused.labels(model).set(model in refused)
 
-    def count_refusal(self, model: str, error: DbsbmError) -> None:
+    def count_load_failure(self, model: str, error: DbsbmError) -> None:
         """One champion was not loaded."""
         self.load_failures.labels(model, error.code).inc()
 

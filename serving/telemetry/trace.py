@@ -19,7 +19,7 @@ AsgiScope = MutableMapping[str, Any]
 """What the server knows of a request, as ASGI defines it."""
 
 _NUMBERS: Final = count()
-SANE_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+VALID_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 @dataclass(slots=True)
@@ -61,7 +61,7 @@ def request_id_of(scope: AsgiScope) -> str | None:
     for name, value in scope["headers"]:
         if name == b"x-request-id":
             sent = value.decode("latin-1")
-            return sent if SANE_ID.fullmatch(sent) else None
+            return sent if VALID_REQUEST_ID.fullmatch(sent) else None
     return None
 
 

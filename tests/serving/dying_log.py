@@ -63,7 +63,9 @@ class RowLog(PredictionLog):
 
 
 def log_over(engine: Any, folder: Path, *, limit: int = 10**6, capacity: int = 1_000, **options: Any) -> RowLog:
-    return RowLog(engine, Spool(folder, limit, file_bytes=2_000, counted=OPENING), Metrics(), capacity, **options)
+    return RowLog(
+        engine, Spool(folder, limit, file_bytes=2_000, counted_prefix=OPENING), Metrics(), capacity, **options
+    )
 
 
 def dies(owner: Any, name: str, *, before: bool = False) -> None:

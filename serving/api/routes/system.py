@@ -19,4 +19,4 @@ def system_health(service: ServiceDep) -> Response:
     found = parts(service)
     causes = [f"{part.name}: {part.cause}" for part in found if part.cause is not None]
     content = {"status": worst(found), "causes": causes, "parts": [part._asdict() for part in found]}
-    return as_json({**content, "workers": service.workers.alive()})
+    return as_json({**content, "workers": service.workers.live_workers()})

@@ -59,7 +59,7 @@ def reached(mariadb: MariaDb, tmp_path: Path) -> Iterator[Reached]:
 
 
 def away(running: Running) -> bool:
-    return running.service.slate_follower.away is not None
+    return running.service.slate_follower.database_error is not None
 
 
 def test_answers_are_marked_while_the_database_is_away_and_no_longer_when_it_is_back(reached: Reached) -> None:
@@ -153,9 +153,9 @@ def test_statistics_that_fail_neither_lose_a_state_nor_call_the_database_away(
 
     with started(settings_for(world.engine, world.store)) as running:
         follower = running.service.slate_follower
-        monkeypatch.setattr(follower.data_age, "follow", fails)
+        monkeypatch.setattr(follower.source_ages, "follow", fails)
         kept: list[str] = []
-        monkeypatch.setattr(follower._last_good, "keep", lambda name, _document: not kept.append(name))
+        monkeypatch.setattr(follower._last_good, "save", lambda name, _document: not kept.append(name))
         follower._unkept = {"EPL"}
         follower._look()
         assert follower.away is None

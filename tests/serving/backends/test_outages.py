@@ -42,7 +42,7 @@ def test_database_killed_after_the_start_answers_go_on(tmp_path: Path) -> None:
             eventually(lambda: running.service.log.depth == 0)
             server.process.kill()
             server.process.wait()
-            eventually(lambda: running.service.slate_follower.away is not None)
+            eventually(lambda: running.service.slate_follower.database_error is not None)
             answers = [running.get(GAME) for _ in range(50)]
             assert {answer.status_code for answer in answers} == {200}
             assert answers[-1].json()["probabilities"] == before["probabilities"]

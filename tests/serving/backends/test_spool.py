@@ -27,10 +27,10 @@ def logged(engine: Engine) -> list[str]:
 
 
 def drain(spool: Spool) -> list[bytes]:
-    spool.seal()
+    spool.rotate()
     lines: list[bytes] = []
     while spool.size():
-        with spool.oldest() as file:
+        with spool.claim_oldest() as file:
             assert file is not None
             lines += file.lines
             file.delete()
@@ -149,13 +149,13 @@ def test_a_disk_that_is_full_leaves_whole_lines_only(tmp_path: Path) -> None:
 def test_a_file_that_a_living_worker_holds_is_left_to_it(tmp_path: Path) -> None:
     living, heir = Spool(tmp_path, LIMIT), Spool(tmp_path, LIMIT)
     living.append([b"mine"])
-    with heir.oldest() as file:
+    with heir.claim_oldest() as file:
         assert file is None
     living.seal()
-    with heir.oldest() as file:
+    with heir.claim_oldest() as file:
         assert file is not None
         assert file.lines == (b"mine",)
-        with living.oldest() as other:
+        with living.claim_oldest() as other:
             assert other is None
 
 

@@ -92,7 +92,7 @@ def test_redis_flushed_under_a_running_service(
 
 
 def is_away(running: Running) -> bool:
-    return running.service.slate_follower.away is not None
+    return running.service.slate_follower.database_error is not None
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from sqlalchemy.engine import Engine, make_url
 from core import errors
 from core.errors import DbsbmError
 from serving.app import create_app
-from serving.games.staleness import DataTooOldError, Staleness
+from serving.games.staleness import DataTooOldError, StalenessPolicy
 from serving.http.problems import KINDS, kind_of, problem_of
 from serving.runtime.load_shedding import LoadShedding
 from serving.telemetry.metrics import Metrics
@@ -121,7 +121,7 @@ def test_words_of_a_driver_are_for_the_log_only() -> None:
 def test_degraded_answers_read_as_the_bots_author_was_told() -> None:
     told = [json.loads(block) for block in re.findall(r"```json\n(.*?)```", BOT_PAGE.read_text(), re.DOTALL)]
     problems = {block["detail"]: block for block in told if "status" in block}
-    staleness, load = Staleness(timedelta(hours=24)), LoadShedding(Metrics())
+    staleness, load = StalenessPolicy(timedelta(hours=24)), LoadShedding(Metrics())
     staleness.database_unavailable, load.level = True, 3
     for raising in (lambda: staleness.check(NOW - timedelta(hours=26), NOW), lambda: load.check("batch")):
         with pytest.raises(DbsbmError) as refused:

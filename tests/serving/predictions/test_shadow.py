@@ -13,7 +13,7 @@ from serving.api.schemas import SystemHealth
 from serving.assembly import Timings
 from serving.champions.champion import Champions
 from serving.champions.loader import Backoff
-from serving.champions.rollout_status import ALIVE_SECONDS, FORGOTTEN_SECONDS, RolloutStatus
+from serving.champions.rollout_status import ALIVE_SECONDS, DELETE_AFTER_SECONDS, RolloutStatus
 from serving.champions.tables import workers as worker_table
 from serving.predictions.tables import SERVED, predictions
 from serving.runtime.load_shedding import LATENESS, SHED_FROM, LoadShedding
@@ -219,11 +219,11 @@ def test_a_worker_that_died_is_shown_no_more_and_then_forgotten(sqlite_database:
     ours, dead = (RolloutStatus(sqlite_database, Champions(), timer=lambda: moment) for _ in range(2))
     dead.step()
     ours.step()
-    assert set(ours.alive()) == {ours.name, dead.name}
+    assert set(ours.live_workers()) == {ours.name, dead.name}
     moment += ALIVE_SECONDS + 1
     ours.step()
-    assert set(ours.alive()) == {ours.name}
-    moment += FORGOTTEN_SECONDS
+    assert set(ours.live_workers()) == {ours.name}
+    moment += DELETE_AFTER_SECONDS
     ours.step()
     with reading(sqlite_database) as connection:
         assert [row.worker for row in connection.execute(sa.select(worker_table))] == [ours.name]

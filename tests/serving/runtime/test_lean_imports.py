@@ -5,8 +5,8 @@ import sys
 
 TRIED = """
 import sys
-from serving.runtime.lean_imports import COMPANIONS, import_alone
-import_alone()
+from serving.runtime.lean_imports import COMPANIONS, import_without_companions
+import_without_companions()
 assert "lightgbm" in sys.modules
 assert not set(COMPANIONS) & sys.modules.keys(), "companions were imported"
 import numpy, lightgbm
@@ -16,7 +16,7 @@ grown = lightgbm.train(options, lightgbm.Dataset(table, numpy.arange(100) % 2), 
 assert grown.predict(table).shape == (100,)
 import pandas
 assert len(pandas.DataFrame(table)) == 100
-import_alone()
+import_without_companions()
 assert sys.modules["pandas"] is pandas
 """
 

@@ -13,8 +13,8 @@ from serving.telemetry.metrics import Metrics
 metrics = Metrics()
 exec(sys.argv[1])
 """
-LOADED_LAST = "metrics.show_champions({'EPL-results': 7, 'NFL-results': 3}, ())"
-REFUSED_FIRST = "metrics.show_champions({'EPL-results': 6}, {'EPL-results', 'NFL-results'})"
+LOADED_LAST = "metrics.set_champions({'EPL-results': 7, 'NFL-results': 3}, ())"
+REFUSED_FIRST = "metrics.set_champions({'EPL-results': 6}, {'EPL-results', 'NFL-results'})"
 SCRAPED = "sys.stdout.buffer.write(metrics.exposition())"
 GONE = "from prometheus_client.multiprocess import mark_process_dead; mark_process_dead(int({pid!r}))"
 
@@ -50,9 +50,9 @@ def test_a_model_that_is_gone_is_shown_as_nothing() -> None:
         generation, refused = (metrics.registry.get_sample_value(name, {"model": model}) for name in names)
         return generation, refused
 
-    metrics.show_champions({"EPL-results": 7}, {"EPL-results", "NFL-results"})
+    metrics.set_champions({"EPL-results": 7}, {"EPL-results", "NFL-results"})
     assert (shown("EPL-results"), shown("NFL-results")) == ((7, 1), (0, 1))
-    metrics.show_champions({"EPL-results": 8}, ())
+    metrics.set_champions({"EPL-results": 8}, ())
     assert (shown("EPL-results"), shown("NFL-results")) == ((8, 0), (0, 0))
-    metrics.show_champions({}, ())
+    metrics.set_champions({}, ())
     assert shown("EPL-results") == (0, 0)
