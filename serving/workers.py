@@ -16,7 +16,7 @@ from core.clock import Clock
 from core.logs import configure_logs
 from core.settings import Settings
 from serving.app import create_app
-from serving.runtime.heap import freeze
+from serving.runtime.heap import freeze_objects
 from serving.runtime.lean_imports import import_without_companions
 from serving.runtime.tuning import tune_process
 from serving.server import config_of, not_started, url_of
@@ -84,7 +84,7 @@ def _worker_app(settings: Settings, clock: Clock) -> FastAPI:
     configure_logs(settings)
     import_without_companions()
     tune_process()
-    return create_app(settings, clock, when_warm=freeze)
+    return create_app(settings, clock, when_warm=freeze_objects)
 
 
 def _bound(host: str, port: int) -> socket.socket:

@@ -96,7 +96,7 @@ class Predictor:
         """
         table, loaded = self._slate.table, self._champions.loaded
         row, checked_at = self._find(sport, league, game_id, now)
-        plan = ForecastPlan.of(self._champions.of_row(row), row, now)
+        plan = ForecastPlan.of(self._champions.for_row(row), row, now)
         if afresh:
             return self._judged(self._remember(plan, await self._bodies.recompute(plan), checked_at), now)
         last = self._last.get(plan.game)
@@ -117,7 +117,7 @@ class Predictor:
     def forecast(self, sport: str, league: str, game_id: str, now: datetime) -> GameForecast:
         """Return the whole score distribution of one game, computed anew. Raises as ``predict`` does."""
         row, checked_at = self._find(sport, league, game_id, now)
-        champion = self._champions.of_row(row)
+        champion = self._champions.for_row(row)
         stale = self._staleness.is_stale(checked_at, now)
         return GameForecast(champion, row, champion.forecast(row), checked_at, stale)
 

@@ -130,7 +130,7 @@ def test_only_a_hash_of_the_secret_is_stored(sqlite_database: Engine) -> None:
     key_id, _, secret = make(sqlite_database, "predict", "insights").partition(".")
     (stored,) = list_keys(sqlite_database)
     assert (stored.key_id, stored.owner, stored.scopes) == (key_id, "bot", {"predict", "insights"})
-    assert stored.usable(NOW)
+    assert stored.is_active(NOW)
     assert secret not in repr(stored)
     assert len(secret) >= 43
 
@@ -140,7 +140,7 @@ def test_revoking_twice_keeps_the_first_moment(sqlite_database: Engine) -> None:
     first = revoke_key(sqlite_database, key_id, NOW)
     again = revoke_key(sqlite_database, key_id, NOW + timedelta(hours=1))
     assert first.revoked_at == again.revoked_at == NOW
-    assert not again.usable(NOW)
+    assert not again.is_active(NOW)
 
 
 def test_unknown_ids_scopes_and_past_expiries_are_refused(sqlite_database: Engine) -> None:

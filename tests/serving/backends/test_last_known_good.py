@@ -153,14 +153,14 @@ def test_statistics_that_fail_neither_lose_a_state_nor_call_the_database_away(
 
     with started(settings_for(world.engine, world.store)) as running:
         follower = running.service.slate_follower
-        monkeypatch.setattr(follower.source_ages, "follow", fails)
+        monkeypatch.setattr(follower.source_ages, "refresh", fails)
         kept: list[str] = []
         monkeypatch.setattr(follower._last_good, "save", lambda name, _document: not kept.append(name))
-        follower._unkept = {"EPL"}
-        follower._look()
+        follower._unsaved = {"EPL"}
+        follower._refresh()
         assert follower.away is None
         assert kept
-        assert follower._unkept == set()
+        assert follower._unsaved == set()
 
 
 def test_nothing_is_staked_while_prices_cannot_be_checked(reached: Reached) -> None:

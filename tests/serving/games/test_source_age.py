@@ -34,9 +34,9 @@ def test_asking_for_ages_asks_the_database_nothing(sqlite_database: Engine) -> N
     sa.event.listen(sqlite_database, "before_cursor_execute", lambda *told: statements.append(told[2]))
     age = SourceAges()
     assert list(age.ages(NOW)) == []
-    age.follow(sqlite_database)
+    age.refresh(sqlite_database)
     asked = len(statements)
     assert asked > 0
-    age.follow(sqlite_database)
+    age.refresh(sqlite_database)
     assert [seconds for _, seconds in age.ages(NOW)] == [3600]
     assert len(statements) == asked
