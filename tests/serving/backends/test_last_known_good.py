@@ -142,7 +142,7 @@ def test_a_revocation_that_the_disk_did_not_take_at_first_is_on_it_a_moment_late
     heir = ApiKeys(open_database(make_url(f"sqlite:///{tmp_path}/nothing.db")), disk)
     heir.step()
     with pytest.raises(AuthenticationError):
-        heir.known(key, NOW)
+        heir.authenticate(key, NOW)
 
 
 def test_statistics_that_fail_neither_lose_a_state_nor_call_the_database_away(
@@ -158,7 +158,7 @@ def test_statistics_that_fail_neither_lose_a_state_nor_call_the_database_away(
         monkeypatch.setattr(follower._last_good, "save", lambda name, _document: not kept.append(name))
         follower._unsaved = {"EPL"}
         follower._refresh()
-        assert follower.away is None
+        assert follower.database_error is None
         assert kept
         assert follower._unsaved == set()
 

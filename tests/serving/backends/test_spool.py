@@ -151,7 +151,7 @@ def test_a_file_that_a_living_worker_holds_is_left_to_it(tmp_path: Path) -> None
     living.append([b"mine"])
     with heir.claim_oldest() as file:
         assert file is None
-    living.seal()
+    living.rotate()
     with heir.claim_oldest() as file:
         assert file is not None
         assert file.lines == (b"mine",)

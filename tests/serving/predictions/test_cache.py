@@ -87,7 +87,7 @@ class Hands:
 class TestBreaker:
     def test_opens_after_failures_in_a_row_only(self) -> None:
         breaker = CircuitBreaker(failure_threshold=3, timer=Hands())
-        for outcome in ("failed", "failed", "succeeded", "failed", "failed"):
+        for outcome in ("record_failure", "record_failure", "record_success", "record_failure", "record_failure"):
             getattr(breaker, outcome)()
         assert breaker.state == "closed"
         assert breaker.record_failure()
