@@ -16,7 +16,7 @@ from serving.champions.loader import Backoff
 from serving.champions.rollout_status import ALIVE_SECONDS, DELETE_AFTER_SECONDS, RolloutStatus
 from serving.champions.tables import workers as worker_table
 from serving.predictions.tables import SERVED, predictions
-from serving.runtime.load_shedding import LATENESS, SHED_FROM, LoadShedding
+from serving.runtime.load_shedding import DELAY_LIMITS, SHED_FROM, LoadShedding
 from serving.telemetry.metrics import Metrics
 from tests.conftest import NOW
 from tests.serving.conftest import World
@@ -132,7 +132,7 @@ def test_the_load_is_how_late_the_loop_wakes() -> None:
             await asyncio.sleep(0)
             import time
 
-            time.sleep(2 * LATENESS[0] + 0.05)
+            time.sleep(2 * DELAY_LIMITS[0] + 0.05)
             await asyncio.sleep(0.001)
         watching.cancel()
         return load.level
