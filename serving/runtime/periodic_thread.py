@@ -47,9 +47,7 @@ class PeriodicThread:
             more = False
             try:
                 more = self._step()
-            except (
-                Exception
-            ):  # a bug in one step must not end the thread: it is logged, counted, and the next step runs
+            except Exception:  # an unexpected error must not end the thread; it is logged and counted
                 self._errors.inc()
                 log.exception("unexpected error in a background thread")
             if not more:
