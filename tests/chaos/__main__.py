@@ -7,6 +7,19 @@ from contextlib import ExitStack
 
 from tests.chaos.outcome import ROWS, Outcome
 from tests.chaos.report import NAMES, line_of, write
+from tests.chaos.rows import (  # noqa: F401 - each module registers its rows
+    access,
+    cache,
+    database,
+    disk,
+    load,
+    malformed,
+    model,
+    redis,
+    registry,
+    secret,
+    slow,
+)
 from tests.chaos.stage import Stage, stage
 
 
