@@ -102,7 +102,7 @@ class CoreSettings(BaseModel):
         return make_url("sqlite:///mlruns/dbsbm.db")
 
     @property
-    def demands_keys(self) -> bool:
+    def requires_keys(self) -> bool:
         """Whether the API refuses requests without a key."""
         return self.dbsbm_env != "development"
 

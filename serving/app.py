@@ -145,7 +145,7 @@ async def _run(service: Service, timings: Timings) -> AsyncIterator[None]:
             yield
             await asyncio.to_thread(_stop, threads)
         await asyncio.to_thread(service.log.flush)
-        await asyncio.to_thread(service.workers.leave)
+        await asyncio.to_thread(service.workers.deregister)
     finally:
         for task in watchers:
             task.cancel()

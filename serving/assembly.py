@@ -30,7 +30,7 @@ from serving.champions.rollout_status import RolloutStatus
 from serving.games.published_slate import PublishedSlateReader
 from serving.games.slate import Slate
 from serving.games.slate_follower import SlateFollower
-from serving.games.staleness import Staleness
+from serving.games.staleness import StalenessPolicy
 from serving.predictions.ahead.prewarming import Prewarming
 from serving.predictions.body_source import BodySource
 from serving.predictions.cache import PredictionCache
@@ -85,7 +85,7 @@ def build_service(
     directory = state_dir(settings)
     last_good = LastKnownGood(directory / "last-good", signer(settings, LAST_GOOD))
     slate, champions, keys = Slate(), Champions(), ApiKeys(engine, last_good)
-    staleness = Staleness(timedelta(hours=settings.data_limit_hours))
+    staleness = StalenessPolicy(timedelta(hours=settings.data_limit_hours))
     cache = PredictionCache(_redis_cache(settings, metrics))
     bodies = BodySource(cache, make_bodies)
     predictor = Predictor(leagues, slate, champions, bodies, staleness)
@@ -99,7 +99,7 @@ def build_service(
         prewarming.prepare,
         keep_challengers=settings.shadow,
     )
-    spool = Spool(directory / "spool", settings.spool_megabytes * MEGABYTE, counted=SERVING_OPENING)
+    spool = Spool(directory / "spool", settings.spool_megabytes * MEGABYTE, counted_prefix=SERVING_OPENING)
     log = PredictionLog(engine, spool, metrics)
     load_shedding = LoadShedding(metrics)
     return Service(
@@ -140,7 +140,7 @@ def background_threads(service: Service, timings: Timings) -> Iterator[list[Peri
     ]
     if service.shadow is not None:
         threads.append(PeriodicThread("shadow", service.shadow.step, seconds=timings.log, errors=errors))
-    if service.settings.demands_keys:
+    if service.settings.requires_keys:
         threads.append(PeriodicThread("keys", service.admission.step, seconds=timings.check, errors=errors))
     for thread in threads:
         thread.start()

@@ -13,7 +13,7 @@ from core.settings import Settings
 from serving.app import create_app
 from serving.fastpath.protocol import FastPathProtocol
 from serving.http.connection_timeouts import TimeoutProtocol
-from serving.runtime.heap import freeze
+from serving.runtime.heap import freeze_objects
 from serving.runtime.tuning import tune_process
 
 START_SECONDS: Final = 60.0
@@ -47,7 +47,7 @@ def serve(
     Raises NetworkError if the port is unavailable.
     """
     tune_process()
-    app = create_app(settings, clock, when_warm=freeze)
+    app = create_app(settings, clock, when_warm=freeze_objects)
     server = _Server(uvicorn_config(app, settings, host, port), on_ready)
     try:
         server.run()

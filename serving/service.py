@@ -18,7 +18,7 @@ from serving.champions.follower import ChampionFollower
 from serving.champions.rollout_status import RolloutStatus
 from serving.games.slate import Slate
 from serving.games.slate_follower import SlateFollower
-from serving.games.staleness import Staleness
+from serving.games.staleness import StalenessPolicy
 from serving.predictions.ahead.prewarming import Prewarming
 from serving.predictions.body_source import BodySource
 from serving.predictions.cache import PredictionCache
@@ -46,7 +46,7 @@ class Service:
     cache: PredictionCache
     bodies: BodySource[ForecastPlan]
     champions: Champions
-    staleness: Staleness
+    staleness: StalenessPolicy
     champion_follower: ChampionFollower
     slate: Slate
     slate_follower: SlateFollower

@@ -16,8 +16,8 @@ from core.clock import Clock
 from core.logs import configure_logs
 from core.settings import Settings
 from serving.app import create_app
-from serving.runtime.heap import freeze
-from serving.runtime.lean_imports import import_alone
+from serving.runtime.heap import freeze_objects
+from serving.runtime.lean_imports import import_without_companions
 from serving.runtime.tuning import tune_process
 from serving.server import base_url, start_error, uvicorn_config
 
@@ -82,9 +82,9 @@ class _Supervisor(Multiprocess):
 
 def _worker_app(settings: Settings, clock: Clock) -> FastAPI:
     configure_logs(settings)
-    import_alone()
+    import_without_companions()
     tune_process()
-    return create_app(settings, clock, when_warm=freeze)
+    return create_app(settings, clock, when_warm=freeze_objects)
 
 
 def _bind(host: str, port: int) -> socket.socket:

@@ -1,8 +1,8 @@
-"""Fixtures strategy: real parts in temporary places.
+"""Fixtures: real dependencies in temporary folders.
 
-One MariaDB and one Redis process per test session (per xdist worker), each test gets a database of its own.
-``database`` runs a test on SQLite and on MariaDB. Development data is used where its folder exists and
-skipped with a message where it does not. Moments are written out; nothing reads the machine's clock.
+There is one MariaDB and one Redis process per test session (per xdist worker), and each test has its own database.
+``database`` runs a test on SQLite and on MariaDB. Tests of development data are skipped with a message where its
+folder does not exist. Times are literals; no test reads the machine's clock.
 """
 
 import os
@@ -19,7 +19,7 @@ from core.database import open_database
 from migrations import schema
 from tests.services import MariaDb, RedisServer, mariadb_server, redis_server
 
-# CI repeats the same examples, so that it judges the change; everybody else's runs draw new ones.
+# CI repeats the same examples, so that its result depends on the change only; other runs draw new ones.
 settings.register_profile(
     "tests",
     deadline=None,
@@ -63,7 +63,7 @@ def mariadb_database(mariadb: MariaDb) -> Iterator[Engine]:
 
 @pytest.fixture(params=["sqlite", "mariadb"])
 def database(request: pytest.FixtureRequest) -> Engine:
-    """Our own database with the newest schema, once on each engine."""
+    """The project's own database with the newest schema, once on each engine."""
     engine: Engine = request.getfixturevalue(f"{request.param}_database")
     return engine
 

@@ -1,4 +1,4 @@
-"""A TCP proxy that misbehaves on demand, between a service and what it depends on (toxiproxy's ideas, in asyncio)."""
+"""A TCP proxy that injects faults between a service and its dependencies (after toxiproxy, in asyncio)."""
 
 import asyncio
 import random
@@ -11,25 +11,25 @@ SLICE = 7
 
 
 class Proxy:
-    """Passes bytes on to a port. What it does otherwise is set from any thread and holds from the next bytes on."""
+    """Forwards bytes to a port. Faults are set from any thread and apply from the next bytes on."""
 
     def __init__(self, upstream: int) -> None:
         self.upstream = upstream
         self.port = 0
         self.latency = 0.0
-        """Seconds added on the way back."""
+        """Delay of answers [seconds]."""
         self.silent = False
-        """Accept and pass nothing on."""
+        """Accept connections and forward nothing."""
         self.resets = 0.0
-        """The share of answers instead of which the connection is reset."""
+        """Fraction of answers instead of which the connection is reset."""
         self.sliced = False
-        """Answers arrive in pieces of a few bytes."""
+        """Send answers in pieces of a few bytes."""
         self._loop = asyncio.new_event_loop()
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
 
     def down(self) -> None:
-        """Refuse connections and break those that are there."""
+        """Refuse new connections and break existing ones."""
         self._run(self._close())
 
     def up(self) -> None:
@@ -39,7 +39,7 @@ class Proxy:
         asyncio.run_coroutine_threadsafe(work, self._loop).result(5)
 
     async def _listen(self) -> None:
-        self._server = await asyncio.start_server(self._connected, "127.0.0.1", self.port)
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", self.port)
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def _close(self) -> None:
@@ -49,7 +49,7 @@ class Proxy:
             writer.transport.abort()
         self._server = None
 
-    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._writers.add(writer)
         try:
             there, back = await asyncio.open_connection("127.0.0.1", self.upstream)
@@ -58,10 +58,10 @@ class Proxy:
             self._writers.discard(writer)
             return
         self._writers.add(back)
-        await asyncio.gather(self._pass_on(reader, back, answers=False), self._pass_on(there, writer, answers=True))
+        await asyncio.gather(self._forward(reader, back, answers=False), self._forward(there, writer, answers=True))
         self._writers -= {writer, back}
 
-    async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, answers: bool) -> None:
+    async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, answers: bool) -> None:
         with suppress(OSError):
             while content := await reader.read(65536):
                 while self.silent:
@@ -79,22 +79,22 @@ class Proxy:
 
 @contextmanager
 def proxy(upstream: int) -> Iterator[Proxy]:
-    """A proxy before a local port, listening."""
-    made = Proxy(upstream)
-    thread = threading.Thread(target=made._loop.run_forever, daemon=True)
+    """Run a proxy in front of a local port."""
+    running = Proxy(upstream)
+    thread = threading.Thread(target=running._loop.run_forever, daemon=True)
     thread.start()
-    made.up()
+    running.up()
     try:
-        yield made
+        yield running
     finally:
-        made.down()
-        made._run(_cancelled())
-        made._loop.call_soon_threadsafe(made._loop.stop)
+        running.down()
+        running._run(_cancel_tasks())
+        running._loop.call_soon_threadsafe(running._loop.stop)
         thread.join()
-        made._loop.close()
+        running._loop.close()
 
 
-async def _cancelled() -> None:
+async def _cancel_tasks() -> None:
     others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
     for task in others:
         task.cancel()

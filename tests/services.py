@@ -1,4 +1,4 @@
-"""Private MariaDB and Redis processes for tests and benchmarks: free ports, temporary folders, gone at the end."""
+"""Private MariaDB and Redis processes for tests and benchmarks, on free ports and in temporary folders."""
 
 import os
 import shutil
@@ -23,7 +23,7 @@ INSTALL_HINT = "`make test` installs it; by hand: apt-get install mariadb-server
 
 
 def free_port() -> int:
-    """A port of the loopback address that nobody listens on now."""
+    """Return a free port of the loopback address."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -31,7 +31,7 @@ def free_port() -> int:
 
 @dataclass
 class Restartable(ABC):
-    """A server that can be killed and started again on its port and its data."""
+    """A server that can be killed and restarted on its port with its data."""
 
     port: int
     command: list[str]
@@ -48,12 +48,12 @@ class Restartable(ABC):
             time.sleep(0.02)
 
     def kill(self) -> None:
-        """SIGKILL, as a machine that loses its power."""
+        """Send SIGKILL, as in a power failure."""
         self.process.kill()
         self.process.wait()
 
     def stop(self) -> None:
-        """End it in order, if it still runs."""
+        """Terminate the process in an orderly way, if it still runs."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGCONT)
             self.process.send_signal(signal.SIGTERM)
@@ -64,7 +64,7 @@ class Restartable(ABC):
 
     @abstractmethod
     def answers(self) -> bool:
-        """Whether it can be asked."""
+        """Whether the server responds."""
 
 
 class MariaDb(Restartable):
@@ -85,7 +85,7 @@ class MariaDb(Restartable):
             connection.cursor().execute(statement)
 
     def recreate(self, database: str) -> URL:
-        """An empty database of that name."""
+        """Create an empty database of that name, replacing one that exists."""
         self.execute(f"DROP DATABASE IF EXISTS `{database}`")
         self.execute(f"CREATE DATABASE `{database}` CHARACTER SET utf8mb4 COLLATE utf8mb4_bin")
         return self.address(database)
@@ -108,7 +108,7 @@ class RedisServer(Restartable):
 
 @contextmanager
 def mariadb_server(*, durable: bool = False) -> Iterator[MariaDb]:
-    """A private MariaDB that imitates MySQL's stricter modes; a ``durable`` one keeps what it committed when killed."""
+    """Run a private MariaDB in MySQL's strict modes; a ``durable`` one keeps committed data when killed."""
     # Not under pytest's folder: a socket path over 107 characters aborts the server.
     folder = Path(tempfile.mkdtemp(prefix="mdb-"))
     as_root = ["--user=root"] if os.geteuid() == 0 else []
@@ -121,7 +121,7 @@ def mariadb_server(*, durable: bool = False) -> Iterator[MariaDb]:
                 _program("mariadb-install-db"),
                 "--no-defaults",
                 f"--datadir={folder}/data",
-                f"--tmpdir={folder}",  # a server that starts removes what others keep in a shared one
+                f"--tmpdir={folder}",  # a server that starts deletes files of others in a shared one
                 "--auth-root-authentication-method=normal",
                 "--skip-test-db",
                 *as_root,
@@ -135,7 +135,7 @@ def mariadb_server(*, durable: bool = False) -> Iterator[MariaDb]:
             "--no-defaults",
             *as_root,
             f"--datadir={folder}/data",
-            f"--tmpdir={folder}",  # a server that starts removes what others keep in a shared one
+            f"--tmpdir={folder}",  # a server that starts deletes files of others in a shared one
             f"--socket={folder}/s.sock",
             f"--port={port}",
             "--bind-address=127.0.0.1",
@@ -158,7 +158,7 @@ def mariadb_server(*, durable: bool = False) -> Iterator[MariaDb]:
 
 @contextmanager
 def redis_server(port: int | None = None) -> Iterator[RedisServer]:
-    """A private Redis that keeps nothing on disk."""
+    """Run a private Redis without persistence."""
     folder = tempfile.mkdtemp(prefix="rds-")
     port = port or free_port()
     try:
@@ -185,8 +185,8 @@ def _running(server: Restartable) -> Iterator[None]:
 
 
 def _program(name: str) -> str:
-    found = shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/bin")
-    if found is None:
+    path = shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/bin")
+    if path is None:
         msg = f"{name} is not installed; {INSTALL_HINT}"
         raise RuntimeError(msg)
-    return found
+    return path

@@ -1,4 +1,4 @@
-"""Who may ask, and how often: API keys, scopes, guilds, rate limits, client addresses.
+"""Access control: API keys, scopes, guilds, rate limits, client addresses.
 
-No routes and no forecasts may enter. Others use ``Admission`` and ``ApiKeys``.
+Routes and forecasts do not belong here. Other packages use ``AdmissionControl`` and ``ApiKeys``.
 """

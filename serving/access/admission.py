@@ -1,4 +1,4 @@
-"""Who is let in, and how often: asked once per request, by the front or by the route, whichever meets it first."""
+"""Admission control: authenticates the caller of a request and applies its rate limits, once per request."""
 
 import time
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from core.clock import Clock
 from core.errors import AuthenticationError, DatabaseError, DbsbmError, RateLimitError, ServiceError, ValidationError
 from core.settings import Settings
 from feature_store.sources.bot.guild_settings import api_rate_limits
-from serving.access.api_keys import LARGEST_GUILD, ApiKeys, Key, Scope, UnknownKeyError
+from serving.access.api_keys import LARGEST_GUILD, ApiKey, ApiKeys, Scope, UnknownKeyError
 from serving.access.client_address import TrustedProxies
 from serving.access.rate_limiter import RateLimiter
 from serving.backends.circuit_breaker import BreakerState
@@ -20,18 +20,19 @@ from serving.telemetry.trace import trace_of
 
 KEY_NAME: Final = "X-API-Key"
 GUILD_NAME: Final = "X-Guild-ID"
-KEY_IN_HEAD: Final = KEY_NAME.lower().encode()
-GUILD_IN_HEAD: Final = GUILD_NAME.lower().encode()
+KEY_HEADER_BYTES: Final = KEY_NAME.lower().encode()
+GUILD_HEADER_BYTES: Final = GUILD_NAME.lower().encode()
 
 FAILURES_PER_MINUTE: Final = 20
-"""Wrong keys that one address may show in a minute before it is told to wait. A good key is let in all the same, so
-that nobody can lock out those who share an address with him; no key at all is no guess."""
+"""Unknown keys that one address may send in a minute before it gets 429 instead of 401. Valid keys from that address
+are still admitted, so that a caller cannot lock out others who share the address. A request without a key is not
+counted."""
 
-GUILDS_SECONDS: Final = 30.0
-MOST_SEEN: Final = 5_000
-"""Good keys, with the guilds they speak for, that need not be looked at again until the keys change."""
+GUILD_LIMITS_SECONDS: Final = 30.0
+MAX_CHECKED_CREDENTIALS: Final = 5_000
+"""Valid pairs of key and guild that are not checked again until the keys change."""
 
-NOBODY: Final = Caller(None)
+ANONYMOUS: Final = Caller(None)
 
 
 class Credentials(NamedTuple):
@@ -41,26 +42,26 @@ class Credentials(NamedTuple):
     guild: bytes | None
 
 
-class _CheckedKey(NamedTuple):
-    """What was shown was good, by these keys."""
+class _CheckedCredentials(NamedTuple):
+    """The result of a successful check, valid for one generation of the keys."""
 
-    ring: Mapping[str, Key]
-    key: Key
+    keys: Mapping[str, ApiKey]
+    key: ApiKey
     guild_id: int | None
 
 
 class GuildRateLimits:
-    """What each guild allows itself, read again every half minute; what was read last holds while MySQL is away."""
+    """The rate limits of guilds, read again every half minute; without a database, those read last apply."""
 
-    def __init__(self, engine: Engine, usual: int) -> None:
+    def __init__(self, engine: Engine, default: int) -> None:
         self._engine = engine
-        self._usual = usual
+        self._default = default
         self._limits: Mapping[int, int] = {}
         self._read_at: float | None = None
 
     def step(self) -> bool:
-        """Read them again if it is time. A database that is away changes nothing."""
-        if self._read_at is None or time.monotonic() - self._read_at >= GUILDS_SECONDS:
+        """Read the limits again if they are due. Changes nothing if the database is unavailable."""
+        if self._read_at is None or time.monotonic() - self._read_at >= GUILD_LIMITS_SECONDS:
             try:
                 self._limits = api_rate_limits(self._engine)
             except DatabaseError:
@@ -68,16 +69,16 @@ class GuildRateLimits:
             self._read_at = time.monotonic()
         return False
 
-    def of(self, guild_id: int) -> int:
-        """Requests per minute."""
-        return self._limits.get(guild_id, self._usual)
+    def limit(self, guild_id: int) -> int:
+        """Return the guild's requests per minute."""
+        return self._limits.get(guild_id, self._default)
 
 
 class AdmissionControl:
-    """Looks at the caller's key and at its limits. Where no keys are demanded, everybody is let in and nobody counted.
+    """Checks a caller's key, scope, guild and rate limits. Where no keys are required, it admits and counts nothing.
 
-    Plain ASGI and in memory: a request costs microseconds, but for the few that fetch a further portion of their limit
-    from Redis (serving/access/rate_limiter.py).
+    Plain ASGI and in memory: a request costs microseconds, except for the few that fetch a further portion of their
+    limit from Redis (serving/access/rate_limiter.py).
     """
 
     def __init__(
@@ -89,30 +90,30 @@ class AdmissionControl:
         self._guilds = guilds
         self._limiter = limiter
         self._proxies = TrustedProxies(settings.trusted_proxies)
-        self._seen: dict[tuple[Credentials, Scope], _CheckedKey] = {}
+        self._checked: dict[tuple[Credentials, Scope], _CheckedCredentials] = {}
 
-    async def admit(self, request: AsgiScope, demanded: Scope) -> Caller:
-        """The caller, or the refusal as an error. Asking again about the same request gives the same answer.
+    async def admit(self, request: AsgiScope, required_scope: Scope) -> Caller:
+        """Return the caller of the request. A second call for the same request gives the same result.
 
-        Raises AuthenticationError, ScopeError for a good key of other scopes or another guild, RateLimitError, and
-        ValidationError for a guild that cannot be.
+        Raises AuthenticationError, ScopeError for a valid key without the scope or of another guild, RateLimitError,
+        and ValidationError for an impossible guild id.
         """
         trace = trace_of(request)
         if trace.admission is None:
-            trace.admission = await self._judge(request, demanded)
+            trace.admission = await self._evaluate(request, required_scope)
         if isinstance(trace.admission, DbsbmError):
             raise trace.admission
         return trace.admission
 
-    def admit_at_once(self, shown: Credentials, demanded: Scope) -> Caller | None:
-        """The caller, counted, if nobody has to be waited for and there is nothing to refuse; else nothing happened."""
-        if not self._settings.demands_keys:
-            return NOBODY
-        good = self._good(shown, demanded)
-        if good is None:
+    def admit_without_waiting(self, credentials: Credentials, required_scope: Scope) -> Caller | None:
+        """Count and return the caller; None, with nothing counted, if it must be refused or Redis must be asked."""
+        if not self._settings.requires_keys:
+            return ANONYMOUS
+        checked = self._check(credentials, required_scope)
+        if checked is None:
             return None
-        standing = self._limiter.take_granted(self._names(good.key, good.guild_id))
-        return None if standing is None else Caller(good.key.key_id, good.guild_id, standing)
+        status = self._limiter.take_local(self._limits(checked.key, checked.guild_id))
+        return None if status is None else Caller(checked.key.key_id, checked.guild_id, status)
 
     def step(self) -> bool:
         """Read keys and guilds' limits again; for a thread of its own."""
@@ -121,97 +122,97 @@ class AdmissionControl:
 
     @property
     def limits_breaker(self) -> BreakerState:
-        """How the limits' connections to Redis are; closed without Redis."""
+        """The circuit breaker of the rate limiter's connections to Redis; closed without Redis."""
         return self._limiter.breaker_state
 
     async def open(self) -> None:
-        """Before the first request."""
+        """Connect to Redis; call it before the first request."""
         await self._limiter.open()
 
     async def close(self) -> None:
-        """Give the connections back."""
+        """Close the connections to Redis."""
         await self._limiter.close()
 
-    def _good(self, shown: Credentials, demanded: Scope) -> _CheckedKey | None:
-        """What is shown, if it is good for the scope; looked at again whenever the keys have changed."""
+    def _check(self, credentials: Credentials, required_scope: Scope) -> _CheckedCredentials | None:
+        """Return the checked credentials; None if they are not valid. Results are cached until the keys change."""
         now = self._clock.now()
-        good = self._seen.get((shown, demanded))
-        if good is not None and good.ring is self._keys.ring and good.key.usable(now):
-            return good
+        checked = self._checked.get((credentials, required_scope))
+        if checked is not None and checked.keys is self._keys.by_id and checked.key.is_active(now):
+            return checked
         try:
-            key = self._keys.known(shown.key, now)
-            key.must_have(demanded)
-            good = _CheckedKey(self._keys.ring, key, _spoken_for(key, shown.guild))
+            key = self._keys.authenticate(credentials.key, now)
+            key.require_scope(required_scope)
+            checked = _CheckedCredentials(self._keys.by_id, key, _guild_of(key, credentials.guild))
         except DbsbmError:
             return None
-        if len(self._seen) >= MOST_SEEN:
-            self._seen.clear()
-        self._seen[shown, demanded] = good
-        return good
+        if len(self._checked) >= MAX_CHECKED_CREDENTIALS:
+            self._checked.clear()
+        self._checked[credentials, required_scope] = checked
+        return checked
 
-    async def _judge(self, request: AsgiScope, demanded: Scope) -> AdmissionResult:
-        if not self._settings.demands_keys:
-            return NOBODY
-        sent, named = credentials_of(request)
+    async def _evaluate(self, request: AsgiScope, required_scope: Scope) -> AdmissionResult:
+        if not self._settings.requires_keys:
+            return ANONYMOUS
+        credentials = credentials_of(request)
         try:
-            key = self._keys.known(sent, self._clock.now())
+            key = self._keys.authenticate(credentials.key, self._clock.now())
         except UnknownKeyError as refusal:
-            return await self._failed(request, refusal)
+            return await self._count_failure(request, refusal)
         except (AuthenticationError, ServiceError) as refusal:
             return refusal
         try:
-            return await self._counted(key, named, demanded)
+            return await self._count_request(key, credentials.guild, required_scope)
         except DbsbmError as refusal:
             return refusal
 
-    async def _counted(self, key: Key, named: bytes | None, demanded: Scope) -> Caller:
-        """Counted before the scope is looked at: being refused is not free either."""
-        standing = await self._limiter.take(*self._name(key))
-        key.must_have(demanded)
-        guild_id = _spoken_for(key, named)
+    async def _count_request(self, key: ApiKey, guild: bytes | None, required_scope: Scope) -> Caller:
+        """Count the request before its scope is checked, so that refused requests use up the limit as well."""
+        status = await self._limiter.take(*self._key_limit(key))
+        key.require_scope(required_scope)
+        guild_id = _guild_of(key, guild)
         if guild_id is not None:
-            of_guild = await self._limiter.take(*self._name_of_guild(guild_id))
-            standing = min(standing, of_guild, key=lambda item: item.remaining)
-        return Caller(key.key_id, guild_id, standing)
+            guild_status = await self._limiter.take(*self._guild_limit(guild_id))
+            status = min(status, guild_status, key=lambda item: item.remaining)
+        return Caller(key.key_id, guild_id, status)
 
-    def _names(self, key: Key, guild_id: int | None) -> tuple[tuple[str, int], ...]:
-        return (self._name(key),) if guild_id is None else (self._name(key), self._name_of_guild(guild_id))
+    def _limits(self, key: ApiKey, guild_id: int | None) -> tuple[tuple[str, int], ...]:
+        return (self._key_limit(key),) if guild_id is None else (self._key_limit(key), self._guild_limit(guild_id))
 
-    def _name(self, key: Key) -> tuple[str, int]:
-        """What the limiter calls it, and its limit."""
+    def _key_limit(self, key: ApiKey) -> tuple[str, int]:
+        """Name in the limiter, and requests per minute."""
         return f"key/{key.key_id}", self._settings.key_rate_limit
 
-    def _name_of_guild(self, guild_id: int) -> tuple[str, int]:
-        return f"guild/{guild_id}", self._guilds.of(guild_id)
+    def _guild_limit(self, guild_id: int) -> tuple[str, int]:
+        return f"guild/{guild_id}", self._guilds.limit(guild_id)
 
-    async def _failed(self, request: AsgiScope, refusal: UnknownKeyError) -> DbsbmError:
+    async def _count_failure(self, request: AsgiScope, refusal: UnknownKeyError) -> DbsbmError:
         try:
             await self._limiter.take(f"failed/{self._proxies.client(request)}", FAILURES_PER_MINUTE)
-        except RateLimitError as too_often:
-            return too_often
+        except RateLimitError as limit_exceeded:
+            return limit_exceeded
         return refusal
 
 
 def credentials_of(request: AsgiScope) -> Credentials:
-    """What a request shows at the gate."""
-    sent = named = None
+    """Return the key and the guild in the headers of a request."""
+    key = guild = None
     for name, value in request["headers"]:
-        if name == KEY_IN_HEAD:
-            sent = value.decode("latin-1")
-        elif name == GUILD_IN_HEAD:
-            named = value
-    return Credentials(sent, named)
+        if name == KEY_HEADER_BYTES:
+            key = value.decode("latin-1")
+        elif name == GUILD_HEADER_BYTES:
+            guild = value
+    return Credentials(key, guild)
 
 
-def _spoken_for(key: Key, named: bytes | None) -> int | None:
-    """The guild that is named, or the key's own. Raises ScopeError if the key must not speak for it."""
-    guild_id = key.guild_id if named is None else _guild(named)
+def _guild_of(key: ApiKey, guild: bytes | None) -> int | None:
+    """Return the guild of the header, or the key's own. Raises ScopeError if the key may not act for it."""
+    guild_id = key.guild_id if guild is None else _parse_guild(guild)
     if guild_id is not None:
-        key.must_be_of(guild_id)
+        key.require_guild(guild_id)
     return guild_id
 
 
-def _guild(named: bytes) -> int:
-    if named.isdigit() and len(named) <= len(str(LARGEST_GUILD)) and 0 < int(named) <= LARGEST_GUILD:
-        return int(named)
+def _parse_guild(text: bytes) -> int:
+    if text.isdigit() and len(text) <= len(str(LARGEST_GUILD)) and 0 < int(text) <= LARGEST_GUILD:
+        return int(text)
     raise ValidationError(f"{GUILD_NAME}: expected the id of a guild.", field=GUILD_NAME)

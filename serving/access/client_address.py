@@ -1,4 +1,4 @@
-"""Whose request it is: the address of the client, as far as hops are believed."""
+"""The address of a client behind trusted proxies."""
 
 from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
@@ -10,17 +10,17 @@ from core.errors import ConfigurationError
 
 FORWARDED_FOR: Final = b"x-forwarded-for"
 LOCAL: Final = "local"
-"""Who comes through a Unix socket."""
+"""The client of a request through a Unix socket."""
 
 IPV6_PREFIX: Final = 64
-"""What one subscriber of IPv6 gets; single addresses in it are free to choose."""
+"""The network that one IPv6 subscriber is assigned; single addresses within it can be chosen freely."""
 
 
 class TrustedProxies:
-    """Our own proxies. What anybody else says of where a request comes from is not believed."""
+    """The proxies whose X-Forwarded-For is trusted. That of any other sender is ignored."""
 
     def __init__(self, listed: Iterable[str]) -> None:
-        """Raises ConfigurationError for something that is no address or network."""
+        """Raises ConfigurationError for an entry that is not an address or network."""
         try:
             self._networks = [ip_network(entry, strict=False) for entry in listed]
         except ValueError as error:
@@ -28,31 +28,31 @@ class TrustedProxies:
             raise ConfigurationError(f"TRUSTED_PROXIES: {error}.", hint=hint, variable="TRUSTED_PROXIES") from error
 
     def client(self, request: Scope) -> str:
-        """The address of the nearest hop that is not ours: of IPv6 the network of a subscriber.
+        """Return the address of the nearest hop that is not a trusted proxy; for IPv6 the subscriber's network.
 
-        Hops are read from the right, where each proxy appends whom it saw, so that what a client wrote there itself is
-        only reached once it would have been told by a proxy of ours.
+        Hops are read from the right, where each proxy appends the address of its peer. An entry counts only if a
+        trusted proxy appended it, so a client cannot choose its address by sending the header itself.
         """
         peer = request.get("client")
         nearest = _address(peer[0]) if peer else None
         if nearest is None:
             return LOCAL
         for hop in reversed(_forwarded(request)):
-            if not self._is_ours(nearest):
+            if not self._is_trusted(nearest):
                 break
-            told = _address(hop)
-            if told is None:
+            address = _address(hop)
+            if address is None:
                 break
-            nearest = told
-        return _shown(nearest)
+            nearest = address
+        return _name(nearest)
 
-    def _is_ours(self, address: IPv4Address | IPv6Address) -> bool:
+    def _is_trusted(self, address: IPv4Address | IPv6Address) -> bool:
         return any(address in network for network in self._networks)
 
 
 def _forwarded(request: Scope) -> list[str]:
-    said = [value.decode("latin-1") for name, value in request["headers"] if name == FORWARDED_FOR]
-    return [hop.strip() for hop in ",".join(said).split(",")] if said else []
+    values = [value.decode("latin-1") for name, value in request["headers"] if name == FORWARDED_FOR]
+    return [hop.strip() for hop in ",".join(values).split(",")] if values else []
 
 
 def _address(text: str) -> IPv4Address | IPv6Address | None:
@@ -64,7 +64,7 @@ def _address(text: str) -> IPv4Address | IPv6Address | None:
     return mapped or address
 
 
-def _shown(address: IPv4Address | IPv6Address) -> str:
+def _name(address: IPv4Address | IPv6Address) -> str:
     if isinstance(address, IPv4Address):
         return str(address)
     return str(ip_network((address, IPV6_PREFIX), strict=False))

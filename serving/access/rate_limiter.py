@@ -1,18 +1,17 @@
-"""How often a name may ask: a limit per minute that all processes share through Redis, without asking it each time.
+"""Rate limits per minute that all processes share through Redis, without asking it for each request.
 
 Minutes are those of the wall clock, and the count of a name in a minute is one number in Redis (the storage is
-``limits``'s). A process takes a few requests at a time out of it and spends them from memory: an eighth of its fair
-share of what is left, so that the portions shrink as the limit comes near. What holds:
+``limits``'s). A process reserves a few requests at a time and spends them from memory: an eighth of its fair share of
+what is left, so that the portions shrink as the count approaches the limit. Guarantees:
 
-- with Redis, all processes together let pass at most the limit per minute, exactly; as the portions still in the hands
-  of others, or of those that were killed, are lost to that minute, a caller may be refused early by an eighth of the
-  limit
-- without Redis each process lets pass ``limit / sharers``
-- in the minute in which Redis goes, each adds at most a quarter of that to what it had, so that all together stay below
-  1.25 times the limit; what was let pass without Redis is entered when it is back
-- where Redis has forgotten the minute's counts meanwhile (another process of it answers, or a count is lower than it
-  was), nobody knows them any more: each process enters what it knows of, and grants nothing until the minute ends but
-  what is left of that quarter
+- With Redis, all processes together admit at most the limit per minute, exactly. Portions that other processes have
+  reserved but not used are lost to that minute, so a caller may be refused early, by an eighth of the limit at most.
+- Without Redis, each process admits ``limit / sharers``.
+- In the minute in which Redis fails, each process admits at most a quarter of that in addition to what it had reserved,
+  so that all together stay below 1.25 times the limit. What was admitted without Redis is added to the count once Redis
+  is back.
+- If Redis has lost the minute's counts meanwhile (its process was replaced, or a count is lower than it was), each
+  process adds its own part again, and until the minute ends grants only what is left of that quarter.
 """
 
 import asyncio
@@ -28,194 +27,195 @@ from serving.backends.circuit_breaker import BreakerState
 from serving.telemetry.caller import RateLimitStatus
 from serving.telemetry.metrics import Metrics
 
-MOST_NAMES: Final = 50_000
-"""Names counted one by one per minute; those that come after share one count."""
+MAX_NAMES: Final = 50_000
+"""Names counted separately in a minute; later ones share one count."""
 
 OTHERS: Final = "others"
 PORTIONS: Final = 8
-"""A process takes this part of its fair share of what is left."""
+"""A process reserves this fraction (one eighth) of its fair share of what is left."""
 
 OUTAGE_SHARE: Final = 4
-"""In the minute in which Redis goes, a process lets this part of its share pass."""
+"""In the minute in which Redis fails, a process admits this fraction (a quarter) of its share."""
 
 
 @dataclass(slots=True)
-class Budget:
-    """What this process knows of one name in the minute under way."""
+class RequestBudget:
+    """What this process knows of one name in the current minute."""
 
     limit: int
-    in_hand: int = 0
-    """Granted, not used yet."""
-    counted: int = 0
-    """Everybody's grants, when Redis was last asked."""
-    alone: int = 0
-    """Granted by ourselves while Redis was away."""
-    owed: int = 0
-    """Of those, what Redis was not told yet."""
-    forgotten: bool = False
+    reserved: int = 0
+    """Requests granted and not used yet."""
+    shared_count: int = 0
+    """Requests granted to all processes, when Redis was last asked."""
+    local_count: int = 0
+    """Requests that this process granted while Redis was unavailable."""
+    unreported: int = 0
+    """Those of ``local_count`` that are not added to the count in Redis yet."""
+    is_count_lost: bool = False
     """Whether Redis has lost the count of this minute."""
     waiting: int = 0
-    asking: asyncio.Task[bool] | None = None
+    refill: asyncio.Task[bool] | None = None
 
     @property
     def remaining(self) -> int:
-        """What is left of the limit, as far as is known here."""
-        return max(0, self.limit - self.counted - self.owed) + self.in_hand
+        """What is left of the limit, as far as this process knows."""
+        return max(0, self.limit - self.shared_count - self.unreported) + self.reserved
 
 
 class RateLimiter:
-    """Lets names pass until their limit is used up. Belongs to one event loop.
+    """Admits requests of a name until its limit is used up. Belongs to one event loop.
 
     ``sharers`` is how many processes serve the same callers. ``timer`` is the machine's time [seconds]: minutes must
-    be the same ones in every process, and pass even where the service shows the past.
+    be the same in every process, and pass even where the service shows the past.
     """
 
     def __init__(
         self,
-        shared: RedisCounters | None,
+        counters: RedisCounters | None,
         metrics: Metrics,
         *,
         sharers: int = 1,
         timer: Callable[[], float] = time.time,
     ) -> None:
-        self._shared = shared
+        self._counters = counters
         self._metrics = metrics
         self._sharers = sharers
         self._timer = timer
         self._window = -1
-        self._away_since: int | None = None
-        self._successions = 0
-        self._lost_in: int | None = None
-        """The minute whose counts went with an earlier process of Redis."""
-        self._budgets: dict[str, Budget] = {}
+        self._unavailable_since: int | None = None
+        """The minute in which Redis failed."""
+        self._restarts_seen = 0
+        self._restarted_in: int | None = None
+        """The minute in which Redis was last seen to have restarted."""
+        self._budgets: dict[str, RequestBudget] = {}
 
     @property
     def breaker_state(self) -> BreakerState:
-        """How the connections to Redis are; closed where there is none to fail."""
-        return "closed" if self._shared is None else self._shared.breaker.state
+        """The state of the circuit breaker of the connections to Redis; closed without Redis."""
+        return "closed" if self._counters is None else self._counters.breaker.state
 
     async def open(self) -> None:
-        """Make Redis's acquaintance: only who knew the process before notices that another one answers."""
-        if self._shared is not None:
-            await self._shared.add("opened", self._turned(self._timer()), 0)
+        """Connect to Redis and learn which process answers, so that a restart can be detected from now on."""
+        if self._counters is not None:
+            await self._counters.add("opened", self._enter_window(self._timer()), 0)
 
     async def take(self, name: str, limit: int) -> RateLimitStatus:
-        """Let one request of the name pass. Raises RateLimitError, saying when its next minute begins.
+        """Admit one request of the name. Raises RateLimitError with the time until the next minute begins.
 
-        Waits for nobody while there is something in hand or nothing left.
+        Does not wait while something is reserved or nothing is left.
         """
         now = self._timer()
-        window = self._turned(now)
+        window = self._enter_window(now)
         budget = self._budgets.get(name)
         if budget is None:
-            budget = self._opened(name, limit)
-        while not budget.in_hand:
-            if budget.counted >= limit or not await self._refilled(name, budget, window):
-                self._metrics.limited.labels(name.partition("/")[0]).inc()
+            budget = self._open_budget(name, limit)
+        while not budget.reserved:
+            if budget.shared_count >= limit or not await self._refill(name, budget, window):
+                self._metrics.rate_limited.labels(name.partition("/")[0]).inc()
                 raise RateLimitError(
                     f"More than {limit} requests in a minute.",
-                    hint="Wait as long as Retry-After says.",
+                    hint="Wait for the seconds given in Retry-After.",
                     retry_after=_seconds_left(now),
                     limit=limit,
                 )
-        budget.in_hand -= 1
+        budget.reserved -= 1
         return RateLimitStatus(limit, budget.remaining, _seconds_left(now))
 
-    def take_granted(self, names: Sequence[tuple[str, int]]) -> RateLimitStatus | None:
-        """Let one request of all these names, each with its limit, pass: the tightest standing.
+    def take_local(self, names: Sequence[tuple[str, int]]) -> RateLimitStatus | None:
+        """Admit one request of all these names, each with its limit; return the status of the tightest limit.
 
-        None, and nothing taken, unless each has something in hand.
+        Returns None, and takes nothing, unless something is reserved for each.
         """
         now = self._timer()
-        window = self._turned(now)
+        window = self._enter_window(now)
         budgets = []
         for name, limit in names:
             budget = self._budgets.get(name)
-            if self._shared is None:
-                budget = budget or self._opened(name, limit)
-                if not budget.in_hand:
-                    self._refill_alone(budget, window)
-            if budget is None or not budget.in_hand:
+            if self._counters is None:
+                budget = budget or self._open_budget(name, limit)
+                if not budget.reserved:
+                    self._refill_locally(budget, window)
+            if budget is None or not budget.reserved:
                 return None
             budgets.append(budget)
         for budget in budgets:
-            budget.in_hand -= 1
+            budget.reserved -= 1
         tightest = budgets[0] if len(budgets) == 1 else min(budgets, key=lambda budget: budget.remaining)
         return RateLimitStatus(tightest.limit, tightest.remaining, _seconds_left(now))
 
-    def _turned(self, now: float) -> int:
-        """The minute under way; with a new one everything begins anew."""
+    def _enter_window(self, now: float) -> int:
+        """Return the current minute; drop all budgets when a new one has begun."""
         window = int(now // WINDOW_SECONDS)
         if window != self._window:
             self._window, self._budgets = window, {}
         return window
 
     async def close(self) -> None:
-        """Give the connections back."""
-        if self._shared is not None:
-            await self._shared.close()
+        """Close the connections."""
+        if self._counters is not None:
+            await self._counters.close()
 
-    def _opened(self, name: str, limit: int) -> Budget:
-        kept = name if len(self._budgets) < MOST_NAMES else f"{name.partition('/')[0]}/{OTHERS}"
-        return self._budgets.setdefault(kept, Budget(limit))
+    def _open_budget(self, name: str, limit: int) -> RequestBudget:
+        counted_as = name if len(self._budgets) < MAX_NAMES else f"{name.partition('/')[0]}/{OTHERS}"
+        return self._budgets.setdefault(counted_as, RequestBudget(limit))
 
-    async def _refilled(self, name: str, budget: Budget, window: int) -> bool:
-        """Whether there is something in hand again; however many wait, Redis is asked once."""
-        if self._shared is None:
-            return self._refill_alone(budget, window)
+    async def _refill(self, name: str, budget: RequestBudget, window: int) -> bool:
+        """Reserve more; True if something is reserved then. However many callers wait, Redis is asked once."""
+        if self._counters is None:
+            return self._refill_locally(budget, window)
         budget.waiting += 1
         try:
-            if budget.asking is None:
-                budget.asking = asyncio.create_task(self._asked(self._shared, name, budget, window))
-            return await asyncio.shield(budget.asking)
+            if budget.refill is None:
+                budget.refill = asyncio.create_task(self._run_refill(self._counters, name, budget, window))
+            return await asyncio.shield(budget.refill)
         finally:
             budget.waiting -= 1
 
-    async def _asked(self, shared: RedisCounters, name: str, budget: Budget, window: int) -> bool:
+    async def _run_refill(self, counters: RedisCounters, name: str, budget: RequestBudget, window: int) -> bool:
         try:
-            return await self._refill(shared, name, budget, window)
+            return await self._refill_from_redis(counters, name, budget, window)
         finally:
-            # Here, not in a callback that runs later: waiting for what is done already gives nobody else a turn.
-            budget.asking = None
+            # Not in a callback, which runs later: a caller that awaits a finished task gives other tasks no turn.
+            budget.refill = None
 
-    async def _refill(self, shared: RedisCounters, name: str, budget: Budget, window: int) -> bool:
-        owed, before = budget.owed, budget.counted
+    async def _refill_from_redis(self, counters: RedisCounters, name: str, budget: RequestBudget, window: int) -> bool:
+        unreported, before = budget.unreported, budget.shared_count
         portion = max(1, budget.waiting, (budget.limit - before) // (PORTIONS * self._sharers))
-        wanted = 0 if budget.forgotten else portion
-        count = await shared.add(name, window, owed + wanted)
-        budget.forgotten |= self._lost(shared, window)
-        if count is not None and count < before + owed + wanted:
-            budget.forgotten = True
-            count = await shared.add(name, window, before + owed - count)
+        wanted = 0 if budget.is_count_lost else portion
+        count = await counters.add(name, window, unreported + wanted)
+        budget.is_count_lost |= self._has_restarted(counters, window)
+        if count is not None and count < before + unreported + wanted:
+            budget.is_count_lost = True
+            count = await counters.add(name, window, before + unreported - count)
         if count is None:
-            if self._away_since is None:
-                self._away_since = window
-            return self._refill_alone(budget, window)
-        self._away_since = None
-        budget.counted, budget.owed = count, 0
-        if budget.forgotten:
-            return self._refill_alone(budget, window)
-        budget.in_hand += max(0, wanted - max(0, count - budget.limit))
-        return budget.in_hand > 0
+            if self._unavailable_since is None:
+                self._unavailable_since = window
+            return self._refill_locally(budget, window)
+        self._unavailable_since = None
+        budget.shared_count, budget.unreported = count, 0
+        if budget.is_count_lost:
+            return self._refill_locally(budget, window)
+        budget.reserved += max(0, wanted - max(0, count - budget.limit))
+        return budget.reserved > 0
 
-    def _lost(self, shared: RedisCounters, window: int) -> bool:
-        """Whether the counts of this minute went with an earlier process of Redis."""
-        if shared.successions > self._successions:
-            self._successions, self._lost_in = shared.successions, window
-        return self._lost_in == window
+    def _has_restarted(self, counters: RedisCounters, window: int) -> bool:
+        """Whether Redis was seen to have restarted in this minute, so that its counts are lost."""
+        if counters.restarts > self._restarts_seen:
+            self._restarts_seen, self._restarted_in = counters.restarts, window
+        return self._restarted_in == window
 
-    def _refill_alone(self, budget: Budget, window: int) -> bool:
-        part = OUTAGE_SHARE if budget.forgotten or self._away_since == window else 1
-        share = budget.limit // (self._sharers * part)
-        if budget.alone >= (share if part > 1 else min(budget.limit, max(1, share))):
+    def _refill_locally(self, budget: RequestBudget, window: int) -> bool:
+        fraction = OUTAGE_SHARE if budget.is_count_lost or self._unavailable_since == window else 1
+        share = budget.limit // (self._sharers * fraction)
+        if budget.local_count >= (share if fraction > 1 else min(budget.limit, max(1, share))):
             return False
-        budget.alone += 1
-        budget.owed += 1
-        budget.in_hand += 1
-        self._metrics.limited_alone.inc()
+        budget.local_count += 1
+        budget.unreported += 1
+        budget.reserved += 1
+        self._metrics.admitted_without_redis.inc()
         return True
 
 
 def _seconds_left(now: float) -> int:
-    """Until the minute under way ends, rounded up."""
+    """Return the seconds until the current minute ends, rounded up."""
     return math.ceil(WINDOW_SECONDS - now % WINDOW_SECONDS)

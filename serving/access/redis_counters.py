@@ -1,4 +1,4 @@
-"""How often names asked in a minute, as numbers in Redis that all processes add to (the storage is ``limits``'s)."""
+"""Request counts per name and minute in Redis, shared by all processes (the storage is that of ``limits``)."""
 
 import asyncio
 from typing import Final
@@ -14,69 +14,70 @@ from serving.backends.redis_clients import shared_connection_pool
 
 WINDOW_SECONDS: Final = 60
 SOCKET_SECONDS: Final = 0.05
-"""A whole command may take twice this."""
+"""The time limit of one read or write; a whole command may take twice as long."""
 
 CONNECTIONS: Final = 8
-NOBODY: Final = "nobody"
+UNREACHED: Final = "unreached"
+"""Stands for the server's id after a failure, so that the next server that answers counts as restarted."""
 
 log = get_logger(__name__)
 
 
 class RedisCounters:
-    """The counts in Redis. Gives None while Redis is away; after a few failures that costs nothing.
+    """The counts in Redis. Returns None while Redis is unavailable, without asking it after a few failures.
 
-    ``patience`` is how long one answer of Redis may take [seconds].
+    ``timeout`` is how long one answer of Redis may take [seconds].
     """
 
-    def __init__(self, address: SecretStr, patience: float = SOCKET_SECONDS) -> None:
+    def __init__(self, address: SecretStr, timeout: float = SOCKET_SECONDS) -> None:
         self.breaker = CircuitBreaker()
-        self.successions = 0
-        """How often another Redis process answered than before, which may know nothing of what was counted."""
-        self._answering: str | None = None
-        self._deadline = 2 * patience
+        self.restarts = 0
+        """How often the Redis process that answers has changed; a new one may have lost the counts."""
+        self._run_id: str | None = None
+        self._deadline = 2 * timeout
         self._pool = shared_connection_pool(
-            address, name="dbsbm-limits", seconds=patience, connections=CONNECTIONS, on_connect=self._connected
+            address, name="dbsbm-limits", seconds=timeout, connections=CONNECTIONS, on_connect=self._on_connect
         )
         self._storage = RedisStorage(
             "async+redis://",
             implementation="redispy",
             key_prefix="dbsbm:limit",
-            connection_pool=self._pool,  # type: ignore[arg-type]  # handed on as it is
+            connection_pool=self._pool,  # type: ignore[arg-type]  # passed on unchanged
         )
 
     async def add(self, name: str, window: int, amount: int) -> int | None:
-        """Enter an amount; the name's count in that minute afterwards."""
-        if not self.breaker.admits():
+        """Add an amount to the name's count in that minute; return the new count."""
+        if not self.breaker.try_acquire():
             return None
         try:
             async with asyncio.timeout(self._deadline):
                 count = await self._storage.incr(f"{name}/{window}", WINDOW_SECONDS, amount)
         except (RedisError, OSError) as error:
-            self._answering = self._answering or NOBODY
-            if self.breaker.failed():
-                log.warning("Redis is away; each process limits its own share", reason=type(error).__name__)
+            self._run_id = self._run_id or UNREACHED
+            if self.breaker.record_failure():
+                log.warning("Redis unavailable; each process applies its own rate limits", reason=type(error).__name__)
             return None
         except asyncio.CancelledError:
-            self.breaker.failed()
+            self.breaker.record_failure()
             raise
-        if self.breaker.succeeded():
-            log.info("Redis is back; limits are shared again")
+        if self.breaker.record_success():
+            log.info("Redis available again; rate limits are shared")
         return count
 
     async def close(self) -> None:
-        """Give the connections back."""
+        """Close the connections."""
         await self._pool.aclose()
 
-    async def _connected(self, connection: Connection) -> None:
-        """Ask who answers, before anything is counted over a new connection: no old one outlives a restart."""
+    async def _on_connect(self, connection: Connection) -> None:
+        """Read the server's run id before anything is counted over a new connection: none outlives a restart."""
         await connection.on_connect()
         await connection.send_command("INFO", "server")
-        answering = _run_id(await connection.read_response())
-        if self._answering not in (None, answering):
-            self.successions += 1
-        self._answering = answering
+        run_id = _parse_run_id(await connection.read_response())
+        if self._run_id not in (None, run_id):
+            self.restarts += 1
+        self._run_id = run_id
 
 
-def _run_id(information: str | bytes) -> str:
-    text = information if isinstance(information, str) else information.decode()
+def _parse_run_id(reply: str | bytes) -> str:
+    text = reply if isinstance(reply, str) else reply.decode()
     return next((line.partition(":")[2] for line in text.splitlines() if line.startswith("run_id:")), "")

@@ -32,7 +32,7 @@ def worst_status(components: list[ComponentStatus]) -> Status:
 
 
 def _database(service: Service) -> ComponentStatus:
-    away, age = service.slate_follower.away, service.slate_follower.age()
+    away, age = service.slate_follower.database_error, service.slate_follower.age()
     since = None if age == float("inf") else round(age, 3)
     if away is None:
         return ComponentStatus("database", age_s=since)
@@ -99,7 +99,7 @@ def _inside(service: Service) -> Iterator[ComponentStatus]:
         )
     else:
         yield ComponentStatus("prediction log")
-    if not service.workers.agreed():
+    if not service.workers.have_converged():
         yield ComponentStatus("workers", "degraded", "Workers answer with different generations; see `workers`.")
     else:
         yield ComponentStatus("workers")

@@ -107,7 +107,7 @@ async def _item(service: Service, trace: Trace, game: GameRef, now: datetime) ->
 
 
 def _prediction(service: Service, trace: Trace, answer: Answer, now: datetime) -> bytes:
-    trace.note(answer.level, answer.generation)
+    trace.record_prediction(answer.level, answer.generation)
     record(service, trace, answer, now)
     return b'{"prediction":' + answer.complete(now) + b"}"
 

@@ -11,7 +11,7 @@ def not_ready_causes(service: Service) -> list[str]:
     """Return why nothing can be answered; empty when the service is ready. Contains no host names or paths."""
     causes = []
     if not service.slate.loaded:
-        away = service.slate_follower.away
+        away = service.slate_follower.database_error
         causes.append("Games not read yet." if away is None else f"Database unavailable ({away.code}).")
     if not service.champions.loaded:
         causes.append("No champion is loaded.")
@@ -19,7 +19,7 @@ def not_ready_causes(service: Service) -> list[str]:
             f"{model} {refusal.version} was refused ({refusal.code})."
             for model, refusal in service.champion_follower.failures.items()
         )
-    if service.settings.demands_keys and not service.keys.known_yet:
+    if service.settings.requires_keys and not service.keys.loaded:
         causes.append("API keys not read yet.")
     try:
         _check_age(service, None, service.clock.now())
@@ -30,7 +30,7 @@ def not_ready_causes(service: Service) -> list[str]:
 
 def check_games_loaded(service: Service, league: League | None, now: datetime) -> None:
     """Raise ServiceError while no games were read, DataTooOldError if the league's, or all, are too old."""
-    service.slate.must_be_loaded()
+    service.slate.require_loaded()
     _check_age(service, league, now)
 
 

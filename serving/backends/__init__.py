@@ -1,5 +1,5 @@
-"""Everything outside this process that may be down, and what is kept for then.
+"""The database, Redis and disk as serving uses them, and what is stored for the time when one is unavailable.
 
-The database with its circuit breaker, the one owner of all Redis clients, sealed values, the spool and last-known-good
-files. No forecast and no HTTP may enter. Others use ``open_database_with_breaker``, ``RedisAddress`` and the stores.
+The database with its circuit breaker, all Redis clients, sealed values, the spool and last-known-good files. Forecasts
+and HTTP do not belong here. Other packages use ``open_database_with_breaker``, ``redis_clients`` and the stores.
 """

@@ -1,4 +1,4 @@
-"""Our database as serving asks it: with short time-outs, and not at all for a while after it has failed."""
+"""The service's own database, with short time-outs and a circuit breaker."""
 
 from typing import Any, Final
 
@@ -12,51 +12,51 @@ from serving.backends.circuit_breaker import CircuitBreaker
 
 CONNECTING_SECONDS: Final = 2.0
 ANSWERING_SECONDS: Final = 3.0
-"""A server that is frozen holds a thread for so long, three times; then nobody asks it but for one probe a second."""
+"""A frozen server holds a thread for this long, three times; then the breaker opens and one probe a second is made."""
 
 
 class CircuitOpenError(SQLAlchemyError):
-    """The breaker is open: the database failed a moment ago and was not asked."""
+    """The circuit breaker is open: the database failed recently and was not asked."""
 
 
 def open_database_with_breaker(address: URL, *, pool_size: int) -> tuple[Engine, CircuitBreaker]:
-    """An engine that asks the breaker before it hands out a connection, and the breaker.
+    """Return an engine that asks a circuit breaker before it hands out a connection, and the breaker.
 
-    An SQLite file has no breaker that could open: it is not away.
+    For an SQLite file the breaker never opens.
     """
     breaker = CircuitBreaker()
     engine = open_database(
         address,
         pool_size=pool_size,
-        pool=_guarded_by(breaker),
+        pool=_pool_with_breaker(breaker),
         connecting=CONNECTING_SECONDS,
         answering=ANSWERING_SECONDS,
     )
 
-    def failed(context: ExceptionContext) -> None:
+    def record_disconnect(context: ExceptionContext) -> None:
         if context.is_disconnect and context.connection is not None:
-            breaker.failed()
+            breaker.record_failure()
 
-    sa.event.listen(engine, "handle_error", failed)
+    sa.event.listen(engine, "handle_error", record_disconnect)
     return engine, breaker
 
 
-def _guarded_by(breaker: CircuitBreaker) -> type[QueuePool]:
-    """A pool whose connections were pinged before they are handed out, so that each one handed out is a success."""
+def _pool_with_breaker(breaker: CircuitBreaker) -> type[QueuePool]:
+    """Return a pool class that pings each connection before it hands it out, so that each one counts as a success."""
 
-    class Guarded(QueuePool):
+    class BreakerPool(QueuePool):
         def __init__(self, creator: Any, **options: Any) -> None:
             super().__init__(creator, **{**options, "timeout": CONNECTING_SECONDS})
 
         def connect(self) -> PoolProxiedConnection:
-            if not breaker.admits():
-                raise CircuitOpenError("left alone after it failed")
+            if not breaker.try_acquire():
+                raise CircuitOpenError("circuit breaker open after repeated failures")
             try:
                 connection = super().connect()
             except Exception:  # whatever the reason, the caller gets the error, and the attempt counts as failed
-                breaker.failed()
+                breaker.record_failure()
                 raise
-            breaker.succeeded()
+            breaker.record_success()
             return connection
 
-    return Guarded
+    return BreakerPool

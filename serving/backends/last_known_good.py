@@ -1,11 +1,9 @@
-"""What was read last, on disk, so that the service starts and answers while the database is away.
+"""The last values read, on disk, so that the service can start and answer while the database is unavailable.
 
-Documents are pydantic models as JSON, signed together with their name: a damaged, foreign or renamed one is as good as
-none. A file is replaced whole; one that cannot be written is logged, and answers go on.
+Documents are pydantic models as JSON, signed together with their name: a damaged, foreign or renamed one counts as
+missing. A file is replaced atomically. One that cannot be written is logged, and the service continues.
 """
 
-import os
-import secrets
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -13,6 +11,7 @@ from urllib.parse import quote, unquote
 
 from pydantic import BaseModel
 
+from core.atomic_file import write_file
 from core.logs import get_logger
 from core.signing import Signer
 from serving.backends.sealed_values import Document, seal_document, unseal_document
@@ -29,47 +28,39 @@ class LastKnownGood:
         self._folder = folder
         self._signer = signer
         self._failing: set[str] = set()
-        """Documents that the disk did not take; said once."""
+        """Documents that could not be written; each is logged once."""
 
-    def keep(self, name: str, document: BaseModel) -> bool:
-        """Replace the document of that name; False if the disk did not take it: it is for the caller to try again."""
+    def save(self, name: str, document: BaseModel) -> bool:
+        """Replace the document of that name; False if it could not be written: the caller may try again."""
         content = seal_document(self._signer, name, document)
-        target = self._path(name)
-        draft = target.with_name(f".{os.getpid()}-{secrets.token_hex(4)}")
         try:
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            draft.replace(target)
+            write_file(self._path(name), content, mode=0o600)
         except OSError as error:
-            with suppress(OSError):
-                draft.unlink(missing_ok=True)
             if name not in self._failing:
-                log.warning("the last good state cannot be kept on disk", document=name, reason=error.strerror)
+                log.warning("last-known-good document cannot be written to disk", document=name, reason=error.strerror)
             self._failing.add(name)
             return False
         self._failing.discard(name)
         return True
 
-    def forget(self, name: str) -> None:
-        """Remove the document, if there is one."""
+    def delete(self, name: str) -> None:
+        """Delete the document, if it exists."""
         with suppress(OSError):
             self._path(name).unlink(missing_ok=True)
 
     def load(self, name: str, kind: type[Document]) -> Document | None:
-        """The document, or None if there is none that we wrote."""
+        """Return the document; None if there is none with a valid signature."""
         try:
             return unseal_document(self._signer, name, self._path(name).read_bytes(), kind)
         except OSError:
             return None
 
     def names(self, prefix: str) -> list[str]:
-        """Names of the documents that begin so."""
-        return [name for name in self._listed() if name.startswith(prefix)]
+        """Return the names of documents that begin with the prefix."""
+        return [name for name in self._list_names() if name.startswith(prefix)]
 
-    def _listed(self) -> list[str]:
+    def _list_names(self) -> list[str]:
         with suppress(OSError):
             return sorted(unquote(path.name) for path in self._folder.iterdir() if not path.name.startswith("."))
         return []

@@ -26,7 +26,7 @@ def check_redis_address(address: SecretStr) -> None:
     try:
         redis.ConnectionPool.from_url(address.get_secret_value())
     except ValueError as error:
-        msg = f"REDIS_URL: {error} (read: a value that is not shown)."
+        msg = f"REDIS_URL: {error} (the value is not shown)."
         raise ConfigurationError(msg, hint="Expected redis://:password@host:6379/0.") from error
 
 

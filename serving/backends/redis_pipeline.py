@@ -1,7 +1,7 @@
-"""One connection to Redis for a whole event loop: the commands of one tick leave in one write, answers come in order.
+"""One connection to Redis for a whole event loop: the commands of one turn are sent in one write.
 
-redis-py connects, authenticates and parses; what is added is the sharing. A pool of connections costs several times
-as much per command.
+redis-py connects, authenticates and parses; this module shares the connection. A pool of connections costs several
+times as much per command.
 """
 
 import asyncio
@@ -19,55 +19,55 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from serving.backends.redis_clients import single_connection_pool
 
 Command = Sequence[str | bytes | int]
-Answer = asyncio.Future[Any]
+Reply = asyncio.Future[Any]
 
 GRACE: Final = 0.2
-"""Part of the patience that an answer gets on top: it may lie in the socket while the loop was busy elsewhere."""
+"""Fraction of the time limit added to it: a reply may be in the socket already while the event loop is busy."""
 
 
 class RedisPipeline:
-    """Sends commands and matches answers to them. Belongs to one event loop; connects when first asked.
+    """Sends commands and matches replies to them. Belongs to one event loop; connects with the first command.
 
-    ``patience`` is how long one answer may take [seconds]; connecting may take twice that. Whoever breaks it takes
-    the whole line down: everything under way fails at once, and the next command connects anew.
+    ``timeout`` is how long one reply may take [seconds]; connecting may take twice that. A late reply closes the
+    connection: every pending command fails at once, and the next command connects again.
     """
 
-    def __init__(self, address: SecretStr, patience: float, client_name: str) -> None:
-        self._patience = patience
-        self._pool = single_connection_pool(address, name=client_name, seconds=patience)
+    def __init__(self, address: SecretStr, timeout: float, client_name: str) -> None:
+        self._timeout = timeout
+        self._pool = single_connection_pool(address, name=client_name, seconds=timeout)
         self._connection: AbstractConnection | None = None
-        self._unsent: list[tuple[Command, Answer]] = []
-        self._under_way: deque[Answer] = deque()
+        self._unsent: list[tuple[Command, Reply]] = []
+        self._pending: deque[Reply] = deque()
         self._sender: asyncio.Task[None] | None = None
         self._reader: asyncio.Task[None] | None = None
-        self._breaking: asyncio.Task[None] | None = None
-        """Held so that it is not collected before it is done."""
+        self._disconnecting: asyncio.Task[None] | None = None
+        """Referenced here so that it is not collected before it is done."""
 
-    def ask(self, *command: str | bytes | int) -> Answer:
-        """The answer to a command, as a future; RedisError or OSError on it when there is none in time.
+    def send(self, *command: str | bytes | int) -> Reply:
+        """Send a command; return its reply as a future, which fails with RedisError or OSError if none comes in time.
 
-        A caller that goes away leaves its place in the order behind, so nobody gets another's answer.
+        A cancelled future keeps its place in the order, so each reply goes to its own command.
         """
-        answer: Answer = asyncio.get_running_loop().create_future()
-        self._unsent.append((command, answer))
+        reply: Reply = asyncio.get_running_loop().create_future()
+        self._unsent.append((command, reply))
         if self._sender is None:
             self._sender = asyncio.create_task(self._send())
-        return answer
+        return reply
 
-    async def read(self, keys: Sequence[str], most: int) -> list[bytes | None]:
-        """Return the first ``most`` bytes under each key: empty where there are none, None for another type of value.
+    async def read(self, keys: Sequence[str], max_bytes: int) -> list[bytes | None]:
+        """Return the first ``max_bytes`` of each key: empty for a missing key, None for another type of value.
 
-        Not GET: whatever is stored under a key, no more than this comes over the wire. Raises one of ``REDIS_ERRORS``.
+        Unlike GET, this never transfers more than ``max_bytes`` per key. Raises one of ``REDIS_ERRORS``.
         """
-        asked = [self.ask("GETRANGE", key, 0, most) for key in keys]
-        return [_text(answer) for answer in await asyncio.gather(*asked, return_exceptions=True)]
+        replies = [self.send("GETRANGE", key, 0, max_bytes) for key in keys]
+        return [_bytes_of(reply) for reply in await asyncio.gather(*replies, return_exceptions=True)]
 
     async def close(self) -> None:
-        """Fail what is under way and give the connection back."""
+        """Fail all pending commands and close the connection."""
         for task in (self._sender, self._reader):
             if task is not None:
                 task.cancel()
-        await self._break(self._connection, RedisConnectionError("closed"))
+        await self._disconnect(self._connection, RedisConnectionError("closed"))
 
     async def _send(self) -> None:
         while self._unsent:
@@ -75,17 +75,17 @@ class RedisPipeline:
             try:
                 connection = connection or await self._connect()
                 batch, self._unsent = self._unsent, []
-                self._under_way.extend(answer for _, answer in batch)
-                self._give_up_later(batch[-1][1])
+                self._pending.extend(reply for _, reply in batch)
+                self._schedule_timeout(batch[-1][1])
                 packed = connection.pack_commands(command for command, _ in batch)
                 await connection.send_packed_command(packed, check_health=False)
             except (RedisError, OSError) as error:
-                await self._break(connection, error)
+                await self._disconnect(connection, error)
         self._sender = None
 
     async def _connect(self) -> AbstractConnection:
         connection: AbstractConnection = self._pool.make_connection()  # type: ignore[no-untyped-call]
-        async with asyncio.timeout(2 * self._patience):
+        async with asyncio.timeout(2 * self._timeout):
             await connection.connect()  # type: ignore[no-untyped-call]
         self._connection = connection
         self._reader = asyncio.create_task(self._read(connection))
@@ -99,47 +99,49 @@ class RedisPipeline:
             except ResponseError as error:
                 content, refusal = None, error
             except (RedisError, OSError) as error:
-                await self._break(connection, error)
+                await self._disconnect(connection, error)
                 return
-            if not self._under_way:
-                await self._break(connection, RedisConnectionError("an answer that nobody asked for"))
+            if not self._pending:
+                await self._disconnect(connection, RedisConnectionError("reply without a command"))
                 return
-            answer = self._under_way.popleft()
-            if answer.done():
+            reply = self._pending.popleft()
+            if reply.done():
                 continue
             if refusal is None:
-                answer.set_result(content)
+                reply.set_result(content)
             else:
-                answer.set_exception(refusal)
+                reply.set_exception(refusal)
 
-    def _give_up_later(self, last: Answer) -> None:
-        """Break the line if this answer, and so one of those before it, is too late."""
+    def _schedule_timeout(self, last: Reply) -> None:
+        """Close the connection if this reply, and so one of those before it, is too late."""
         loop, connection = asyncio.get_running_loop(), self._connection
 
-        def give_up() -> None:
-            # Asked of the order, not of the future: a cancelled one is done without having been answered.
-            if connection is self._connection and last in self._under_way:
-                self._breaking = loop.create_task(self._break(connection, RedisTimeoutError("no answer in time")))
+        def time_out() -> None:
+            # The future itself does not show this: a cancelled one is done although no reply came.
+            if connection is self._connection and last in self._pending:
+                self._disconnecting = loop.create_task(
+                    self._disconnect(connection, RedisTimeoutError("no reply in time"))
+                )
 
-        loop.call_later(self._patience, lambda: loop.call_later(self._patience * GRACE, give_up))
+        loop.call_later(self._timeout, lambda: loop.call_later(self._timeout * GRACE, time_out))
 
-    async def _break(self, connection: AbstractConnection | None, error: Exception) -> None:
-        """Fail everything under way on this connection; a later one is left alone."""
+    async def _disconnect(self, connection: AbstractConnection | None, error: Exception) -> None:
+        """Fail every pending command of this connection; does nothing if another one has replaced it."""
         if connection is not self._connection:
             return
         self._connection = None
-        under_way, self._under_way = self._under_way, deque()
+        pending, self._pending = self._pending, deque()
         unsent, self._unsent = self._unsent, []
-        for answer in (*under_way, *(answer for _, answer in unsent)):
-            if not answer.done():
-                answer.set_exception(error)
+        for reply in (*pending, *(reply for _, reply in unsent)):
+            if not reply.done():
+                reply.set_exception(error)
         if connection is not None:
             await connection.disconnect(nowait=True)
 
 
-def _text(answer: bytes | BaseException) -> bytes | None:
-    if not isinstance(answer, BaseException):
-        return answer
-    if isinstance(answer, ResponseError) and str(answer).startswith("WRONGTYPE"):
+def _bytes_of(reply: bytes | BaseException) -> bytes | None:
+    if not isinstance(reply, BaseException):
+        return reply
+    if isinstance(reply, ResponseError) and str(reply).startswith("WRONGTYPE"):
         return None
-    raise answer
+    raise reply

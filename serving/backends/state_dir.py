@@ -1,4 +1,4 @@
-"""The folder in which serving keeps what it needs while the database is away."""
+"""The folder of files that serving needs while the database is unavailable."""
 
 from hashlib import sha256
 from pathlib import Path
@@ -7,6 +7,6 @@ from core.settings import Settings
 
 
 def state_dir(settings: Settings) -> Path:
-    """A folder of its own for each database, so that what belongs to one never reaches another."""
+    """Return the folder, a different one for each database, so that files of one are never used with another."""
     address = settings.database.set(password=None).render_as_string(hide_password=True)
     return settings.serving_dir / sha256(address.encode()).hexdigest()[:12]

@@ -1,4 +1,5 @@
-"""The models that answer: one loader with one back-off, the follower of the deployment record, rollout status.
+"""The models in memory: their loader, the follower of the deployment record, rollout status.
 
-No forecast's body and no HTTP may enter. Others use ``Champions``, ``ChampionFollower`` and ``load_version``.
+Bodies of forecasts and HTTP do not belong here. Other packages use ``Champions``, ``ChampionFollower`` and
+``load_version``.
 """

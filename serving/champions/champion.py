@@ -1,4 +1,4 @@
-"""The champions in memory: verified, tried in a throw-away process, then swapped in by one reference."""
+"""The champions in memory. A new one replaces the old one by a single assignment."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -19,7 +19,7 @@ Variant = Literal["results", "prices"]
 
 @dataclass(frozen=True)
 class Champion:
-    """One model version, ready to answer."""
+    """A model version that is loaded and can forecast."""
 
     version: Version
     generation: int
@@ -42,21 +42,21 @@ class Champion:
 
     @property
     def ties(self) -> Literal["draw", "push"]:
-        """What level scores mean to this model: an outcome of their own, or a stake returned."""
+        """Meaning of level scores to this model: an outcome of their own, or the stake returned."""
         return "draw" if len(self.bundle.forecaster.spec.classes) == 3 else "push"
 
     def forecast(self, row: OnlineRow) -> Forecast:
-        """What the model expects of the game. Raises DataIntegrityError for a row of another feature set."""
+        """Return the model's forecast of a game. Raises DataIntegrityError for a row of another feature set."""
         (forecast,) = self.forecasts([row])
         return forecast
 
     def forecasts(self, rows: Sequence[OnlineRow]) -> list[Forecast]:
-        """What the model expects of many games: the same as of each, much cheaper. Raises as ``forecast`` does."""
+        """Return the forecasts of many games: the same values, much cheaper. Raises as ``forecast`` does."""
         return self.bundle.forecaster.predict([row.pick(self.features) for row in rows])
 
 
 class Champions:
-    """The champions that answer now, by model name. Readers see the old table or the new one, never a half."""
+    """The loaded champions by model name. Changes are atomic for readers in other threads."""
 
     def __init__(self, loaded: Mapping[str, Champion] | None = None) -> None:
         self._loaded: Mapping[str, Champion] = loaded or {}
@@ -66,36 +66,36 @@ class Champions:
         return self._loaded
 
     def generation(self, model: str) -> int | None:
-        """Of the deployment record by which the model answers; None if it does not."""
+        """Return the generation of the deployment record that is loaded for the model; None if none is."""
         champion = self._loaded.get(model)
         return None if champion is None else champion.generation
 
     def put(self, champion: Champion) -> None:
-        """Let this champion answer from now on."""
+        """Add the champion, or replace the model's current one."""
         self._loaded = self.with_champion(champion).loaded
 
     def with_champion(self, champion: Champion) -> "Champions":
-        """What these would be with this one among them."""
+        """Return a copy of these champions with this one added."""
         return Champions({**self._loaded, champion.model: champion})
 
-    def move(self, model: str, generation: int) -> None:
-        """The deployment record moved on without changing the champion."""
+    def set_generation(self, model: str, generation: int) -> None:
+        """Follow a deployment record that has a new generation with the same champion."""
         self._loaded = {**self._loaded, model: replace(self._loaded[model], generation=generation)}
 
     def drop(self, model: str) -> None:
-        """A model that is deployed no more."""
+        """Remove a model that is no longer deployed."""
         self._loaded = {name: champion for name, champion in self._loaded.items() if name != model}
 
-    def of_row(self, row: OnlineRow) -> Champion:
-        """The champion for this game: the one that knows prices if there are any, else the one on results alone.
+    def for_row(self, row: OnlineRow) -> Champion:
+        """Return the champion for this game: that of prices if the game has any, else that of results alone.
 
-        Raises ServiceError when the league has none.
+        Raises ServiceError if the league has none.
         """
         priced = row.prices is not None and row.prices.home is not None
         return self._first(row.league, ("prices", "results") if priced else ("results",))
 
-    def of_league(self, league: League) -> Champion:
-        """The champion for a game that nobody priced. Raises ServiceError when the league has none."""
+    def for_league(self, league: League) -> Champion:
+        """Return the champion for a game without prices. Raises ServiceError if the league has none."""
         return self._first(league.key, ("results",))
 
     def _first(self, league: str, variants: tuple[Variant, ...]) -> Champion:

@@ -1,4 +1,4 @@
-"""Keeps the models in memory the same as the deployment records, and the old ones where the new cannot be loaded."""
+"""Keeps the models in memory in step with the deployment records; a champion that cannot be loaded changes nothing."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -16,7 +16,7 @@ from serving.champions.loader import LoadFailure, Loading, VersionKey, VersionLo
 from serving.telemetry.metrics import Metrics
 
 PATIENCE_SECONDS: Final = 0.4
-"""How long a step waits for the champions that are being loaded, before it looks for further changes."""
+"""How long a step waits for champions that are being loaded before it looks for further changes."""
 DOCUMENT: Final = "models"
 
 log = get_logger(__name__)
@@ -30,7 +30,7 @@ class Deployed(BaseModel):
 
 
 class ChampionFollower:
-    """Reads the deployment records and loads what changed, each model by itself.
+    """Reads the deployment records and loads what changed, each model independently.
 
     ``prepare`` is called with each new champion before it answers. Challengers are loaded as soon as they are
     registered, so that a promotion finds its bundle on disk; they stay in memory only if ``keep_challengers``.
@@ -74,7 +74,7 @@ class ChampionFollower:
         return {model: failure for model, failure in named if failure is not None}
 
     def step(self) -> bool:
-        """Look once; True if champions are being loaded, so that it is worth looking again at once.
+        """Look for changes once; True while champions are being loaded, so that the next look should follow at once.
 
         While the database is unavailable, the records read last apply, from this process or from the disk.
         """
@@ -95,7 +95,7 @@ class ChampionFollower:
     def show(self) -> None:
         """Set the metrics of what is loaded and what failed to load."""
         loaded = self._champions.loaded
-        self._metrics.show_champions({model: loaded[model].generation for model in loaded}, self.failures)
+        self._metrics.set_champions({model: loaded[model].generation for model in loaded}, self.failures)
 
     def _read_records(self) -> None:
         try:
@@ -105,7 +105,7 @@ class ChampionFollower:
                 self.records = records
                 self._is_saved = False
             self._has_database_answered = True
-            self._is_saved = self._is_saved or self._last_good.keep(DOCUMENT, _deployed(records, self.versions))
+            self._is_saved = self._is_saved or self._last_good.save(DOCUMENT, _deployed(records, self.versions))
         except DatabaseError:
             if self._has_database_answered or self.records:
                 return
@@ -139,13 +139,13 @@ class ChampionFollower:
         key = _key(record)
         if key is None or self._is_current(record) or not self._loader.is_due(key, record.generation):
             return
-        registered = self._registered(record.model, record.champion)
+        registered = self._find_version(record.model, record.champion)
         champion, challenger = self._champions.loaded.get(record.model), self.challengers.get(record.model)
         if registered is None:
-            msg = f"{record.model} {record.champion} is champion, but not registered."
+            msg = f"{record.model} {record.champion} is champion in the deployment record, but not registered."
             self._fail(record, key, DataIntegrityError(msg))
         elif champion is not None and champion.version == registered:
-            self._champions.move(record.model, record.generation)
+            self._champions.set_generation(record.model, record.generation)
         elif challenger is not None and challenger.version == registered:
             self._install(challenger, record)
         else:
@@ -154,7 +154,7 @@ class ChampionFollower:
     def _start_challenger(self) -> None:
         """Load one challenger that was not loaded yet."""
         for record in self.records.values():
-            registered = self._registered(record.model, record.challenger)
+            registered = self._find_version(record.model, record.challenger)
             if registered is None or record.model in self.challengers:
                 continue
             key = (registered.model, registered.version)
@@ -184,21 +184,21 @@ class ChampionFollower:
         self._champions.put(champion)
         log.info("champion loaded", model=record.model, version=record.champion, generation=record.generation)
 
-    def _registered(self, model: str, number: int | None) -> Version | None:
+    def _find_version(self, model: str, number: int | None) -> Version | None:
         return next((item for item in self.versions if (item.model, item.version) == (model, number)), None)
 
     def _fail(self, record: Deployment, key: VersionKey, error: DbsbmError) -> None:
-        """Keep what is loaded, log each reason once, and try again later and later."""
+        """Keep what is loaded, log each reason once, and try again after a growing pause."""
         is_champion = key == _key(record)
         if is_champion:
-            self._metrics.count_refusal(record.model, error)
+            self._metrics.count_load_failure(record.model, error)
         if self._loader.record_failure(key, record.generation, error):
-            event = "champion refused; the previous one still answers" if is_champion else "challenger refused"
+            event = "champion refused; the previous one stays loaded" if is_champion else "challenger refused"
             log.warning(event, model=record.model, version=key[1], code=error.code, reason=str(error))
 
 
 def _key(record: Deployment) -> VersionKey | None:
-    """The champion of the record."""
+    """Return the version of the record's champion."""
     return None if record.champion is None else (record.model, record.champion)
 
 

@@ -1,4 +1,4 @@
-"""Loads registered versions: fetched, verified, tried once in a throw-away process, and read, in a thread of their own.
+"""Loads registered versions: each is fetched, verified, tried once in a separate process, and read, in its own thread.
 
 This is the only place in serving that opens a bundle.
 """
@@ -55,7 +55,7 @@ def load_champion(engine: Engine, settings: Settings, record: Deployment) -> Cha
 def load_version(
     settings: Settings, registered: Version, generation: int, trial_seconds: float = TRIAL_SECONDS
 ) -> Champion:
-    """Return the version, verified and tried. Asks MLflow only for what is not on disk.
+    """Return the version, verified and tried. Asks MLflow only for bundles that are not on disk.
 
     Raises SecurityError or ServiceError for a bundle that is damaged or does not run, DataIntegrityError for one made
     for other features or another model, DependencyError when it cannot be fetched.
@@ -67,26 +67,26 @@ def load_version(
 
 
 def _try_once(folder: Path, sha256: str, bundle_signer: Signer, seconds: float) -> None:
-    """Try the bundle, unless these very bytes passed before under this Python and this LightGBM.
+    """Try the bundle, unless the same bytes have passed under the same versions of Python and LightGBM.
 
-    The note in the store only saves the trial, which costs a second: whoever reads the bundle verifies every byte.
+    The marker in the store only saves the trial, which costs a second: reading the bundle verifies every byte.
     """
     runtime = f"py{platform.python_version()}-lightgbm{installed_version('lightgbm')}"
-    note = folder.parent / TRIAL_FOLDER / f"{sha256}-{runtime}"
-    if note.exists():
+    marker = folder.parent / TRIAL_FOLDER / f"{sha256}-{runtime}"
+    if marker.exists():
         return
     try_bundle(folder, sha256, bundle_signer, seconds=seconds)
     with suppress(OSError):  # in a store that cannot be written, the bundle is tried again next time
-        note.parent.mkdir(exist_ok=True)
-        note.touch()
+        marker.parent.mkdir(exist_ok=True)
+        marker.touch()
 
 
 def _check_identity(manifest: BundleManifest, registered: Version) -> None:
     claimed = (manifest.model, manifest.sport, manifest.league, manifest.variant)
     expected = (registered.model, registered.sport, registered.league, registered.variant)
     if claimed != expected:
-        msg = f"The bundle registered as {registered.model} {registered.version} is one of {' '.join(claimed)}."
-        raise DataIntegrityError(msg, hint="Register the right bundle.", claimed=claimed)
+        msg = f"The bundle registered as {registered.model} {registered.version} is of {' '.join(claimed)}."
+        raise DataIntegrityError(msg, hint="Register the bundle of this model.", claimed=claimed)
 
 
 @dataclass(frozen=True)
@@ -116,9 +116,9 @@ class LoadFailure:
 
 
 class Loading(threading.Thread):
-    """One version being loaded; one that hangs keeps no other waiting.
+    """A thread that loads one version, so that a load that hangs does not delay others.
 
-    Once the thread has ended, ``champion`` or, but for a bug, ``error`` is set.
+    When it has ended, ``champion`` is set if the load succeeded; otherwise ``error`` is the reason.
     """
 
     def __init__(self, load: LoadVersion, registered: Version, generation: int) -> None:
@@ -140,13 +140,13 @@ class Loading(threading.Thread):
         except DbsbmError as error:
             self.error = error
         except OSError as error:
-            # The store cannot be written, or no process can be started: not the bundle's fault, and it may pass.
+            # The store cannot be written, or no process can be started: not the bundle's fault, possibly temporary.
             registered = f"{self.registered.model} {self.registered.version}"
-            self.error = ServiceError(f"{registered} could not be loaded here: {error.strerror}.")
+            self.error = ServiceError(f"{registered} could not be loaded on this machine: {error.strerror}.")
 
 
 class VersionLoader:
-    """Loads versions beside the answers, and tries those that failed again later and later. Belongs to one thread."""
+    """Loads versions in the background, and retries those that failed with a growing pause. Belongs to one thread."""
 
     def __init__(self, load: LoadVersion, clock: Clock, backoff: Backoff) -> None:
         self._load = load
@@ -156,7 +156,7 @@ class VersionLoader:
         self._failures: dict[VersionKey, LoadFailure] = {}
 
     def failure(self, key: VersionKey) -> LoadFailure | None:
-        """Return why the version is not loaded, if it was tried and failed."""
+        """Return the failure of the version's last load; None if there was none."""
         return self._failures.get(key)
 
     def is_loading(self, key: VersionKey | None = None) -> bool:
@@ -164,7 +164,7 @@ class VersionLoader:
         return key in self._loading if key is not None else bool(self._loading)
 
     def is_due(self, key: VersionKey, generation: int) -> bool:
-        """Whether to try the version now: it is not being loaded, and did not fail a moment ago.
+        """Whether to try the version now: it is not being loaded, and the pause after its last failure is over.
 
         A new generation of the deployment record makes every version due at once.
         """
@@ -174,13 +174,13 @@ class VersionLoader:
         return failure is None or failure.generation != generation or time.monotonic() >= failure.retry_at
 
     def start(self, registered: Version, generation: int) -> None:
-        """Begin to load the version in a thread."""
+        """Start loading the version in a thread."""
         loading = Loading(self._load, registered, generation)
         self._loading[loading.key] = loading
         loading.start()
 
     def wait(self, keys: list[VersionKey], seconds: float) -> None:
-        """Wait for these versions, for so many seconds in all at most."""
+        """Wait for these versions, for at most ``seconds`` in all."""
         for key in keys:
             self._loading[key].join(seconds / len(keys))
 
@@ -194,7 +194,7 @@ class VersionLoader:
         return finished
 
     def record_failure(self, key: VersionKey, generation: int, error: DbsbmError) -> bool:
-        """Remember why the version could not be loaded; True if that is another reason than last time."""
+        """Record why the version could not be loaded; True if the reason is new."""
         before = self._failures.get(key)
         attempts = 1 if before is None else before.attempts + 1
         self._failures[key] = LoadFailure(

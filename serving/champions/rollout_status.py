@@ -1,7 +1,7 @@
-"""Which workers serve, on all machines, and which generation of each model each of them answers with.
+"""Rollout status: the live workers of all machines, and the generation of each model that each of them has loaded.
 
-Each worker counts up a row of its own. Whether another one lives is judged by its count, not by a clock: machines'
-clocks differ, and a service may show the past.
+Each worker increments a heartbeat counter in its own row. A worker is alive while its counter changes; timestamps are
+not compared, because machines' clocks differ and a service may show the past.
 """
 
 import os
@@ -23,77 +23,89 @@ from serving.champions.champion import Champions
 from serving.champions.tables import workers
 
 ALIVE_SECONDS: Final = 10.0
-"""A worker whose count stood still for longer is not shown."""
-FORGOTTEN_SECONDS: Final = 60.0
+"""A worker whose counter has not changed for longer is not listed."""
+DELETE_AFTER_SECONDS: Final = 60.0
+"""The row of a worker whose counter has not changed for longer is deleted."""
 
 Generations = Mapping[str, Mapping[str, int]]
 """Version and generation by model name."""
 
 
 @dataclass(frozen=True)
-class _Seen:
+class WorkerHeartbeat:
+    """The row of a worker, as last read."""
+
     beat: int
-    at: float
-    """On the monotonic clock, when the count was first seen."""
+    seen_at: float
+    """When the counter was first seen at this value, on the monotonic clock."""
     models: Generations
 
 
 class RolloutStatus:
-    """``step`` belongs to a thread of its own; everything else reads memory."""
+    """Publishes this worker's generations and reads those of the others.
+
+    Only ``step`` and ``deregister`` use the database.
+    """
 
     def __init__(self, engine: Engine, champions: Champions, timer: Callable[[], float] = time.monotonic) -> None:
         self._engine = engine
         self._champions = champions
         self._timer = timer
         self._beat = 0
-        self._seen: Mapping[str, _Seen] = {}
+        self._heartbeats: Mapping[str, WorkerHeartbeat] = {}
         self.name = f"{socket.gethostname()[:60]}:{os.getpid()}:{secrets.token_hex(2)}"
 
     def step(self) -> bool:
-        """Count up, and read the others. While the database is away, those read last are shown for a while."""
+        """Increment the counter and read the other workers; without a database, those read last stay listed."""
         self._beat += 1
-        row = {"worker": self.name, "beat": self._beat, "models": orjson.dumps(self.own()).decode()}
+        row = {"worker": self.name, "beat": self._beat, "models": orjson.dumps(self.own_generations()).decode()}
         with suppress(DatabaseError):
             with writing(self._engine) as connection:
                 upsert(connection, workers, [row])
             with reading(self._engine) as connection:
-                found = connection.execute(sa.select(workers)).tuples().all()
-            self._look_at({worker: (beat, models) for worker, beat, models in found})
+                rows = connection.execute(sa.select(workers)).tuples().all()
+            self._update({worker: (beat, models) for worker, beat, models in rows})
         return False
 
-    def own(self) -> Generations:
-        """What this worker answers with."""
+    def own_generations(self) -> Generations:
+        """Return what this worker has loaded."""
         return {
             model: {"version": champion.version.version, "generation": champion.generation}
             for model, champion in self._champions.loaded.items()
         }
 
-    def alive(self) -> dict[str, Generations]:
-        """Every worker that was heard of lately, this one included."""
+    def live_workers(self) -> dict[str, Generations]:
+        """Return the generations of every live worker by name, this one included."""
         now = self._timer()
-        others = {name: seen.models for name, seen in self._seen.items() if now - seen.at <= ALIVE_SECONDS}
-        return {**others, self.name: self.own()}
+        others = {
+            name: heartbeat.models
+            for name, heartbeat in self._heartbeats.items()
+            if now - heartbeat.seen_at <= ALIVE_SECONDS
+        }
+        return {**others, self.name: self.own_generations()}
 
-    def agreed(self) -> bool:
-        """Whether all of them answer with the same generations."""
-        return len({orjson.dumps(models, option=orjson.OPT_SORT_KEYS) for models in self.alive().values()}) == 1
+    def have_converged(self) -> bool:
+        """Whether all live workers have loaded the same generations."""
+        return len({orjson.dumps(models, option=orjson.OPT_SORT_KEYS) for models in self.live_workers().values()}) == 1
 
-    def leave(self) -> None:
-        """Take the own row away, at the end of the process."""
+    def deregister(self) -> None:
+        """Delete this worker's row, at the end of the process."""
         with suppress(DatabaseError), writing(self._engine) as connection:
             connection.execute(sa.delete(workers).where(workers.c.worker == self.name))
 
-    def _look_at(self, found: Mapping[str, tuple[int, str]]) -> None:
-        now, seen = self._timer(), {}
-        for worker, (beat, models) in found.items():
-            before = self._seen.get(worker)
-            unmoved = before is not None and before.beat == beat
-            seen[worker] = before if before is not None and unmoved else _Seen(beat, now, orjson.loads(models))
-            if now - seen[worker].at > FORGOTTEN_SECONDS:
-                self._forget(worker, beat)
-        self._seen = seen
+    def _update(self, rows: Mapping[str, tuple[int, str]]) -> None:
+        now, heartbeats = self._timer(), {}
+        for worker, (beat, models) in rows.items():
+            before = self._heartbeats.get(worker)
+            is_unchanged = before is not None and before.beat == beat
+            heartbeats[worker] = (
+                before if before is not None and is_unchanged else WorkerHeartbeat(beat, now, orjson.loads(models))
+            )
+            if now - heartbeats[worker].seen_at > DELETE_AFTER_SECONDS:
+                self._delete(worker, beat)
+        self._heartbeats = heartbeats
 
-    def _forget(self, worker: str, beat: int) -> None:
-        """Delete the row of a worker that died, unless it stirs."""
+    def _delete(self, worker: str, beat: int) -> None:
+        """Delete the row of a dead worker, unless its counter has changed."""
         with writing(self._engine) as connection:
             connection.execute(sa.delete(workers).where(workers.c.worker == worker, workers.c.beat == beat))

@@ -74,7 +74,7 @@ class HitPath:
         answer = service.predictor.cached_answer(sport, league, game_id, now)
         if answer is None:
             return None
-        caller = service.admission.admit_at_once(head.credentials, REQUIRED_SCOPES[ONE_ROUTE])
+        caller = service.admission.admit_without_waiting(head.credentials, REQUIRED_SCOPES[ONE_ROUTE])
         if caller is None:
             return None
         trace = Trace(head.request_id or new_id(), admission=caller, route=ONE_ROUTE)

@@ -1,4 +1,4 @@
-"""The games in memory: the slate and what keeps it current, search by team, how stale its data are.
+"""The games in memory: the slate and its follower, search by team, the age of the data.
 
-No models and no forecasts may enter. Others use ``Slate``, ``SlateFollower`` and ``Staleness``.
+Models and forecasts do not belong here. Other packages use ``Slate``, ``SlateFollower`` and ``StalenessPolicy``.
 """

@@ -19,18 +19,18 @@ GameKey = tuple[str, str, str]
 """Sport, league, game id."""
 
 NEAREST: Final = 3
-ALIKE: Final = 55.0
+MIN_SIMILARITY: Final = 55.0
 
 
 @dataclass(frozen=True)
 class SlateTable:
-    """One state of the slate; never changed, only replaced."""
+    """The content of the slate; never changed, only replaced."""
 
     rows: Mapping[GameKey, OnlineRow] = field(default_factory=dict)
     checked: Mapping[str, datetime] = field(default_factory=dict)
-    """When each league's rows were last brought up to date by the feature store."""
+    """When the feature store last updated each league's rows."""
     states: Mapping[str, StoredState] = field(default_factory=dict)
-    """The leagues' states as they were published, for the time in which the database cannot be asked."""
+    """The published states of leagues, used while the database is unavailable."""
 
     @cached_property
     def by_start(self) -> list[OnlineRow]:
@@ -38,19 +38,19 @@ class SlateTable:
 
     @cached_property
     def by_name(self) -> TeamSearch:
-        """Of the same games in the same order."""
+        """Search over the same games in the same order."""
         return TeamSearch([(row.game.home_team, row.game.away_team) for row in self.by_start])
 
     def with_leagues(
         self, rows: Iterable[OnlineRow], checked: Mapping[str, datetime], changed: set[str]
     ) -> "SlateTable":
-        """The table with the changed leagues' rows replaced."""
+        """Return the table with the changed leagues' rows replaced."""
         kept = {key: row for key, row in self.rows.items() if row.league not in changed and row.league in checked}
         return SlateTable({**kept, **{key_of(row): row for row in rows}}, dict(checked), self.states)
 
 
 class Slate:
-    """The current table. It stays as it is while the database is away."""
+    """The current table of games. It does not change while the database is unavailable."""
 
     def __init__(self) -> None:
         self._table = SlateTable()
@@ -60,45 +60,45 @@ class Slate:
     def table(self) -> SlateTable:
         return self._table
 
-    def follow(self, engine: Engine, watermarks: Mapping[str, datetime]) -> set[str]:
-        """Read again the leagues whose watermark moved; returns them and those that are gone. Raises DatabaseError."""
-        known = self._table.checked
-        changed = {league for league, moment in watermarks.items() if known.get(league) != moment}
-        gone = set(known.keys() - watermarks.keys())
+    def refresh(self, engine: Engine, watermarks: Mapping[str, datetime]) -> set[str]:
+        """Read the leagues whose watermark changed; return them and those that were removed. Raises DatabaseError."""
+        checked = self._table.checked
+        changed = {league for league, moment in watermarks.items() if checked.get(league) != moment}
+        gone = set(checked.keys() - watermarks.keys())
         if changed or gone:
             rows = load_rows(engine, sorted(changed)) if changed else []
             self._table = self._table.with_leagues(rows, watermarks, changed)
         self.loaded = True
         return changed | gone
 
-    def adopt(self, slates: Iterable[LeagueSlate]) -> None:
-        """Take leagues' slates that are newer than what is here, while the database is away."""
-        slates, known = list(slates), self._table.checked
+    def merge_newer(self, slates: Iterable[LeagueSlate]) -> None:
+        """Take over the slates that are newer than those in memory, while the database is unavailable."""
+        slates, checked = list(slates), self._table.checked
         states = {slate.league: slate.state for slate in slates if slate.state is not None}
         if states:
             self._table = replace(self._table, states={**self._table.states, **states})
-        newer = {slate.league: slate for slate in slates if _is_newer(slate.checked_at, known.get(slate.league))}
+        newer = {slate.league: slate for slate in slates if _is_newer(slate.checked_at, checked.get(slate.league))}
         if newer:
             rows = [row for slate in newer.values() for row in slate.rows]
-            checked = {**known, **{league: slate.checked_at for league, slate in newer.items()}}
+            checked = {**checked, **{league: slate.checked_at for league, slate in newer.items()}}
             self._table = self._table.with_leagues(rows, checked, set(newer))
             self.loaded = True
 
     def upcoming(self, now: datetime) -> list[OnlineRow]:
-        """Games that have not begun, the next one first."""
+        """Return the games that have not begun, the next one first."""
         return [row for row in self._table.by_start if row.game.start_at > now]
 
-    def must_be_loaded(self) -> None:
-        """Raises ServiceError while no games were read at all."""
+    def require_loaded(self) -> None:
+        """Raise ServiceError while no games are loaded."""
         if not self.loaded:
-            raise ServiceError("The games were not read yet.", hint="GET /readyz says what is missing.")
+            raise ServiceError("The games are not loaded yet.", hint="GET /readyz lists the causes.")
 
     def find(self, league: League, game_id: str) -> tuple[OnlineRow, datetime]:
-        """The game and when its league was last checked.
+        """Return the game and when its league was last checked.
 
-        Raises ResourceNotFoundError with the nearest games, ServiceError while no games were read at all.
+        Raises ResourceNotFoundError with the nearest games, ServiceError while no games are loaded.
         """
-        self.must_be_loaded()
+        self.require_loaded()
         table = self._table
         row = table.rows.get((league.sport, league.key, game_id))
         if row is None:
@@ -106,12 +106,12 @@ class Slate:
         return row, table.checked[league.key]
 
     def search(self, text: str, league: League | None, day: date | None, limit: int, now: datetime) -> list[OnlineRow]:
-        """Games whose teams are spelt like the text, the best match first and then the soonest.
+        """Return the games whose teams match the text, the best match first, then the soonest.
 
         Without a text: games to come, the next one first, then those that have begun, the last one first.
-        Raises ServiceError while no games were read at all.
+        Raises ServiceError while no games are loaded.
         """
-        self.must_be_loaded()
+        self.require_loaded()
         table = self._table
         rows = {
             number: row
@@ -123,33 +123,33 @@ class Slate:
             coming = [row for row in rows.values() if row.game.start_at > now]
             begun = [row for row in reversed(rows.values()) if row.game.start_at <= now]
             return [*coming, *begun][:limit]
-        found = table.by_name.find(text)
-        ranked = sorted(rows.keys() & found.keys(), key=lambda n: (-found[n], rows[n].game.start_at < now, n))
+        scores = table.by_name.find(text)
+        ranked = sorted(rows.keys() & scores.keys(), key=lambda n: (-scores[n], rows[n].game.start_at < now, n))
         return [rows[number] for number in ranked[:limit]]
 
     def _not_found(self, league: League, game_id: str) -> ResourceNotFoundError:
         rows = [row for row in self._table.by_start if (row.sport, row.league) == (league.sport, league.key)]
         names = [f"{_names(row)} {row.game.game_id}" for row in rows]
-        found = process.extract(
-            game_id, names, scorer=fuzz.WRatio, processor=str.casefold, limit=NEAREST, score_cutoff=ALIKE
+        matches = process.extract(
+            game_id, names, scorer=fuzz.WRatio, processor=str.casefold, limit=NEAREST, score_cutoff=MIN_SIMILARITY
         )
-        near = [rows[match[2]] for match in found]
-        known = "; ".join(f"{row.game.game_id} ({_names(row)})" for row in near)
+        near = [rows[match[2]] for match in matches]
+        listed = "; ".join(f"{row.game.game_id} ({_names(row)})" for row in near)
         return ResourceNotFoundError(
             f"There is no game {game_id!r} in {league.key}.",
             nearest=tuple(row.game.game_id for row in near),
-            hint=f"Nearest: {known}." if known else f"GET /v1/games?league={league.key} lists the games.",
+            hint=f"Nearest: {listed}." if listed else f"GET /v1/games?league={league.key} lists the games.",
             resource_type="game",
         )
 
 
 def key_of(row: OnlineRow) -> GameKey:
-    """The natural key of a row's game."""
+    """Return the natural key of a row's game."""
     return row.sport, row.league, row.game.game_id
 
 
-def _is_newer(moment: datetime, known: datetime | None) -> bool:
-    return known is None or moment > known
+def _is_newer(moment: datetime, current: datetime | None) -> bool:
+    return current is None or moment > current
 
 
 def _names(row: OnlineRow) -> str:

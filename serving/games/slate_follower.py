@@ -1,4 +1,4 @@
-"""Keeps the games in memory the same as the feature store's; while that is away, the newest that can be had."""
+"""Keeps the games in memory in step with the feature store, and without it with the newest copy available."""
 
 import time
 from contextlib import suppress
@@ -12,23 +12,23 @@ from serving.backends.last_known_good import LastKnownGood
 from serving.games.published_slate import LeagueSlate, PublishedSlateReader, document_name
 from serving.games.slate import Slate
 from serving.games.source_age import SourceAges
-from serving.games.staleness import Staleness
+from serving.games.staleness import StalenessPolicy
 
 log = get_logger(__name__)
 
 
 class SlateFollower:
-    """Looks at the feature store's watermarks and keeps what it read on disk.
+    """Reads the leagues whose watermark has changed in the feature store, and saves them on disk.
 
-    While the database is away, games stay as they are, unless Redis has newer ones (``published``). A service that
-    starts then takes them from there, or from the disk.
+    While the database is unavailable, games do not change unless Redis has newer ones (``published``). A service that
+    starts then reads the games from Redis or from disk.
     """
 
     def __init__(
         self,
         engine: Engine,
         slate: Slate,
-        staleness: Staleness,
+        staleness: StalenessPolicy,
         last_good: LastKnownGood,
         published: PublishedSlateReader | None,
     ) -> None:
@@ -37,60 +37,61 @@ class SlateFollower:
         self._staleness = staleness
         self._last_good = last_good
         self._published = published
-        self._unkept: set[str] = set()
-        """Leagues whose newest state the disk has not taken yet."""
-        self.data_age = SourceAges()
-        self.away: DatabaseError | None = None
-        self.looked_at: float | None = None
-        """On the monotonic clock, when the database last answered."""
+        self._unsaved: set[str] = set()
+        """Leagues whose newest games are not on disk yet."""
+        self.source_ages = SourceAges()
+        self.database_error: DatabaseError | None = None
+        """Why the last query failed; None if it succeeded."""
+        self.last_success: float | None = None
+        """When a query last succeeded, on the monotonic clock."""
 
     def step(self) -> bool:
-        """Look once; there is never more to do at once."""
-        self._look()
+        """Compare with the feature store once. Always False: the next step waits for its interval."""
+        self._refresh()
         return False
 
     def close(self) -> None:
-        """Give the connection to Redis back."""
+        """Close the connection to Redis."""
         if self._published is not None:
             self._published.close()
 
     def age(self) -> float:
-        """Seconds since the database last answered; infinite if it never did."""
-        return float("inf") if self.looked_at is None else time.monotonic() - self.looked_at
+        """Return the seconds since a query last succeeded; infinite if none has."""
+        return float("inf") if self.last_success is None else time.monotonic() - self.last_success
 
-    def _look(self) -> None:
+    def _refresh(self) -> None:
         try:
-            self._unkept |= self._slate.follow(self._engine, watermarks(self._engine))
+            self._unsaved |= self._slate.refresh(self._engine, watermarks(self._engine))
         except DatabaseError as error:
-            if self.away is None:
-                log.warning("the database is away; answers go on from memory", reason=error.message)
-            self.away = error
+            if self.database_error is None:
+                log.warning("database unavailable; games are served from memory", reason=error.message)
+            self.database_error = error
             self._staleness.database_unavailable = True
             self._fall_back()
             return
-        if self.away is not None:
-            log.info("the database is back")
-        self.away = None
+        if self.database_error is not None:
+            log.info("database available again")
+        self.database_error = None
         self._staleness.database_unavailable = False
-        self.looked_at = time.monotonic()
-        self._unkept = {league for league in self._unkept if not self._kept(league)}
-        # Last, and by itself: a statistic that fails says nothing of the games.
+        self.last_success = time.monotonic()
+        self._unsaved = {league for league in self._unsaved if not self._save(league)}
+        # Last, and separately: a failed statistic does not mean that the games are out of date.
         with suppress(DatabaseError):
-            self.data_age.follow(self._engine)
+            self.source_ages.refresh(self._engine)
 
-    def _kept(self, league: str) -> bool:
-        """Whether the disk has what is known of the league now."""
+    def _save(self, league: str) -> bool:
+        """Save the league's games on disk; False if that failed."""
         table = self._slate.table
         name, checked_at = document_name(league), table.checked.get(league)
         if checked_at is None:
-            self._last_good.forget(name)
+            self._last_good.delete(name)
             return True
         rows = tuple(row for row in table.rows.values() if row.league == league)
-        return self._last_good.keep(name, LeagueSlate(league=league, checked_at=checked_at, rows=rows))
+        return self._last_good.save(name, LeagueSlate(league=league, checked_at=checked_at, rows=rows))
 
     def _fall_back(self) -> None:
         if self._published is not None:
-            self._slate.adopt(self._published.read())
-        if self.looked_at is None and not self._slate.loaded:
-            found = (self._last_good.load(name, LeagueSlate) for name in self._last_good.names(document_name("")))
-            self._slate.adopt(slate for slate in found if slate is not None)
+            self._slate.merge_newer(self._published.read())
+        if self.last_success is None and not self._slate.loaded:
+            saved = (self._last_good.load(name, LeagueSlate) for name in self._last_good.names(document_name("")))
+            self._slate.merge_newer(slate for slate in saved if slate is not None)

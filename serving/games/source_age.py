@@ -1,4 +1,4 @@
-"""How old the newest fact of every source is, as last read from the database."""
+"""The age of the newest fact of every source, as last read from the database."""
 
 import time
 from collections.abc import Iterator, Mapping
@@ -9,24 +9,24 @@ from sqlalchemy.engine import Engine
 
 from feature_store.archive.source_freshness import Source, newest_facts
 
-LOOK_EVERY: Final = 60.0
-"""Seconds between two readings of the database; in between an age only grows."""
+INTERVAL_SECONDS: Final = 60.0
+"""Seconds between two queries; in between, ages grow with the clock."""
 
 
 class SourceAges:
-    """Read by the slate's follower now and then; asked for at every scrape, from memory."""
+    """The newest facts, refreshed by the slate's follower and read from memory at every scrape."""
 
     def __init__(self) -> None:
         self._newest: Mapping[Source, datetime] = {}
-        self._looked_at: float | None = None
+        self._read_at: float | None = None
 
-    def follow(self, engine: Engine) -> None:
-        """Read the newest facts anew when the last reading is a minute old. Raises DatabaseError."""
-        if self._looked_at is None or time.monotonic() - self._looked_at >= LOOK_EVERY:
+    def refresh(self, engine: Engine) -> None:
+        """Read the newest facts again if the last query was a minute ago. Raises DatabaseError."""
+        if self._read_at is None or time.monotonic() - self._read_at >= INTERVAL_SECONDS:
             self._newest = newest_facts(engine)
-            self._looked_at = time.monotonic()
+            self._read_at = time.monotonic()
 
     def ages(self, now: datetime) -> Iterator[tuple[Source, float]]:
-        """Seconds since each source last said something new."""
+        """Yield each source and the seconds since its newest fact."""
         for source, moment in self._newest.items():
             yield source, (now - moment).total_seconds()

@@ -1,4 +1,4 @@
-"""How old data may be that cannot be compared with the database, and when it is called stale."""
+"""The greatest age of data that is served without a database, and the age from which data is marked as stale."""
 
 from datetime import datetime, timedelta
 from typing import Final
@@ -6,10 +6,10 @@ from typing import Final
 from core.errors import ServiceError
 
 STALE_AFTER: Final = timedelta(hours=24)
-"""Data that was last checked longer ago than this is called stale."""
+"""Data that was last checked longer ago than this is marked as stale."""
 
 RETRY_SECONDS: Final = 30
-"""What a caller is told to wait: a database that was away for hours is not back in five seconds."""
+"""Retry-After of the refusal: a database that was down for hours does not return within five seconds."""
 
 
 class DataTooOldError(ServiceError):
@@ -18,8 +18,8 @@ class DataTooOldError(ServiceError):
     code = "data_too_old"
 
 
-class Staleness:
-    """Whether data may be served while the database is unavailable; whoever asks the database sets that."""
+class StalenessPolicy:
+    """Decides whether data of some age may be served. The slate's follower sets ``database_unavailable``."""
 
     def __init__(self, limit: timedelta) -> None:
         self.limit = limit

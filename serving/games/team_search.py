@@ -1,8 +1,8 @@
-"""Pairings of teams by what somebody is typing: a part of one name or of both, mistyped or without its accents.
+"""Search for pairings of teams as the user types: a part of one name or of both, with typing errors or without accents.
 
-Each word that was typed is held against the words of every name, whole, as a beginning, or as a beginning with a
-letter or two wrong. A name is as good as its words, by length; the two names of a pairing are judged apart, and
-together only where neither alone says it all ("arsenal chelsea").
+Each typed word is compared with the words of every name: equal, a prefix, or a prefix with one or two wrong letters.
+The score of a name is the mean score of the typed words, weighted by length. The two names of a pairing are scored
+separately, and together only if both match a part of the text ("arsenal chelsea").
 """
 
 import re
@@ -13,34 +13,34 @@ from typing import Final
 from rapidfuzz import process
 from rapidfuzz.distance import OSA
 
-MOST_WORDS: Final = 8
-"""Of a text; both names of a long pairing have no more."""
+MAX_WORDS: Final = 8
+"""Words of a text that are searched for; two long names have no more."""
 
 PREFIX: Final = 0.98
 MISTYPED: Final = 0.9
-"""How alike a beginning and a mistyped word are to the word that was meant, which is 1."""
+"""Scores of a prefix and of a mistyped prefix; an equal word scores 1."""
 
 NOT_FIRST: Final = 0.98
-"""For a word that is not the first of its name: whoever types "man" means Manchester before Kazan Man."""
+"""Factor for a word that is not the first of its name: "man" finds Manchester before Kazan Man."""
 
 TOGETHER: Final = 0.95
-"""For a text that only both names together explain."""
+"""Factor for a text that only both names together match."""
 
-FOUND: Final = 0.55
-"""How much of a text a pairing must explain."""
+MIN_SCORE: Final = 0.55
+"""Pairings with a lower score are left out."""
 
 WORD: Final = re.compile(r"[^\W_]+")
 LETTERS: Final = str.maketrans(
     {"ø": "o", "ł": "l", "đ": "d", "æ": "ae", "œ": "oe", "\N{LATIN SMALL LETTER DOTLESS I}": "i"}
 )
-"""Those that Unicode does not take apart into a plain letter and an accent."""
+"""Letters that Unicode does not decompose into a plain letter and an accent."""
 
-Likeness = Mapping[str, float]
-"""How alike a typed word is to words of names, where it is at all."""
+WordScores = Mapping[str, float]
+"""Score of a typed word against the words of names that match it."""
 
 
 class TeamSearch:
-    """Made once for a list of pairings (home, away); ``find`` reads it from any thread."""
+    """An index of pairings (home, away). ``find`` may be called from any thread."""
 
     def __init__(self, pairings: Sequence[tuple[str, str]]) -> None:
         self._pairings = pairings
@@ -48,52 +48,58 @@ class TeamSearch:
         self._vocabulary = sorted({word for words in self._words.values() for word in words})
 
     def find(self, text: str) -> dict[int, float]:
-        """How well each pairing is described by the text, by its place in the list; 1 is best, others are left out."""
-        typed = words_of(text)[:MOST_WORDS]
+        """Return the scores of the pairings that match the text, by position in the list; 1 is best."""
+        typed = words_of(text)[:MAX_WORDS]
         if not typed:
             return {}
         lengths = [len(word) for word in typed]
-        likenesses = [self._alike(word) for word in typed]
-        profiles = {name: [_best(likeness, words) for likeness in likenesses] for name, words in self._words.items()}
-        alone = {name: _mean(profile, lengths) for name, profile in profiles.items()}
-        found = {}
+        word_scores = [self._match(word) for word in typed]
+        profiles = {name: [_best(scores, words) for scores in word_scores] for name, words in self._words.items()}
+        name_scores = {name: _mean(profile, lengths) for name, profile in profiles.items()}
+        pairing_scores = {}
         for number, (home, away) in enumerate(self._pairings):
-            both = _mean(map(max, profiles[home], profiles[away]), lengths) if alone[home] and alone[away] else 0.0
-            score = max(alone[home], alone[away], TOGETHER * both)
-            if score >= FOUND:
-                found[number] = score
-        return found
+            both = (
+                _mean(map(max, profiles[home], profiles[away]), lengths)
+                if name_scores[home] and name_scores[away]
+                else 0.0
+            )
+            score = max(name_scores[home], name_scores[away], TOGETHER * both)
+            if score >= MIN_SCORE:
+                pairing_scores[number] = score
+        return pairing_scores
 
-    def _alike(self, typed: str) -> Likeness:
-        alike: dict[str, float] = {}
-        errors = _errors_forgiven(typed)
+    def _match(self, typed: str) -> WordScores:
+        scores: dict[str, float] = {}
+        errors = _allowed_errors(typed)
         for length in range(len(typed) - errors, len(typed) + errors + 1) if errors else ():
-            beginnings = [word[:length] for word in self._vocabulary]
-            near = process.extract(typed, beginnings, scorer=OSA.distance, score_cutoff=errors, limit=None)
+            prefixes = [word[:length] for word in self._vocabulary]
+            near = process.extract(typed, prefixes, scorer=OSA.distance, score_cutoff=errors, limit=None)
             for _, distance, number in near:
                 word = self._vocabulary[number]
-                alike[word] = max(alike.get(word, 0.0), MISTYPED * (1 - distance / len(typed)))
-        alike |= {word: PREFIX for word in self._vocabulary if word.startswith(typed)}
-        return alike | ({typed: 1.0} if typed in alike else {})
+                scores[word] = max(scores.get(word, 0.0), MISTYPED * (1 - distance / len(typed)))
+        scores |= {word: PREFIX for word in self._vocabulary if word.startswith(typed)}
+        return scores | ({typed: 1.0} if typed in scores else {})
 
 
 def words_of(text: str) -> list[str]:
-    """Words without case and accents."""
+    """Return the words of a text in lower case without accents."""
     plain = unicodedata.normalize("NFKD", text.casefold().translate(LETTERS))
     return WORD.findall("".join(sign for sign in plain if not unicodedata.combining(sign)))
 
 
-def _errors_forgiven(typed: str) -> int:
+def _allowed_errors(typed: str) -> int:
     if len(typed) < 4:
         return 0
     return 1 if len(typed) < 7 else 2
 
 
-def _best(likeness: Likeness, words: Sequence[str]) -> float:
-    """The likeness to the nearest of a name's words."""
-    if not likeness:
+def _best(scores: WordScores, words: Sequence[str]) -> float:
+    """Return the score of the best matching word of a name."""
+    if not scores:
         return 0.0
-    return max((likeness.get(word, 0.0) * (NOT_FIRST if place else 1.0) for place, word in enumerate(words)), default=0)
+    return max(
+        (scores.get(word, 0.0) * (NOT_FIRST if position else 1.0) for position, word in enumerate(words)), default=0
+    )
 
 
 def _mean(values: Iterable[float], weights: Sequence[int]) -> float:

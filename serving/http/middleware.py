@@ -37,7 +37,7 @@ class RequestRecorder:
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self._app = app
         self._metrics = metrics
-        self._log = AccessLog(metrics.settle)
+        self._log = AccessLog(metrics.flush)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -70,7 +70,7 @@ class RequestRecorder:
 
     def record(self, trace: Trace, method: str, route: str, status: int) -> None:
         """Count, time and log a request that has its response."""
-        seconds = time.perf_counter() - trace.began
+        seconds = time.perf_counter() - trace.started_at
         self._metrics.count_request(route, method, status, seconds)
         entry: AccessLogEntry = {
             "route": route,

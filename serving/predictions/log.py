@@ -26,7 +26,7 @@ from core.logs import get_logger
 from serving.backends.spool import Spool
 from serving.predictions.answer import Answer
 from serving.predictions.tables import answers, predictions
-from serving.runtime.heap import give_back
+from serving.runtime.heap import release_free_memory
 from serving.telemetry.metrics import Metrics
 from serving.telemetry.trace import new_id
 
@@ -86,7 +86,7 @@ class PredictionLog:
         metrics: Metrics,
         capacity: int = CAPACITY,
         batch_size: int = BATCH,
-        when_drained: Callable[[], None] = give_back,
+        when_drained: Callable[[], None] = release_free_memory,
     ) -> None:
         """``batch_size``: servings in one transaction. ``when_drained`` is called when the spool has become empty."""
         self._engine = engine
@@ -144,7 +144,7 @@ class PredictionLog:
         self._collect()
         if not self._write_batch(self._insert_batch):
             self._write_batch(self._spool_batch)
-        self._spool.seal()
+        self._spool.rotate()
         if self.depth:
             self._metrics.log_dropped.inc(self.depth)
             log.warning("served predictions were not logged: database and disk unavailable", count=self.depth)
@@ -216,8 +216,8 @@ class PredictionLog:
         """Write the oldest file's predictions to the database and delete the file; True if that was done."""
         if not self._spool.size():
             return False
-        self._spool.seal()
-        with self._spool.oldest() as file:
+        self._spool.rotate()
+        with self._spool.claim_oldest() as file:
             if file is None:
                 return False
             batch, damaged = _parse(file.lines)

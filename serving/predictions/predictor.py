@@ -9,7 +9,7 @@ from core.registry.forecaster import Forecast
 from feature_store.rows.online import OnlineRow
 from serving.champions.champion import Champion, Champions
 from serving.games.slate import GameKey, Slate, SlateTable
-from serving.games.staleness import Staleness
+from serving.games.staleness import StalenessPolicy
 from serving.predictions.answer import Answer
 from serving.predictions.body_source import BodySource
 from serving.predictions.cache import CachedBody
@@ -60,7 +60,7 @@ class Predictor:
         slate: Slate,
         champions: Champions,
         bodies: BodySource[ForecastPlan],
-        staleness: Staleness,
+        staleness: StalenessPolicy,
     ) -> None:
         self._leagues = leagues
         self._slate = slate
@@ -96,7 +96,7 @@ class Predictor:
         """
         table, loaded = self._slate.table, self._champions.loaded
         row, checked_at = self._find(sport, league, game_id, now)
-        plan = ForecastPlan.of(self._champions.of_row(row), row, now)
+        plan = ForecastPlan.of(self._champions.for_row(row), row, now)
         if recompute:
             return self._check_age(self._remember(plan, await self._bodies.recompute(plan), checked_at), now)
         last = self._last.get(plan.game)
@@ -117,7 +117,7 @@ class Predictor:
     def forecast(self, sport: str, league: str, game_id: str, now: datetime) -> GameForecast:
         """Compute the forecast of one game with its score distribution. Raises as ``predict`` does."""
         row, checked_at = self._find(sport, league, game_id, now)
-        champion = self._champions.of_row(row)
+        champion = self._champions.for_row(row)
         stale = self._staleness.is_stale(checked_at, now)
         return GameForecast(champion, row, champion.forecast(row), checked_at, stale)
 

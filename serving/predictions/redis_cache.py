@@ -16,7 +16,7 @@ from core.logs import get_logger
 from core.signing import Signer
 from serving.backends.circuit_breaker import CircuitBreaker
 from serving.backends.redis_clients import REDIS_ERRORS, blocking_client
-from serving.backends.redis_pipeline import Answer, RedisPipeline
+from serving.backends.redis_pipeline import RedisPipeline, Reply
 from serving.backends.sealed_values import seal, unseal
 from serving.telemetry.metrics import Metrics
 
@@ -62,7 +62,7 @@ class RedisCache:
 
     async def read_many(self, keys: Sequence[str]) -> list[bytes | None]:
         """Return the bodies of the keys in one round trip, None for each that is missing."""
-        if not keys or not self.breaker.admits():
+        if not keys or not self.breaker.try_acquire():
             return [None] * len(keys)
         try:
             async with asyncio.timeout(self._read_seconds):
@@ -88,19 +88,19 @@ class RedisCache:
         """
         if self.breaker.state == "closed":
             value = seal(self._signer, key, body)
-            self._pipeline.ask("SET", key, value, "PX", int(jittered_life() * 1000)).add_done_callback(self._written)
+            self._pipeline.send("SET", key, value, "PX", int(jittered_life() * 1000)).add_done_callback(self._written)
 
-    def _written(self, answer: Answer) -> None:
+    def _written(self, answer: Reply) -> None:
         if not answer.cancelled() and answer.exception() is not None:
             self._metrics.unwritten.inc()
 
     async def watch(self) -> None:
         """Ping Redis twice a second until cancelled: while all answers are cached, no other command is sent."""
         while True:
-            if self.breaker.admits():
+            if self.breaker.try_acquire():
                 try:
                     async with asyncio.timeout(self._read_seconds):
-                        await self._pipeline.ask("PING")
+                        await self._pipeline.send("PING")
                 except REDIS_ERRORS as error:
                     self._failed(error)
                 else:
@@ -112,11 +112,11 @@ class RedisCache:
         await self._pipeline.close()
 
     def _failed(self, error: BaseException) -> None:
-        if self.breaker.failed():
+        if self.breaker.record_failure():
             log.warning("Redis unavailable; continuing without it", reason=type(error).__name__)
 
     def _succeeded(self) -> None:
-        if self.breaker.succeeded():
+        if self.breaker.record_success():
             log.info("Redis available again")
 
 

@@ -1,4 +1,4 @@
-"""This process: its threads, its heap, its lean imports, and which work it sheds under load.
+"""The process itself: its threads, heap and imports, and load shedding.
 
-Nothing about games, models or HTTP may enter. Others use ``PeriodicThread``, ``LoadShedding`` and ``tune_process``.
+Games, models and HTTP do not belong here. Other packages use ``PeriodicThread``, ``LoadShedding`` and ``tune_process``.
 """

@@ -1,4 +1,4 @@
-"""The process's heap: one for all threads, and memory given back (glibc; elsewhere nothing happens)."""
+"""The process's heap: one arena for all threads, and free memory released (glibc; elsewhere nothing happens)."""
 
 import ctypes
 import gc
@@ -7,25 +7,25 @@ from typing import Final
 M_ARENA_MAX: Final = -8
 
 
-def share_one_heap() -> None:
-    """Call before threads begin: by default each gets a heap of its own, though only one at a time runs Python."""
+def use_one_arena() -> None:
+    """Let all threads share one arena; call it before threads start. By default each thread has its own."""
     libc = ctypes.CDLL(None)
     if hasattr(libc, "mallopt"):
         libc.mallopt(M_ARENA_MAX, 1)
 
 
-def freeze() -> None:
-    """Exclude what is in memory now from garbage collection, and give back what making it took.
+def freeze_objects() -> None:
+    """Exclude the objects that exist now from garbage collection, and release free memory.
 
-    Full collections over what libraries leave on the heap take 80 ms each.
+    Full collections over the objects of imported libraries take 80 ms each.
     """
     gc.collect()
     gc.freeze()
-    give_back()
+    release_free_memory()
 
 
-def give_back() -> None:
-    """Return free memory to the machine, after a peak; takes a few milliseconds."""
+def release_free_memory() -> None:
+    """Return free memory to the operating system after a peak; takes a few milliseconds."""
     libc = ctypes.CDLL(None)
     if hasattr(libc, "malloc_trim"):
         libc.malloc_trim(0)

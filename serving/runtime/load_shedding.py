@@ -1,7 +1,7 @@
-"""What is given up first when there is more to do than time: shadows, then batches, then what is not at hand.
+"""Load shedding: under load, shadow forecasts are dropped first, then batches, then requests that are not cached.
 
-The measure is how late the event loop wakes: whatever keeps the processor busy shows there.
-(Callers beyond their limits are refused before any of it: serving/access/admission.py.)
+Load is measured as the delay with which the event loop wakes up, which shows whatever keeps the processor busy.
+(Callers over their rate limits are refused before that: serving/access/admission.py.)
 """
 
 import asyncio
@@ -11,51 +11,54 @@ from typing import Final, Literal
 from core.errors import ServiceError
 from serving.telemetry.metrics import Metrics
 
-LOOK_SECONDS: Final = 0.05
-REMEMBERED: Final = 0.8
-"""Share of the old lateness in the new. A single pause does not count; from the second look in a row that comes late
-on, each counts for all the looks that it cost, or else the latest loop would notice last."""
+INTERVAL_SECONDS: Final = 0.05
+DECAY: Final = 0.8
+"""Weight of the old average delay in the new one. A single pause has little effect. From the second late measurement in
+a row on, each counts for all the measurements that its delay replaced; otherwise the slowest loop would notice last."""
 
-LATENESS: Final = (0.05, 0.15, 0.5)
-"""Seconds of lateness from which shadows, batches and single answers that are not at hand are given up."""
+DELAY_LIMITS: Final = (0.05, 0.15, 0.5)
+"""Average delays above which shadows, batches and single requests that are not cached are refused [seconds]."""
 
 Kind = Literal["shadow", "batch", "single"]
 SHED_FROM: Final[dict[Kind, int]] = {"shadow": 1, "batch": 2, "single": 3}
 
 
 class OverloadedError(ServiceError):
-    """Not now: there is more to do than time."""
+    """The service is overloaded and refuses this kind of work for now."""
 
 
 class LoadShedding:
-    """Belongs to one event loop. ``level`` is 0 when calm, 3 when only answers at hand are given."""
+    """Decides which work is refused. ``level`` is 0 without load, 3 when only cached answers are given.
+
+    Belongs to one event loop.
+    """
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
-        self._lateness = self._before = 0.0
+        self._average_delay = self._last_delay = 0.0
         self.level = 0
 
     async def watch(self) -> None:
         """Measure until cancelled."""
         while True:
-            due = time.monotonic() + LOOK_SECONDS
-            await asyncio.sleep(LOOK_SECONDS)
+            due = time.monotonic() + INTERVAL_SECONDS
+            await asyncio.sleep(INTERVAL_SECONDS)
             self.observe(max(0.0, time.monotonic() - due))
 
-    def observe(self, lateness: float) -> None:
-        """Enter how late the loop was [seconds]."""
-        looks_missed = min(lateness, self._before) / LOOK_SECONDS
-        remembered: float = REMEMBERED ** (1 + looks_missed)
-        self._before = lateness
-        self._lateness = remembered * self._lateness + (1 - remembered) * lateness
-        self.level = sum(self._lateness > limit for limit in LATENESS)
+    def observe(self, delay: float) -> None:
+        """Record how late the event loop woke up [seconds]."""
+        missed = min(delay, self._last_delay) / INTERVAL_SECONDS
+        decay: float = DECAY ** (1 + missed)
+        self._last_delay = delay
+        self._average_delay = decay * self._average_delay + (1 - decay) * delay
+        self.level = sum(self._average_delay > limit for limit in DELAY_LIMITS)
 
     def sheds(self, kind: Kind) -> bool:
-        """Whether this kind of work is not done now."""
+        """Whether this kind of work is refused now."""
         return self.level >= SHED_FROM[kind]
 
     def check(self, kind: Kind) -> None:
-        """Raises OverloadedError for a kind of work that is not done now."""
+        """Raise OverloadedError if this kind of work is refused now."""
         if self.sheds(kind):
             self._metrics.shed.labels(kind).inc()
-            raise OverloadedError("The service has more to do than time.", hint="Ask again as Retry-After says.")
+            raise OverloadedError("The service is overloaded.", hint="Try again after the time given in Retry-After.")

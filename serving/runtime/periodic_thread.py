@@ -1,4 +1,4 @@
-"""A thread that runs one step again and again until it is stopped."""
+"""A thread that repeats one step until it is stopped."""
 
 import threading
 from collections.abc import Callable
@@ -14,10 +14,10 @@ log = get_logger(__name__)
 
 
 class PeriodicThread:
-    """Runs ``step`` at once and then every so many seconds, in a thread of its own.
+    """Runs ``step`` at once and then at a fixed interval, in a thread of its own.
 
-    A step that returns True has more to do and is run again without a pause. The thread is a boundary like the
-    process's: an unforeseen error is logged with its trace and counted, and the next step runs all the same.
+    A step that returns True has more to do and is run again without a pause. An unexpected error does not end the
+    thread: it is logged with its trace and counted, and the next step runs.
     """
 
     def __init__(self, name: str, step: Callable[[], bool], *, seconds: float, errors: Counter) -> None:
@@ -29,15 +29,15 @@ class PeriodicThread:
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
-        """Begin with the first step."""
+        """Start the thread with the first step."""
         self._thread.start()
 
     def wait_until_idle(self, seconds: float) -> bool:
-        """Wait until there was nothing left to do for the first time; False if there still was after that long."""
+        """Wait until a step had nothing more to do for the first time; False if none had within that time."""
         return self._idle.wait(seconds)
 
     def stop(self) -> None:
-        """Let the step under way end, for a few seconds at most, and begin no other."""
+        """Start no further step, and wait a few seconds at most for the current one to end."""
         self._stopping.set()
         if self._thread.is_alive():
             self._thread.join(STOP_SECONDS)
@@ -47,11 +47,9 @@ class PeriodicThread:
             more = False
             try:
                 more = self._step()
-            except (
-                Exception
-            ):  # a bug in one step must not end the thread: it is logged, counted, and the next step runs
+            except Exception:  # an unexpected error must not end the thread; it is logged and counted
                 self._errors.inc()
-                log.exception("unforeseen error in a background thread")
+                log.exception("unexpected error in a background thread")
             if not more:
                 self._idle.set()
                 self._stopping.wait(self._seconds)

@@ -1,4 +1,4 @@
-"""What a request leaves behind: metrics, its trace, the access log.
+"""Telemetry of requests: metrics, traces, the access log.
 
-No business and no HTTP answers may enter. Others use ``Metrics``, ``Trace`` and ``AccessLog``.
+Forecasts and HTTP responses do not belong here. Other packages use ``Metrics``, ``Trace`` and ``AccessLog``.
 """

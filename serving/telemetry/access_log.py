@@ -1,4 +1,4 @@
-"""One line about every request, written many at a time: a line of its own costs more than a cached answer."""
+"""The access log: a line per request, written in batches, because one write costs more than a cached answer."""
 
 import asyncio
 import time
@@ -8,14 +8,14 @@ from typing import Final, TypedDict
 from core.logs import write_lines
 
 FLUSH_SECONDS: Final = 0.05
-AT_ONCE: Final = 100
-"""Lines that are written without waiting for others: more of them would hold the loop up for milliseconds."""
+MAX_LINES: Final = 100
+"""Waiting lines that are written at once: a larger batch would block the event loop for milliseconds."""
 
 NAME: Final = "serving.requests"
 
 
 class AccessLogEntry(TypedDict):
-    """What is said of a request: never a header, a query or an id of a game."""
+    """The fields logged for a request: never a header, a query or the id of a game."""
 
     route: str
     method: str
@@ -28,28 +28,28 @@ class AccessLogEntry(TypedDict):
 
 
 class AccessLog:
-    """Keeps lines for a twentieth of a second at most. Belongs to one event loop."""
+    """Buffers lines for at most a twentieth of a second. Belongs to one event loop."""
 
     def __init__(self, on_flush: Callable[[], None]) -> None:
-        """``on_flush`` is called each time lines are written: for what else is better done for many at once."""
+        """``on_flush`` is called each time lines are written, for other work that is cheaper in batches."""
         self._on_flush = on_flush
-        self._waiting: list[tuple[float, AccessLogEntry]] = []
-        self._due: asyncio.TimerHandle | None = None
+        self._buffer: list[tuple[float, AccessLogEntry]] = []
+        self._timer: asyncio.TimerHandle | None = None
 
     def add(self, entry: AccessLogEntry) -> None:
-        """Keep a line; written soon, whatever happens to the loop in an orderly way."""
-        self._waiting.append((time.monotonic(), entry))
-        if self._due is None:
-            self._due = asyncio.get_running_loop().call_later(FLUSH_SECONDS, self.flush)
-        elif len(self._waiting) >= AT_ONCE:
+        """Buffer a line; it is written soon, also if the event loop is shut down in an orderly way."""
+        self._buffer.append((time.monotonic(), entry))
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(FLUSH_SECONDS, self.flush)
+        elif len(self._buffer) >= MAX_LINES:
             self.flush()
 
     def flush(self) -> None:
-        """Write what waits."""
-        lines, self._waiting = self._waiting, []
-        if self._due is not None:
-            self._due.cancel()
-            self._due = None
+        """Write the buffered lines."""
+        lines, self._buffer = self._buffer, []
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         now = time.monotonic()
         self._on_flush()
         write_lines(NAME, "request", [(now - at, line) for at, line in lines])

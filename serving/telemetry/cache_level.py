@@ -3,8 +3,8 @@
 from typing import Final, Literal, get_args
 
 CacheLevel = Literal["local", "redis", "computed", "bypass", "stale"]
-"""*local* and *redis* are hits. *bypass*: computed while Redis is away; *stale*: the game's last body, while the one
-that is due takes its time."""
+"""*local* and *redis* are hits. *bypass*: computed while Redis is unavailable; *stale*: the game's previous
+body, because the new one takes too long."""
 
 LEVELS: Final[tuple[CacheLevel, ...]] = get_args(CacheLevel)
-"""The best first."""
+"""Best first."""

@@ -1,4 +1,4 @@
-"""Who makes a request, as admission control judged it and as access log and headers report it."""
+"""The caller of a request, as admission control determines it and access log and headers report it."""
 
 from typing import NamedTuple
 
@@ -6,13 +6,13 @@ from core.errors import DbsbmError
 
 
 class RateLimitStatus(NamedTuple):
-    """What is left of a caller's limit in the current minute, as far as this process knows."""
+    """What is left of a rate limit in the current minute, as far as this process knows."""
 
     limit: int
     """Requests per minute."""
     remaining: int
     seconds: int
-    """Until the minute ends."""
+    """Seconds until the minute ends."""
 
 
 class Caller(NamedTuple):

@@ -1,4 +1,4 @@
-"""What one request leaves behind for its log line and its metrics."""
+"""The trace of one request, from which its log line and metrics are made."""
 
 import re
 import secrets
@@ -12,32 +12,32 @@ from serving.telemetry.cache_level import LEVELS, CacheLevel
 from serving.telemetry.caller import AdmissionResult, Caller
 
 SCOPE_NAME: Final = "dbsbm.trace"
-PROCESS: Final = secrets.token_hex(10)
-"""How all ids begin that this process gives: no two are the same, and none costs a call of the system."""
+ID_PREFIX: Final = secrets.token_hex(10)
+"""Prefix of all ids made by this process: they are unique, and none costs a system call."""
 
 AsgiScope = MutableMapping[str, Any]
-"""What the server knows of a request, as ASGI defines it."""
+"""The scope of a request, as ASGI defines it."""
 
 _NUMBERS: Final = count()
-SANE_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+VALID_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 @dataclass(slots=True)
 class Trace:
-    """Filled in while a request is answered."""
+    """The facts of a request, filled in while it is answered."""
 
     request_id: str
-    began: float = field(default_factory=time.perf_counter)
+    started_at: float = field(default_factory=time.perf_counter)
     """On the performance counter [seconds]."""
     admission: AdmissionResult | None = None
     level: CacheLevel | None = None
     generation: int | None = None
-    """Of the deployment record whose champion answered."""
+    """Generation of the deployment record whose champion answered."""
     route: str | None = None
-    """Template of the route that answered; None where routing decides."""
+    """Template of the route that answered; None if the framework routes the request."""
 
-    def note(self, level: CacheLevel, generation: int) -> None:
-        """One more prediction is in the answer: of several the worst level counts, and a generation that all share."""
+    def record_prediction(self, level: CacheLevel, generation: int) -> None:
+        """Add a prediction of the response: the worst level counts, and the generation only if all share it."""
         if self.level is None:
             self.level, self.generation = level, generation
             return
@@ -52,27 +52,27 @@ class Trace:
 
 
 def new_id() -> str:
-    """An id for a request that brings none."""
-    return f"{PROCESS}{next(_NUMBERS):012x}"
+    """Return an id for a request without one."""
+    return f"{ID_PREFIX}{next(_NUMBERS):012x}"
 
 
 def request_id_of(scope: AsgiScope) -> str | None:
-    """The id that the caller gave the request, if that is a sane one."""
+    """Return the id in the request's header X-Request-ID, if it is valid."""
     for name, value in scope["headers"]:
         if name == b"x-request-id":
             sent = value.decode("latin-1")
-            return sent if SANE_ID.fullmatch(sent) else None
+            return sent if VALID_REQUEST_ID.fullmatch(sent) else None
     return None
 
 
 def begin_trace(scope: AsgiScope) -> Trace:
-    """A trace for the request, under the caller's own id if that is a sane one."""
+    """Begin a trace of the request, under the caller's own id if that is valid."""
     trace = Trace(request_id_of(scope) or new_id())
     scope[SCOPE_NAME] = trace
     return trace
 
 
 def trace_of(scope: AsgiScope) -> Trace:
-    """The trace of the request under way."""
+    """Return the trace of the current request."""
     trace: Trace = scope[SCOPE_NAME]
     return trace

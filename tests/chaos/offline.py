@@ -1,4 +1,4 @@
-"""What the service must have answered, computed anew in this process from the stored rows and bundles."""
+"""The answers that the service must give, computed in this process from the stored rows and bundles."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,21 +18,21 @@ from tests.serving.service import settings_for
 
 @dataclass
 class Offline:
-    """Remembers what it computed; ``forget`` when the stored rows change."""
+    """Computes and caches probabilities; call ``clear`` when the stored rows change."""
 
     engine: Engine
     store: Path
     _rows: dict[str, OnlineRow] = field(default_factory=dict)
     _champions: dict[int, Champion] = field(default_factory=dict)
-    _said: dict[tuple[str, int, bool], Any] = field(default_factory=dict)
+    _probabilities: dict[tuple[str, int, bool], Any] = field(default_factory=dict)
 
     def probabilities(self, game: str, number: int, *, begun: bool) -> Any:
-        """As they stand in the answer for the game by that version."""
-        if (game, number, begun) not in self._said:
+        """Return the probabilities as in the version's answer for the game."""
+        if (game, number, begun) not in self._probabilities:
             plan = ForecastPlan(self.champion(number), self.row(game), begun, key="")
             body = make_body(plan, explained=False)
-            self._said[game, number, begun] = orjson.loads(body)["probabilities"]
-        return self._said[game, number, begun]
+            self._probabilities[game, number, begun] = orjson.loads(body)["probabilities"]
+        return self._probabilities[game, number, begun]
 
     def champion(self, number: int) -> Champion:
         if number not in self._champions:
@@ -45,5 +45,5 @@ class Offline:
             self._rows = {row.game.game_id: row for row in load_rows(self.engine)}
         return self._rows[game]
 
-    def forget(self) -> None:
-        self._rows, self._said = {}, {}
+    def clear(self) -> None:
+        self._rows, self._probabilities = {}, {}

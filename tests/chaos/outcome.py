@@ -1,4 +1,4 @@
-"""What a row saw: figures to show, and every criterion that did not hold."""
+"""The outcome of a row: its figures, and every criterion that did not hold."""
 
 import traceback
 from collections.abc import Callable, Sequence
@@ -11,7 +11,7 @@ from tests.chaos.traffic import Answer, hit_rate, p99
 
 @dataclass
 class Outcome:
-    """Grows while the row runs; the row passed if nothing is ``wrong``."""
+    """Filled in while the row runs; the row has passed if ``wrong`` is empty."""
 
     figures: list[str] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
@@ -20,7 +20,7 @@ class Outcome:
         return self
 
     def __exit__(self, _kind: object, error: BaseException | None, trace: TracebackType | None) -> bool:
-        """What the row raises has failed it."""
+        """Record an exception of the row as a failure."""
         if not isinstance(error, Exception):
             return False
         traceback.print_exception(error)
@@ -28,30 +28,30 @@ class Outcome:
         return True
 
     def after(self, first: "Outcome") -> "Outcome":
-        """This outcome of a second run, with what failed the first."""
-        self.say(f"second run; the first: {'; '.join(first.wrong)}")
+        """Return this outcome of a second run, with the failures of the first."""
+        self.report(f"second run; the first: {'; '.join(first.wrong)}")
         return self
 
-    def say(self, figure: str) -> None:
+    def report(self, figure: str) -> None:
         self.figures.append(figure)
 
     def expect(self, holds: bool, criterion: str) -> None:
-        """A criterion, with the number that was seen."""
+        """Check a criterion; ``criterion`` describes the failure with the observed number."""
         if not holds:
             self.wrong.append(criterion)
 
     def traffic(self, answers: Sequence[Answer], *, within: float, bare: Sequence[float] = ()) -> None:
-        """Show the answers: none may have failed, and the p99 must be below ``within`` [ms].
+        """Report the answers: none may have failed, and the p99 must be below ``within`` [ms].
 
-        What a ``bare`` server needed at the same time is the machine's own lateness, and is added to what is allowed.
+        The p99 of a ``bare`` server at the same time is the machine's own delay, and is added to the limit.
         """
         lost = [answer for answer in answers if answer.status != 200]
         slow, machine = p99([answer.seconds for answer in answers]), p99(bare) if bare else 0.0
         beside = f" (a bare server's {machine:.0f} ms)" if bare else ""
-        self.say(
+        self.report(
             f"{len(answers)} requests, {len(lost)} failed, p99 {slow:.0f} ms{beside}, hit rate {hit_rate(answers):.1%}"
         )
-        self.expect(bool(answers), "nothing was asked")
+        self.expect(bool(answers), "no request was sent")
         self.expect(not lost, f"{len(lost)} requests failed, with status {sorted({answer.status for answer in lost})}")
         self.expect(
             slow < within + machine, f"p99 is {slow:.0f} ms, {within:.0f} allowed and {machine:.0f} the machine's"
@@ -60,7 +60,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Row:
-    """A line of the matrix: its name, what is done, and the function that does it."""
+    """A row of the fault matrix: its name, a description of the fault, and the function that causes it."""
 
     name: str
     done: str
@@ -71,7 +71,7 @@ ROWS: dict[str, Row] = {}
 
 
 def row(name: str, done: str) -> Callable[[Callable[[Stage, float, Outcome], None]], Callable[..., None]]:
-    """Enter a function as the row of that name."""
+    """Register a function as the row of that name."""
 
     def enter(run: Callable[[Stage, float, Outcome], None]) -> Callable[..., None]:
         ROWS[name] = Row(name, done, run)

@@ -1,4 +1,4 @@
-"""A Redis that answers every command with one and the same refusal."""
+"""A Redis that answers every command with the same error."""
 
 import socketserver
 import threading
@@ -8,22 +8,22 @@ from contextlib import contextmanager
 
 @contextmanager
 def refusing_redis(refusal: bytes) -> Iterator[int]:
-    """Its port. Commands are arrays in RESP, so that a line that begins with ``*`` begins one."""
+    """Run the server and yield its port. In RESP a command is an array, which begins with a line ``*…``."""
 
-    class Refusing(socketserver.StreamRequestHandler):
+    class ErrorHandler(socketserver.StreamRequestHandler):
         def handle(self) -> None:
             for line in self.rfile:
                 if line.startswith(b"*"):
                     self.wfile.write(refusal)
 
-    class Server(socketserver.ThreadingTCPServer):
+    class ErrorServer(socketserver.ThreadingTCPServer):
         daemon_threads = True
         allow_reuse_address = True
 
         def handle_error(self, request: object, client_address: object) -> None:
-            """A connection that breaks is what rows do."""
+            """Ignore broken connections, which rows cause on purpose."""
 
-    with Server(("127.0.0.1", 0), Refusing) as server:
+    with ErrorServer(("127.0.0.1", 0), ErrorHandler) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         try:

@@ -1,4 +1,4 @@
-"""A running service as the tests of tests/serving know it, but reached over sockets: their code is then the row's."""
+"""A running service with the interface of tests/serving, but over sockets, so that rows can run those tests."""
 
 import re
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
 
 @dataclass(frozen=True)
 class Remote:
-    """Has of ``tests.serving.service.Running`` what those tests use."""
+    """The part of ``tests.serving.service.Running`` that those tests use."""
 
     client: httpx.Client
 
@@ -26,7 +26,7 @@ class Remote:
         return self.request("POST", path, **options)
 
     def request(self, method: str, path: str, **options: Any) -> httpx.Response:
-        """Their host is ours; what no client library sends in a header is left out (raw bytes are row A1's)."""
+        """Send the request to the stage's host, without header values that HTTP clients refuse (row A1 sends raw bytes)."""
         headers = {name: value for name, value in (options.pop("headers", None) or {}).items() if _is_sendable(value)}
         return self.client.request(method, path.removeprefix("http://service"), headers=headers, **options)
 
@@ -35,13 +35,13 @@ class Remote:
         return self
 
     def openapi(self) -> Any:
-        """The description that the service gives of itself."""
+        """Return the service's OpenAPI document."""
         return self.client.get("/openapi.json").json()
 
 
 @contextmanager
 def remote(stage: Stage) -> Iterator[Remote]:
-    """The stage's service."""
+    """Connect to the stage's service."""
     with httpx.Client(base_url=stage.service.url, timeout=30) as client:
         yield Remote(client)
 

@@ -41,7 +41,7 @@ I6 is about training and not checked here.
 
 
 def line_of(row: Row, outcome: Outcome, scale: float, seconds: float) -> str:
-    """The row as a line of the table."""
+    """Return the row as a line of the table."""
     verdict = f"**FAIL** {'; '.join(outcome.wrong)}" if outcome.wrong else "pass"
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True)
     run = f"{datetime.now(UTC):%Y-%m-%d} {commit.stdout.strip()}, scale {scale:g}, {seconds:.0f} s"
@@ -50,10 +50,10 @@ def line_of(row: Row, outcome: Outcome, scale: float, seconds: float) -> str:
 
 
 def write(lines: dict[str, str], workers: int) -> None:
-    """Put the lines into the page."""
+    """Replace these lines of the page."""
     before = PAGE.read_text(encoding="utf-8") if PAGE.exists() else ""
-    known = {found[1]: found[0] for found in re.finditer(r"^\| ([FA]\d+) \|.*\|$", before, re.MULTILINE)}
-    all_lines = {**{name: f"| {name} | | | NOT RUN | |" for name in NAMES}, **known, **lines}
+    current = {match[1]: match[0] for match in re.finditer(r"^\| ([FA]\d+) \|.*\|$", before, re.MULTILINE)}
+    all_lines = {**{name: f"| {name} | | | NOT RUN | |" for name in NAMES}, **current, **lines}
     PAGE.write_text(
         HEAD.format(workers=workers) + "\n".join(all_lines[name] for name in NAMES) + "\n", encoding="utf-8"
     )

@@ -1,4 +1,4 @@
-"""A service with everything on over MariaDB and Redis, each behind a proxy or to be killed, and what a row does to it."""
+"""The environment of a row: a service with all features over MariaDB and Redis, which can be killed or sit behind proxies."""
 
 import http.client
 import itertools
@@ -32,13 +32,13 @@ from tests.serving.processes import Served, served
 GUILDS = 1_000
 GUILD_LIMIT = 2_000
 SHARERS = 16
-"""More than there are processes at any time: each takes a portion of a limit, and rows start many."""
+"""Greater than the number of processes at any time: each takes a portion of a limit, and rows start many."""
 VERSIONS = 4
 UNLIMITED = 1_000_000_000
 
 
 class Outage(NamedTuple):
-    """When the database was away, on the monotonic clock; not ``certain`` where some of it went on."""
+    """When the database was unavailable, on the monotonic clock; not ``certain`` if it was so only in part."""
 
     begin: float
     end: float
@@ -47,86 +47,86 @@ class Outage(NamedTuple):
 
 @dataclass
 class Stage:
-    """Everything a row needs. The service demands keys, counts limits in Redis and lives in the present."""
+    """Everything a row needs. The service requires keys, counts limits in Redis and uses the machine's clock."""
 
     database: MariaDb
     redis: RedisServer
     before_database: Proxy
     before_redis: Proxy
     engine: Engine
-    """Ours, to the database itself; the services reach it through the proxy."""
+    """This process's own connections to the database; the services reach it through the proxy."""
     world: World
     models: Models
     offline: Offline
     service: Served
     bare: int
-    """Port of a server that does nothing: the yardstick beside the service."""
+    """Port of a server that does nothing, to measure the machine's own delay."""
     key: str
-    """Of every scope."""
+    """An API key with every scope."""
     workers: int
     signing_key: str
     fresh: Iterator[int]
-    """Numbers of cold games that nobody asked for yet; when all were asked for, from the first on again."""
+    """Numbers of cold games not requested yet; after the last one they begin again."""
     ring: Iterator[int]
-    """Versions that were tried on this machine, so that swapping them costs a service no trial."""
+    """Versions tried on this machine before, so that promoting them takes no trial."""
     outages: list[Outage] = field(default_factory=list)
 
     def untouched(self, count: int) -> list[str]:
-        """Cold games that nobody asked for and nobody will."""
+        """Return cold games that no other request uses."""
         return [self._cold() for _ in range(count)]
 
     def _cold(self) -> str:
         return f"soccer/EPL/C{next(self.fresh)}"
 
     def headers(self) -> dict[str, str]:
-        """Of one request: the key, and one of many guilds, so that Redis is asked for its limit."""
+        """Return the headers of one request: the key, and one of many guilds, so that its limit is read from Redis."""
         return {"X-API-Key": self.key, "X-Guild-ID": str(random.randint(1, GUILDS))}
 
     def load(self, *, port: int | None = None, cold_share: float = 0.0, **how: Any) -> Load:
-        """Traffic on the stage's service, or on another at ``port``, until the block ends."""
+        """Return traffic on the stage's service, or on the one at ``port``, which runs until its block ends."""
         mix = Mix(hot_games(), self._cold, cold_share)
         return Load(self.service.port if port is None else port, mix, self.headers, bare=self.bare, **how)
 
     def ask(self, path: str, *, port: int | None = None, method: str = "GET", **headers: str) -> tuple[int, Any]:
-        """Status and document of one request on a connection of its own. Raises OSError."""
-        line = http.client.HTTPConnection("127.0.0.1", self.service.port if port is None else port, timeout=15)
+        """Send one request on a new connection; return status and document. Raises OSError."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.service.port if port is None else port, timeout=15)
         try:
-            line.request(method, path, headers={"X-API-Key": self.key, **headers})
-            answer = line.getresponse()
+            connection.request(method, path, headers={"X-API-Key": self.key, **headers})
+            answer = connection.getresponse()
             content = answer.read()
         except http.client.HTTPException as error:
             raise OSError(str(error)) from error
         finally:
-            line.close()
+            connection.close()
         is_json = "json" in (answer.headers["content-type"] or "")
         return answer.status, json.loads(content) if is_json else content.decode()
 
     def metric(self, name: str, port: int | None = None) -> float:
-        """Sum of the series of that name, over all workers."""
+        """Return the sum of the series of that name over all workers."""
         lines = self.ask("/metrics", port=port)[1].splitlines()
         return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.partition("{")[0].split(" ")[0] == name)
 
-    def settled(self, change_generation: int, seconds: float = 30.0) -> float:
-        """Seconds until every worker says that it answers with this generation or a later one."""
+    def wait_for_generation(self, change_generation: int, seconds: float = 30.0) -> float:
+        """Return the seconds until every worker reports this generation or a later one."""
 
-        def agreed() -> bool:
+        def have_converged() -> bool:
             workers = self.ask("/readyz")[1]["workers"].values()
             loaded = [worker.get("EPL-results", {}).get("generation") or 0 for worker in workers]
             return len(loaded) == self.workers and min(loaded) >= change_generation
 
-        return until(agreed, seconds)
+        return until(have_converged, seconds)
 
     def rss(self) -> list[int]:
-        """Megabytes per worker."""
+        """Return the memory of each worker [MB]."""
         return [self.service.resident(pid) for pid in self.service.workers()]
 
     def log(self, service: Served | None = None) -> str:
-        """All that the service wrote so far."""
+        """Return the service's output so far."""
         return (service or self.service).said.read_text(errors="replace")
 
     @contextmanager
-    def database_away(self, *, certain: bool = True) -> Iterator[None]:
-        """Marks the block, so that the history knows that answers of that time must be stale, or may be."""
+    def database_unavailable(self, *, certain: bool = True) -> Iterator[None]:
+        """Record the block as an outage, in which answers must be stale, or may be."""
         began = time.monotonic()
         try:
             yield
@@ -135,18 +135,18 @@ class Stage:
 
     @contextmanager
     def beside(self, *, workers: int = 1, bundles: Path | None = None, **overrides: str) -> Iterator[Served]:
-        """Another service over the same database and Redis, with other settings."""
+        """Run another service over the same database and Redis with other settings."""
         with ExitStack() as stack:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="beside-")))
             through = open_database(self.engine.url.set(port=self.before_database.port))
             stack.callback(through.dispose)
-            ours = {**self.settings(), "SERVING_DIR": str(folder), **overrides}
+            variables = {**self.settings(), "SERVING_DIR": str(folder), **overrides}
             world = World(through, bundles or self.world.store)
-            port = int(ours.pop("PORT", "0"))
-            yield stack.enter_context(served(world, workers=workers, as_of=None, port=port, **ours))
+            port = int(variables.pop("PORT", "0"))
+            yield stack.enter_context(served(world, workers=workers, as_of=None, port=port, **variables))
 
     def settings(self) -> dict[str, str]:
-        """Environment of a service on this stage."""
+        """Return the environment variables of a service on this stage."""
         return environment(self.signing_key, self.before_redis.port)
 
 
@@ -165,7 +165,7 @@ def environment(signing_key: str, redis_port: int) -> dict[str, str]:
 
 @contextmanager
 def stage(*, workers: int, cold: int) -> Iterator[Stage]:
-    """A stage with its service ready and every worker's games warm; ``cold`` further games are not."""
+    """Run a stage whose service is ready, with cached games in every worker and ``cold`` games that are not cached."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="chaos-")))
         database = stack.enter_context(mariadb_server(durable=True))
@@ -187,19 +187,19 @@ def stage(*, workers: int, cold: int) -> Iterator[Stage]:
         through = World(open_database(engine.url.set(port=before_database.port)), world.store)
         stack.callback(through.engine.dispose)
         bare = int(stack.enter_context(hello("asgi", folder)).url.rpartition(":")[2])
-        ours = environment(signing_key, before_redis.port)
-        service = stack.enter_context(served(through, workers=workers, as_of=None, **ours))
+        variables = environment(signing_key, before_redis.port)
+        service = stack.enter_context(served(through, workers=workers, as_of=None, **variables))
         made = Stage(
             database, cache, before_database, before_redis, engine, world, models, offline, service, bare, key,
             workers, signing_key, itertools.cycle(range(cold)), itertools.cycle(ring),
         )  # fmt: skip
         until(lambda: made.ask("/readyz")[0] == 200)
-        made.settled(models.changes[-1].generation)
+        made.wait_for_generation(models.changes[-1].generation)
         yield made
 
 
 def until(check: Callable[[], bool], seconds: float = 60.0) -> float:
-    """Seconds until the check held; infinite if it never did."""
+    """Wait until the check holds; return the seconds, infinite if it never did."""
     began = time.monotonic()
     while time.monotonic() - began < seconds:
         with suppress(OSError):
@@ -210,11 +210,11 @@ def until(check: Callable[[], bool], seconds: float = 60.0) -> float:
 
 
 class Watch:
-    """Asks a path again and again, each time on a connection of its own, and writes down what came and how long it took."""
+    """Requests a path repeatedly, each time on a new connection, and records answers and seconds."""
 
     def __init__(self, stage: Stage, path: str, every: float = 0.05, port: int | None = None) -> None:
         self.seen: list[tuple[float, float, int, Any]] = []
-        """Moment, seconds, status, document."""
+        """Time, seconds, status, document."""
         self._ask = lambda: stage.ask(path, port=port)
         self._every = every
         self._stopping = threading.Event()

@@ -1,7 +1,7 @@
-"""Clients that ask at fixed moments whether or not the last answer has come, and write every answer down.
+"""Open-loop clients: they send requests at fixed times whether or not the last answer has come, and record every answer.
 
-Time is counted from the moment a request was due, so that a server that stands still is not spared the requests that
-it held up (no coordinated omission). One event loop in a thread of its own asks for all clients.
+Latency is measured from the time a request was due, so that requests delayed by a stalled server count in full (no
+coordinated omission). One event loop in its own thread runs all clients.
 """
 
 import asyncio
@@ -17,8 +17,8 @@ import orjson
 
 from tests.bench.serving.open_loop import zipf
 
-PATIENCE = 10.0
-"""Seconds after which an answer counts as one that never came."""
+TIME_LIMIT = 10.0
+"""Seconds after which a request counts as unanswered."""
 
 BARE_RATE = 50.0
 HIT = ("local", "redis")
@@ -29,16 +29,16 @@ class Answer:
     """One request as its client saw it."""
 
     due: float
-    """When it was to be asked, on the monotonic clock."""
+    """When the request was due, on the monotonic clock."""
     began_at: float
     ended_at: float
-    """When it was asked and read, on the machine's clock."""
+    """When it was sent and its answer read, on the machine's clock."""
     seconds: float
     status: int
-    """0 for an answer that never came."""
+    """0 without an answer."""
     game: str
     connection: tuple[int, int]
-    """Client, and which of its connections."""
+    """Client number, and the number of its connection."""
     hot: bool
     headers: dict[str, str]
     body: dict[str, Any]
@@ -56,7 +56,7 @@ class Reply(NamedTuple):
 
 @dataclass(frozen=True)
 class Mix:
-    """Which games are asked for: ``hot`` ones by Zipf's law, and for a ``cold_share`` what ``cold`` names next."""
+    """The games requested: ``hot`` ones by Zipf's law, and a ``cold_share`` from ``cold``."""
 
     hot: Sequence[str]
     cold: Callable[[], str] = str
@@ -64,7 +64,10 @@ class Mix:
 
 
 class Load:
-    """Asks at ``port`` until told to stop. ``headers`` makes those of each request; ``leaving`` is the share that goes away."""
+    """Sends requests to ``port`` until its block ends.
+
+    ``headers`` returns those of each request; ``leaving`` is the fraction that disconnects before the answer.
+    """
 
     def __init__(
         self,
@@ -79,7 +82,7 @@ class Load:
     ) -> None:
         self.answers: list[Answer] = []
         self.bare: list[float] = []
-        """Seconds of a server at port ``bare`` that does nothing, asked beside: what the machine itself adds just now."""
+        """Seconds of requests to a server at port ``bare`` that does nothing: the machine's own delay."""
         self.left = 0
         self._bare = bare
         self._port, self._mix, self._headers = port, mix, headers
@@ -98,21 +101,23 @@ class Load:
 
     async def _run(self) -> None:
         began = time.monotonic()
-        await asyncio.gather(self._yardstick(began), *(self._client(number, began) for number in range(self._clients)))
+        await asyncio.gather(
+            self._measure_bare(began), *(self._client(number, began) for number in range(self._clients))
+        )
 
-    async def _yardstick(self, began: float) -> None:
+    async def _measure_bare(self, began: float) -> None:
         if self._bare is None:
             return
-        line = Line(self._bare)
+        connection = Connection(self._bare)
         while not self._stopping.is_set():
             due = began + len(self.bare) / BARE_RATE
             await asyncio.sleep(max(0.0, due - time.monotonic()))
-            await line.ask("/", {})
+            await connection.ask("/", {})
             self.bare.append(time.monotonic() - due)
-        line.close()
+        connection.close()
 
     async def _client(self, number: int, began: float) -> None:
-        line, asked = Line(self._port), 0
+        connection, asked = Connection(self._port), 0
         while not self._stopping.is_set():
             turn = asked * self._clients + number
             asked += 1
@@ -121,49 +126,52 @@ class Load:
             hot = random.random() >= self._mix.cold_share
             game = self._mix.hot[self._ranks[turn % len(self._ranks)]] if hot else self._mix.cold()
             if random.random() < self._leaving:
-                await line.ask_and_leave(f"/v1/predictions/{game}", self._headers())
+                await connection.ask_and_leave(f"/v1/predictions/{game}", self._headers())
                 self.left += 1
             else:
-                self.answers.append(await self._one(line, due, game, number, hot=hot))
-        line.close()
+                self.answers.append(await self._one(connection, due, game, number, hot=hot))
+        connection.close()
 
-    async def _one(self, line: "Line", due: float, game: str, client: int, *, hot: bool) -> Answer:
+    async def _one(self, connection: "Connection", due: float, game: str, client: int, *, hot: bool) -> Answer:
         began_at = time.time()
         try:
-            async with asyncio.timeout(PATIENCE):
-                status, headers, content = await line.ask(f"/v1/predictions/{game}", self._headers())
+            async with asyncio.timeout(TIME_LIMIT):
+                status, headers, content = await connection.ask(f"/v1/predictions/{game}", self._headers())
             body = orjson.loads(content) if content else {}
         except (OSError, EOFError, TimeoutError, ValueError):
-            line.close()
+            connection.close()
             status, headers, body = 0, {}, {}
         seconds = time.monotonic() - due
-        connection = (client, line.opened)
-        return Answer(due, began_at, time.time(), seconds, status, game, connection, hot, headers, body)
+        number = (client, connection.opened)
+        return Answer(due, began_at, time.time(), seconds, status, game, number, hot, headers, body)
 
 
-class Line:
-    """One connection that is kept, and made anew where it broke."""
+class Connection:
+    """A keep-alive connection that is opened again after it broke."""
 
     def __init__(self, port: int) -> None:
         self._port = port
         self.opened = 0
-        """How many connections there were."""
+        """Number of connections opened so far."""
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
     async def ask(self, path: str, headers: dict[str, str], method: str = "GET") -> Reply:
-        """The answer. Raises OSError or EOFError where there is none; a kept connection that was closed is no failure."""
-        kept = self._streams is not None
+        """Send a request and return the reply. Raises OSError or EOFError without one.
+
+        A connection that the server closed while it was idle is opened again.
+        """
+        is_reused = self._streams is not None
         try:
-            return await self._asked(path, headers, method)
+            return await self._request(path, headers, method)
         except (ConnectionError, EOFError) as error:
             self.close()
             nothing_came = not (isinstance(error, asyncio.IncompleteReadError) and error.partial)
-            if kept and nothing_came and not isinstance(error, ConnectionRefusedError):
-                return await self._asked(path, headers, method)
+            if is_reused and nothing_came and not isinstance(error, ConnectionRefusedError):
+                return await self._request(path, headers, method)
             raise
 
     async def ask_and_leave(self, path: str, headers: dict[str, str]) -> None:
-        """Ask, and close the connection before the answer can have come."""
+        """Send a request, and close the connection before the reply."""
         with suppress(OSError):
             _, writer = self._streams or await asyncio.open_connection("127.0.0.1", self._port)
             writer.write(_head("GET", path, headers))
@@ -176,18 +184,18 @@ class Line:
             self._streams[1].transport.abort()
         self._streams = None
 
-    async def _asked(self, path: str, headers: dict[str, str], method: str) -> Reply:
+    async def _request(self, path: str, headers: dict[str, str], method: str) -> Reply:
         if self._streams is None:
             self._streams = await asyncio.open_connection("127.0.0.1", self._port)
             self.opened += 1
         reader, writer = self._streams
         writer.write(_head(method, path, headers))
         first, *lines = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")[:-2]
-        said = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
-        content = await reader.readexactly(int(said.get("content-length", 0)))
-        if said.get("connection") == "close":
+        fields = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+        content = await reader.readexactly(int(fields.get("content-length", 0)))
+        if fields.get("connection") == "close":
             self.close()
-        return Reply(int(first.split(" ")[1]), said, content)
+        return Reply(int(first.split(" ")[1]), fields, content)
 
 
 def _head(method: str, path: str, headers: dict[str, str]) -> bytes:
@@ -196,12 +204,12 @@ def _head(method: str, path: str, headers: dict[str, str]) -> bytes:
 
 
 def p99(seconds: Sequence[float]) -> float:
-    """In milliseconds; not a number of none."""
+    """Return the 99th percentile [ms]; NaN for an empty sequence."""
     ordered = sorted(seconds)
     return ordered[int(0.99 * (len(ordered) - 1))] * 1e3 if ordered else float("nan")
 
 
 def hit_rate(answers: Sequence[Answer]) -> float:
-    """Share of the good answers to hot questions that came out of a cache."""
+    """Return the fraction of successful answers for hot games that came from a cache."""
     levels = [answer.body["cache"] for answer in answers if answer.status == 200 and answer.hot]
     return sum(level in HIT for level in levels) / max(1, len(levels))

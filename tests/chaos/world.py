@@ -1,4 +1,4 @@
-"""What the service of a stage answers for: two seasons of results, warm games, cold games, and versions of a champion."""
+"""The data of a stage: two seasons of results, hot games, cold games, and versions of a champion."""
 
 import threading
 import time
@@ -31,7 +31,7 @@ PATH = f"{LEAGUE.sport}/{LEAGUE.key}"
 
 
 class Change(NamedTuple):
-    """One change of the deployment record, not seen by anybody before ``at``."""
+    """A change of the deployment record, which was made after ``at``."""
 
     at: float
     generation: int
@@ -40,13 +40,13 @@ class Change(NamedTuple):
 
 @dataclass
 class Models:
-    """The versions of the champion, and every change of which of them answers."""
+    """The versions of the model, and every change of its champion."""
 
     engine: Engine
     store: Path
     changes: list[Change] = field(default_factory=list)
     checks: set[str] = field(default_factory=set)
-    """Moments at which the feature store brought the league up to date."""
+    """Times at which the feature store updated the league."""
     newest: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -79,7 +79,7 @@ class Models:
         return number
 
     def promote(self, number: int) -> Change:
-        """Make a version champion, whoever else does the same meanwhile."""
+        """Make a version champion; repeat after a conflict with another change."""
         while True:
             at = time.monotonic()
             try:
@@ -91,13 +91,13 @@ class Models:
             return change
 
     def swap(self) -> Change:
-        """Make a new version champion."""
+        """Register a new version and make it champion."""
         return self.promote(self.add())
 
 
 @cache
 def grown() -> dict[str, str]:
-    """LightGBM's text of a small model of the outcome."""
+    """Return a small LightGBM model of the outcome as text."""
     return trees(LEAGUE, FEATURES.names)
 
 
@@ -106,7 +106,7 @@ def hot_games() -> list[str]:
 
 
 def fill(engine: Engine, cold: int) -> None:
-    """Results, games to come, and as many ``cold`` games that began in the last days: nobody warms those unasked."""
+    """Store results, games to come, and ``cold`` games that began in the last days, which are not computed ahead."""
     now, batch = datetime.now(UTC), FactBatch()
     pairs = [(home, away) for home in TEAMS for away in TEAMS if home != away]
     for number, (home, away) in enumerate(pairs * 2):
@@ -123,5 +123,5 @@ def fill(engine: Engine, cold: int) -> None:
         start = now - DAY - timedelta(seconds=number)
         batch.games.append(_game(f"C{number}", home, away, start, start - 10 * DAY, "scheduled"))
     archive.record(engine, LEAGUE, batch, source="chaos", recorded_at=now)
-    for moment in (now - 2 * DAY, now):  # rows are made of coming games, and kept for a week
+    for moment in (now - 2 * DAY, now):  # rows are built for games to come, and kept for a week
         build(engine, LEAGUE, moment)

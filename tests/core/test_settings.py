@@ -26,7 +26,7 @@ def test_without_any_setting_everything_is_local() -> None:
     assert str(settings.database) == "sqlite:///mlruns/dbsbm.db"
     assert settings.redis is None
     assert settings.mlflow_tracking_uri == "sqlite:///mlruns/mlflow.db"
-    assert not settings.demands_keys
+    assert not settings.requires_keys
 
 
 @pytest.mark.parametrize(
@@ -222,7 +222,7 @@ def test_keys_are_demanded_everywhere_but_in_development(
     environment: str, demanded: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DBSBM_ENV", environment)
-    assert load_settings().demands_keys is demanded
+    assert load_settings().requires_keys is demanded
 
 
 def test_settings_do_not_change_and_travel_between_processes() -> None:

@@ -71,7 +71,7 @@ class RowLog(PredictionLog):
 
 def log_over(engine: Any, folder: Path, *, limit: int = 10**6, capacity: int = 1_000, **options: Any) -> RowLog:
     return RowLog(
-        engine, Spool(folder, limit, file_bytes=2_000, counted=SERVING_OPENING), Metrics(), capacity, **options
+        engine, Spool(folder, limit, file_bytes=2_000, counted_prefix=SERVING_OPENING), Metrics(), capacity, **options
     )
 
 

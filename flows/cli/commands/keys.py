@@ -57,7 +57,7 @@ def list_them(json: AsJson = False) -> None:
             "any" if key.guild_id is None else str(key.guild_id),
             f"{key.created_at:%Y-%m-%d}",
             "never" if key.expires_at is None else f"{key.expires_at:%Y-%m-%d %H:%M}",
-            "good" if key.usable(session.now) else "revoked" if key.revoked_at else "expired",
+            "good" if key.is_active(session.now) else "revoked" if key.revoked_at else "expired",
         )
         for key in keys
     ]

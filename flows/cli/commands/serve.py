@@ -14,9 +14,9 @@ def serve(
     as_of: Annotated[str | None, typer.Option(help="Fix the clock at this moment of the past (UTC).")] = None,
 ) -> None:
     """Serve forecasts over HTTP until stopped."""
-    from serving.runtime.lean_imports import import_alone
+    from serving.runtime.lean_imports import import_without_companions
 
-    import_alone()
+    import_without_companions()
     from core.clock import FixedClock, SystemClock, parse_moment
     from flows.cli.session import begin
 

@@ -40,7 +40,7 @@ async def hypothetical(
     place = service.leagues.at(sport, league)
 
     def forecast() -> Answer:
-        champion = service.champions.of_league(place)
+        champion = service.champions.for_league(place)
         row = matchup(_state(service, place), place, home, away, neutral=neutral, now=now)
         if row.game.home_team == row.game.away_team:
             raise ValidationError(f"away: {row.game.home_team} cannot play itself.", field="away")
@@ -51,7 +51,7 @@ async def hypothetical(
         return answer.unconfirmed() if service.staleness.database_unavailable else answer
 
     served = await to_thread.run_sync(forecast, limiter=service.database_threads)
-    trace.note(served.level, served.generation)  # not logged: a game that is not played cannot be graded
+    trace.record_prediction(served.level, served.generation)  # not logged: a game that is not played cannot be graded
     return Response(served.complete(now), headers=REVALIDATED, media_type="application/json")
 
 

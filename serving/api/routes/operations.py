@@ -47,8 +47,10 @@ async def readyz(service: ServiceDep) -> Response:
         "models": _models(service),
         "slate": _slate(service),
         "redis": None if shared is None else shared.breaker.state,
-        "workers": {str(number): models for number, models in enumerate(service.workers.alive().values(), start=1)},
-        "agreed": service.workers.agreed(),
+        "workers": {
+            str(number): models for number, models in enumerate(service.workers.live_workers().values(), start=1)
+        },
+        "agreed": service.workers.have_converged(),
     }
     return as_json(content, 503 if causes else 200)
 
@@ -64,7 +66,7 @@ async def metrics(service: ServiceDep) -> Response:
     board.spool_depth.set(await to_thread.run_sync(service.log.spooled))
     board.load.set(service.load.level)
     board.database_breaker.set(BREAKER_LEVELS[service.database_breaker.state])
-    for source, age in service.slate_follower.data_age.ages(service.clock.now()):
+    for source, age in service.slate_follower.source_ages.ages(service.clock.now()):
         board.data_age.labels(source.league, source.name).set(age)
     board.limits_breaker.set(BREAKER_LEVELS[service.admission.limits_breaker])
     board.breaker.set(0 if shared is None else BREAKER_LEVELS[shared.breaker.state])
@@ -92,7 +94,7 @@ def _error(failure: LoadFailure) -> dict[str, Any]:
 
 def _slate(service: Service) -> dict[str, Any]:
     age = service.slate_follower.age()
-    away = service.slate_follower.away
+    away = service.slate_follower.database_error
     return {
         "games": len(service.slate.table.rows),
         "age_s": None if math.isinf(age) else round(age, 3),

@@ -55,7 +55,7 @@ async def ranking(
     predicted = (answer for answer in answers if not isinstance(answer, DbsbmError))
     ranked = sorted(predicted, key=lambda pair: -pair[0])[:limit]
     for _, served in ranked:
-        trace.note(served.level, served.generation)
+        trace.record_prediction(served.level, served.generation)
         record(service, trace, served, now)
     items = [
         b'{"confidence":%s,"prediction":%s}' % (repr(chance).encode(), one.complete(now)) for chance, one in ranked

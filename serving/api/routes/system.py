@@ -23,4 +23,4 @@ def system_health(service: ServiceDep) -> Response:
         "causes": causes,
         "parts": [component._asdict() for component in components],
     }
-    return as_json({**content, "workers": service.workers.alive()})
+    return as_json({**content, "workers": service.workers.live_workers()})

@@ -94,7 +94,7 @@ def _forecast(champions: Champions, rows: list[OnlineRow], now: datetime) -> tup
     plans, refused = [], {}
     for row in rows:
         try:
-            plans.append(ForecastPlan.of(champions.of_row(row), row, now))
+            plans.append(ForecastPlan.of(champions.for_row(row), row, now))
         except DbsbmError as error:
             refused[_name(row)] = error.message
     bodies = {}

@@ -113,7 +113,7 @@ class Prewarming:
         now = self._clock.now()
         for row in rows:
             try:
-                champion = champions.of_row(row)
+                champion = champions.for_row(row)
             except DbsbmError:
                 continue
             plan = ForecastPlan.of(champion, row, now)

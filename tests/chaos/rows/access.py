@@ -1,4 +1,4 @@
-"""Rows A5 to A11: who is let in, how often, and from where."""
+"""Rows A5 to A11: API keys, scopes, guilds, rate limits, client addresses, origins and hosts."""
 
 import asyncio
 import http.client
@@ -11,12 +11,12 @@ from datetime import UTC, datetime, timedelta
 from serving.access.admission import FAILURES_PER_MINUTE
 from serving.access.api_keys import SCOPES, create_key, revoke_key
 from serving.api.guarded_route import REQUIRED_SCOPES
-from serving.http.headers import ON_EVERY_ANSWER
+from serving.http.headers import ON_EVERY_RESPONSE
 from tests.chaos.outcome import Outcome, row
 from tests.chaos.remote import remote
 from tests.chaos.rows.load import behind_nginx
 from tests.chaos.stage import Stage, until
-from tests.chaos.traffic import Line
+from tests.chaos.traffic import Connection
 from tests.chaos.world import hot_games
 from tests.serving.api import test_gateway
 from tests.serving.open_routes import OPEN_ROUTES
@@ -29,7 +29,7 @@ THREADS = 50
 def new_key(
     stage: Stage, *scopes: str, seconds: float | None = None, guild_id: int | None = None, port: int | None = None
 ) -> str:
-    """The text of a fresh key that every worker knows, of the stage's service or of the one at the port."""
+    """Create a key and wait until every worker has read it, of the stage's service or of the one at ``port``."""
     now = datetime.now(UTC)
     expires_at = None if seconds is None else now + timedelta(seconds=seconds)
     key = create_key(stage.engine, owner="chaos", scopes=scopes, expires_at=expires_at, now=now, guild_id=guild_id).text
@@ -61,7 +61,7 @@ def guessed(stage: Stage, scale: float, outcome: Outcome) -> None:
     right, random = (statistics.fmean(sorted(one)[: tries // 2]) for one in seconds)
     apart = abs(right - random) / random
     good = stage.ask(GAME)[0]
-    outcome.say(
+    outcome.report(
         f"{dict(refused)}; a right id takes {right * 1e6:.0f} us, a random one {random * 1e6:.0f} us: {apart:.1%} apart over {tries} tries each"
     )
     outcome.expect(
@@ -74,7 +74,7 @@ def guessed(stage: Stage, scale: float, outcome: Outcome) -> None:
 
 
 def wait_for_a_minute(seconds: float) -> None:
-    """Until at least so much of the clock's minute is left."""
+    """Wait until at least so much of the clock's minute is left."""
     left = 60 - time.time() % 60
     if left < seconds:
         time.sleep(left + 0.1)
@@ -104,7 +104,7 @@ def revoked(stage: Stage, scale: float, outcome: Outcome) -> None:
         accepted = [at - ended for at, status in statuses if status == 200]
         late = max(0.0, max(accepted, default=0.0))
         refusals = {status for at, status in statuses if at > ended + late}
-        outcome.say(f"{name}: {len(statuses)} requests, the last one let in {late:.2f} s after")
+        outcome.report(f"{name}: {len(statuses)} requests, the last one admitted {late:.2f} s after")
         outcome.expect(len([at for at in accepted if at < 0]) > 20, f"{name}: the key was hardly used before")
         outcome.expect(late <= 5, f"{name}: let in {late:.2f} s after, 5 allowed")
         outcome.expect(refusals == {401}, f"{name}: answered {refusals} afterwards")
@@ -133,7 +133,7 @@ def foreign_guild(stage: Stage, scale: float, outcome: Outcome) -> None:
             for method, path in routes
         )
     own = stage.ask(GAME, **{"X-API-Key": key, "X-Guild-ID": "1"})[0]
-    outcome.say(f"{len(routes)} routes answered {dict(answers)}; its own guild {own}")
+    outcome.report(f"{len(routes)} routes answered {dict(answers)}; its own guild {own}")
     outcome.expect(len(routes) >= 10 and answers.keys() <= {403, 404}, f"routes answered {dict(answers)}")
     outcome.expect(own == 200, f"its own guild was answered {own}")
 
@@ -149,7 +149,9 @@ def scopes(stage: Stage, scale: float, outcome: Outcome) -> None:
             for method in target.openapi()["paths"][path]
         }
         listed = target.openapi()["paths"].keys() - OPEN_ROUTES
-    outcome.say(f"{len(REQUIRED_SCOPES)} routes times {len(SCOPES)} scopes refused but their own; without a key {bare}")
+    outcome.report(
+        f"{len(REQUIRED_SCOPES)} routes times {len(SCOPES)} scopes refused except their own; without a key {bare}"
+    )
     outcome.expect(listed <= REQUIRED_SCOPES.keys(), f"routes that demand no scope: {listed - REQUIRED_SCOPES.keys()}")
     outcome.expect(bare == {401}, f"without a key: {bare}")
 
@@ -166,29 +168,29 @@ def beyond_the_limit(stage: Stage, scale: float, outcome: Outcome) -> None:
         wait_for_a_minute(40)
         window = int(time.time() // 60)
         passed, refused = asyncio.run(_attack(served.port, first, 10 * LIMIT))
-        # Redis dies when a quarter of the limit is used, and nobody waits for a new minute.
+        # Redis is killed when a quarter of the limit is used, within the same minute.
         before, _ = asyncio.run(_attack(served.port, second, LIMIT // 4))
         stage.redis.kill()
         after, _ = asyncio.run(_attack(served.port, second, 10 * LIMIT - LIMIT // 4))
         same = int(time.time() // 60) == window
         stage.redis.start()
     until(lambda: stage.ask("/readyz")[1]["redis"] == "closed", 30)
-    outcome.say(
+    outcome.report(
         f"with Redis {passed} of {10 * LIMIT} let in, {refused} refused with Retry-After; Redis killed after {before}: {before + after} let in"
     )
     outcome.expect(same, "the clock's minute turned under the row: run it again")
     # Portions that Redis granted too late are lost: serving/access/rate_limiter.py.
     outcome.expect(LIMIT / 2 <= passed <= LIMIT + 1, f"{passed} let in, {LIMIT + 1} allowed")
-    outcome.expect(refused == 10 * LIMIT - passed, f"{refused} refusals told when to come again")
+    outcome.expect(refused == 10 * LIMIT - passed, f"{refused} refusals with Retry-After")
     outcome.expect(before + after <= 1.25 * LIMIT, f"{before + after} let in without Redis, {1.25 * LIMIT:.0f} allowed")
 
 
 async def _attack(port: int, key: str, requests: int) -> tuple[int, int]:
-    """How many pass, and how many are refused with 429 and Retry-After."""
+    """Return how many requests are admitted, and how many refused with 429 and Retry-After."""
     left, counts = iter(range(requests)), Counter()
 
     async def client() -> None:
-        line = Line(port)
+        line = Connection(port)
         for _ in left:
             status, headers, _ = await line.ask(GAME, {"X-API-Key": key})
             counts[status, "retry-after" in headers] += 1
@@ -207,7 +209,7 @@ def spoofed(stage: Stage, scale: float, outcome: Outcome) -> None:
         ):
             wait_for_a_minute(15)
             answers = Counter(_spoofing(port, source, number) for number in range(4 * FAILURES_PER_MINUTE))
-            outcome.say(f"{name}: {dict(answers)}")
+            outcome.report(f"{name}: {dict(answers)}")
             outcome.expect(answers.keys() == {401, 429}, f"{name}: {dict(answers)}")
             outcome.expect(
                 answers[401] <= FAILURES_PER_MINUTE, f"{name}: {answers[401]} guesses, {FAILURES_PER_MINUTE} allowed"
@@ -215,7 +217,7 @@ def spoofed(stage: Stage, scale: float, outcome: Outcome) -> None:
 
 
 def _spoofing(port: int, source: str, number: int) -> int:
-    """Status of a guess from that address, which claims to come from elsewhere."""
+    """Return the status of a guessed key from that address with a forged X-Forwarded-For."""
     line = http.client.HTTPConnection("127.0.0.1", port, timeout=10, source_address=(source, 0))
     headers = {"X-API-Key": "abc.def", "X-Forwarded-For": f"203.0.113.{number}", "X-Real-IP": f"203.0.113.{number}"}
     line.request("GET", GAME, headers={**headers, "Forwarded": f"for=203.0.113.{number}"})
@@ -226,7 +228,7 @@ def _spoofing(port: int, source: str, number: int) -> int:
 
 @row("A11", "foreign origins, names of other hosts, and the headers that tell browsers what they may do")
 def browsers(stage: Stage, scale: float, outcome: Outcome) -> None:
-    asked = ("/healthz", "/docs", "/nothing", GAME, "/v1/games?limit=0", "/v1/games")
+    paths = ("/healthz", "/docs", "/nothing", GAME, "/v1/games?limit=0", "/v1/games")
     with remote(stage) as target:
 
         def origin(name: str) -> str | None:
@@ -250,13 +252,15 @@ def browsers(stage: Stage, scale: float, outcome: Outcome) -> None:
         )
         missing = [
             (path, name.decode())
-            for path in asked
-            for name, value in ON_EVERY_ANSWER
+            for path in paths
+            for name, value in ON_EVERY_RESPONSE
             if target.get(path, headers={"X-API-Key": stage.key}).headers.get_list(name.decode()) != [value.decode()]
         ]
-    outcome.say(f"origins {origins}; hosts {hosts}; {len(asked)} answers with all of {len(ON_EVERY_ANSWER)} headers")
-    allowed = {name for name, said in origins.items() if said}
-    outcome.expect(allowed == {"https://ours.example"}, f"origins let in: {allowed}")
+    outcome.report(
+        f"origins {origins}; hosts {hosts}; {len(paths)} answers with all of {len(ON_EVERY_RESPONSE)} headers"
+    )
+    allowed = {name for name, is_allowed in origins.items() if is_allowed}
+    outcome.expect(allowed == {"https://ours.example"}, f"origins allowed: {allowed}")
     outcome.expect("access-control-allow-origin" not in preflight.headers, "a foreign preflight was let in")
     outcome.expect(
         hosts

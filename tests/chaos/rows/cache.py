@@ -1,4 +1,4 @@
-"""Rows F5 to F8: values in Redis that are foreign, gone or expire together, and callers that go away."""
+"""Rows F5 to F8: values in Redis that are forged, deleted or expire together, and callers that disconnect."""
 
 import pickle
 import time
@@ -11,7 +11,7 @@ from serving.backends.sealed_values import seal
 from serving.predictions.body import BODY_FORMAT, cache_key
 from serving.predictions.plan import ForecastPlan, make_body
 from serving.predictions.redis_cache import PURPOSE
-from tests.chaos.history import broken
+from tests.chaos.history import broken_invariants
 from tests.chaos.outcome import Outcome, row
 from tests.chaos.rows.redis import swapping
 from tests.chaos.stage import Stage
@@ -34,33 +34,35 @@ def redis_poisoned(stage: Stage, scale: float, outcome: Outcome) -> None:
         answers = [_asked(stage, game) for game in games]
     counted = stage.metric("dbsbm_cache_poisoned_total") - before
     levels = Counter(answer.body["cache"] for answer in answers)
-    outcome.say(f"{len(games)} values read, {counted:.0f} counted, answers {dict(levels)}")
+    outcome.report(f"{len(games)} values read, {counted:.0f} counted, answers {dict(levels)}")
     outcome.expect(counted == len(games), f"{counted:.0f} of {len(games)} poisoned values were counted")
     outcome.expect(levels == {"computed": len(games)}, f"answers came from {dict(levels)}")
-    outcome.wrong += broken(stage, answers)
+    outcome.wrong += broken_invariants(stage, answers)
 
 
 def _poison(client: "redis.Redis[bytes]", stage: Stage, game: str, kind: int) -> None:
-    """Write what is not the answer under the very key that the next question for the game reads."""
+    """Write a wrong value under the key that the next request for the game reads."""
     champion, offline = stage.offline.champion(stage.models.changes[-1].version), stage.offline
-    ours = signer(settings_for(stage.engine, stage.world.store, signing_key=stage.signing_key), PURPOSE)
-    theirs = signer(settings_for(stage.engine, stage.world.store, signing_key="somebody else's key"), PURPOSE)
+    valid_signer = signer(settings_for(stage.engine, stage.world.store, signing_key=stage.signing_key), PURPOSE)
+    other_signer = signer(
+        settings_for(stage.engine, stage.world.store, signing_key="another installation's key"), PURPOSE
+    )
     key = cache_key(champion, offline.row(game), begun=True)
     body = make_body(ForecastPlan(champion, offline.row(game), begun=True, key=key), explained=True)
     wrong = body.replace(b'"home":0.', b'"home":0.9', 1)
     match kind:
         case 0:
-            client.set(key, seal(theirs, key, wrong))
+            client.set(key, seal(other_signer, key, wrong))
         case 1:
-            client.set(key, seal(ours, f"{key}x", wrong))
+            client.set(key, seal(valid_signer, f"{key}x", wrong))
         case 2:
-            client.set(key, seal(ours, key.replace(champion.bundle.sha256[:12], "0" * 12), wrong))
+            client.set(key, seal(valid_signer, key.replace(champion.bundle.sha256[:12], "0" * 12), wrong))
         case 3:
             client.set(key, pickle.dumps({"body": wrong}))
         case 4:
-            client.set(key, seal(ours, key, wrong + b" " * 2_000_000))
+            client.set(key, seal(valid_signer, key, wrong + b" " * 2_000_000))
         case 5:
-            client.set(key, seal(ours, key, wrong)[:-20])
+            client.set(key, seal(valid_signer, key, wrong)[:-20])
         case _:
             client.rpush(key, body)
 
@@ -100,15 +102,15 @@ def redis_flushed(stage: Stage, scale: float, outcome: Outcome) -> None:
             most = max(most, _flights(load.answers))
     reads = _selects(stage) - reads
     outcome.traffic(answers, within=200, bare=bare)
-    outcome.say(f"{herds} herds, {most} computations of one at most")
-    outcome.say(f"MySQL was read {reads} times, {idle} in as long without requests")
+    outcome.report(f"{herds} herds, {most} computations of one at most")
+    outcome.report(f"MySQL was read {reads} times, {idle} in as long without requests")
     outcome.expect(reads <= 1.3 * idle + stage.workers * herds, f"MySQL was read {reads} times, {idle} when idle")
     outcome.expect(most <= stage.workers, f"{most} computations for one key, {stage.workers} workers")
-    outcome.wrong += broken(stage, answers)
+    outcome.wrong += broken_invariants(stage, answers)
 
 
 def _flights(answers: list[Answer]) -> int:
-    """Computations that the answers came from: those that waited at the same time may have waited for the same one."""
+    """Return the number of computations behind the answers: concurrent requests may share one."""
     waits = sorted((one.began_at, one.ended_at) for one in answers if one.body.get("cache") == "computed")
     flights, ended = 0, 0.0
     for began_at, ended_at in waits:
@@ -126,7 +128,7 @@ def _selects(stage: Stage) -> int:
 def redis_expires(stage: Stage, scale: float, outcome: Outcome) -> None:
     wait = max(3.0, 10 * scale)
     with redis.Redis(port=stage.redis.port) as client, stage.load(cold_share=0.1) as load:
-        stage.settled(stage.models.swap().generation)
+        stage.wait_for_generation(stage.models.swap().generation)
         time.sleep(2 * wait)
         keys = list(client.scan_iter(PATTERN, count=1_000))
         ends = Counter(client.pttl(key) // 1_000 for key in keys)
@@ -138,13 +140,13 @@ def redis_expires(stage: Stage, scale: float, outcome: Outcome) -> None:
     before = _computed(load.answers, moment - wait, moment)
     after = _computed(load.answers, moment + 1, moment + 1 + wait)
     crowd = max(ends.values(), default=0)
-    outcome.say(f"{len(keys)} keys; {before} answers computed in {wait:.0f} s before, {after} after")
-    outcome.say(f"by themselves they end over {max(ends) - min(ends)} s, {crowd} at most in one second")
-    outcome.expect(len(keys) >= 100, f"there were but {len(keys)} keys")
+    outcome.report(f"{len(keys)} keys; {before} answers computed in {wait:.0f} s before, {after} after")
+    outcome.report(f"without a flush they expire over {max(ends) - min(ends)} s, {crowd} at most in one second")
+    outcome.expect(len(keys) >= 100, f"there were only {len(keys)} keys")
     outcome.expect(after <= 2 * before + 5, f"{after} answers computed, {before} in as long before")
     outcome.expect(max(ends) - min(ends) >= 60, "the keys end together")
     outcome.expect(crowd <= 0.1 * len(keys), f"{crowd} of {len(keys)} keys end in one second")
-    outcome.wrong += broken(stage, load.answers)
+    outcome.wrong += broken_invariants(stage, load.answers)
 
 
 def _computed(answers: list[Answer], begin: float, end: float) -> int:
@@ -163,6 +165,6 @@ def callers_leave(stage: Stage, scale: float, outcome: Outcome) -> None:
     finally:
         stage.before_redis.latency = 0.0
     outcome.traffic(load.answers, within=250, bare=load.bare)
-    outcome.say(f"{load.left} callers disconnected")
+    outcome.report(f"{load.left} callers disconnected")
     outcome.expect(load.left >= 0.25 * wanted, f"but {load.left} callers disconnected")
-    outcome.wrong += broken(stage, load.answers)
+    outcome.wrong += broken_invariants(stage, load.answers)

@@ -1,4 +1,4 @@
-"""Rows F9 to F12: the database killed, frozen, slow, locked, crowded, restarted, and away for too long."""
+"""Rows F9 to F12: the database killed, frozen, slow, locked, without connections, restarted, and down for too long."""
 
 import signal
 import time
@@ -12,7 +12,7 @@ import pymysql
 from feature_store.rows.build import build
 from feature_store.rows.online import watermarks
 from tests.bench.serving.stage import LEAGUE
-from tests.chaos.history import HANGING, NOTICED, broken
+from tests.chaos.history import HANGING, NOTICED, broken_invariants
 from tests.chaos.outcome import Outcome, row
 from tests.chaos.rows.redis import phase
 from tests.chaos.stage import Stage, Watch, until
@@ -21,11 +21,11 @@ from tests.chaos.world import hot_games
 
 
 def fresh_again(stage: Stage) -> float:
-    """Seconds until no worker's answers are stale any more."""
+    """Wait until no worker's answers are stale; return the seconds."""
 
     def fresh() -> bool:
-        said = [stage.ask(f"/v1/predictions/{hot_games()[0]}") for _ in range(3 * stage.workers)]
-        return all(status == 200 and not body["stale"] for status, body in said)
+        answers = [stage.ask(f"/v1/predictions/{hot_games()[0]}") for _ in range(3 * stage.workers)]
+        return all(status == 200 and not body["stale"] for status, body in answers)
 
     return until(fresh, 60)
 
@@ -39,7 +39,7 @@ def _stale_share(answers: list[Answer], begin: float, end: float) -> float:
 def database_killed(stage: Stage, scale: float, outcome: Outcome) -> None:
     with stage.load() as load:
         time.sleep(phase(scale, 15))
-        with stage.database_away():
+        with stage.database_unavailable():
             gone = time.monotonic()
             stage.database.kill()
             time.sleep(max(6.0, 30 * scale))
@@ -51,14 +51,14 @@ def database_killed(stage: Stage, scale: float, outcome: Outcome) -> None:
     drained = until(lambda: stage.metric("dbsbm_prediction_spool_depth") == 0, 30)
     stale = _stale_share(load.answers, gone + NOTICED, ends)
     outcome.traffic(load.answers, within=200, bare=load.bare)
-    outcome.say(
+    outcome.report(
         f"{stale:.1%} stale from {NOTICED:.0f} s after the kill on, {_stale_share(load.answers, gone, ends):.1%} from the kill on"
     )
-    outcome.say(f"fresh {back:.1f} s after MySQL answered again, spool empty {drained:.1f} s later")
+    outcome.report(f"fresh {back:.1f} s after MySQL answered again, spool empty {drained:.1f} s later")
     outcome.expect(stale >= 0.99, f"{stale:.1%} of the answers were marked stale, 99 % demanded")
     outcome.expect(back <= 5, f"fresh again after {back:.1f} s, 5 allowed")
     outcome.expect(drained <= 30, "the spool was not drained")
-    outcome.wrong += broken(stage, load.answers)
+    outcome.wrong += broken_invariants(stage, load.answers)
 
 
 @contextmanager
@@ -81,7 +81,7 @@ def _two_seconds_late(stage: Stage) -> Iterator[None]:
 
 @contextmanager
 def _locked(stage: Stage) -> Iterator[None]:
-    """Somebody holds the tables that are written to."""
+    """Lock the tables that the service writes to."""
     with pymysql.connect(host="127.0.0.1", port=stage.database.port, user="root", database="ours") as other:
         other.cursor().execute("LOCK TABLES prediction_log WRITE, serving_workers WRITE")
         yield
@@ -90,7 +90,7 @@ def _locked(stage: Stage) -> Iterator[None]:
 
 @contextmanager
 def _crowded(stage: Stage) -> Iterator[None]:
-    """No connection is left, and those that were there are broken."""
+    """Allow no further connections, and break the existing ones."""
     address = {"host": "127.0.0.1", "port": stage.database.port, "user": "root"}
     with pymysql.connect(**address) as keeper:  # type: ignore[call-overload]
         keeper.cursor().execute("SET GLOBAL max_connections = 10")
@@ -119,11 +119,11 @@ def database_hangs(stage: Stage, scale: float, outcome: Outcome) -> None:
     }
     for name, (fault, is_away) in faults.items():
         with stage.load() as load, Watch(stage, "/healthz", every=0.1) as alive:
-            with fault(stage), stage.database_away(certain=is_away):
+            with fault(stage), stage.database_unavailable(certain=is_away):
                 time.sleep(max(HANGING + 3, 30 * scale) if is_away else phase(scale, 15))
             back = fresh_again(stage)
         lived = p99([seconds for _, seconds, status, _ in alive.seen if status == 200])
-        outcome.say(f"{name}: /healthz p99 {lived:.0f} ms, fresh {back:.1f} s after")
+        outcome.report(f"{name}: /healthz p99 {lived:.0f} ms, fresh {back:.1f} s after")
         outcome.traffic(load.answers, within=200, bare=load.bare)
         outcome.expect(all(status == 200 for _, _, status, _ in alive.seen), f"{name}: /healthz failed")
         machine = p99(load.bare)
@@ -131,7 +131,7 @@ def database_hangs(stage: Stage, scale: float, outcome: Outcome) -> None:
             lived < 50 + machine, f"{name}: /healthz p99 is {lived:.0f} ms, 50 allowed and {machine:.0f} the machine's"
         )
         outcome.expect(back <= 10, f"{name}: fresh again after {back:.1f} s")
-        outcome.wrong += [f"{name}: {one}" for one in broken(stage, load.answers, noticed=HANGING)]
+        outcome.wrong += [f"{name}: {one}" for one in broken_invariants(stage, load.answers, noticed=HANGING)]
 
 
 @row("F11", "MySQL killed and started again, many times in a row, with requests to a route that reads it")
@@ -141,9 +141,9 @@ def database_restarts(stage: Stage, scale: float, outcome: Outcome) -> None:
     answered = []
     with stage.load() as load, Watch(stage, matchup, every=0.1) as reads:
         for _ in range(times):
-            with stage.database_away():
+            with stage.database_unavailable():
                 stage.database.kill()
-            with stage.database_away(certain=False):
+            with stage.database_unavailable(certain=False):
                 stage.database.start()
                 answered.append(until(lambda: stage.ask(matchup)[0] == 200, 15))
                 time.sleep(0.5)
@@ -151,13 +151,13 @@ def database_restarts(stage: Stage, scale: float, outcome: Outcome) -> None:
     stage.engine.dispose()
     statuses = Counter(status for _, _, status, _ in reads.seen)
     outcome.traffic(load.answers, within=200, bare=load.bare)
-    outcome.say(
+    outcome.report(
         f"{times} restarts; the route was answered {max(answered):.1f} s after MySQL at worst: {dict(statuses)}"
     )
     outcome.expect(max(answered) <= 5, f"the route was answered {max(answered):.1f} s after MySQL")
     outcome.expect(back <= 5, f"fresh again after {back:.1f} s")
     outcome.expect(statuses.keys() <= {200, 503}, f"the route was answered with {dict(statuses)}")
-    outcome.wrong += broken(stage, load.answers)
+    outcome.wrong += broken_invariants(stage, load.answers)
 
 
 @row("F12", "MySQL and Redis dead until the data is older than DATA_LIMIT_HOURS, here a few seconds")
@@ -165,11 +165,11 @@ def data_ages(stage: Stage, scale: float, outcome: Outcome) -> None:
     limit = 8.0
     with stage.beside(DATA_LIMIT_HOURS=str(limit / 3600)) as short:
         build(stage.engine, LEAGUE, datetime.now(UTC))
-        stage.offline.forget()
+        stage.offline.clear()
         (checked,) = watermarks(stage.engine).values()
         stage.models.checks.add(checked.isoformat())
         until(lambda: stage.ask(f"/v1/predictions/{hot_games()[0]}", port=short.port)[1]["age_s"] < limit / 2)
-        with stage.load(port=short.port) as load, stage.database_away():
+        with stage.load(port=short.port) as load, stage.database_unavailable():
             stage.database.kill()
             stage.redis.kill()
             time.sleep(limit + max(3.0, 20 * scale))
@@ -177,16 +177,16 @@ def data_ages(stage: Stage, scale: float, outcome: Outcome) -> None:
         stage.database.start()
         stage.engine.dispose()
         back = until(lambda: stage.ask(f"/v1/predictions/{hot_games()[0]}", port=short.port)[0] == 200, 30)
-        history = broken(stage, load.answers, allowed=(200, 503))
+        history = broken_invariants(stage, load.answers, allowed=(200, 503))
     fresh_again(stage)
-    told = [answer for answer in load.answers if answer.status == 200]
+    served = [answer for answer in load.answers if answer.status == 200]
     refused = [answer for answer in load.answers if answer.status == 503]
     codes = {(answer.body["code"], "retry-after" in answer.headers) for answer in refused}
-    oldest, wrong_way = max(answer.body["age_s"] for answer in told), [a for a in told if a.due > refused[0].ended]
-    outcome.say(
-        f"{len(told)} answers up to {oldest:.2f} s old, then {len(refused)} times {codes}, back after {back:.1f} s"
+    oldest, wrong_way = max(answer.body["age_s"] for answer in served), [a for a in served if a.due > refused[0].ended]
+    outcome.report(
+        f"{len(served)} answers up to {oldest:.2f} s old, then {len(refused)} times {codes}, back after {back:.1f} s"
     )
-    outcome.expect(oldest <= limit + 0.05, f"data {oldest:.2f} s old was told, {limit:.0f} allowed")
+    outcome.expect(oldest <= limit + 0.05, f"data {oldest:.2f} s old was served, {limit:.0f} allowed")
     outcome.expect(codes == {("data_too_old", True)}, f"refused with {codes}")
     outcome.expect(not wrong_way, f"{len(wrong_way)} answers after the first refusal")
     outcome.expect(back <= 10, f"answers again after {back:.1f} s")

@@ -1,4 +1,4 @@
-"""Row F23: no room on the disk for what serving keeps there."""
+"""Row F23: a full disk under SERVING_DIR."""
 
 import subprocess
 import tempfile
@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from core.database import reading
 from serving.predictions.tables import predictions
-from tests.chaos.history import broken
+from tests.chaos.history import broken_invariants
 from tests.chaos.outcome import Outcome, row
 from tests.chaos.rows.load import flood
 from tests.chaos.rows.redis import phase
@@ -23,7 +23,7 @@ CONNECTIONS = 64
 
 @contextmanager
 def small_disk() -> Iterator[Path]:
-    """A tmpfs of one megabyte. Raises CalledProcessError where mounting is not allowed: it takes root."""
+    """Mount a tmpfs of one megabyte. Raises CalledProcessError without root, who alone may mount."""
     with tempfile.TemporaryDirectory(prefix="small-") as folder:
         subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={MEGABYTES}m", "none", folder], check=True)
         try:
@@ -44,7 +44,7 @@ def disk_full(stage: Stage, scale: float, outcome: Outcome) -> None:
         with stage.beside(**overrides) as served:
             until(lambda: stage.ask("/readyz", port=served.port)[0] == 200)
             logged = _logged(stage)
-            with stage.database_away():
+            with stage.database_unavailable():
                 stage.before_database.down()
                 (disk / "filler").write_bytes(b"")
                 with (disk / "filler").open("ab", buffering=0) as filler:
@@ -59,10 +59,10 @@ def disk_full(stage: Stage, scale: float, outcome: Outcome) -> None:
             dropped = stage.metric("dbsbm_prediction_log_dropped_total", served.port)
             accepted = sum(answer.status == 200 for answer in load.answers) + sum(floods) + 1
             missing = accepted - (_logged(stage) - logged) - dropped
-            history = broken(stage, load.answers)
+            history = broken_invariants(stage, load.answers)
             left = [path.name for path in (disk / "serving").rglob("*") if path.name.startswith(".")]
     outcome.traffic(load.answers, within=200, bare=load.bare)
-    outcome.say(
+    outcome.report(
         f"{accepted} served, {dropped:.0f} dropped and counted, {missing:.0f} unaccounted; drained {drained:.1f} s after"
     )
     outcome.expect(level[0] == 200, f"an answer with status {level[0]} while the disk was full")
@@ -85,7 +85,7 @@ def _fill(filler: object) -> None:
 
 
 def _until_dropped(stage: Stage, port: int) -> list[int]:
-    """Ask until memory cannot hold what waits for the log either; good answers of each flood."""
+    """Send requests until the log's queue in memory is full as well; return the successful answers of each burst."""
     floods = []
     while stage.metric("dbsbm_prediction_log_dropped_total", port) == 0 and len(floods) < 20:
         floods.append(flood(stage, CONNECTIONS, 5, port, afresh=False).statuses[200])

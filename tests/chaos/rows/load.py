@@ -1,4 +1,4 @@
-"""Rows F20 to F22: more to do than time, workers killed and instances restarted behind the nginx of deploy/."""
+"""Rows F20 to F22: overload, killed workers, and instances restarted behind the nginx of deploy/."""
 
 import os
 import re
@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.chaos.history import broken
+from tests.chaos.history import broken_invariants
 from tests.chaos.outcome import Outcome, row
 from tests.chaos.rows.redis import phase
 from tests.chaos.stage import Stage, until
@@ -23,22 +23,22 @@ from tests.serving.deployment.test_nginx import nginx
 from tests.serving.processes import Served
 
 BETWEEN_SECONDS = 1.0
-"""Of traffic before each restart and after the last."""
+"""Seconds of traffic before each restart and after the last."""
 
 LOST_SECONDS = 0.25
-"""What a killed worker served since its last write is not logged (docs/decisions/0028)."""
+"""Answers of a killed worker since its last write are not logged (docs/decisions/0028)."""
 
 
 @dataclass
 class Flood:
-    """What wrk saw."""
+    """The results of wrk."""
 
     statuses: Counter[int]
     per_second: float
 
 
 def flood(stage: Stage, connections: int, seconds: float, port: int | None = None, *, afresh: bool = True) -> Flood:
-    """Ask with wrk for the warm games, each computed ``afresh``, over so many connections."""
+    """Request the hot games with wrk over so many connections; ``afresh`` computes each one anew."""
     script = f"""
 local n, seen = 0, {{}}
 function setup(thread) threads = threads or {{}}; table.insert(threads, thread) end
@@ -58,10 +58,10 @@ end
         (Path(folder) / "ask.lua").write_text(script)
         url = f"http://127.0.0.1:{stage.service.port if port is None else port}"
         command = ["wrk", "-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s", "-s", f"{folder}/ask.lua", url]
-        said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    found = re.findall(r"(\d+)=(\d+)", "".join(re.findall(r"seen .*", said)))
-    statuses = Counter({int(status): int(count) for status, count in found})
-    rate = re.search(r"Requests/sec:\s+([\d.]+)", said)
+        output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    counts = re.findall(r"(\d+)=(\d+)", "".join(re.findall(r"seen .*", output)))
+    statuses = Counter({int(status): int(count) for status, count in counts})
+    rate = re.search(r"Requests/sec:\s+([\d.]+)", output)
     return Flood(statuses, float(rate[1]) if rate else 0.0)
 
 
@@ -85,10 +85,10 @@ def overload(stage: Stage, scale: float, outcome: Outcome) -> None:
         answer.seconds for answer in load.answers if answer.due > over + 10 or answer.due > over + phase(scale) / 2
     ]
     slow = p99([answer.seconds for answer in accepted])
-    outcome.say(
+    outcome.report(
         f"capacity {capacity.per_second:.0f}/s at 64 connections; {beyond.per_second:.0f}/s at 320: {dict(beyond.statuses)}"
     )
-    outcome.say(
+    outcome.report(
         f"ours: {len(accepted)} accepted, p99 {slow:.0f} ms (a bare server's {p99(load.bare):.0f} ms), {len(refused)} refused; normal {calm:.1f} s after, p99 then {p99(after):.0f} ms"
     )
     outcome.expect(slow < 1_000, f"p99 of what was accepted is {slow:.0f} ms, 1000 allowed")
@@ -97,12 +97,12 @@ def overload(stage: Stage, scale: float, outcome: Outcome) -> None:
     outcome.expect(calm <= 10, f"normal again after {calm:.1f} s, 10 allowed")
     outcome.expect(p99(after) < 250, f"p99 afterwards is {p99(after):.0f} ms")
     outcome.expect(set(stage.service.workers()) == alive, "a worker died")
-    outcome.wrong += broken(stage, load.answers, allowed=(200, 429, 503))
+    outcome.wrong += broken_invariants(stage, load.answers, allowed=(200, 429, 503))
 
 
 @dataclass
 class Behind:
-    """Two instances behind nginx."""
+    """Runs two instances behind nginx."""
 
     stage: Stage
     port: int
@@ -111,7 +111,7 @@ class Behind:
     stacks: list[ExitStack]
 
     def replace(self, number: int) -> float:
-        """SIGTERM to an instance, and another one on its port; seconds that it took to end."""
+        """Terminate an instance and start another one on its port; return the seconds until the first one ended."""
         old = self.instances[number]
         began = time.monotonic()
         old.process.send_signal(signal.SIGTERM)
@@ -132,7 +132,7 @@ def instance(stage: Stage, port: int, workers: int) -> Iterator[Served]:
 
 @contextmanager
 def behind_nginx(stage: Stage, workers: int) -> Iterator[Behind]:
-    """The shipped configuration before two instances of the service."""
+    """Run the configuration of deploy/ in front of two instances."""
     ports = free_port(), free_port()
     with ExitStack() as stack:
         stacks = [stack.enter_context(ExitStack()) for _ in ports]
@@ -163,9 +163,9 @@ def workers_killed(stage: Stage, scale: float, outcome: Outcome) -> None:
             for answer in load.answers
             if any(at - LOST_SECONDS - 0.1 < answer.ended <= at + 0.1 for at in moments)
         ]
-        history = broken(stage, load.answers, lost=len(exposed))
+        history = broken_invariants(stage, load.answers, lost=len(exposed))
     outcome.traffic(load.answers, within=1_000, bare=load.bare)
-    outcome.say(
+    outcome.report(
         f"{kills} workers killed; at most {len(exposed)} answers of their last {LOST_SECONDS} s may lack in the log"
     )
     outcome.wrong += history
@@ -181,8 +181,8 @@ def rolling_restart(stage: Stage, scale: float, outcome: Outcome) -> None:
                 time.sleep(BETWEEN_SECONDS)
                 drained.append(behind.replace(number % 2))
             time.sleep(BETWEEN_SECONDS)
-        history = broken(stage, load.answers)
+        history = broken_invariants(stage, load.answers)
     outcome.traffic(load.answers, within=1_000, bare=load.bare)
-    outcome.say(f"{len(drained)} instances replaced, drained in {max(drained):.1f} s at most")
+    outcome.report(f"{len(drained)} instances replaced, drained in {max(drained):.1f} s at most")
     outcome.expect(max(drained) <= 10, f"drained in {max(drained):.1f} s, 10 allowed")
     outcome.wrong += history

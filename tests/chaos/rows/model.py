@@ -1,4 +1,4 @@
-"""Rows F13 to F19: the registry away, bundles that are no good, and many swaps."""
+"""Rows F15 to F19: bundles that must be refused, and many promotions."""
 
 import json
 import os
@@ -11,7 +11,7 @@ from pathlib import Path
 from random import Random
 
 from core.registry.bundles.files import GOLDEN, SPEC
-from tests.chaos.history import broken
+from tests.chaos.history import broken_invariants
 from tests.chaos.outcome import Outcome, row
 from tests.chaos.stage import Stage, until
 from tests.chaos.traffic import Load
@@ -25,7 +25,7 @@ REFUSED = re.compile(r'"event": "champion refused')
 
 
 class Offering:
-    """Champions offered one after another while answers go on; counts what came of them."""
+    """Promotes one champion after another under load, and counts the outcomes."""
 
     def __init__(self, stage: Stage) -> None:
         self._stage = stage
@@ -34,7 +34,7 @@ class Offering:
         self.reasons: set[str] = set()
 
     def offer(self, name: str, spoil: Spoil, **spec: object) -> None:
-        """Make a spoilt version champion and wait until every worker has refused it; damage that fails them all is noted."""
+        """Promote a damaged version and wait until every worker has refused it; record damage that was not refused."""
         before = self._stage.metric("dbsbm_model_load_failures_total")
         number = self._stage.models.add(spoil=spoil, **spec)
         self._stage.models.promote(number)
@@ -49,30 +49,30 @@ class Offering:
         self.reasons.add(str(error.get("code")))
 
     def judge(self, outcome: Outcome, service_before: set[int], rejections: int, load: Load) -> None:
-        """The criteria of F15 to F18."""
+        """Check the criteria of F15 to F18."""
         stage = self._stage
         served = {answer.body["model"]["version"] for answer in load.answers if answer.status == 200}
         logged = len(REFUSED.findall(stage.log())) - rejections
         outcome.traffic(load.answers, within=250, bare=load.bare)
-        outcome.say(
+        outcome.report(
             f"{len(self.offered)} offered, {logged} rejections logged by {stage.workers} workers ({', '.join(sorted(self.reasons))})"
         )
         outcome.expect(not self.missed, f"not refused by every worker: {', '.join(self.missed[:5])}")
         outcome.expect(not served & set(self.offered), f"versions {sorted(served & set(self.offered))} answered")
         outcome.expect(logged >= len(self.offered), f"{logged} rejections in the log")
         outcome.expect(set(stage.service.workers()) == service_before, "a worker died")
-        outcome.wrong += broken(stage, load.answers)
+        outcome.wrong += broken_invariants(stage, load.answers)
 
 
 def _offered(stage: Stage, outcome: Outcome, offers: Callable[[Offering], None]) -> None:
-    """Run the offers under load, judge them, and let a sound version follow."""
+    """Promote the damaged versions under load, check the outcomes, and promote a valid version."""
     alive, rejections = set(stage.service.workers()), len(REFUSED.findall(stage.log()))
     offering = Offering(stage)
     with stage.load(rate=50) as load:
         offers(offering)
     offering.judge(outcome, alive, rejections, load)
-    sound = stage.settled(stage.models.swap().generation)
-    outcome.say(f"a sound version answered {sound:.1f} s after")
+    sound = stage.wait_for_generation(stage.models.swap().generation)
+    outcome.report(f"a valid version answered {sound:.1f} s after")
     outcome.expect(sound <= 15, f"the sound version answered {sound:.1f} s after")
 
 
@@ -102,14 +102,14 @@ def _flipped(content: bytes, random: Random) -> bytes:
 
 @row("F16", "bundles signed by others, unsigned, an older one replayed, a link, a path that leads out of the folder")
 def bundles_forged(stage: Stage, scale: float, outcome: Outcome) -> None:
-    ours, store = stage.models.signer, stage.world.store
+    bundle_signer, store = stage.models.signer, stage.world.store
     older = store / stage.offline.champion(stage.models.changes[0].version).version.bundle_sha256
 
     def signed_by_others(folder: Path) -> str:
         return forged(folder, SPEC, (folder / SPEC).read_bytes().replace(b"1.0", b"1.1"), THEIRS)
 
     def unsigned(folder: Path) -> str:
-        sha256 = forged(folder, SPEC, (folder / SPEC).read_bytes() + b" ", ours)
+        sha256 = forged(folder, SPEC, (folder / SPEC).read_bytes() + b" ", bundle_signer)
         (folder / "manifest.sig").write_bytes(b"")
         return sha256
 
@@ -125,7 +125,7 @@ def bundles_forged(stage: Stage, scale: float, outcome: Outcome) -> None:
         manifest = json.loads((folder / "manifest.json").read_bytes())
         (store / "outside.json").write_bytes((folder / SPEC).read_bytes())
         manifest["files"]["../outside.json"] = manifest["files"].pop(SPEC)
-        return remanifested(folder, manifest, ours)
+        return remanifested(folder, manifest, bundle_signer)
 
     def offers(offering: Offering) -> None:
         for spoil in (signed_by_others, unsigned, replayed, linked, leading_out):
@@ -157,7 +157,7 @@ def bundles_pickled(stage: Stage, scale: float, outcome: Outcome) -> None:
     outcome.expect(not canary.exists(), "a pickle was opened: the canary exists")
     pickle.loads(content)
     outcome.expect(canary.exists(), "the canary cannot be seen")
-    outcome.say("the canary was not touched")
+    outcome.report("the canary file was not touched")
     canary.unlink(missing_ok=True)
 
 
@@ -166,13 +166,13 @@ def bundles_pickled(stage: Stage, scale: float, outcome: Outcome) -> None:
     "signed bundles that are slow, claim 2 GB, answer with no numbers, have wrong columns, contradict their golden rows",
 )
 def bundles_unfit(stage: Stage, scale: float, outcome: Outcome) -> None:
-    ours = stage.models.signer
+    bundle_signer = stage.models.signer
 
     def edited(name: str, change: Callable[[dict], None]) -> Spoil:
         def spoil(folder: Path) -> str:
             content = json.loads((folder / name).read_bytes())
             change(content)
-            return forged(folder, name, json.dumps(content).encode(), ours)
+            return forged(folder, name, json.dumps(content).encode(), bundle_signer)
 
         return spoil
 
@@ -202,7 +202,7 @@ def bundles_unfit(stage: Stage, scale: float, outcome: Outcome) -> None:
 def swaps(stage: Stage, scale: float, outcome: Outcome) -> None:
     numbers = [stage.models.add() for _ in range(6)]
     for number in numbers:
-        stage.settled(stage.models.promote(number).generation)
+        stage.wait_for_generation(stage.models.promote(number).generation)
     count, before = max(15, int(100 * scale)), stage.rss()
     made: list[Change] = []
 
@@ -219,12 +219,12 @@ def swaps(stage: Stage, scale: float, outcome: Outcome) -> None:
         for writer in writers:
             writer.join()
         last = max(change.generation for change in made)
-        agreed = stage.settled(last)
+        agreed = stage.wait_for_generation(last)
         time.sleep(1)
     grown = max(new - old for new, old in zip(stage.rss(), before, strict=True))
     outcome.traffic(load.answers, within=200, bare=load.bare)
-    outcome.say(f"{len(made)} swaps; all workers agree after {agreed:.1f} s; at most {grown} MB more per worker")
+    outcome.report(f"{len(made)} swaps; all workers agree after {agreed:.1f} s; at most {grown} MB more per worker")
     outcome.expect(len(made) == 4 * count, f"{len(made)} swaps were made")
     outcome.expect(agreed <= 10, f"the workers agreed after {agreed:.1f} s")
     outcome.expect(grown <= 20, f"a worker grew by {grown} MB")
-    outcome.wrong += broken(stage, load.answers)
+    outcome.wrong += broken_invariants(stage, load.answers)

@@ -1,4 +1,4 @@
-"""Rows F1 to F4: Redis gone, silent, slow, or there and unwilling."""
+"""Rows F1 to F4: Redis killed, silent, slow, or refusing commands."""
 
 import math
 import signal
@@ -9,27 +9,27 @@ from contextlib import contextmanager
 
 import redis
 
-from tests.chaos.history import broken
+from tests.chaos.history import broken_invariants
 from tests.chaos.outcome import Outcome, row
 from tests.chaos.redis_stub import refusing_redis
 from tests.chaos.stage import Stage, Watch, until
 from tests.chaos.traffic import Answer, Load, hit_rate, p99
 
 COLD = 0.25
-"""Share of requests for games that are in no worker's memory, each of which has to ask Redis first."""
+"""Fraction of requests for games that no worker has in memory, so that Redis is asked first."""
 
 SWAP_SECONDS = 2.0
 WARNING = '"level": "warning"'
 
 
 def phase(scale: float, full: float = 20.0) -> float:
-    """Seconds of a third of a row; not under three, so that breakers have time to open and close."""
+    """Return the seconds of a third of a row; at least three, so that breakers have time to open and close."""
     return max(3.0, full * scale)
 
 
 @contextmanager
 def swapping(stage: Stage, every: float = SWAP_SECONDS) -> Iterator[None]:
-    """Another champion every few seconds, of versions tried before, until the block ends."""
+    """Promote another tried version every few seconds until the block ends."""
     stopping = threading.Event()
 
     def swap() -> None:
@@ -46,18 +46,18 @@ def swapping(stage: Stage, every: float = SWAP_SECONDS) -> Iterator[None]:
 
 
 def states(watch: Watch, begin: float, end: float) -> list[tuple[float, str]]:
-    """When which state of the breaker before Redis was seen, by the workers that were asked."""
-    return [(at, said["redis"]) for at, _, status, said in watch.seen if status == 200 and begin <= at <= end]
+    """Return times and states of the Redis breaker, as the workers reported them."""
+    return [(at, ready["redis"]) for at, _, status, ready in watch.seen if status == 200 and begin <= at <= end]
 
 
 def _outage(
-    stage: Stage, scale: float, outcome: Outcome, away: Callable[[], None], back: Callable[[], None], within: float
+    stage: Stage, scale: float, outcome: Outcome, stop: Callable[[], None], back: Callable[[], None], within: float
 ) -> list[Answer]:
-    """Traffic with swaps while Redis goes and comes back; the criteria of F1 and F2."""
+    """Run traffic and promotions while Redis fails and returns; check the criteria of F1 and F2."""
     with stage.load(cold_share=COLD) as load, swapping(stage), Watch(stage, "/readyz") as watch:
         time.sleep(phase(scale))
         gone = time.monotonic()
-        away()
+        stop()
         time.sleep(phase(scale))
         returned = time.monotonic()
         back()
@@ -69,13 +69,13 @@ def _outage(
     calm = [answer for answer in load.answers if not gone <= answer.due <= gone + 0.5]
     outcome.traffic(calm, within=within, bare=load.bare)
     at_the_break = [answer for answer in load.answers if gone <= answer.due <= gone + 0.5]
-    outcome.say(f"{p99([answer.seconds for answer in at_the_break]):.0f} ms in the half second of the break")
-    outcome.say(f"breaker open after {opened:.2f} s, last closed one seen {shut - gone:.2f} s after the break")
-    outcome.say(f"all closed {closed:.1f} s and hit rate over 90 % {warm_after:.1f} s after the return")
+    outcome.report(f"{p99([answer.seconds for answer in at_the_break]):.0f} ms in the half second of the break")
+    outcome.report(f"breaker open after {opened:.2f} s, last closed one seen {shut - gone:.2f} s after the break")
+    outcome.report(f"all closed {closed:.1f} s and hit rate over 90 % {warm_after:.1f} s after the return")
     outcome.expect(opened <= 0.5, f"the breaker was open after {opened:.2f} s, .5 allowed")
     outcome.expect(closed <= 10, f"the breakers closed {closed:.1f} s after Redis was back")
     outcome.expect(warm_after <= 60, "the hit rate stayed below 90 %")
-    outcome.wrong += broken(stage, load.answers)
+    outcome.wrong += broken_invariants(stage, load.answers)
     return load.answers
 
 
@@ -85,7 +85,7 @@ def _since(load: Load, moment: float) -> list[Answer]:
 
 @row("F1", "`kill -9` Redis, started again empty; another champion every 2 s")
 def redis_killed(stage: Stage, scale: float, outcome: Outcome) -> None:
-    def away() -> None:
+    def stop() -> None:
         stage.redis.kill()
         stage.before_redis.down()
 
@@ -93,7 +93,7 @@ def redis_killed(stage: Stage, scale: float, outcome: Outcome) -> None:
         stage.redis.start()
         stage.before_redis.up()
 
-    _outage(stage, scale, outcome, away, back, within=200)
+    _outage(stage, scale, outcome, stop, back, within=200)
 
 
 @row("F2", "SIGSTOP to Redis, then SIGCONT; another champion every 2 s")
@@ -104,7 +104,7 @@ def redis_silent(stage: Stage, scale: float, outcome: Outcome) -> None:
         lambda: process.send_signal(signal.SIGSTOP), lambda: process.send_signal(signal.SIGCONT), within=200,
     )  # fmt: skip
     slow = sum(answer.seconds > 0.2 for answer in answers)
-    outcome.say(f"{slow} answers took over 200 ms")
+    outcome.report(f"{slow} answers took over 200 ms")
 
 
 @row("F3", "300 ms latency, 20 % resets and sliced answers before Redis; another champion every 2 s")
@@ -121,10 +121,10 @@ def redis_slow(stage: Stage, scale: float, outcome: Outcome) -> None:
     seen = states(watch, began, ended)
     opened = sum(state != "closed" for _, state in seen) / max(1, len(seen))
     outcome.traffic(load.answers, within=250, bare=load.bare)
-    outcome.say(f"breaker not closed {opened:.0%} of the time, closed {closed:.1f} s after the end")
+    outcome.report(f"breaker not closed {opened:.0%} of the time, closed {closed:.1f} s after the end")
     outcome.expect(opened > 0.5, f"the breaker was closed {1 - opened:.0%} of the time")
     outcome.expect(closed <= 10, f"the breakers closed {closed:.1f} s after the end")
-    outcome.wrong += broken(stage, load.answers)
+    outcome.wrong += broken_invariants(stage, load.answers)
 
 
 @row("F4", "Redis read-only, out of memory, demanding a password, and loading")
@@ -157,7 +157,7 @@ def redis_unwilling(stage: Stage, scale: float, outcome: Outcome) -> None:
             "password": (password("another's"), password("")),
             "loading": (upstream(loading), upstream(stage.redis.port)),
         }
-        said_at = -math.inf
+        warned_at = -math.inf
         for name, (begin, end) in modes.items():
             before, began = stage.log().count(WARNING), time.monotonic()
             with stage.load(cold_share=COLD) as load:
@@ -166,12 +166,14 @@ def redis_unwilling(stage: Stage, scale: float, outcome: Outcome) -> None:
                 end()
                 closed = until(lambda: all(stage.ask("/readyz")[1]["redis"] == "closed" for _ in range(6)), 30)
             warnings = stage.log().count(WARNING) - before
-            outcome.say(f"{name}: {warnings} warnings")
+            outcome.report(f"{name}: {warnings} warnings")
             outcome.traffic(load.answers, within=250, bare=load.bare)
             most = 2 * stage.workers * (1 + int(phase(scale, 15) // 60))
-            # One a breaker and minute: what was said of the mode before still stands.
-            outcome.expect(warnings > 0 or began - said_at < 60, f"{name}: nothing was said of it")
-            said_at = time.monotonic() if warnings else said_at
-            outcome.expect(warnings <= most, f"{name}: {warnings} warnings, {most} allowed (one a breaker and minute)")
+            # One per breaker and minute: the warning of the previous mode may still apply.
+            outcome.expect(warnings > 0 or began - warned_at < 60, f"{name}: no warning was logged")
+            warned_at = time.monotonic() if warnings else warned_at
+            outcome.expect(
+                warnings <= most, f"{name}: {warnings} warnings, {most} allowed (one per breaker and minute)"
+            )
             outcome.expect(closed <= 10, f"{name}: the breakers closed {closed:.1f} s after the end")
-            outcome.wrong += broken(stage, load.answers)
+            outcome.wrong += broken_invariants(stage, load.answers)

@@ -40,27 +40,27 @@ def secrets(stage: Stage, scale: float, outcome: Outcome) -> None:
         "API_KEY": "canary.api-key",
         "LOG_LEVEL": "DEBUG",
     }
-    said = []
+    answers = []
     with stage.beside(**canaries) as served:
         until(lambda: stage.ask("/readyz", port=served.port)[0] == 200)
         for _ in range(max(20, int(100 * scale))):
-            said += _ask_with_canaries(stage, served.port)
-        with stage.database_away():
+            answers += _ask_with_canaries(stage, served.port)
+        with stage.database_unavailable():
             stage.before_database.down()
             time.sleep(3)
-            said += _ask_with_canaries(stage, served.port)
-            said += [str(stage.ask(path, port=served.port)) for path in ("/readyz", "/v1/system/health", "/metrics")]
+            answers += _ask_with_canaries(stage, served.port)
+            answers += [str(stage.ask(path, port=served.port)) for path in ("/readyz", "/v1/system/health", "/metrics")]
         stage.before_database.up()
         time.sleep(2)
         log = stage.log(served)
     secret = stage.key.partition(".")[2]
-    for name, text in {"the log": log, "answers": "\n".join(said)}.items():
-        found = {*re.findall(r"canary[-.][a-z-]+", text), *_those_in(text, secret, stage.signing_key)}
-        outcome.expect(not found, f"{name} holds {found}")
+    for name, text in {"the log": log, "answers": "\n".join(answers)}.items():
+        leaked = {*re.findall(r"canary[-.][a-z-]+", text), *_those_in(text, secret, stage.signing_key)}
+        outcome.expect(not leaked, f"{name} contains {leaked}")
     outcome.expect(log.count('"event":"request"') > 50, f"the log holds but {log.count('request')} requests")
-    outcome.say(f"{len(log.splitlines())} lines of log and {len(said)} answers searched")
+    outcome.report(f"{len(log.splitlines())} lines of log and {len(answers)} answers searched")
     hits = list(_scan())
-    outcome.say(
+    outcome.report(
         f"{len(_files())} files of the repository searched for {len(PATTERNS)} kinds of secrets: {len(hits)} found"
     )
     outcome.expect(not hits, f"in the repository: {hits[:3]}")
@@ -80,7 +80,7 @@ def _ask_with_canaries(stage: Stage, port: int) -> list[str]:
         ("/v1/matchups/soccer/EPL?home=canary-home&away=x", "GET", headers),
     )
     answers = [stage.ask(path, port=port, method=method, **given) for path, method, given in asked]
-    # A problem may repeat the name of what was not found to him who named it.
+    # A problem document may repeat the name that its caller sent.
     return [
         str(document)
         for (status, document), (path, *_) in zip(answers, asked, strict=True)
@@ -94,7 +94,7 @@ def _files() -> list[Path]:
 
 
 def _scan() -> Iterator[str]:
-    """Every hit, by file and kind."""
+    """Return every hit, by file and kind."""
     for path in _files():
         text = path.read_text(encoding="utf-8", errors="replace")
         for kind, pattern in PATTERNS.items():

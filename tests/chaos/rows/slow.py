@@ -1,4 +1,4 @@
-"""Row A13: clients that take their time, beside one that does not."""
+"""Row A13: slow clients beside one of normal speed."""
 
 import json
 import socket
@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.chaos.history import broken
+from tests.chaos.history import broken_invariants
 from tests.chaos.outcome import Outcome, row
 from tests.chaos.rows.load import behind_nginx
 from tests.chaos.stage import Stage, until
@@ -22,7 +22,7 @@ SECONDS = 13.0
 
 @dataclass
 class Dripping:
-    """Sockets that send a little every second, and when each of them was closed by the other side."""
+    """Sockets that send a few bytes every second, and when the server closed each of them."""
 
     port: int
     opening: bytes
@@ -31,7 +31,7 @@ class Dripping:
     closed: list[float] = field(default_factory=list)
 
     def run(self, seconds: float) -> None:
-        """Open them, drip, and note the seconds until each is closed."""
+        """Open the sockets, send slowly, and record the seconds until each is closed."""
         began = time.monotonic()
         open_ones = set()
         for _ in range(self.count):
@@ -56,8 +56,8 @@ class Dripping:
         try:
             if self.drop:
                 connection.send(self.drop)
-            while said := connection.recv(65_536):
-                if said.startswith(b"HTTP/1.1 408"):
+            while content := connection.recv(65_536):
+                if content.startswith(b"HTTP/1.1 408"):
                     return True
         except BlockingIOError:
             return False
@@ -67,7 +67,7 @@ class Dripping:
 
 
 def _not_reading(stage: Stage, count: int) -> list[socket.socket]:
-    """Sockets with hardly any room, one after the other, on which more was asked for than buffers hold; nobody reads."""
+    """Open sockets with small buffers, request more than the buffers hold, and read nothing."""
     games = [{"sport": "soccer", "league": "EPL", "game_id": game.rpartition("/")[2]} for game in hot_games()[:100]]
     content = json.dumps({"games": games})
     head = (
@@ -85,7 +85,7 @@ def _not_reading(stage: Stage, count: int) -> list[socket.socket]:
 
 
 def _open_files(stage: Stage) -> int:
-    """Of all workers: what a socket that was dropped is no more among, though its client cannot know before it reads."""
+    """Return the open files of all workers; the client of a dropped socket notices that only when it reads."""
     return sum(len(list(Path(f"/proc/{pid}/fd").iterdir())) for pid in stage.service.workers())
 
 
@@ -106,15 +106,15 @@ def slow(stage: Stage, scale: float, outcome: Outcome) -> None:
     with stage.load(rate=50) as load:
         time.sleep(1)
         before, readers = _open_files(stage), _not_reading(stage, READERS)
-        there = _open_files(stage) - before
+        connected = _open_files(stage) - before
         left = until(lambda: _open_files(stage) - before <= READERS * 0.1, 15)
     for connection in readers:
         connection.close()
-    outcome.say(f"readers: {there} of {READERS} there when the last one came, dropped {left:.1f} s after")
+    outcome.report(f"readers: {connected} of {READERS} connected when the last one came, dropped {left:.1f} s after")
     outcome.traffic(load.answers, within=200, bare=load.bare)
-    outcome.expect(there >= READERS * 0.8, f"readers: {there} were there when the last one came")
+    outcome.expect(connected >= READERS * 0.8, f"readers: {connected} were connected when the last one came")
     outcome.expect(left <= 10.5, f"readers: dropped {left:.1f} s after the last one came, 10 allowed")
-    outcome.wrong += broken(stage, load.answers)
+    outcome.wrong += broken_invariants(stage, load.answers)
     with behind_nginx(stage, 1) as behind:
         _drip(stage, outcome, "heads through nginx", kinds["heads"](behind.port), behind.port)
 
@@ -122,11 +122,11 @@ def slow(stage: Stage, scale: float, outcome: Outcome) -> None:
 def _drip(stage: Stage, outcome: Outcome, name: str, dripping: Dripping, port: int) -> None:
     with stage.load(port=port, rate=50) as load:
         dripping.run(SECONDS)
-    outcome.say(
+    outcome.report(
         f"{name}: {len(dripping.closed)} of {dripping.count} closed, the last after {max(dripping.closed, default=0):.1f} s"
     )
     outcome.traffic(load.answers, within=200, bare=load.bare)
-    # Looked at once a second, each look taking its time.
+    # Checked once a second; each check takes some time.
     late = dripping.count - sum(seconds <= 11.5 for seconds in dripping.closed)
     outcome.expect(late == 0, f"{name}: {late} sockets were open after 10 s")
-    outcome.wrong += [f"{name}: {one}" for one in broken(stage, load.answers)]
+    outcome.wrong += [f"{name}: {one}" for one in broken_invariants(stage, load.answers)]

@@ -1,4 +1,4 @@
-"""Keys: who may ask what, and what never shows up in a log."""
+"""API keys: scopes, expiry, revocation, and secrets that never reach a log."""
 
 import json
 import logging
@@ -23,7 +23,7 @@ GAME = "/v1/predictions/soccer/EPL/EPL-102"
 
 @pytest.fixture(scope="module")
 def keyed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """A world for keys alone."""
+    """A world for the tests of keys."""
     folder = tmp_path_factory.mktemp("keys")
     with filled_world(folder) as world:
         yield world
@@ -31,7 +31,7 @@ def keyed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 @pytest.fixture(scope="module")
 def production(keyed: World) -> Iterator[Running]:
-    """A service that demands keys."""
+    """A service that requires keys."""
     with started(production_settings(keyed)) as running:
         yield running
 
@@ -40,7 +40,7 @@ def status(running: Running, path: str, key: str | None) -> int:
     return running.get(path, headers={} if key is None else {"X-API-Key": key}).status_code
 
 
-def test_production_demands_a_good_key_for_the_route(keyed: World, production: Running) -> None:
+def test_production_requires_a_valid_key_with_the_routes_scope(keyed: World, production: Running) -> None:
     good, reader, expiring = (
         make(keyed.engine, "predict"),
         make(keyed.engine, "insights"),
@@ -72,7 +72,7 @@ def test_revoked_key_is_refused_within_seconds(keyed: World, production: Running
     assert eventually(lambda: status(production, GAME, key) == 401) < 5
 
 
-def test_key_is_looked_at_before_the_body(production: Running) -> None:
+def test_key_is_checked_before_the_body(production: Running) -> None:
     answer = production.post(
         "/v1/predictions/batch", content=b"{nonsense", headers={"content-type": "application/json"}
     )
@@ -85,7 +85,7 @@ def test_probes_metrics_and_documentation_are_open(production: Running) -> None:
 
 @pytest.fixture
 def own_logs() -> Iterator[None]:
-    """Whatever a test configures is undone."""
+    """Restores the logging configuration after the test."""
     handlers, level = logging.root.handlers, logging.root.level
     yield
     logging.root.handlers = handlers
@@ -95,7 +95,7 @@ def own_logs() -> Iterator[None]:
 
 @pytest.mark.usefixtures("own_logs")
 def test_no_secret_reaches_the_log(keyed: World, production: Running, capsys: pytest.CaptureFixture[str]) -> None:
-    """Canaries in every part of a request, and the settings' own; refused, answered and broken requests alike."""
+    """Canaries in every part of a request, and the secrets of the settings; for answered, refused and broken requests."""
     settings = production.service.settings
     configure_logs(settings)
     key = make(keyed.engine, "predict", "admin")
@@ -130,17 +130,17 @@ def test_only_a_hash_of_the_secret_is_stored(sqlite_database: Engine) -> None:
     key_id, _, secret = make(sqlite_database, "predict", "insights").partition(".")
     (stored,) = list_keys(sqlite_database)
     assert (stored.key_id, stored.owner, stored.scopes) == (key_id, "bot", {"predict", "insights"})
-    assert stored.usable(NOW)
+    assert stored.is_active(NOW)
     assert secret not in repr(stored)
     assert len(secret) >= 43
 
 
-def test_revoking_twice_keeps_the_first_moment(sqlite_database: Engine) -> None:
+def test_revoking_twice_keeps_the_first_time(sqlite_database: Engine) -> None:
     key_id = make(sqlite_database, "admin").partition(".")[0]
     first = revoke_key(sqlite_database, key_id, NOW)
     again = revoke_key(sqlite_database, key_id, NOW + timedelta(hours=1))
     assert first.revoked_at == again.revoked_at == NOW
-    assert not again.usable(NOW)
+    assert not again.is_active(NOW)
 
 
 def test_unknown_ids_scopes_and_past_expiries_are_refused(sqlite_database: Engine) -> None:

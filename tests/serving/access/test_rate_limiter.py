@@ -1,4 +1,4 @@
-"""Limits: four processes' worth of limiters share one number, and none of them trusts in Redis being there."""
+"""Rate limits: limiters of four processes share one count, and each keeps to the limit without Redis as well."""
 
 import asyncio
 import random
@@ -25,7 +25,7 @@ LIMIT = 200
 
 @dataclass
 class Minute:
-    """A time that a test moves by hand."""
+    """A clock that a test sets."""
 
     seconds: float = 60_000.0
 
@@ -35,10 +35,10 @@ class Minute:
 
 @asynccontextmanager
 async def limiters(url: str | None, timer: Minute, count: int = SHARERS) -> AsyncIterator[list[RateLimiter]]:
-    """As many limiters as there would be processes, each with connections and metrics of its own."""
+    """One limiter per process, each with its own connections and metrics."""
     made = [
         RateLimiter(
-            None if url is None else RedisCounters(SecretStr(url), patience=2.0), Metrics(), sharers=count, timer=timer
+            None if url is None else RedisCounters(SecretStr(url), timeout=2.0), Metrics(), sharers=count, timer=timer
         )
         for _ in range(count)
     ]
@@ -51,20 +51,20 @@ async def limiters(url: str | None, timer: Minute, count: int = SHARERS) -> Asyn
             await limiter.close()
 
 
-async def passes(limiter: RateLimiter, name: str = "key/a", limit: int = LIMIT) -> bool:
+async def is_admitted(limiter: RateLimiter, name: str = "key/a", limit: int = LIMIT) -> bool:
     try:
-        standing = await limiter.take(name, limit)
+        status = await limiter.take(name, limit)
     except RateLimitError:
         return False
-    return standing.limit == limit
+    return status.limit == limit
 
 
-async def let_pass(among: list[RateLimiter], requests: int, *, limit: int = LIMIT, threads: int = 50) -> int:
-    """How many of so many requests pass, asked by that many callers at once of limiters drawn at random."""
+async def count_admitted(among: list[RateLimiter], requests: int, *, limit: int = LIMIT, threads: int = 50) -> int:
+    """How many of the requests are admitted, sent by concurrent callers to randomly chosen limiters."""
     left = iter(range(requests))
 
     async def caller() -> int:
-        return sum([await passes(random.choice(among), limit=limit) for _ in left])
+        return sum([await is_admitted(random.choice(among), limit=limit) for _ in left])
 
     return sum(await asyncio.gather(*(caller() for _ in range(threads))))
 
@@ -72,26 +72,26 @@ async def let_pass(among: list[RateLimiter], requests: int, *, limit: int = LIMI
 def test_ten_times_the_limit_over_four_processes_is_the_limit(shared_redis: object, redis_process: RedisServer) -> None:
     async def attack() -> tuple[int, int]:
         minute = Minute()
-        async with limiters(redis_process.url, minute) as gates:
-            first = await let_pass(gates, 10 * LIMIT)
+        async with limiters(redis_process.url, minute) as processes:
+            first = await count_admitted(processes, 10 * LIMIT)
             minute.seconds += WINDOW_SECONDS
-            return first, await let_pass(gates, 10 * LIMIT)
+            return first, await count_admitted(processes, 10 * LIMIT)
 
     assert asyncio.run(attack()) == (LIMIT, LIMIT)
 
 
-def test_without_redis_each_process_lets_its_share_pass() -> None:
+def test_without_redis_each_process_admits_its_share() -> None:
     async def attack(url: str | None) -> list[int]:
         minute, counts = Minute(), []
-        async with limiters(url, minute) as gates:
+        async with limiters(url, minute) as processes:
             for _ in range(3):
-                counts.append(await let_pass(gates, 10 * LIMIT))
+                counts.append(await count_admitted(processes, 10 * LIMIT))
                 minute.seconds += WINDOW_SECONDS
-            assert sum(gate._metrics.limited_alone._value.get() for gate in gates) == sum(counts)
+            assert sum(limiter._metrics.admitted_without_redis._value.get() for limiter in processes) == sum(counts)
         return counts
 
     assert asyncio.run(attack(None)) == [LIMIT] * 3
-    # Redis is configured but not there: it might have gone this very minute, so that the first one is narrow.
+    # Redis is configured but unavailable: it may have failed in this minute, so less is admitted in the first one.
     assert asyncio.run(attack(f"redis://127.0.0.1:{free_port()}/0")) == [4 * (LIMIT // 16), LIMIT, LIMIT]
 
 
@@ -101,45 +101,45 @@ def test_the_minute_in_which_redis_dies_and_returns_empty_stays_below_one_and_a_
         port = free_port()
         with ExitStack() as first_life:
             first_life.enter_context(redis_server(port))
-            async with limiters(f"redis://127.0.0.1:{port}/0", Minute()) as gates:
-                passed = await let_pass(gates, before)
-                assert passed == min(before, LIMIT)
+            async with limiters(f"redis://127.0.0.1:{port}/0", Minute()) as processes:
+                admitted = await count_admitted(processes, before)
+                assert admitted == min(before, LIMIT)
                 first_life.close()
-                passed += await let_pass(gates, 5 * LIMIT)
+                admitted += await count_admitted(processes, 5 * LIMIT)
                 with redis_server(port):
-                    for gate in gates:
-                        gate._shared.breaker._rest = 0.0  # type: ignore[union-attr]
-                    return passed + await let_pass(gates, 10 * LIMIT)
+                    for limiter in processes:
+                        limiter._counters.breaker._reset_seconds = 0.0  # type: ignore[union-attr]
+                    return admitted + await count_admitted(processes, 10 * LIMIT)
 
     assert min(before, LIMIT) <= asyncio.run(attack()) <= 1.25 * LIMIT
 
 
 def test_one_process_alone_may_use_the_whole_limit(shared_redis: object, redis_process: RedisServer) -> None:
     async def ask() -> tuple[int, int]:
-        async with limiters(redis_process.url, Minute()) as gates:
-            alone = sum([await passes(gates[0]) for _ in range(2 * LIMIT)])
-            return alone, await let_pass(gates[1:], LIMIT)
+        async with limiters(redis_process.url, Minute()) as processes:
+            alone = sum([await is_admitted(processes[0]) for _ in range(2 * LIMIT)])
+            return alone, await count_admitted(processes[1:], LIMIT)
 
     assert asyncio.run(ask()) == (LIMIT, 0)
 
 
 def test_most_requests_ask_redis_nothing(shared_redis: "redis.Redis[bytes]", redis_process: RedisServer) -> None:
-    """A thousand requests of a caller, and hardly a hundred commands; what is refused costs none at all."""
+    """A thousand requests of a caller take few commands; refused requests take none."""
 
     def commands() -> int:
         return int(shared_redis.info("stats")["total_commands_processed"])
 
     async def ask() -> tuple[int, int]:
-        async with limiters(redis_process.url, Minute()) as gates:
+        async with limiters(redis_process.url, Minute()) as processes:
             before = commands()
-            assert await let_pass(gates, 1_000, limit=2_000, threads=1) == 1_000
+            assert await count_admitted(processes, 1_000, limit=2_000, threads=1) == 1_000
             return before, commands()
 
     async def refuse() -> int:
-        async with limiters(redis_process.url, Minute()) as gates:
-            assert not any([await passes(gate, "key/b", 0) for gate in gates])
+        async with limiters(redis_process.url, Minute()) as processes:
+            assert not any([await is_admitted(limiter, "key/b", 0) for limiter in processes])
             before = commands()
-            assert not any([await passes(gate, "key/b", 0) for gate in gates for _ in range(100)])
+            assert not any([await is_admitted(limiter, "key/b", 0) for limiter in processes for _ in range(100)])
             return commands() - before
 
     before, after = asyncio.run(ask())
@@ -147,80 +147,83 @@ def test_most_requests_ask_redis_nothing(shared_redis: "redis.Redis[bytes]", red
     assert asyncio.run(refuse()) < 5
 
 
-def test_who_is_refused_is_told_when_the_minute_ends_and_who_passes_what_is_left() -> None:
+def test_a_refusal_names_the_seconds_left_and_an_admission_what_remains() -> None:
     async def ask() -> None:
-        async with limiters(None, Minute(60_000 + 12.5), 1) as (gate,):
-            assert await gate.take("key/a", 2) == (2, 1, 48)
-            assert await gate.take("key/a", 2) == (2, 0, 48)
+        async with limiters(None, Minute(60_000 + 12.5), 1) as (limiter,):
+            assert await limiter.take("key/a", 2) == (2, 1, 48)
+            assert await limiter.take("key/a", 2) == (2, 0, 48)
             with pytest.raises(RateLimitError) as refused:
-                await gate.take("key/a", 2)
+                await limiter.take("key/a", 2)
             assert (refused.value.retry_after, refused.value.facts) == (48, {"limit": 2})
 
     asyncio.run(ask())
 
 
-def test_a_limit_of_nothing_lets_nobody_pass_with_redis_or_without(
+def test_a_limit_of_zero_admits_no_request_with_redis_or_without(
     shared_redis: object, redis_process: RedisServer
 ) -> None:
     async def ask(url: str | None) -> list[bool]:
-        async with limiters(url, Minute(), 2) as gates:
-            return [gates[0].take_granted([("guild/a", 0)]) is None, not await passes(gates[1], "guild/a", 0)]
+        async with limiters(url, Minute(), 2) as processes:
+            return [
+                processes[0].take_local([("guild/a", 0)]) is None,
+                not await is_admitted(processes[1], "guild/a", 0),
+            ]
 
     assert asyncio.run(ask(None)) == asyncio.run(ask(redis_process.url)) == [True, True]
 
 
 def test_names_do_not_share_a_limit() -> None:
     async def ask() -> Counter[str]:
-        passed: Counter[str] = Counter()
-        async with limiters(None, Minute(), 1) as (gate,):
+        admitted: Counter[str] = Counter()
+        async with limiters(None, Minute(), 1) as (limiter,):
             for _ in range(5):
                 for name in ("key/a", "guild/a", "key/b"):
-                    passed[name] += await passes(gate, name, 3)
-        return passed
+                    admitted[name] += await is_admitted(limiter, name, 3)
+        return admitted
 
     assert asyncio.run(ask()) == {"key/a": 3, "guild/a": 3, "key/b": 3}
 
 
-def test_a_cancelled_caller_loses_nobodys_answer(shared_redis: object, redis_process: RedisServer) -> None:
+def test_a_cancelled_caller_does_not_affect_others(shared_redis: object, redis_process: RedisServer) -> None:
     async def ask() -> int:
-        async with limiters(redis_process.url, Minute(), 1) as (gate,):
-            tasks = [asyncio.create_task(passes(gate)) for _ in range(40)]
+        async with limiters(redis_process.url, Minute(), 1) as (limiter,):
+            tasks = [asyncio.create_task(is_admitted(limiter)) for _ in range(40)]
             await asyncio.sleep(0)
             for task in tasks[::2]:
                 task.cancel()
             done = await asyncio.gather(*tasks, return_exceptions=True)
-            return sum(answer is True for answer in done) + await let_pass([gate], 5 * LIMIT)
+            return sum(answer is True for answer in done) + await count_admitted([limiter], 5 * LIMIT)
 
     assert LIMIT - 20 <= asyncio.run(ask()) <= LIMIT
 
 
 class FlakyRedis:
-    """One count for all who connect; it may be away, or start again and know nothing."""
+    """One count for all connections; it may be unavailable, or restart with no counts."""
 
     def __init__(self) -> None:
-        self.count, self.there, self.starts = 0, True, 0
+        self.count, self.available, self.starts = 0, True, 0
 
-    def befall(self, what: str) -> None:
-        self.there = what != "away"
-        if what == "restarted":
+    def change(self, event: str) -> None:
+        self.available = event != "unavailable"
+        if event == "restarted":
             self.count, self.starts = 0, self.starts + 1
 
 
 @dataclass
 class FlakyCounts:
-    """A process's connection to it; what was answered before is remembered as RedisCounters does."""
+    """A process's connection to it; it detects restarts as RedisCounters does."""
 
-    to: FlakyRedis
-    successions: int = 0
-    answering: int = 0
+    server: FlakyRedis
+    restarts: int = 0
+    start: int = 0
 
     async def add(self, name: str, window: int, amount: int) -> int | None:
-        if not self.to.there:
+        if not self.server.available:
             return None
-        if self.to.starts != self.answering:
-            self.answering, self.successions = self.to.starts, self.successions + 1
-        self.to.count += amount
-        return self.to.count
+        if self.server.starts != self.start:
+            self.start, self.restarts = self.server.starts, self.restarts + 1
+        self.server.count += amount
+        return self.server.count
 
     async def close(self) -> None:
         return None
@@ -229,22 +232,23 @@ class FlakyCounts:
 @given(
     limit=st.integers(0, 30),
     spells=st.lists(
-        st.tuples(st.integers(0, 2), st.sampled_from(["there", "away", "restarted"]), st.integers(1, 30)), max_size=20
+        st.tuples(st.integers(0, 2), st.sampled_from(["available", "unavailable", "restarted"]), st.integers(1, 30)),
+        max_size=20,
     ),
 )
-def test_whatever_redis_does_no_more_than_the_bound_passes(limit: int, spells: list[tuple[int, str, int]]) -> None:
-    """Spells of requests to one of three processes, Redis there, away or new in each; a property of the arithmetic."""
+def test_whatever_redis_does_no_more_than_the_bound_is_admitted(limit: int, spells: list[tuple[int, str, int]]) -> None:
+    """Spells of requests to one of three processes; in each Redis is available, unavailable or restarted."""
 
     async def play() -> int:
-        store, passed = FlakyRedis(), 0
-        gates = [
-            RateLimiter(FlakyCounts(store), Metrics(), sharers=3, timer=Minute())  # type: ignore[arg-type]
+        server, admitted = FlakyRedis(), 0
+        processes = [
+            RateLimiter(FlakyCounts(server), Metrics(), sharers=3, timer=Minute())  # type: ignore[arg-type]
             for _ in range(3)
         ]
-        for number, befallen, requests in spells:
-            store.befall(befallen)
-            passed += sum([await passes(gates[number], "key/a", limit) for _ in range(requests)])
-        return passed
+        for number, event, requests in spells:
+            server.change(event)
+            admitted += sum([await is_admitted(processes[number], "key/a", limit) for _ in range(requests)])
+        return admitted
 
-    always_there = all(befallen == "there" for _, befallen, _ in spells)
-    assert asyncio.run(play()) <= (limit if always_there else 1.25 * limit)
+    always_available = all(event == "available" for _, event, _ in spells)
+    assert asyncio.run(play()) <= (limit if always_available else 1.25 * limit)

@@ -1,4 +1,4 @@
-"""The database and Redis going away: answers go on, and the service says what it misses."""
+"""Outages of the database and Redis: answers continue, and the service reports what is unavailable."""
 
 import asyncio
 import time
@@ -32,7 +32,7 @@ def logged(world: World) -> int:
         return connection.execute(sa.select(sa.func.count()).select_from(predictions)).scalar_one()
 
 
-def test_database_killed_after_the_start_answers_go_on(tmp_path: Path) -> None:
+def test_answers_continue_after_the_database_was_killed(tmp_path: Path) -> None:
     with mariadb_server() as server:
         engine = open_database(server.recreate("ours"))
         schema.upgrade(engine)
@@ -42,7 +42,7 @@ def test_database_killed_after_the_start_answers_go_on(tmp_path: Path) -> None:
             eventually(lambda: running.service.log.depth == 0)
             server.process.kill()
             server.process.wait()
-            eventually(lambda: running.service.slate_follower.away is not None)
+            eventually(lambda: running.service.slate_follower.database_error is not None)
             answers = [running.get(GAME) for _ in range(50)]
             assert {answer.status_code for answer in answers} == {200}
             assert answers[-1].json()["probabilities"] == before["probabilities"]
@@ -57,9 +57,9 @@ def test_database_killed_after_the_start_answers_go_on(tmp_path: Path) -> None:
         assert metrics.get_sample_value("dbsbm_prediction_log_dropped_total") == 0
 
 
-def test_database_away_at_the_start_is_said(tmp_path: Path) -> None:
-    nowhere = URL.create("mysql+pymysql", "root", None, "127.0.0.1", free_port(), "ours")
-    with started(settings_for(nowhere, tmp_path)) as running:
+def test_a_missing_database_at_the_start_is_reported(tmp_path: Path) -> None:
+    unreachable = URL.create("mysql+pymysql", "root", None, "127.0.0.1", free_port(), "ours")
+    with started(settings_for(unreachable, tmp_path)) as running:
         assert running.get("/healthz").json() == {"status": "alive"}
         ready = running.get("/readyz")
         assert ready.status_code == 503
@@ -88,7 +88,7 @@ def test_every_served_prediction_is_logged_exactly_once(service: Running, shared
     assert (row["model"], row["version"], row["cache"], row["served_at"]) == ("EPL-prices", 1, "local", NOW)
 
 
-def test_a_game_that_nobody_plays_is_neither_counted_nor_logged(service: Running, shared_world: World) -> None:
+def test_a_matchup_is_neither_counted_nor_logged(service: Running, shared_world: World) -> None:
     eventually(lambda: service.service.log.depth == 0)
     counted, written = service.metric("dbsbm_predictions_total", level="computed"), logged(shared_world)
     assert service.get("/v1/matchups/soccer/EPL", params={"home": "Arsenal", "away": "Chelsea"}).status_code == 200
@@ -97,21 +97,19 @@ def test_a_game_that_nobody_plays_is_neither_counted_nor_logged(service: Running
 
 
 @pytest.mark.parametrize("path", ["/metrics", "/v1/system/health"])
-def test_the_disk_is_not_looked_at_where_others_are_answered(
-    service: Running, path: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    looked: list[bool] = []
+def test_the_disk_is_not_read_on_the_event_loop(service: Running, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    off_loop: list[bool] = []
 
     def spooled() -> int:
         try:
             asyncio.get_running_loop()
         except RuntimeError:
-            looked.append(True)
+            off_loop.append(True)
         return 0
 
     monkeypatch.setattr(service.service.log, "spooled", spooled)
     assert service.get(path).status_code == 200
-    assert looked == [True]
+    assert off_loop == [True]
 
 
 def test_predictions_served_just_before_the_end_are_logged(world: World) -> None:
@@ -124,26 +122,26 @@ def test_predictions_served_just_before_the_end_are_logged(world: World) -> None
 def test_two_workers_share_one_computation(
     world: World, redis_process: RedisServer, shared_redis: "redis.Redis[bytes]"
 ) -> None:
-    """A game that has begun is not computed ahead: the first worker makes it, then shares it, reasons and all."""
+    """A game that has begun is not computed ahead: the first worker computes it and shares it with its reasons."""
     settings = settings_for(world.engine, world.store, redis_url=redis_process.url)
     with started(settings, AFTER_START) as first, started(settings, AFTER_START) as second:
         draft = first.get(BEGUN).json()
         assert (draft["cache"], draft["reasons"]) == ("computed", None)
         eventually(lambda: first.get(BEGUN).json()["reasons"] is not None)
-        eventually(lambda: bool(_shared(shared_redis, 1)))
+        eventually(lambda: bool(_cached_keys(shared_redis, 1)))
         answers = [running.get(BEGUN).json() for running in (first, second, second)]
         assert [answer.pop("cache") for answer in answers] == ["local", "redis", "local"]
         assert all(answer == answers[0] for answer in answers)
         assert answers[0]["probabilities"] == draft["probabilities"]
 
 
-def _shared(client: "redis.Redis[bytes]", version: int) -> list[bytes]:
-    """Keys of the game that has begun."""
+def _cached_keys(client: "redis.Redis[bytes]", version: int) -> list[bytes]:
+    """Return the keys in Redis of the game that has begun."""
     return list(client.keys(f"{BODY_FORMAT}:EPL-results:{version}:*:soccer/EPL/EPL/104:*"))
 
 
 def _levels(running: Running, world: World, first: int, last: int) -> list[str]:
-    """One answer from each of several versions of a model: each has a key of its own, so each is a first one."""
+    """Return the cache level of one answer by each of several versions; each version has its own cache key."""
     levels = []
     for number in range(first, last + 1):
         deploy(world.engine, world.store, EPL, number=number, home_lean=number / 10)
@@ -162,7 +160,7 @@ def test_redis_killed_poisoned_and_back_under_a_running_service(world: World) ->
         with redis_server(port) as server, redis.Redis(port=port) as client:
             eventually(lambda: running.get("/readyz").json()["redis"] == "closed")
             assert running.get(BEGUN).json()["cache"] == "computed"
-            eventually(lambda: bool(_shared(client, 1)))
+            eventually(lambda: bool(_cached_keys(client, 1)))
             server.process.kill()
             server.process.wait()
         assert set(_levels(running, world, 2, 2)) <= {"computed", "bypass"}
@@ -170,10 +168,10 @@ def test_redis_killed_poisoned_and_back_under_a_running_service(world: World) ->
         assert {running.get(GAME).status_code for _ in range(100)} == {200}
         assert time.monotonic() - began < 2
         eventually(lambda: running.get("/readyz").json()["redis"] != "closed")
-        assert running.metric("dbsbm_redis_breaker") > 0, "seen though every answer was at hand"
+        assert running.metric("dbsbm_redis_breaker") > 0, "the outage shows although every answer was cached"
         with redis_server(port), redis.Redis(port=port) as client:
             eventually(lambda: running.get("/readyz").json()["redis"] == "closed")
-            eventually(lambda: bool(_levels(running, world, 3, 3)) and bool(_shared(client, 3)))
+            eventually(lambda: bool(_levels(running, world, 3, 3)) and bool(_cached_keys(client, 3)))
             assert running.get("/readyz").json()["redis"] == "closed"
 
 

@@ -1,4 +1,4 @@
-"""Served predictions while the database is away: on disk, bounded, in order, and in the table once each afterwards."""
+"""Served predictions without a database: on disk, bounded, in order, and afterwards in the table once each."""
 
 import fcntl
 import resource
@@ -27,10 +27,10 @@ def logged(engine: Engine) -> list[str]:
 
 
 def drain(spool: Spool) -> list[bytes]:
-    spool.seal()
+    spool.rotate()
     lines: list[bytes] = []
     while spool.size():
-        with spool.oldest() as file:
+        with spool.claim_oldest() as file:
             assert file is not None
             lines += file.lines
             file.delete()
@@ -38,7 +38,7 @@ def drain(spool: Spool) -> list[bytes]:
 
 
 @pytest.mark.parametrize("point", POINTS)
-def test_a_worker_killed_at_any_step_loses_nothing_it_had_put_away_and_doubles_nothing(
+def test_a_worker_killed_at_any_step_loses_and_duplicates_nothing_on_disk(
     point: str, sqlite_database: Engine, tmp_path: Path
 ) -> None:
     folder = tmp_path / "spool"
@@ -50,16 +50,16 @@ def test_a_worker_killed_at_any_step_loses_nothing_it_had_put_away_and_doubles_n
         check=False,
     )
     assert child.returncode == -signal.SIGKILL, child.stderr
-    safe = child.stdout.split()
-    heir = log_over(sqlite_database, folder)
-    while heir.step():
+    on_disk = child.stdout.split()
+    successor = log_over(sqlite_database, folder)
+    while successor.step():
         pass
-    assert heir.spooled() == 0
-    found = logged(sqlite_database)
-    assert len(found) == len(set(found))
-    possible = [*safe, f"id-{len(safe)}"] if point == "written, not said" else safe
-    assert found == possible
-    assert len(safe) == (15 if point in POINTS[:2] else 30)
+    assert successor.spooled() == 0
+    ids = logged(sqlite_database)
+    assert len(ids) == len(set(ids))
+    possible = [*on_disk, f"id-{len(on_disk)}"] if point == "written, not said" else on_disk
+    assert ids == possible
+    assert len(on_disk) == (15 if point in POINTS[:2] else 30)
 
 
 def test_lines_come_back_in_the_order_they_were_written_over_many_files(tmp_path: Path) -> None:
@@ -72,14 +72,16 @@ def test_lines_come_back_in_the_order_they_were_written_over_many_files(tmp_path
     assert drain(spool) == lines
 
 
-def test_a_full_spool_takes_no_more_and_serving_counts_what_is_lost(sqlite_database: Engine, tmp_path: Path) -> None:
+def test_a_full_spool_refuses_further_lines_and_the_lost_ones_are_counted(
+    sqlite_database: Engine, tmp_path: Path
+) -> None:
     log = log_over(sqlite_database, tmp_path, limit=2_000, capacity=5)
     with pytest.MonkeyPatch.context() as patch:
 
-        def away(*_given: object) -> None:
-            raise DatabaseError("away")
+        def fail(*_arguments: object) -> None:
+            raise DatabaseError("unavailable")
 
-        patch.setattr(PredictionLog, "_insert", away)
+        patch.setattr(PredictionLog, "_insert", fail)
         for number in range(20):
             log.put_row(row(number))
             log.step()
@@ -92,12 +94,16 @@ def test_a_full_spool_takes_no_more_and_serving_counts_what_is_lost(sqlite_datab
     assert set(logged(sqlite_database)) == {f"id-{number}" for number in range(kept)}
 
 
-def test_a_flood_goes_to_the_disk_and_from_there_to_the_table_when_nobody_asks(
+def test_a_peak_goes_to_disk_and_to_the_table_when_the_load_has_gone(
     sqlite_database: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    given_back: list[int] = []
+    depths_when_drained: list[int] = []
     log = log_over(
-        sqlite_database, tmp_path, capacity=4_000, batch_size=500, when_drained=lambda: given_back.append(log.spooled())
+        sqlite_database,
+        tmp_path,
+        capacity=4_000,
+        batch_size=500,
+        when_drained=lambda: depths_when_drained.append(log.spooled()),
     )
 
     def served(start: int, count: int) -> None:
@@ -105,15 +111,15 @@ def test_a_flood_goes_to_the_disk_and_from_there_to_the_table_when_nobody_asks(
             log.put_row(row(number))
 
     served(0, 3_000)
-    assert not log.step(), "the next files are for the next step"
+    assert not log.step(), "further files are left to the next step"
     assert (log.spooled(), log.depth, logged(sqlite_database)) == (3_000, 0, [])
     served(3_000, 500)
-    honest = log._drain_file
-    monkeypatch.setattr(log, "_drain_file", lambda: honest() and not served(3_500, 1))
-    assert not log.step(), "somebody was served meanwhile"
+    drain_file = log._drain_file
+    monkeypatch.setattr(log, "_drain_file", lambda: drain_file() and not served(3_500, 1))
+    assert not log.step(), "a prediction was served meanwhile"
     assert log.spooled() == 0, "one append is one file, however long"
     assert log.depth == 1
-    assert given_back == [0], "the peak's memory, when it is over"
+    assert depths_when_drained == [0], "memory is released after the peak"
     monkeypatch.undo()
     while log.step():
         pass
@@ -122,7 +128,7 @@ def test_a_flood_goes_to_the_disk_and_from_there_to_the_table_when_nobody_asks(
     assert log._metrics.registry.get_sample_value("dbsbm_prediction_log_dropped_total") == 0
 
 
-def test_a_flood_that_the_disk_refuses_goes_to_the_table(sqlite_database: Engine, tmp_path: Path) -> None:
+def test_a_peak_that_the_disk_refuses_goes_to_the_table(sqlite_database: Engine, tmp_path: Path) -> None:
     log = log_over(sqlite_database, tmp_path, limit=100, batch_size=10)
     for number in range(45):
         log.put_row(row(number))
@@ -131,8 +137,8 @@ def test_a_flood_that_the_disk_refuses_goes_to_the_table(sqlite_database: Engine
     assert sorted(logged(sqlite_database)) == sorted(f"id-{number}" for number in range(45))
 
 
-def test_a_disk_that_is_full_leaves_whole_lines_only(tmp_path: Path) -> None:
-    """A limit on the size of files stands for the disk: the same error at the same place."""
+def test_a_full_disk_leaves_complete_lines_only(tmp_path: Path) -> None:
+    """A limit on file sizes simulates a full disk: it causes the same kind of error in the same call."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     spool = Spool(tmp_path, 10**6)
@@ -146,20 +152,20 @@ def test_a_disk_that_is_full_leaves_whole_lines_only(tmp_path: Path) -> None:
     assert drain(spool) == [line for line in taken for _ in range(3)]
 
 
-def test_a_file_that_a_living_worker_holds_is_left_to_it(tmp_path: Path) -> None:
-    living, heir = Spool(tmp_path, LIMIT), Spool(tmp_path, LIMIT)
-    living.append([b"mine"])
-    with heir.oldest() as file:
+def test_a_file_locked_by_a_living_worker_is_not_read(tmp_path: Path) -> None:
+    living, successor = Spool(tmp_path, LIMIT), Spool(tmp_path, LIMIT)
+    living.append([b"line"])
+    with successor.claim_oldest() as file:
         assert file is None
-    living.seal()
-    with heir.oldest() as file:
+    living.rotate()
+    with successor.claim_oldest() as file:
         assert file is not None
-        assert file.lines == (b"mine",)
-        with living.oldest() as other:
+        assert file.lines == (b"line",)
+        with living.claim_oldest() as other:
             assert other is None
 
 
-def test_what_is_no_prediction_is_counted_and_does_not_stop_the_others(sqlite_database: Engine, tmp_path: Path) -> None:
+def test_an_unreadable_line_is_counted_and_does_not_stop_the_others(sqlite_database: Engine, tmp_path: Path) -> None:
     log = log_over(sqlite_database, tmp_path)
     log._spool_batch(batch_of(row(0)))
     log._spool._file.write(b'{"half": 1}\nnot json\n[1]\n')  # type: ignore[union-attr]
@@ -170,7 +176,7 @@ def test_what_is_no_prediction_is_counted_and_does_not_stop_the_others(sqlite_da
     assert log._metrics.registry.get_sample_value("dbsbm_prediction_log_dropped_total") == 3
 
 
-def test_a_row_that_the_database_never_takes_does_not_block_the_spool(mariadb_database: Engine, tmp_path: Path) -> None:
+def test_a_row_that_the_database_refuses_does_not_block_the_spool(mariadb_database: Engine, tmp_path: Path) -> None:
     log = log_over(mariadb_database, tmp_path)
     log._spool_batch(batch_of(row(0), {**row(1), "league": "x" * 500}, row(2)))
     while log.step():
@@ -179,17 +185,17 @@ def test_a_row_that_the_database_never_takes_does_not_block_the_spool(mariadb_da
     assert log.spooled() == 0
 
 
-def test_a_file_taken_between_its_making_and_its_lock_is_not_written_to(
+def test_a_file_deleted_between_its_creation_and_its_lock_is_not_written_to(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    honest = fcntl.flock
+    flock = fcntl.flock
     taken: list[Path] = []
 
     def lost_race(file: object, how: int) -> None:
         if not taken:
             taken.extend(tmp_path.iterdir())
             taken[0].unlink()
-        honest(file, how)  # type: ignore[arg-type]
+        flock(file, how)  # type: ignore[arg-type]
 
     monkeypatch.setattr(fcntl, "flock", lost_race)
     spool = Spool(tmp_path, LIMIT)

@@ -1,4 +1,4 @@
-"""Which model answers: new champions without a restart, and never one that is damaged or made for something else."""
+"""Champions are replaced without a restart, and never by a damaged bundle or one made for other features."""
 
 import errno
 import threading
@@ -43,17 +43,17 @@ def test_new_champion_answers_without_a_restart(mariadb_database: Engine, tmp_pa
         assert running.get(GAME).json()["probabilities"] == old["probabilities"]
 
 
-def test_a_challenger_is_fetched_and_tried_before_anybody_promotes_it(world: World) -> None:
+def test_a_challenger_is_fetched_and_tried_before_its_promotion(world: World) -> None:
     with started(settings_for(world.engine, world.store)) as running:
         eventually(lambda: "EPL-results" in running.service.champions.loaded)
         challenger = written(world.store, EPL, number=2, home_lean=1.7)
         register(world.engine, challenger, NOW)
-        notes = world.store / ".tried"
-        eventually(lambda: any(note.name.startswith(challenger.bundle_sha256) for note in notes.glob("*")))
+        markers = world.store / ".tried"
+        eventually(lambda: any(marker.name.startswith(challenger.bundle_sha256) for marker in markers.glob("*")))
         assert version_of(running) == 1
 
 
-def test_a_champion_that_hangs_while_it_is_loaded_keeps_no_other_waiting(world: World) -> None:
+def test_a_load_that_hangs_does_not_delay_other_champions(world: World) -> None:
     freed, settings = threading.Event(), settings_for(world.engine, world.store)
 
     def load(registered: Version, generation: int) -> Champion:
@@ -88,11 +88,11 @@ FLAWS: tuple[tuple[dict[str, Any], str, str], ...] = (
 )
 
 
-def test_bad_champions_are_refused_by_name_and_the_old_one_goes_on(world: World) -> None:
+def test_bad_champions_are_refused_with_a_reason_and_the_old_one_stays_loaded(world: World) -> None:
     with started(settings_for(world.engine, world.store)) as running:
         old = running.get(GAME).json()
         refusals = running.service.champion_follower
-        for number, (flaw, code, said) in enumerate(FLAWS, start=2):
+        for number, (flaw, code, reason) in enumerate(FLAWS, start=2):
             before = running.metric("dbsbm_model_load_failures_total", model="EPL-results", code=code)
             deploy(world.engine, world.store, EPL, number=number, home_lean=number / 10, **flaw)
             eventually(lambda number=number: _refused(refusals) == number)  # type: ignore[misc]
@@ -104,7 +104,7 @@ def test_bad_champions_are_refused_by_name_and_the_old_one_goes_on(world: World)
             (model,) = Models.model_validate_json(running.get("/v1/models").content).models
             assert (model.champion, model.loaded_version) == (number, 1)
             assert model.error is not None
-            assert said in model.error.reason
+            assert reason in model.error.reason
             assert running.metric("dbsbm_model_load_failures_total", model="EPL-results", code=code) == before + 1
         deploy(world.engine, world.store, EPL, number=5, home_lean=0.9)
         eventually(lambda: version_of(running) == 5)

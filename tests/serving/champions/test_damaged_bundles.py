@@ -1,4 +1,4 @@
-"""A hundred damaged bundles are promoted under a running service: none answers, nothing dies, and answers go on."""
+"""A hundred damaged bundles are promoted under a running service: none is loaded, and answers continue."""
 
 import threading
 from collections.abc import Iterator
@@ -22,11 +22,11 @@ GAME = "/v1/predictions/soccer/EPL/EPL-102"
 TREES = "outcome.lgb"
 BUNDLES = 100
 FORGED_EVERY = 25
-"""So often the damage is under our own signature, so that only the throw-away process can see it: two seconds each."""
+"""Every so many bundles the damaged one is signed again, so that only the trial detects it; that takes two seconds."""
 
 
-def spoilt(store: Path, version: Version, number: int) -> Version:
-    """The version with its bundle damaged in one of its files: a flipped bit, a cut, or another child index."""
+def damage(store: Path, version: Version, number: int) -> Version:
+    """Damage a file of the version's bundle: a flipped bit, a cut, or a wrong child index. Returns the version."""
     folder, random = store / version.bundle_sha256, Random(number)
     if number % FORGED_EVERY == 0:
         whole = (folder / TREES).read_bytes()
@@ -35,9 +35,9 @@ def spoilt(store: Path, version: Version, number: int) -> Version:
         return replace(version, bundle_sha256=sha256)
     target = folder / TREES if number % 2 else random.choice(sorted(folder.iterdir()))
     whole = target.read_bytes()
-    spoiling = damaged(whole, random) if target.name == TREES else _flipped_or_cut(whole, random)
-    assert spoiling != whole
-    target.write_bytes(spoiling)
+    changed = damaged(whole, random) if target.name == TREES else _flipped_or_cut(whole, random)
+    assert changed != whole
+    target.write_bytes(changed)
     return version
 
 
@@ -68,22 +68,22 @@ def asked_meanwhile(running: Running) -> Iterator[list[tuple[int, int | None]]]:
 
 
 def test_a_hundred_damaged_bundles_change_no_answer(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    def registry_away(*_arguments: object) -> None:
-        raise ExternalServiceError("MLflow does not answer.")
+    def refuse_download(*_arguments: object) -> None:
+        raise ExternalServiceError("MLflow does not respond.")
 
-    monkeypatch.setattr("core.registry.bundles.fetch._download", registry_away)
-    timings = Timings(trial=5.0, check_champions=0.02)
+    monkeypatch.setattr("core.registry.bundles.fetch._download", refuse_download)
+    timings = Timings(trial=5.0, look_for_champions=0.02)
     with started(settings_for(world.engine, world.store), timings=timings) as running:
         with asked_meanwhile(running) as answers:
             for number in range(2, BUNDLES + 2):
                 lean = 0.3 + number / 1_000
                 version = written(world.store, EPL, number=number, home_lean=lean, with_trees=True)
-                promote(world.engine, spoilt(world.store, version, number))
+                promote(world.engine, damage(world.store, version, number))
                 eventually(lambda number=number: _refused(running) == number)  # type: ignore[misc]
-            offered = len(answers)
+            before_last = len(answers)
             deploy(world.engine, world.store, EPL, number=BUNDLES + 2, home_lean=0.9, with_trees=True)
             eventually(lambda: answers[-1] == (200, BUNDLES + 2))
-        assert set(answers[:offered]) == {(200, 1)}
+        assert set(answers[:before_last]) == {(200, 1)}
         assert set(answers) == {(200, 1), (200, BUNDLES + 2)}
         seen = {
             code: running.metric("dbsbm_model_load_failures_total", model="EPL-results", code=code)

@@ -1,4 +1,4 @@
-"""The nginx configuration of deploy/ with the real nginx and two real instances: one dies or hangs, nobody notices."""
+"""The nginx configuration of deploy/ with the real nginx and two real instances, of which one dies or hangs."""
 
 import os
 import re
@@ -27,11 +27,11 @@ SLASHED = "/v1/predictions/soccer/EPL/EPL%2F104"
 BATCH = "/v1/predictions/batch"
 GAMES = {"games": [{"sport": "soccer", "league": "EPL", "game_id": "EPL-102"}]}
 NO_CHAMPION = "/v1/matchups/american_football/NFL?home=Bears&away=Packers"
-"""A question that a healthy service answers with 503, because nobody trained a model for that league."""
+"""A request that a healthy service answers with 503, because that league has no model."""
 
 PROBLEM = "application/problem+json"
 BOT_SECONDS = 2.5
-"""What the bot waits for an answer."""
+"""The bot's time limit for an answer."""
 
 NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
 
@@ -49,7 +49,7 @@ def behind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 def start_instance(
     world: World, port: int, folder: Path, *, readiness: int = 200, overrides: Mapping[str, str] | None = None
 ) -> Process:
-    """A whole service in a process of its own, once it says that it is ready, or that it is not."""
+    """Start a service in its own process, and wait until /readyz returns ``readiness``."""
     environment = {
         **os.environ,
         "DATABASE_URL": world.engine.url.render_as_string(hide_password=False),
@@ -67,7 +67,7 @@ def start_instance(
 
 
 def without_database(folder: Path) -> dict[str, str]:
-    """What makes an instance start with nothing: no database, and nothing kept of an earlier run."""
+    """Return settings of an instance without a database and without files of an earlier run."""
     address = f"mysql+pymysql://root@127.0.0.1:{free_port()}/ours"
     return {"DATABASE_URL": address, "SERVING_DIR": str(folder / "nothing")}
 
@@ -80,13 +80,13 @@ def wait_for(check: Callable[[], bool], process: Process, seconds: float = 90) -
                 return
         except httpx.TransportError:
             pass
-        assert process.poll() is None, "ended before it was ready"
-        assert time.monotonic() < until, "was not ready in time"
+        assert process.poll() is None, "it ended before it was ready"
+        assert time.monotonic() < until, "it was not ready in time"
         time.sleep(0.1)
 
 
 @contextmanager
-def stopped_in_the_end(process: Process) -> Iterator[Process]:
+def stopped_at_exit(process: Process) -> Iterator[Process]:
     try:
         yield process
     finally:
@@ -102,15 +102,16 @@ def stopped_in_the_end(process: Process) -> Iterator[Process]:
 
 @contextmanager
 def nginx(folder: Path, ports: tuple[int, int], *, rate: int = 100_000, healthz: int = 200) -> Iterator[str]:
-    """The real program with the configuration as it stands in deploy/, but for its ports and the ``rate`` per address.
+    """Run nginx with the configuration of deploy/, except for its ports and the ``rate`` per address.
 
-    The guard as it stands would count this test's one address. ``healthz`` is what the instances answer once nginx runs.
+    All requests of the tests come from one address, which the configured rate would limit. ``healthz`` is the status
+    of the instances once nginx runs.
     """
     port = free_port()
     text = CONFIGURATION.read_text(encoding="utf-8")
-    for name, ours in {"127.0.0.1:8001": ports[0], "127.0.0.1:8002": ports[1]}.items():
+    for name, instance in {"127.0.0.1:8001": ports[0], "127.0.0.1:8002": ports[1]}.items():
         assert text.count(f"server {name} ") == 2
-        text = text.replace(f"server {name} ", f"server 127.0.0.1:{ours} ")
+        text = text.replace(f"server {name} ", f"server 127.0.0.1:{instance} ")
     text, changed = re.subn(r"listen 8080;", f"listen 127.0.0.1:{port};", text)
     assert changed == 1
     assert text.count("rate=200r/s") == 1
@@ -122,14 +123,14 @@ def nginx(folder: Path, ports: tuple[int, int], *, rate: int = 100_000, healthz:
     (folder / "nginx.conf").write_text(whole)
     command = [str(NGINX), "-e", f"{folder}/errors", "-p", str(folder), "-c", f"{folder}/nginx.conf"]
     subprocess.run([*command, "-t"], check=True, capture_output=True)
-    with stopped_in_the_end(subprocess.Popen(command)) as process:
+    with stopped_at_exit(subprocess.Popen(command)) as process:
         url = f"http://127.0.0.1:{port}"
         wait_for(lambda: httpx.get(f"{url}/healthz").status_code == healthz, process)
         yield url
 
 
-class Asking:
-    """Clients that ask on and on, and write down every answer that is not a good one."""
+class ContinuousLoad:
+    """Clients that send requests continuously, and record every answer other than 200."""
 
     def __init__(self, url: str, clients: int = 4, headers: Mapping[str, str] | None = None) -> None:
         self._stop = threading.Event()
@@ -139,7 +140,7 @@ class Asking:
         self.failures: list[str] = []
         self._threads = [threading.Thread(target=self._ask) for _ in range(clients)]
 
-    def __enter__(self) -> "Asking":
+    def __enter__(self) -> "ContinuousLoad":
         for thread in self._threads:
             thread.start()
         return self
@@ -166,8 +167,8 @@ class Asking:
             time.sleep(0.01)
 
 
-class Timed:
-    """One caller that asks one question after the other, as a bot does: statuses, kinds and seconds of the answers."""
+class TimedCaller:
+    """A caller that sends one request after another, as the bot does, and records answers and their seconds."""
 
     def __init__(self, client: httpx.Client) -> None:
         self._client = client
@@ -175,12 +176,12 @@ class Timed:
         self.answers: list[httpx.Response] = []
 
     def get(self, path: str = GAME) -> httpx.Response:
-        return self._noted(lambda: self._client.get(path))
+        return self._record(lambda: self._client.get(path))
 
     def post(self, path: str = BATCH) -> httpx.Response:
-        return self._noted(lambda: self._client.post(path, json=GAMES))
+        return self._record(lambda: self._client.post(path, json=GAMES))
 
-    def _noted(self, ask: Callable[[], httpx.Response]) -> httpx.Response:
+    def _record(self, ask: Callable[[], httpx.Response]) -> httpx.Response:
         began = time.monotonic()
         self.answers.append(ask())
         self.seconds.append(time.monotonic() - began)
@@ -193,31 +194,33 @@ class Timed:
         return sum(seconds > 0.5 for seconds in self.seconds)
 
 
-def asked_of(port: int) -> int:
-    """How many questions the instance was asked below /v1, by its own count."""
+def requests_at(port: int) -> int:
+    """Return the number of requests below /v1, by the instance's own metrics."""
     lines = httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=10).text.splitlines()
     counts = [line for line in lines if line.startswith("dbsbm_requests_total{") and 'route="/v1/' in line]
     return round(sum(float(line.rpartition(" ")[2]) for line in counts))
 
 
-def test_two_instances_behind_nginx_die_and_are_replaced_and_no_reader_notices(behind: World, tmp_path: Path) -> None:
+def test_instances_behind_nginx_are_killed_and_restarted_without_a_failed_request(
+    behind: World, tmp_path: Path
+) -> None:
     ports = free_port(), free_port()
     with ExitStack() as stack:
-        first, second = (stack.enter_context(stopped_in_the_end(start_instance(behind, p, tmp_path))) for p in ports)
+        first, second = (stack.enter_context(stopped_at_exit(start_instance(behind, p, tmp_path))) for p in ports)
         url = stack.enter_context(nginx(tmp_path, ports))
-        with Asking(url) as asking:
-            asking.wait_for_more(100)
+        with ContinuousLoad(url) as load:
+            load.wait_for_more(100)
             first.kill()
-            asking.wait_for_more(300)
-            first = stack.enter_context(stopped_in_the_end(start_instance(behind, ports[0], tmp_path)))
-            # A rolling restart: one after the other is told to end, and replaced.
+            load.wait_for_more(300)
+            first = stack.enter_context(stopped_at_exit(start_instance(behind, ports[0], tmp_path)))
+            # A rolling restart: the second instance is terminated and replaced.
             second.send_signal(signal.SIGTERM)
             assert second.wait(20) in (0, -signal.SIGTERM)
-            asking.wait_for_more(200)
-            stack.enter_context(stopped_in_the_end(start_instance(behind, ports[1], tmp_path)))
-            asking.wait_for_more(200)
-        assert asking.failures == []
-        assert asking.asked > 800
+            load.wait_for_more(200)
+            stack.enter_context(stopped_at_exit(start_instance(behind, ports[1], tmp_path)))
+            load.wait_for_more(200)
+        assert load.failures == []
+        assert load.asked > 800
         assert httpx.get(f"{url}/metrics").status_code == 404
         assert httpx.post(f"{url}/v1/predictions/batch", content=b" " * 1_100_000).status_code == 413
         assert httpx.get(url, headers={"X": "a" * 65_536}).status_code in (400, 431)
@@ -226,39 +229,35 @@ def test_two_instances_behind_nginx_die_and_are_replaced_and_no_reader_notices(b
         assert "nginx/" not in answer.headers.get("server", "")
 
 
-def test_honest_503s_take_no_instance_out_and_one_that_is_not_ready_costs_no_reader_anything(
-    behind: World, tmp_path: Path
-) -> None:
+def test_answers_with_503_take_no_instance_out_of_rotation(behind: World, tmp_path: Path) -> None:
     ports = free_port(), free_port()
     with ExitStack() as stack:
-        stack.enter_context(stopped_in_the_end(start_instance(behind, ports[0], tmp_path)))
+        stack.enter_context(stopped_at_exit(start_instance(behind, ports[0], tmp_path)))
         unready = start_instance(behind, ports[1], tmp_path, readiness=503, overrides=without_database(tmp_path))
-        stack.enter_context(stopped_in_the_end(unready))
+        stack.enter_context(stopped_at_exit(unready))
         url = stack.enter_context(nginx(tmp_path, ports))
-        with Asking(url) as asking:
+        with ContinuousLoad(url) as load:
             refused = [httpx.get(f"{url}{NO_CHAMPION}") for _ in range(60)]
-            asking.wait_for_more(100)
-        assert asking.failures == []
+            load.wait_for_more(100)
+        assert load.failures == []
         assert {(answer.status_code, answer.headers["content-type"]) for answer in refused} == {(503, PROBLEM)}
         assert {answer.json()["code"] for answer in refused} == {"SERVICE_ERROR"}
-        assert asked_of(ports[1]) > 60  # so it was never taken out
+        assert requests_at(ports[1]) > 60  # it was never taken out of rotation
 
 
-def test_an_instance_that_hangs_costs_two_questions_a_second_and_comes_back_by_itself(
-    behind: World, tmp_path: Path
-) -> None:
-    """Sequential questions, as a bot asks them, POSTs among them; eight seconds are less than an instance is out."""
+def test_an_instance_that_hangs_delays_two_requests_and_is_used_again_later(behind: World, tmp_path: Path) -> None:
+    """Sequential requests as the bot sends them, POSTs included; eight seconds are less than fail_timeout."""
     ports = free_port(), free_port()
     with ExitStack() as stack:
-        first, _ = (stack.enter_context(stopped_in_the_end(start_instance(behind, p, tmp_path))) for p in ports)
+        first, _ = (stack.enter_context(stopped_at_exit(start_instance(behind, p, tmp_path))) for p in ports)
         url = stack.enter_context(nginx(tmp_path, ports))
         client = stack.enter_context(httpx.Client(base_url=url, timeout=30))
-        calm, hanging, back = Timed(client), Timed(client), Timed(client)
+        calm, hanging, back = TimedCaller(client), TimedCaller(client), TimedCaller(client)
         for _ in range(50):
             calm.get(), calm.post()
         assert calm.seen() == {(200, "application/json")}
-        assert all(asked_of(port) > 20 for port in ports)
-        before = asked_of(ports[0])
+        assert all(requests_at(port) > 20 for port in ports)
+        before = requests_at(ports[0])
 
         first.send_signal(signal.SIGSTOP)
         until = time.monotonic() + 8
@@ -266,24 +265,24 @@ def test_an_instance_that_hangs_costs_two_questions_a_second_and_comes_back_by_i
             hanging.get(), hanging.post(), hanging.get(SLASHED)
         assert hanging.seen() == {(200, "application/json")}
         assert len(hanging.seconds) > 100
-        # Two, and what a busy machine adds; every third one would be, were it not taken out.
+        # Two, plus what a busy machine adds; without being taken out it would delay every third request.
         assert 2 <= hanging.slow() <= 6
         assert max(hanging.seconds) < BOT_SECONDS
 
         first.send_signal(signal.SIGCONT)
-        wait_for(lambda: back.get().status_code != 200 or asked_of(ports[0]) > before + 20, first)
+        wait_for(lambda: back.get().status_code != 200 or requests_at(ports[0]) > before + 20, first)
         assert back.seen() == {(200, "application/json")}
 
 
-def test_while_both_instances_hang_callers_learn_within_their_patience_that_they_may_ask_again(
+def test_while_both_instances_hang_callers_get_503_with_retry_after_within_their_time_limit(
     behind: World, tmp_path: Path
 ) -> None:
     ports = free_port(), free_port()
     with ExitStack() as stack:
-        both = [stack.enter_context(stopped_in_the_end(start_instance(behind, p, tmp_path))) for p in ports]
+        both = [stack.enter_context(stopped_at_exit(start_instance(behind, p, tmp_path))) for p in ports]
         url = stack.enter_context(nginx(tmp_path, ports))
         client = stack.enter_context(httpx.Client(base_url=url, timeout=30))
-        caller, after = Timed(client), Timed(client)
+        caller, after = TimedCaller(client), TimedCaller(client)
         for process in both:
             process.send_signal(signal.SIGSTOP)
         for _ in range(3):
@@ -293,16 +292,14 @@ def test_while_both_instances_hang_callers_learn_within_their_patience_that_they
         assert max(caller.seconds) < BOT_SECONDS
         for process in both:
             process.send_signal(signal.SIGCONT)
-        # They know how late they are, and refuse batches until they have caught up.
+        # They detect their delay, and refuse batches until it has decreased.
         wait_for(lambda: caller.post().status_code == 200, both[0])
         for _ in range(20):
             after.get(), after.post()
         assert after.seen() == {(200, "application/json")}
 
 
-def test_two_instances_that_demand_keys_answer_the_bot_also_while_one_has_not_read_them(
-    behind: World, tmp_path: Path
-) -> None:
+def test_the_bot_is_answered_while_one_of_two_instances_has_not_loaded_the_keys(behind: World, tmp_path: Path) -> None:
     ports = free_port(), free_port()
     key = {"X-API-Key": make_key(behind.engine, "predict")}
     production = {
@@ -312,34 +309,34 @@ def test_two_instances_that_demand_keys_answer_the_bot_also_while_one_has_not_re
     }
     with ExitStack() as stack:
         first, second = (
-            stack.enter_context(stopped_in_the_end(start_instance(behind, p, tmp_path, overrides=production)))
+            stack.enter_context(stopped_at_exit(start_instance(behind, p, tmp_path, overrides=production)))
             for p in ports
         )
         url = stack.enter_context(nginx(tmp_path, ports))
         strangers = [httpx.get(f"{url}{GAME}") for _ in range(6)]
         strangers += [httpx.get(f"{url}{GAME}", headers={"X-API-Key": f"{n:012x}.guess"}) for n in range(6)]
         assert {(answer.status_code, answer.headers["content-type"]) for answer in strangers} == {(401, PROBLEM)}
-        with Asking(url, headers=key) as asking:
-            asking.wait_for_more(200)
-            assert all(asked_of(port) > 50 for port in ports)
+        with ContinuousLoad(url, headers=key) as load:
+            load.wait_for_more(200)
+            assert all(requests_at(port) > 50 for port in ports)
             second.terminate()
             second.wait(20)
-            asking.wait_for_more(100)
+            load.wait_for_more(100)
             keyless = production | without_database(tmp_path)
             second = start_instance(behind, ports[1], tmp_path, readiness=503, overrides=keyless)
-            stack.enter_context(stopped_in_the_end(second))
+            stack.enter_context(stopped_at_exit(second))
             assert httpx.get(f"http://127.0.0.1:{ports[1]}{GAME}", headers=key).status_code == 503
-            wait_for(lambda: bool(asking.failures) or asked_of(ports[1]) > 50, second)
-        assert asking.failures == []
-        own = Timed(stack.enter_context(httpx.Client(base_url=url, headers=key)))
+            wait_for(lambda: bool(load.failures) or requests_at(ports[1]) > 50, second)
+        assert load.failures == []
+        own = TimedCaller(stack.enter_context(httpx.Client(base_url=url, headers=key)))
         for _ in range(20):
             own.get(), own.post()
         assert own.seen() == {(200, "application/json")}
         assert first.poll() is None
 
 
-def test_what_nginx_itself_refuses_is_a_problem_of_ours_with_the_time_to_wait(tmp_path: Path) -> None:
-    """Nobody listens behind it, so that every word is nginx's own."""
+def test_refusals_by_nginx_itself_are_problem_documents_with_retry_after(tmp_path: Path) -> None:
+    """No instance runs, so that every answer is nginx's own."""
     with nginx(tmp_path, (free_port(), free_port()), rate=1, healthz=503) as url, httpx.Client(base_url=url) as client:
         large = b" " * 1_100_000
         admin = "/v1/admin/models/EPL-results/reload"
@@ -350,17 +347,17 @@ def test_what_nginx_itself_refuses_is_a_problem_of_ours_with_the_time_to_wait(tm
             client.get("/metrics"),
         ]
         assert [answer.status_code for answer in answers] == [503] * 8 + [413] * 3 + [404]
-        too_often = [answer for answer in (client.get(GAME) for _ in range(500)) if answer.status_code != 503]
-        assert {answer.status_code for answer in too_often} == {429}
-        for answer in (*answers, too_often[0], too_often[-1]):
-            said = answer.json()
+        limited = [answer for answer in (client.get(GAME) for _ in range(500)) if answer.status_code != 503]
+        assert {answer.status_code for answer in limited} == {429}
+        for answer in (*answers, limited[0], limited[-1]):
+            problem = answer.json()
             assert answer.headers["content-type"] == PROBLEM
-            assert said["status"] == answer.status_code
-            assert said.keys() >= {"type", "title", "code", "detail", "request_id"}
-            assert said["type"] == f"urn:dbsbm:problem:{said['code']}"
-            assert (said.get("error") == said["detail"]) is answer.request.url.path.startswith("/v2/")
+            assert problem["status"] == answer.status_code
+            assert problem.keys() >= {"type", "title", "code", "detail", "request_id"}
+            assert problem["type"] == f"urn:dbsbm:problem:{problem['code']}"
+            assert (problem.get("error") == problem["detail"]) is answer.request.url.path.startswith("/v2/")
             assert ("retry-after" in answer.headers) is (answer.status_code in (429, 503))
-        codes = {answer.status_code: answer.json()["code"] for answer in (*answers, too_often[0])}
+        codes = {answer.status_code: answer.json()["code"] for answer in (*answers, limited[0])}
         assert codes == {
             503: "SERVICE_ERROR",
             413: "VALIDATION_ERROR",
@@ -369,7 +366,7 @@ def test_what_nginx_itself_refuses_is_a_problem_of_ours_with_the_time_to_wait(tm
         }
 
 
-def test_every_route_that_changes_something_lies_where_nginx_asks_only_once() -> None:
+def test_every_route_with_effects_is_in_the_location_without_a_second_attempt() -> None:
     changing = {path for path, scope in REQUIRED_SCOPES.items() if scope in ("train", "admin")}
     assert changing
     assert all(path.startswith("/v1/admin/") for path in changing)

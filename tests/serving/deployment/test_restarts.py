@@ -1,4 +1,4 @@
-"""Redis flushed, MySQL frozen, killed and started again under a running service: answers go on and nothing is lost."""
+"""Redis is flushed, and MySQL frozen, killed and restarted, under a running service: answers continue, none is lost."""
 
 import signal
 import threading
@@ -23,11 +23,11 @@ from tests.serving.models import EPL, deploy
 from tests.serving.service import Running, eventually, settings_for, started
 
 GAME = "/v1/predictions/soccer/EPL/EPL-102"
-SEEN = ("probabilities", "model", "game")
+COMPARED = ("probabilities", "model", "game")
 
 
-class Asking:
-    """Callers who ask on and on; every answer is kept."""
+class ContinuousCaller:
+    """A caller that sends requests continuously and keeps every answer."""
 
     def __init__(self, running: Running) -> None:
         self.answers: list[tuple[int, dict[str, Any]]] = []
@@ -35,7 +35,7 @@ class Asking:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._ask)
 
-    def __enter__(self) -> "Asking":
+    def __enter__(self) -> "ContinuousCaller":
         self._thread.start()
         return self
 
@@ -54,9 +54,9 @@ class Asking:
         eventually(lambda: len(self.answers) >= until)
 
 
-def said(answer: dict[str, Any]) -> dict[str, Any]:
-    """What an answer says of the game, whatever its age."""
-    return {name: answer[name] for name in SEEN}
+def comparable(answer: dict[str, Any]) -> dict[str, Any]:
+    """Return the parts of an answer that do not depend on its age."""
+    return {name: answer[name] for name in COMPARED}
 
 
 def logged(world: World) -> int:
@@ -70,7 +70,7 @@ def test_redis_flushed_under_a_running_service(
     numbers = count(2)
 
     def shares() -> bool:
-        """Whether a new champion's answer gets there; on a busy machine Redis may not take one in its 50 ms."""
+        """Whether a new champion's answer reaches Redis; on a busy machine a write may exceed its 50 ms."""
         number = next(numbers)
         deploy(world.engine, world.store, EPL, number=number, home_lean=number / 10)
         eventually(lambda: running.get(GAME).json()["model"]["version"] == number)
@@ -80,33 +80,33 @@ def test_redis_flushed_under_a_running_service(
     settings = settings_for(world.engine, world.store, redis_url=redis_process.url)
     with started(settings) as running:
         eventually(shares, 60)
-        before = said(running.get(GAME).json())
-        with Asking(running) as asking:
+        before = comparable(running.get(GAME).json())
+        with ContinuousCaller(running) as caller:
             for _ in range(20):
                 shared_redis.flushall()
-                asking.wait_for_more(5)
-        assert {(status, str(said(answer))) for status, answer in asking.answers} == {(200, str(before))}
+                caller.wait_for_more(5)
+        assert {(status, str(comparable(answer))) for status, answer in caller.answers} == {(200, str(before))}
         eventually(lambda: running.get("/readyz").json()["redis"] == "closed")
         assert running.metric("dbsbm_cache_poisoned_total") == 0
         eventually(shares, 60)
 
 
-def is_away(running: Running) -> bool:
-    return running.service.slate_follower.away is not None
+def is_database_down(running: Running) -> bool:
+    return running.service.slate_follower.database_error is not None
 
 
 @contextmanager
-def asked_through(running: Running) -> Iterator[Asking]:
-    """Callers ask before, during and after what the block does; all get the same answer, marked while it is old."""
-    with Asking(running) as asking:
-        asking.wait_for_more(20)
-        yield asking
-        eventually(lambda: not is_away(running), 60)
-        asking.wait_for_more(20)
-    assert {status for status, _ in asking.answers} == {200}
-    assert len({str(said(answer)) for _, answer in asking.answers}) == 1
-    assert asking.answers[-1][1]["stale"] is False
-    assert any(answer["stale"] for _, answer in asking.answers)
+def constant_answers(running: Running) -> Iterator[ContinuousCaller]:
+    """Send requests before, during and after the block; all answers are equal, and stale during an outage."""
+    with ContinuousCaller(running) as caller:
+        caller.wait_for_more(20)
+        yield caller
+        eventually(lambda: not is_database_down(running), 60)
+        caller.wait_for_more(20)
+    assert {status for status, _ in caller.answers} == {200}
+    assert len({str(comparable(answer)) for _, answer in caller.answers}) == 1
+    assert caller.answers[-1][1]["stale"] is False
+    assert any(answer["stale"] for _, answer in caller.answers)
 
 
 def test_mysql_frozen_then_killed_and_started_again_under_a_running_service(tmp_path: Path) -> None:
@@ -116,20 +116,20 @@ def test_mysql_frozen_then_killed_and_started_again_under_a_running_service(tmp_
         world = make_world(engine, tmp_path / "bundles")
         with started(settings_for(engine, world.store)) as running:
             eventually(lambda: running.get(GAME).json()["cache"] == "local")
-            with asked_through(running) as frozen:
+            with constant_answers(running) as frozen:
                 server.process.send_signal(signal.SIGSTOP)
-                eventually(lambda: is_away(running), 60)
+                eventually(lambda: is_database_down(running), 60)
                 frozen.wait_for_more(50)
                 assert running.get("/healthz").status_code == 200
                 assert running.get("/readyz").status_code == 200
                 server.process.send_signal(signal.SIGCONT)
-            with asked_through(running) as killed:
+            with constant_answers(running) as killed:
                 for _ in range(3):
                     server.kill()
-                    eventually(lambda: is_away(running), 60)
+                    eventually(lambda: is_database_down(running), 60)
                     killed.wait_for_more(20)
                     server.start()
-                    eventually(lambda: not is_away(running), 60)
+                    eventually(lambda: not is_database_down(running), 60)
             deploy(engine, world.store, EPL, number=2, home_lean=0.9)
             eventually(lambda: running.get(GAME).json()["model"]["version"] == 2)
             eventually(lambda: running.service.log.depth == 0 == running.service.log.spooled(), 60)

@@ -1,4 +1,4 @@
-"""The service on a real port, asked by its own client."""
+"""The service on a real port, and its client."""
 
 import socket
 from pathlib import Path
@@ -14,7 +14,7 @@ from tests.serving.conftest import World
 from tests.serving.service import MovingClock, settings_for
 
 
-def test_client_asks_a_running_server_everything(world: World) -> None:
+def test_client_calls_every_route_of_a_running_server(world: World) -> None:
     settings = settings_for(world.engine, world.store)
     with running_server(settings, MovingClock()) as url, PredictionClient(url) as client:
         (game,) = client.games("wolverhampton", limit=1)
@@ -43,7 +43,7 @@ def test_client_does_not_wait_for_a_silent_service() -> None:
             client.models()
 
 
-def test_taken_port_is_an_error_that_says_so(sqlite_database: Engine, tmp_path: Path) -> None:
+def test_a_port_in_use_is_an_error_that_names_it(sqlite_database: Engine, tmp_path: Path) -> None:
     settings = settings_for(sqlite_database, tmp_path)
     with socket.create_server(("127.0.0.1", free_port())) as taken:
         port = taken.getsockname()[1]

@@ -1,4 +1,4 @@
-"""Several workers behind one port: they agree after every swap, count together, and one that dies is missed by nobody."""
+"""Workers behind one port: same generations after every promotion, common metrics, and a dead worker is replaced."""
 
 import os
 import re
@@ -21,7 +21,7 @@ from tests.serving.service import eventually
 
 GAME = "/v1/predictions/soccer/EPL/EPL-102"
 WORKERS = 4
-SWAPS = 100
+PROMOTIONS = 100
 
 
 def generations(running: Served) -> list[int | None]:
@@ -29,18 +29,18 @@ def generations(running: Served) -> list[int | None]:
     return [worker.get("EPL-results", {}).get("generation") for worker in workers]
 
 
-def let_pass(store: Path, version: Version) -> None:
-    """As if the bundle had passed its trial on this machine before: a hundred trials would take minutes."""
-    note = store / TRIAL_FOLDER / f"{version.bundle_sha256}-py{python_version()}-lightgbm{release('lightgbm')}"
-    note.parent.mkdir(exist_ok=True)
-    note.touch()
+def mark_as_tried(store: Path, version: Version) -> None:
+    """Mark the bundle as tried on this machine: a hundred trials would take minutes."""
+    marker = store / TRIAL_FOLDER / f"{version.bundle_sha256}-py{python_version()}-lightgbm{release('lightgbm')}"
+    marker.parent.mkdir(exist_ok=True)
+    marker.touch()
 
 
 class Caller:
-    """Asks on and on over one connection, and so the same worker; keeps status and version of every answer."""
+    """Sends requests over one connection, so to one worker; keeps status and version of every answer."""
 
     def __init__(self, url: str, stopping: threading.Event) -> None:
-        self.said: list[tuple[int, int | None]] = []
+        self.answers: list[tuple[int, int | None]] = []
         self._thread = threading.Thread(target=self._ask, args=(url, stopping))
         self._thread.start()
 
@@ -51,22 +51,22 @@ class Caller:
         with httpx.Client(base_url=url, timeout=20) as client:
             while not stopping.is_set():
                 answer = client.get(GAME)
-                self.said.append((answer.status_code, answer.json().get("model", {}).get("version")))
+                self.answers.append((answer.status_code, answer.json().get("model", {}).get("version")))
 
 
 def gauge(running: Served, name: str) -> float:
-    found = re.search(rf'^{name}{{model="EPL-results"}} (\S+)', running.get("/metrics").text, re.MULTILINE)
-    assert found is not None
-    return float(found[1])
+    match = re.search(rf'^{name}{{model="EPL-results"}} (\S+)', running.get("/metrics").text, re.MULTILINE)
+    assert match is not None
+    return float(match[1])
 
 
-def test_four_workers_agree_after_a_hundred_swaps_and_no_answer_fails_or_goes_back(tmp_path: Path) -> None:
-    """Each swap brings a later version, so that a worker that went back to an earlier one would be seen."""
+def test_four_workers_converge_after_a_hundred_promotions_without_a_failed_or_older_answer(tmp_path: Path) -> None:
+    """Each promotion installs a later version, so that a worker returning to an earlier one would be noticed."""
     stopping = threading.Event()
     with filled_world(tmp_path) as world:
-        later = [written(world.store, EPL, number=2 + n, home_lean=0.3 + n / 200) for n in range(1, SWAPS + 1)]
+        later = [written(world.store, EPL, number=2 + n, home_lean=0.3 + n / 200) for n in range(1, PROMOTIONS + 1)]
         for version in later:
-            let_pass(world.store, version)
+            mark_as_tried(world.store, version)
         with served(world, workers=WORKERS) as running:
             eventually(lambda: len(generations(running)) == WORKERS, 60)
             callers = [Caller(running.url, stopping) for _ in range(2)]
@@ -82,7 +82,7 @@ def test_four_workers_agree_after_a_hundred_swaps_and_no_answer_fails_or_goes_ba
                     caller.join()
             eventually(lambda: running.get("/readyz").json()["agreed"] is True, 60)
             for caller in callers:
-                statuses, versions = zip(*caller.said, strict=True)
+                statuses, versions = zip(*caller.answers, strict=True)
                 assert set(statuses) == {200}
                 assert list(versions) == sorted(versions)
                 assert len(set(versions)) > 2
@@ -90,7 +90,7 @@ def test_four_workers_agree_after_a_hundred_swaps_and_no_answer_fails_or_goes_ba
             line = next(
                 line for line in counted.splitlines() if "dbsbm_requests_total{" in line and "{game_id}" in line
             )
-            assert float(line.rsplit(" ", 1)[1]) == sum(len(caller.said) for caller in callers)
+            assert float(line.rsplit(" ", 1)[1]) == sum(len(caller.answers) for caller in callers)
             eventually(lambda: gauge(running, "dbsbm_champion_generation") == last)
 
             victim = running.workers()[0]
@@ -98,6 +98,6 @@ def test_four_workers_agree_after_a_hundred_swaps_and_no_answer_fails_or_goes_ba
             eventually(lambda: victim not in running.workers() and len(running.workers()) == WORKERS, 60)
             assert {running.get(GAME).status_code for _ in range(40)} == {200}
             newest = install_champion(world.engine, deployment(world.engine, "EPL-results"), 1, NOW)
-            # A dead worker's generation would be the lowest for ever.
+            # If the dead worker still counted, its generation would remain the lowest.
             eventually(lambda: gauge(running, "dbsbm_champion_generation") == newest.generation, 60)
             assert gauge(running, "dbsbm_champion_refused") == 0

@@ -1,4 +1,4 @@
-"""The age of the newest fact of every source stands in the metrics, and a scrape asks the database nothing."""
+"""Metrics show the age of each source's newest fact, and a scrape sends no query."""
 
 from datetime import timedelta
 
@@ -28,15 +28,15 @@ def test_the_metric_grows_with_the_clock_alone(world: World) -> None:
         assert running.metric(NAME, league="EPL", source="bot") == 7200
 
 
-def test_asking_for_ages_asks_the_database_nothing(sqlite_database: Engine) -> None:
+def test_reading_ages_sends_no_query(sqlite_database: Engine) -> None:
     archive.record(sqlite_database, EPL, FactBatch([GAME]), source="bot", recorded_at=NOW - HOUR)
     statements: list[str] = []
-    sa.event.listen(sqlite_database, "before_cursor_execute", lambda *told: statements.append(told[2]))
+    sa.event.listen(sqlite_database, "before_cursor_execute", lambda *event: statements.append(event[2]))
     age = SourceAges()
     assert list(age.ages(NOW)) == []
-    age.follow(sqlite_database)
-    asked = len(statements)
-    assert asked > 0
-    age.follow(sqlite_database)
+    age.refresh(sqlite_database)
+    queries = len(statements)
+    assert queries > 0
+    age.refresh(sqlite_database)
     assert [seconds for _, seconds in age.ages(NOW)] == [3600]
-    assert len(statements) == asked
+    assert len(statements) == queries

@@ -1,4 +1,4 @@
-"""Search by what somebody is typing, on pairings as long as real ones."""
+"""Search as the user types, on realistic pairings."""
 
 import pytest
 from hypothesis import given
@@ -23,8 +23,8 @@ PAIRINGS = (
 INDEX = TeamSearch(PAIRINGS)
 
 
-def found(text: str) -> list[int]:
-    """Places of pairings, best first."""
+def search(text: str) -> list[int]:
+    """Return the positions of the pairings, best first."""
     scores = INDEX.find(text)
     return sorted(scores, key=lambda number: (-scores[number], number))
 
@@ -39,27 +39,27 @@ def found(text: str) -> list[int]:
         *(("chelsea arsenal", {11}), ("arsenal v chelsae", {11}), ("man u vs brighton", {0}), ("ars chel", {11})),
     ],
 )
-def test_what_was_meant_comes_first(text: str, best: set[int]) -> None:
-    assert set(found(text)[: len(best)]) == best
+def test_the_intended_pairing_comes_first(text: str, best: set[int]) -> None:
+    assert set(search(text)[: len(best)]) == best
 
 
 @pytest.mark.parametrize("text", ["zzzzqqqq", "xyz", "q", "!?", " ", "arsenal zzzzzzzzzz"])
-def test_nothing_is_found_rather_than_anything(text: str) -> None:
-    assert found(text) == []
+def test_a_text_without_a_match_finds_nothing(text: str) -> None:
+    assert search(text) == []
 
 
 def test_the_first_word_of_a_name_counts_more_than_a_later_one() -> None:
-    assert found("chi")[0] == 5
-    assert found("chi")[-1] == 10
+    assert search("chi")[0] == 5
+    assert search("chi")[-1] == 10
 
 
 @given(st.sampled_from(sorted({name for pairing in PAIRINGS for name in pairing})), st.data())
-def test_every_beginning_of_a_name_finds_its_games(name: str, data: st.DataObject) -> None:
+def test_every_prefix_of_a_name_finds_its_games(name: str, data: st.DataObject) -> None:
     typed = name[: data.draw(st.integers(3, len(name)))]
     own = {number for number, pairing in enumerate(PAIRINGS) if name in pairing}
-    assert own <= set(found(typed))
+    assert own <= set(search(typed))
 
 
 @given(st.text(max_size=100))
-def test_any_text_is_bearable(text: str) -> None:
+def test_any_text_is_accepted(text: str) -> None:
     assert all(0 < score <= 1 for score in INDEX.find(text).values())

@@ -11,7 +11,7 @@ from sqlalchemy.engine import Engine, make_url
 from core import errors
 from core.errors import DbsbmError
 from serving.app import create_app
-from serving.games.staleness import DataTooOldError, Staleness
+from serving.games.staleness import DataTooOldError, StalenessPolicy
 from serving.http.problems import PROBLEM_KINDS, problem_kind, problem_of
 from serving.runtime.load_shedding import LoadShedding
 from serving.telemetry.metrics import Metrics
@@ -121,7 +121,7 @@ def test_a_drivers_message_is_in_the_log_only() -> None:
 def test_degraded_answers_are_those_of_the_bots_page() -> None:
     examples = [json.loads(block) for block in re.findall(r"```json\n(.*?)```", BOT_PAGE.read_text(), re.DOTALL)]
     problems = {block["detail"]: block for block in examples if "status" in block}
-    staleness, load = Staleness(timedelta(hours=24)), LoadShedding(Metrics())
+    staleness, load = StalenessPolicy(timedelta(hours=24)), LoadShedding(Metrics())
     staleness.database_unavailable, load.level = True, 3
     for raising in (lambda: staleness.check(NOW - timedelta(hours=26), NOW), lambda: load.check("batch")):
         with pytest.raises(DbsbmError) as refused:

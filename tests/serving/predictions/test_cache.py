@@ -86,36 +86,36 @@ class Hands:
 
 class TestBreaker:
     def test_opens_after_failures_in_a_row_only(self) -> None:
-        breaker = CircuitBreaker(failures=3, timer=Hands())
-        for outcome in ("failed", "failed", "succeeded", "failed", "failed"):
+        breaker = CircuitBreaker(failure_threshold=3, timer=Hands())
+        for outcome in ("record_failure", "record_failure", "record_success", "record_failure", "record_failure"):
             getattr(breaker, outcome)()
         assert breaker.state == "closed"
-        assert breaker.failed()
+        assert breaker.record_failure()
         assert breaker.state == "open"
-        assert not breaker.admits()
+        assert not breaker.try_acquire()
 
     def test_admits_one_probe_and_closes_on_its_success(self) -> None:
         hands = Hands()
-        breaker = CircuitBreaker(failures=1, rest=1.0, timer=hands)
-        breaker.failed()
+        breaker = CircuitBreaker(failure_threshold=1, reset_seconds=1.0, timer=hands)
+        breaker.record_failure()
         hands.now = 1.0
-        assert [breaker.admits() for _ in range(3)] == [True, False, False]
+        assert [breaker.try_acquire() for _ in range(3)] == [True, False, False]
         assert breaker.state == "half_open"
-        assert breaker.succeeded()
-        assert breaker.admits()
+        assert breaker.record_success()
+        assert breaker.try_acquire()
 
     def test_failed_probe_keeps_it_open_and_a_lost_one_is_given_up(self) -> None:
         hands = Hands()
-        breaker = CircuitBreaker(failures=1, rest=1.0, timer=hands)
-        breaker.failed()
+        breaker = CircuitBreaker(failure_threshold=1, reset_seconds=1.0, timer=hands)
+        breaker.record_failure()
         hands.now = 1.0
-        assert breaker.admits()
-        breaker.failed()
-        assert not breaker.admits()
+        assert breaker.try_acquire()
+        breaker.record_failure()
+        assert not breaker.try_acquire()
         hands.now = 2.0
-        assert breaker.admits()
+        assert breaker.try_acquire()
         hands.now = 3.0
-        assert breaker.admits()
+        assert breaker.try_acquire()
 
 
 def test_local_entries_end_spread_over_time() -> None:

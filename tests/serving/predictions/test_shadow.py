@@ -13,10 +13,10 @@ from serving.api.schemas import SystemHealth
 from serving.assembly import Timings
 from serving.champions.champion import Champions
 from serving.champions.loader import Backoff
-from serving.champions.rollout_status import ALIVE_SECONDS, FORGOTTEN_SECONDS, RolloutStatus
+from serving.champions.rollout_status import ALIVE_SECONDS, DELETE_AFTER_SECONDS, RolloutStatus
 from serving.champions.tables import workers as worker_table
 from serving.predictions.tables import SERVED, predictions
-from serving.runtime.load_shedding import LATENESS, SHED_FROM, LoadShedding
+from serving.runtime.load_shedding import DELAY_LIMITS, SHED_FROM, LoadShedding
 from serving.telemetry.metrics import Metrics
 from tests.conftest import NOW
 from tests.serving.conftest import World
@@ -130,7 +130,7 @@ def test_the_load_is_how_late_the_loop_wakes() -> None:
             await asyncio.sleep(0)
             import time
 
-            time.sleep(2 * LATENESS[0] + 0.05)
+            time.sleep(2 * DELAY_LIMITS[0] + 0.05)
             await asyncio.sleep(0.001)
         watching.cancel()
         return load.level
@@ -219,11 +219,11 @@ def test_a_dead_worker_is_hidden_and_then_deleted(sqlite_database: Engine) -> No
     living, dead = (RolloutStatus(sqlite_database, Champions(), timer=lambda: moment) for _ in range(2))
     dead.step()
     living.step()
-    assert set(living.alive()) == {living.name, dead.name}
+    assert set(living.live_workers()) == {living.name, dead.name}
     moment += ALIVE_SECONDS + 1
     living.step()
-    assert set(living.alive()) == {living.name}
-    moment += FORGOTTEN_SECONDS
+    assert set(living.live_workers()) == {living.name}
+    moment += DELETE_AFTER_SECONDS
     living.step()
     with reading(sqlite_database) as connection:
         assert [row.worker for row in connection.execute(sa.select(worker_table))] == [living.name]

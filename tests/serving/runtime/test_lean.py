@@ -1,7 +1,7 @@
-"""Serving needs none of the heavy libraries: an answer from a local bundle imports none of them.
+"""An answer from a local bundle imports none of the heavy libraries.
 
 The bundle here has no trees: LightGBM imports pandas, pyarrow and scikit-learn where they are installed, as they are
-beside the tests. ``make bench ARGS=lean`` does the same with trees in an environment that has none of them.
+for the tests. ``make bench ARGS=lean`` does the same with trees in an environment without them.
 """
 
 import json
@@ -13,7 +13,7 @@ from tests.serving.conftest import World
 GAME = "/v1/predictions/soccer/EPL/EPL-102"
 
 
-def test_an_answer_imports_neither_prefect_nor_mlflow_nor_what_training_needs(world: World) -> None:
+def test_an_answer_imports_neither_prefect_nor_mlflow_nor_libraries_of_training(world: World) -> None:
     address = world.engine.url.render_as_string(hide_password=False)
     command = [sys.executable, "-m", "tests.serving.lean", address, str(world.store), GAME]
     done = subprocess.run(command, capture_output=True, text=True, check=True)

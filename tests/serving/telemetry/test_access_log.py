@@ -1,4 +1,4 @@
-"""One line about every request: which level and which generation answered, also of many answers, also of refusals."""
+"""The access log: cache level and generation of every request, batches and refusals included."""
 
 import socket
 from urllib.parse import urlsplit
@@ -23,49 +23,47 @@ REFUSED = (
 
 @pytest.fixture
 def lines(monkeypatch: pytest.MonkeyPatch) -> list[AccessLogEntry]:
-    """What is written, as it is written."""
+    """The lines of the access log, as they are added."""
     written: list[AccessLogEntry] = []
     monkeypatch.setattr(AccessLog, "add", lambda _log, line: written.append(line))
     return written
 
 
-def told(lines: list[AccessLogEntry]) -> tuple[str | None, int | None]:
+def level_and_generation(lines: list[AccessLogEntry]) -> tuple[str | None, int | None]:
     return lines[-1]["cache"], lines[-1]["generation"]
 
 
 def test_the_generation_is_the_one_that_answered(
     world: World, lines: list[AccessLogEntry], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def out_of_patience(*_arguments: object) -> None:
+    async def time_out(*_arguments: object) -> None:
         return None
 
     with started(settings_for(world.engine, world.store)) as running:
-        eventually(lambda: bool(running.get(GAME)) and told(lines) == ("local", 2))
+        eventually(lambda: bool(running.get(GAME)) and level_and_generation(lines) == ("local", 2))
         deploy(world.engine, world.store, EPL, number=2, home_lean=0.9)
         eventually(lambda: running.service.champions.generation("EPL-results") == 4)
         with monkeypatch.context() as patch:
-            patch.setattr(BodySource, "get", out_of_patience)
+            patch.setattr(BodySource, "get", time_out)
             assert running.get(GAME).json()["model"]["version"] == 1
-        assert told(lines) == ("stale", 2)
+        assert level_and_generation(lines) == ("stale", 2)
         assert running.get(GAME).json()["model"]["version"] == 2
-        assert told(lines)[1] == 4
+        assert level_and_generation(lines)[1] == 4
 
 
-def test_of_many_answers_the_worst_level_and_the_generation_they_share(
-    service: Running, lines: list[AccessLogEntry]
-) -> None:
+def test_a_batch_logs_its_worst_level_and_common_generation(service: Running, lines: list[AccessLogEntry]) -> None:
     def batch(*games: str) -> tuple[str | None, int | None]:
         asked = [{"sport": "soccer", "league": "EPL", "game_id": game} for game in games]
         assert service.post("/v1/predictions/batch", json={"games": asked}).status_code == 200
-        return told(lines)
+        return level_and_generation(lines)
 
     eventually(lambda: batch("EPL-102", "EPL-103") == ("local", 2))
-    assert batch("nobody") == (None, None)
+    assert batch("unknown") == (None, None)
     service.get("/v1/ranking?date=2024-05-02")
-    assert told(lines) == ("local", 2)
+    assert level_and_generation(lines) == ("local", 2)
 
 
-def test_a_mixture_of_generations_is_none(world: World, lines: list[AccessLogEntry]) -> None:
+def test_different_generations_are_logged_as_none(world: World, lines: list[AccessLogEntry]) -> None:
     deploy(world.engine, world.store, EPL, "prices")
     deploy(world.engine, world.store, EPL, number=2, home_lean=0.9)
     games = [{"sport": "soccer", "league": "EPL", "game_id": game} for game in ("EPL-101", "EPL-102")]
@@ -76,17 +74,17 @@ def test_a_mixture_of_generations_is_none(world: World, lines: list[AccessLogEnt
     assert lines[-1]["cache"] is not None
 
 
-def test_what_the_server_itself_refuses_is_counted_and_logged(world: World, lines: list[AccessLogEntry]) -> None:
+def test_requests_refused_by_the_server_are_counted_and_logged(world: World, lines: list[AccessLogEntry]) -> None:
     with running_server(settings_for(world.engine, world.store), MovingClock()) as url:
         place = urlsplit(url)
         for sent, status in REFUSED:
             with socket.create_connection((place.hostname, place.port), timeout=20) as connection:
                 connection.sendall(sent)
-                said = connection.makefile("rb").read()
-            assert said.startswith(b"HTTP/1.1 %d" % status)
+                response = connection.makefile("rb").read()
+            assert response.startswith(b"HTTP/1.1 %d" % status)
             line = lines[-1]
             assert (line["status"], line["method"], line["route"]) == (status, "OTHER", "(none)")
-            assert line["request_id"].encode() in said
+            assert line["request_id"].encode() in response
         counted = httpx.get(f"{url}/metrics").text
     for _, status in REFUSED:
         assert f'dbsbm_requests_total{{method="OTHER",route="(none)",status="{status}"}} 1.0' in counted

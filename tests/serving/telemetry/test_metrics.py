@@ -1,4 +1,4 @@
-"""What is shown of champions, by one worker and by several."""
+"""Metrics of champions, of one worker and of several."""
 
 import os
 import subprocess
@@ -13,36 +13,36 @@ from serving.telemetry.metrics import Metrics
 metrics = Metrics()
 exec(sys.argv[1])
 """
-LOADED_LAST = "metrics.show_champions({'EPL-results': 7, 'NFL-results': 3}, ())"
-REFUSED_FIRST = "metrics.show_champions({'EPL-results': 6}, {'EPL-results', 'NFL-results'})"
-SCRAPED = "sys.stdout.buffer.write(metrics.exposition())"
+LOADED = "metrics.set_champions({'EPL-results': 7, 'NFL-results': 3}, ())"
+REFUSED = "metrics.set_champions({'EPL-results': 6}, {'EPL-results', 'NFL-results'})"
+SCRAPE = "sys.stdout.buffer.write(metrics.exposition())"
 GONE = "from prometheus_client.multiprocess import mark_process_dead; mark_process_dead(int({pid!r}))"
 
 
 def as_worker(folder: Path, work: str) -> tuple[int, str]:
-    """Process id and output of a worker that does this much."""
+    """Run the code as a worker; return its process id and output."""
     environment = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(folder)}
     with subprocess.Popen(
         [sys.executable, "-c", AS_WORKER, work], env=environment, stdout=subprocess.PIPE, text=True
     ) as process:
-        said, _ = process.communicate(timeout=60)
+        output, _ = process.communicate(timeout=60)
     assert process.returncode == 0
-    return process.pid, said
+    return process.pid, output
 
 
-def test_of_several_workers_the_worst_is_shown_and_the_dead_are_not(tmp_path: Path) -> None:
-    refusing, _ = as_worker(tmp_path, REFUSED_FIRST)
-    as_worker(tmp_path, LOADED_LAST)
-    _, scraped = as_worker(tmp_path, SCRAPED)
+def test_the_worst_value_of_the_living_workers_is_shown(tmp_path: Path) -> None:
+    refusing, _ = as_worker(tmp_path, REFUSED)
+    as_worker(tmp_path, LOADED)
+    _, scraped = as_worker(tmp_path, SCRAPE)
     assert 'dbsbm_champion_generation{model="EPL-results"} 6.0' in scraped
     assert 'dbsbm_champion_generation{model="NFL-results"} 0.0' in scraped
     assert 'dbsbm_champion_refused{model="EPL-results"} 1.0' in scraped
-    _, scraped = as_worker(tmp_path, f"{GONE.format(pid=refusing)}; {SCRAPED}")
+    _, scraped = as_worker(tmp_path, f"{GONE.format(pid=refusing)}; {SCRAPE}")
     assert 'dbsbm_champion_generation{model="EPL-results"} 7.0' in scraped
     assert 'dbsbm_champion_refused{model="NFL-results"} 0.0' in scraped
 
 
-def test_a_model_that_is_gone_is_shown_as_nothing() -> None:
+def test_a_removed_model_is_shown_as_zero() -> None:
     metrics = Metrics()
 
     def shown(model: str) -> tuple[float | None, float | None]:
@@ -50,9 +50,9 @@ def test_a_model_that_is_gone_is_shown_as_nothing() -> None:
         generation, refused = (metrics.registry.get_sample_value(name, {"model": model}) for name in names)
         return generation, refused
 
-    metrics.show_champions({"EPL-results": 7}, {"EPL-results", "NFL-results"})
+    metrics.set_champions({"EPL-results": 7}, {"EPL-results", "NFL-results"})
     assert (shown("EPL-results"), shown("NFL-results")) == ((7, 1), (0, 1))
-    metrics.show_champions({"EPL-results": 8}, ())
+    metrics.set_champions({"EPL-results": 8}, ())
     assert (shown("EPL-results"), shown("NFL-results")) == ((8, 0), (0, 0))
-    metrics.show_champions({}, ())
+    metrics.set_champions({}, ())
     assert shown("EPL-results") == (0, 0)

@@ -1,4 +1,4 @@
-"""Rows A1 to A4, A12 and A14: malformed, monstrous and injected requests, and what the description says of them."""
+"""Rows A1 to A4, A12 and A14: malformed, oversized and injected requests, compared with the OpenAPI document."""
 
 import random
 import re
@@ -27,7 +27,7 @@ ROOT = Path(__file__).parents[3]
 KIND = "Content-Type: application/json"
 ONE = '{"games":[{"sport":"soccer","league":"EPL","game_id":"G1"}]}'
 LONGEST_TEXT = 100
-"""Of what is searched for; more is refused as too long (422), whatever it says."""
+"""The longest text of a search; a longer one is refused (422)."""
 
 REFUSALS = {400, 404, 405, 408, 413, 414, 422, 431}
 
@@ -39,14 +39,14 @@ def malformed(stage: Stage, scale: float, outcome: Outcome) -> None:
         each = max(12, int(5_000 * scale / operations))
         described = test_abuse.statuses_by_the_description(target, stage.key, each)  # type: ignore[arg-type]
     seen: Counter[int] = Counter()
-    told, slowest, chooser = 0, 0.0, random.Random(1)
+    leaks, slowest, chooser = 0, 0.0, random.Random(1)
     for _ in range(max(500, int(5_000 * scale))):
         began = time.monotonic()
-        said = _said(stage.service.port, _mutated(chooser, stage.key))
+        response = _exchange(stage.service.port, _mutated(chooser, stage.key))
         slowest = max(slowest, time.monotonic() - began)
-        seen.update(int(status) for status in re.findall(rb"HTTP/1\.1 (\d{3}) ", said))
-        told += bool(INSIDE.search(said.decode("latin-1").replace("dbsbm", "")))
-    outcome.say(
+        seen.update(int(status) for status in re.findall(rb"HTTP/1\.1 (\d{3}) ", response))
+        leaks += bool(INSIDE.search(response.decode("latin-1").replace("dbsbm", "")))
+    outcome.report(
         f"{sum(described.values())} generated requests over {operations} operations hold the description: {dict(sorted(described.items()))}; {sum(seen.values())} answers to raw bytes: {dict(sorted(seen.items()))}, the slowest after {slowest:.1f} s"
     )
     outcome.expect(sum(described.values()) >= each * operations / 2, "too few requests were generated")
@@ -54,12 +54,12 @@ def malformed(stage: Stage, scale: float, outcome: Outcome) -> None:
     undocumented = seen.keys() - {200, 304, 401, 403, 429} - REFUSALS
     outcome.expect(not undocumented, f"statuses that are not documented: {undocumented}")
     outcome.expect(slowest < 10, f"a connection hung for {slowest:.1f} s")
-    outcome.expect(told == 0, f"{told} answers tell of the inside")
+    outcome.expect(leaks == 0, f"{leaks} answers show internals")
     outcome.expect(stage.ask("/readyz")[0] == 200, "not ready afterwards")
 
 
 def _mutated(chooser: random.Random, key: str) -> bytes:
-    """A request with some bytes changed, cut or doubled; or nothing but noise."""
+    """Return a request with some bytes changed, removed or repeated, or random bytes."""
     bases = (
         f"GET /v1/predictions/soccer/EPL/G1 HTTP/1.1\r\nHost: 127.0.0.1\r\nX-API-Key: {key}\r\n\r\n",
         f"POST {BATCH} HTTP/1.1\r\nHost: 127.0.0.1\r\nX-API-Key: {key}\r\n{KIND}\r\nContent-Length: 64\r\n\r\n{ONE}    ",
@@ -79,8 +79,8 @@ def _mutated(chooser: random.Random, key: str) -> bytes:
     return bytes(content)
 
 
-def _said(port: int, content: bytes, *, half_closed: bool = True) -> bytes:
-    """All that comes back until the server closes, our side being closed for writing if ``half_closed``."""
+def _exchange(port: int, content: bytes, *, half_closed: bool = True) -> bytes:
+    """Send bytes and return all that comes back until the server closes; ``half_closed`` ends the sending side first."""
     with closing(socket.create_connection(("127.0.0.1", port), timeout=12)) as connection:
         with suppress(OSError):
             connection.sendall(content)
@@ -103,7 +103,7 @@ def monstrous(stage: Stage, scale: float, outcome: Outcome) -> None:
         mark.args[:2] for mark in _marks(test_abuse.test_a_monstrous_body_is_refused, "body", "path")
     )
     with remote(stage) as target:
-        with stage.load():  # until what a worker makes of its own accord is made
+        with stage.load():  # until the workers have finished precomputing
             time.sleep(5)
         before = max(stage.rss())
         for path in paths:
@@ -115,15 +115,15 @@ def monstrous(stage: Stage, scale: float, outcome: Outcome) -> None:
         (b"Transfer-Encoding: chunked\r\n", b"10000\r\n" + b"x" * 65_536 + b"\r\n"),
     ):
         began = time.monotonic()
-        said = _poured(stage, head, piece)
+        response = _pour(stage, head, piece)
         poured.append(time.monotonic() - began)
-        statuses[int(said[9:12] or 0)] += 1
+        statuses[int(response[9:12] or 0)] += 1
     grown = max(stage.rss()) - before
-    outcome.say(
+    outcome.report(
         f"{len(durations)} bodies, the slowest refusal after {max(durations) * 1e3:.0f} ms, {grown} MB more; 100 MB and endless: {dict(statuses)}"
     )
     outcome.expect(statuses.keys() == {413}, f"100 MB and endless bodies were answered {dict(statuses)}")
-    outcome.say(f"those after {max(poured) * 1e3:.0f} ms with what they had sent")
+    outcome.report(f"those after {max(poured) * 1e3:.0f} ms with what they had sent")
     outcome.expect(max(durations) < 0.1, f"a refusal took {max(durations) * 1e3:.0f} ms, 100 allowed")
     outcome.expect(grown < 50, f"a worker grew by {grown} MB, 50 allowed")
 
@@ -139,8 +139,8 @@ def _timed(client: httpx.Client, path: str, body: bytes, key: str) -> float:
     return time.monotonic() - began
 
 
-def _poured(stage: Stage, head: bytes, piece: bytes) -> bytes:
-    """What is said to a body that is sent until the other side has had enough."""
+def _pour(stage: Stage, head: bytes, piece: bytes) -> bytes:
+    """Send a body until the server refuses it; return the response."""
     start = f"POST {BATCH} HTTP/1.1\r\nHost: 127.0.0.1\r\nX-API-Key: {stage.key}\r\nContent-Type: application/json\r\n"
     with closing(socket.create_connection(("127.0.0.1", stage.service.port), timeout=10)) as connection:
         connection.sendall(start.encode() + head + b"\r\n")
@@ -182,7 +182,7 @@ def wrong_types(stage: Stage, scale: float, outcome: Outcome) -> None:
             answer = target.post(BATCH, json=body, headers={"X-API-Key": stage.key})
             if answer.status_code != 422 or not (answer.json().get("field") or answer.json().get("errors")):
                 wrong.append(f"{answer.status_code} to {str(body)[:80]}")
-    outcome.say(f"{len(games) + len(whole)} bodies, each refused with 422 and the field's name but {len(wrong)}")
+    outcome.report(f"{len(games) + len(whole)} bodies, each refused with 422 and the field's name but {len(wrong)}")
     outcome.expect(not wrong, f"{len(wrong)} bodies were not refused by name: {'; '.join(wrong[:3])}")
 
 
@@ -226,15 +226,13 @@ def injections(stage: Stage, scale: float, outcome: Outcome) -> None:
     quoted = re.compile(r"'(?:[^'\\]|\\.|'')*'", re.DOTALL)
     bare = [quoted.sub("?", query) for query in queries]
     leaked = {literal for literal in corpus for text in bare if len(literal) > 4 and literal in text}
-    outcome.say(
+    outcome.report(
         f"{len(corpus)} payloads in 9 places each; {len(queries)} queries of that time, {len(leaked)} with a payload outside of quotes; answers {bodies}"
     )
     outcome.expect(contents(stage.world) == before, "rows were changed")
     outcome.expect(not leaked, f"payloads reached SQL as SQL: {list(leaked)[:2]}")
-    outcome.expect(len(bodies) == 1, f"payloads are told apart: {bodies}")
-    outcome.expect(
-        not any(re.search(r"\b(DROP|ALTER|CREATE|GRANT)\b", text) for text in bare), "a statement that nobody wrote"
-    )
+    outcome.expect(len(bodies) == 1, f"payloads have different answers: {bodies}")
+    outcome.expect(not any(re.search(r"\b(DROP|ALTER|CREATE|GRANT)\b", text) for text in bare), "an injected statement")
 
 
 @row("A12", "the description of the running service beside that of the code, and the tests of the API contract")
@@ -242,7 +240,7 @@ def described(stage: Stage, scale: float, outcome: Outcome) -> None:
     with remote(stage) as target:
         same = target.openapi() == create_app(load_settings(_env_file=None)).openapi()
     outcome.expect(same, "the running service describes itself otherwise than the code")
-    outcome.say(
+    outcome.report(
         f"tests/laws/interfaces/test_api_contract.py: {_passed('tests/laws/interfaces/test_api_contract.py', outcome)}"
     )
 
@@ -250,7 +248,7 @@ def described(stage: Stage, scale: float, outcome: Outcome) -> None:
 def _passed(path: str, outcome: Outcome) -> str:
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", path]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    *_, last = [line for line in done.stdout.splitlines() if line.strip()] or ["nothing was said"]
+    *_, last = [line for line in done.stdout.splitlines() if line.strip()] or ["no output"]
     outcome.expect(done.returncode == 0, f"{path}: {last}")
     return last
 
@@ -269,10 +267,10 @@ def smuggled(stage: Stage, scale: float, outcome: Outcome) -> None:
         test_connection_timeouts.test_heads_larger_than_32_kib_are_refused(port, request)
         heads += 1
     games = [f"G{number}" for number in range(max(20, int(100 * scale)))]
-    asked = "".join(_question(game, stage.key) for game in games) + _question("none", stage.key, "Connection: close")
-    said = _said(port, asked.encode(), half_closed=False)
-    order = [found.decode() for found in re.findall(rb'"game_id":"(G\d+)"', said)]
-    outcome.say(
+    requests = "".join(_question(game, stage.key) for game in games) + _question("none", stage.key, "Connection: close")
+    response = _exchange(port, requests.encode(), half_closed=False)
+    order = [match.decode() for match in re.findall(rb'"game_id":"(G\d+)"', response)]
+    outcome.report(
         f"{pairs} pairs answered 400 and nothing after them, {heads} heads refused, {len(order)} pipelined answers in order"
     )
     outcome.expect(order == games, f"pipelined answers came as {order[:5]}, {len(order)} of {len(games)}")
