@@ -1,4 +1,4 @@
-"""A file is replaced as a whole: nobody reads a part of it, and what fails leaves the old one."""
+"""A file is replaced as a whole: no reader sees a part of it, and a failure leaves the old one."""
 
 import os
 from pathlib import Path

@@ -84,7 +84,7 @@ def _season(dataset: Dataset, season: int) -> Block | None:
 
 
 def _nothing_before(dataset: Dataset, seasons: list[int]) -> ServiceError:
-    """The error that says why none of the seasons can be forecast from games before it."""
+    """The error for seasons of which none can be forecast from games before it, with the reason."""
     overlapping = [season for season, _ in overlapping_seasons(dataset)]
     names = ", ".join(map(str, overlapping or seasons))
     reason = "begin before an earlier one has ended" if overlapping else "are all there is to forecast"

@@ -1,7 +1,7 @@
 """Walk forward: each block of games is forecast by a forecaster made from earlier games only.
 
 Blend and calibration of a block's forecaster come from the earlier blocks' forecasts of games they had not seen, so the
-model that forecasts a block knows nothing about it.
+model that forecasts a block has not seen any of it.
 """
 
 from collections.abc import Callable, Mapping, Sequence

@@ -89,7 +89,7 @@ def timed(work: Callable[[], object]) -> float:
 
 
 def one_size(games: int, rounds: int) -> None:
-    """Interleaved rounds of ours and pandas; prints one line. Runs in a process of its own, for its peak memory."""
+    """Interleaved rounds of this project's kernel and pandas; prints one line. Runs in a process of its own, for its peak memory."""
     league = Leagues(BUILT_IN).get("NBA")
     past_table(league, generated(200), EVERYTHING)  # compiled or loaded from the cache of an earlier run
     facts = generated(games)

@@ -27,7 +27,7 @@ from migrations import schema
 from tests.services import mariadb_server
 
 TEAMS = 800
-"""Twice those that play on a day: who plays daily plays more games a season than serving believes."""
+"""Twice those that play on a day: a team that plays daily exceeds the bounds that serving accepts."""
 
 GAMES_A_DAY = 200
 COMING = 50

@@ -1,4 +1,4 @@
-"""On MariaDB every statement that this room sends to our database goes by an index, or is on a list that says why not.
+"""On MariaDB every statement that this room sends to our database goes by an index, or is on a list with the reason.
 
 A script calls what the room offers; a listener notes whatever is sent meanwhile, so that no query can be forgotten.
 """

@@ -117,8 +117,8 @@ def test_a_season_whose_closing_prices_went_missing_is_only_a_warning(epl: Leagu
 
 def test_the_same_meeting_twice_in_a_day_is_a_warning_except_in_baseball(epl: League, leagues: Leagues) -> None:
     facts = plain_league()
-    repeated_game = facts.games[250]._replace(game_id="twin")
-    repeated_result = facts.results[250]._replace(game_id="twin")
+    repeated_game = facts.games[250]._replace(game_id="repeated")
+    repeated_result = facts.results[250]._replace(game_id="repeated")
     doubled = FactBatch([*facts.games, repeated_game], [*facts.results, repeated_result], facts.quotes)
     assert flagged(examine_facts(epl, doubled), "warning") == {(2016, "games of the same teams on the same day")}
     baseball = examine_facts(leagues.get("MLB"), doubled)

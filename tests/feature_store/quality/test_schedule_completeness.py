@@ -1,4 +1,4 @@
-"""What is lost of every season alike is seen by how unevenly teams play; fair schedules and dice are let through."""
+"""What is lost of every season alike is seen by how unevenly teams play; fair and random schedules pass."""
 
 from collections.abc import Callable
 from datetime import timedelta

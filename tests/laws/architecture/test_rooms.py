@@ -90,13 +90,17 @@ def test_sql_is_portable_and_never_built_from_strings() -> None:
 BOUNDARIES = {
     ("flows/jobs/training.py", "train_leagues"): "one league's error, whatever it is, must not stop the other leagues",
     ("serving/backends/database.py", "connect"): "every failure to connect counts for the circuit breaker; re-raised",
+    (
+        "serving/http/middleware.py",
+        "__call__",
+    ): "the outermost layer answers whatever error is left as a problem document",
     ("serving/runtime/periodic_thread.py", "_run"): "a background thread must survive an error of one of its steps",
 }
 """The only places that may catch every exception, by file and function, and why. Each says ``except Exception``."""
 
 
 CLEANUPS = {
-    ("core/registry/tracking/client.py", "recording"): "deletes MLflow's version if it is not recorded; re-raised",
+    ("core/registry/tracking/client.py", "registering"): "deletes MLflow's version if it is not recorded; re-raised",
 }
 """Callbacks of an ExitStack that run at any error: none of them ends it."""
 

@@ -261,5 +261,5 @@ def test_two_who_write_past_rows_at_once_take_turns(
     first = materialize(sqlite_database, EPL, tmp_path, END)
     second = waiting[0].result(timeout=60)
     others.shutdown()
-    assert (first.computed, second.computed) == (first.rows, 0), "the second went on from what the first had left"
+    assert (first.computed, second.computed) == (first.rows, 0), "the second continued from what the first had left"
     assert_materialized(tmp_path, archive.load(sqlite_database, EPL))

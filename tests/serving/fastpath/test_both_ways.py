@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
+from core.logs import configure_logs
 from serving.champions.champion import Champion
 from serving.runtime.load_shedding import LoadShedding
 from serving.server import running_server
@@ -51,6 +52,7 @@ def exchange(url: str, sent: bytes) -> bytes:
 def pair(shared_world: World) -> Iterator[Pair]:
     key = make_key(shared_world.engine, "predict", guild_id=None)
     settings = production_settings(shared_world)
+    configure_logs(settings)
     off = settings.model_copy(update={"fast_path": False})
     with (
         pytest.MonkeyPatch.context() as patch,

@@ -192,7 +192,7 @@ def test_weight_and_method_of_a_season_rest_on_earlier_ones_only(
 
 
 def test_where_seasons_overlap_no_weight_rests_on_games_still_to_come(dataset: Dataset, closing: BettingPrices) -> None:
-    """The season before goes on for a while, every other game, after the last one has begun."""
+    """The season before continues for a while, every other game, after the last one has begun."""
     straggler = (dataset.seasons == LAST) & (np.arange(len(dataset)) % 2 == 0)
     overlapping = replace(dataset, seasons=np.where(straggler, LAST - 1, dataset.seasons))
     turned = replace(

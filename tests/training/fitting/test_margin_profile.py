@@ -88,7 +88,7 @@ def test_there_is_no_share_without_regulation_scores_or_where_overtime_ends_othe
 
 
 def hockey(games: int, seed: int) -> Dataset:
-    """A league in which every other game won by one went past regulation, and nobody wins by three."""
+    """A league in which every other game won by one went past regulation, and no game is won by three."""
     random = np.random.default_rng(seed)
     finals, regulation = [], []
     for _ in range(games):
