@@ -72,7 +72,7 @@ def test_a_hundred_damaged_bundles_change_no_answer(world: World, monkeypatch: p
         raise ExternalServiceError("MLflow does not respond.")
 
     monkeypatch.setattr("core.registry.bundles.fetch._download", refuse_download)
-    timings = Timings(trial=5.0, look_for_champions=0.02)
+    timings = Timings(trial=5.0, check_champions=0.02)
     with started(settings_for(world.engine, world.store), timings=timings) as running:
         with asked_meanwhile(running) as answers:
             for number in range(2, BUNDLES + 2):
