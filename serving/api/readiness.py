@@ -12,7 +12,7 @@ def not_ready_causes(service: Service) -> list[str]:
     causes = []
     if not service.slate.loaded:
         away = service.slate_follower.database_error
-        causes.append("Games not read yet." if away is None else f"Database unavailable ({away.code}).")
+        causes.append("Games not loaded yet." if away is None else f"Database unavailable ({away.code}).")
     if not service.champions.loaded:
         causes.append("No champion is loaded.")
         causes.extend(
@@ -20,7 +20,7 @@ def not_ready_causes(service: Service) -> list[str]:
             for model, refusal in service.champion_follower.failures.items()
         )
     if service.settings.requires_keys and not service.keys.loaded:
-        causes.append("API keys not read yet.")
+        causes.append("API keys not loaded yet.")
     try:
         _check_age(service, None, service.clock.now())
     except DataTooOldError as error:
