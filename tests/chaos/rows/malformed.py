@@ -217,7 +217,7 @@ def injections(stage: Stage, scale: float, outcome: Outcome) -> None:
         watching.execute("SET GLOBAL general_log = 1")
         with remote(stage) as target:
             for literal in corpus:
-                test_abuse.test_a_payload_is_a_name_that_nobody_has(target, stage.world, stage.key, literal)  # type: ignore[arg-type]
+                test_abuse.test_a_payload_is_treated_as_an_unknown_name(target, stage.world, stage.key, literal)  # type: ignore[arg-type]
                 answer = target.get("/v1/games", params={"league": literal}, headers={"X-API-Key": stage.key})
                 bodies.add((answer.status_code, answer.json().get("code")))
         watching.execute("SET GLOBAL general_log = 0")

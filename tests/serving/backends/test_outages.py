@@ -63,7 +63,7 @@ def test_a_missing_database_at_the_start_is_reported(tmp_path: Path) -> None:
         assert running.get("/healthz").json() == {"status": "alive"}
         ready = running.get("/readyz")
         assert ready.status_code == 503
-        assert ready.json()["causes"] == ["The database is away (DB_ERROR).", "No champion is loaded."]
+        assert ready.json()["causes"] == ["Database unavailable (DB_ERROR).", "No champion is loaded."]
         for path in (GAME, "/v1/ranking", "/v1/games"):
             answer = running.get(path)
             assert (answer.status_code, answer.json()["code"]) == (503, "SERVICE_ERROR"), path
