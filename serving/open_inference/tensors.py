@@ -34,7 +34,7 @@ TENSOR: Final[dict[str, Any]] = {
 
 def schema(outputs: Sequence[str]) -> dict[str, Any]:
     """Return the JSON Schema of a request to a model with these outputs."""
-    wanted = {"type": "object", "required": ["name"], "properties": {"name": {"type": "string", "enum": list(outputs)}}}
+    output = {"type": "object", "required": ["name"], "properties": {"name": {"type": "string", "enum": list(outputs)}}}
     return {
         "type": "object",
         "required": ["inputs"],
@@ -42,7 +42,7 @@ def schema(outputs: Sequence[str]) -> dict[str, Any]:
             "id": {"type": "string"},
             "parameters": {"type": "object"},
             "inputs": {"type": "array", "minItems": 1, "maxItems": MOST_COLUMNS, "items": TENSOR},
-            "outputs": {"type": "array", "minItems": 1, "uniqueItems": True, "items": wanted},
+            "outputs": {"type": "array", "minItems": 1, "uniqueItems": True, "items": output},
         },
     }
 

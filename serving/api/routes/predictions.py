@@ -37,8 +37,8 @@ async def prediction(
     A game that has begun keeps the forecast from its start.
     """
     tags = None if if_none_match is None else ", ".join(request.headers.getlist("if-none-match"))
-    wanted = PredictionRequest(sport, league, game_id, tags, "no-cache" in (cache_control or ""))
-    return (await respond_to_one(service, trace, wanted)).as_response()
+    prediction_request = PredictionRequest(sport, league, game_id, tags, "no-cache" in (cache_control or ""))
+    return (await respond_to_one(service, trace, prediction_request)).as_response()
 
 
 @router.post(

@@ -38,7 +38,7 @@ def set_guilds(engine: Engine) -> None:
 
 @pytest.fixture(scope="module")
 def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    with filled_world(tmp_path_factory.mktemp("gate")) as world:
+    with filled_world(tmp_path_factory.mktemp("limited")) as world:
         set_guilds(world.engine)
         yield world
 
@@ -52,7 +52,7 @@ def keys(guarded: World) -> dict[str, str]:
 
 
 @pytest.fixture
-def gate(guarded: World, keys: dict[str, str]) -> Iterator[Running]:
+def limited(guarded: World, keys: dict[str, str]) -> Iterator[Running]:
     """A service with low limits; each test has its own minute."""
     limits = {"key_rate_limit": LIMIT, "guild_rate_limit": GUILD_LIMIT, "allowed_hosts": ("service", "*.ours.example")}
     settings = production_settings(guarded, trusted_proxies=("127.0.0.1",), **limits)
@@ -71,8 +71,8 @@ def statuses(running: Running, times: int, **headers: str) -> list[int]:
     return [running.get(GAMES, headers=headers).status_code for _ in range(times)]
 
 
-def test_a_key_is_limited_and_sees_what_remains(gate: Running, keys: dict[str, str]) -> None:
-    answers = [gate.get(GAMES, headers={"X-API-Key": keys["predict"]}) for _ in range(LIMIT + 3)]
+def test_a_key_is_limited_and_sees_what_remains(limited: Running, keys: dict[str, str]) -> None:
+    answers = [limited.get(GAMES, headers={"X-API-Key": keys["predict"]}) for _ in range(LIMIT + 3)]
     assert [answer.status_code for answer in answers] == [200] * LIMIT + [429] * 3
     left = [int(answer.headers["ratelimit-remaining"]) for answer in answers]
     assert left == [*range(LIMIT - 1, -1, -1), 0, 0, 0]
@@ -80,21 +80,21 @@ def test_a_key_is_limited_and_sees_what_remains(gate: Running, keys: dict[str, s
     refused = answers[-1]
     assert refused.headers["retry-after"] == refused.headers["ratelimit-reset"] == "60"
     assert refused.json()["code"] == "RATE_LIMIT_ERROR"
-    assert gate.metric("dbsbm_rate_limited_total", limit="key") == 3
-    assert statuses(gate, 1, **{"X-API-Key": keys["all"]}) == [200]
+    assert limited.metric("dbsbm_rate_limited_total", limit="key") == 3
+    assert statuses(limited, 1, **{"X-API-Key": keys["all"]}) == [200]
 
 
-def test_being_refused_counts_too(gate: Running, keys: dict[str, str]) -> None:
-    assert statuses(gate, LIMIT + 1, **{"X-API-Key": keys["admin"]}) == [403] * LIMIT + [429]
+def test_being_refused_counts_too(limited: Running, keys: dict[str, str]) -> None:
+    assert statuses(limited, LIMIT + 1, **{"X-API-Key": keys["admin"]}) == [403] * LIMIT + [429]
 
 
 @pytest.mark.parametrize(
     ("guild", "limit"), [(GENEROUS, 30), (THRIFTY, 3), (SILENT, GUILD_LIMIT), (CLOSED, 0), (99, 12)]
 )
-def test_a_guild_is_limited_by_its_own_setting(gate: Running, keys: dict[str, str], guild: int, limit: int) -> None:
+def test_a_guild_is_limited_by_its_own_setting(limited: Running, keys: dict[str, str], guild: int, limit: int) -> None:
     named = {"X-API-Key": keys["predict"], "X-Guild-ID": str(guild)}
-    assert statuses(gate, limit + 1, **named) == [200] * limit + [429]
-    assert statuses(gate, 1, **{"X-API-Key": keys["predict"]}) == [200]
+    assert statuses(limited, limit + 1, **named) == [200] * limit + [429]
+    assert statuses(limited, 1, **{"X-API-Key": keys["predict"]}) == [200]
 
 
 @pytest.mark.parametrize("named", ["", "0", "-5", "five", "9" * 19, "9" * 4_000, "5 ", "5.0", "²"])
@@ -107,18 +107,18 @@ def test_limits_of_guilds_are_those_last_known(guarded: World) -> None:
     assert api_rate_limits(guarded.engine) == {GENEROUS: 30, THRIFTY: 3, CLOSED: 0}
 
 
-def test_wrong_keys_are_limited_and_good_ones_admitted(gate: Running, keys: dict[str, str]) -> None:
+def test_wrong_keys_are_limited_and_good_ones_admitted(limited: Running, keys: dict[str, str]) -> None:
     wrong = {"X-API-Key": "abc.def"}
-    assert statuses(gate, FAILURES_PER_MINUTE + 2, **wrong) == [401] * FAILURES_PER_MINUTE + [429] * 2
-    assert statuses(gate, 1) == [401]
-    assert statuses(gate, 1, **{"X-API-Key": keys["predict"]}) == [200]
-    assert gate.metric("dbsbm_rate_limited_total", limit="failed") == 2
+    assert statuses(limited, FAILURES_PER_MINUTE + 2, **wrong) == [401] * FAILURES_PER_MINUTE + [429] * 2
+    assert statuses(limited, 1) == [401]
+    assert statuses(limited, 1, **{"X-API-Key": keys["predict"]}) == [200]
+    assert limited.metric("dbsbm_rate_limited_total", limit="failed") == 2
 
 
-def test_an_address_that_a_client_writes_itself_does_not_help(gate: Running) -> None:
+def test_an_address_that_a_client_writes_itself_does_not_help(limited: Running) -> None:
     def attempt(number: int, told_by_proxy: str) -> int:
         forwarded = {"X-API-Key": "abc.def", "X-Forwarded-For": f"203.0.113.{number}, {told_by_proxy}"}
-        return gate.get(GAMES, headers=forwarded).status_code
+        return limited.get(GAMES, headers=forwarded).status_code
 
     assert [attempt(n, "198.51.100.1") for n in range(22)] == [401] * 20 + [429] * 2
     assert attempt(1, "198.51.100.2") == 401
@@ -151,8 +151,8 @@ def test_a_proxy_that_is_no_address_is_named_at_the_start(tmp_path) -> None:  # 
     ("host", "status"),
     [("service", 200), ("SERVICE:8000", 200), ("a.ours.example", 200), ("evil.example", 400), ("ours.example", 400)],
 )
-def test_other_hosts_are_refused(gate: Running, host: str, status: int) -> None:
-    answer = gate.get("/healthz", headers={"Host": host})
+def test_other_hosts_are_refused(limited: Running, host: str, status: int) -> None:
+    answer = limited.get("/healthz", headers={"Host": host})
     assert answer.status_code == status
     assert ("x-request-id" in answer.headers, answer.headers["x-frame-options"]) == (True, "DENY")
 

@@ -117,7 +117,7 @@ def test_before_the_keys_are_loaded_a_key_is_neither_rejected_nor_counted_as_wro
         answers = [running.get(GAME, headers=key) for _ in range(30)]
         assert {(answer.status_code, answer.json()["code"]) for answer in answers} == {(503, "SERVICE_ERROR")}
         assert running.get(GAME).status_code == 401
-        assert "API keys not loaded yet." in running.get("/readyz").json()["causes"]
+        assert "API keys not read yet." in running.get("/readyz").json()["causes"]
         proxied.proxy.up()
         eventually(lambda: running.get(GAME, headers=key).status_code == 200, 20)
 
@@ -174,7 +174,7 @@ def test_nothing_is_staked_while_prices_cannot_be_checked(proxied: ProxiedWorld)
         during = running.get(bet).json()
         assert (during["stale"], during["age_s"]) == (True, 420.0)
         assert (during["offer"]["value"], during["offer"]["stake"]) == (None, 0)
-        assert "stale" in during["offer"]["note"]
+        assert "the data is stale" in during["offer"]["note"]
         sport, league, game_id = PRICED.split("/")[-3:]
         leg = {"sport": sport, "league": league, "game_id": game_id, "odds": 9.5}
         parlay = {"legs": [{**leg, "bets": [{"market": "moneyline", "selection": "home"}]}]}

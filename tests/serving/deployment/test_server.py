@@ -29,7 +29,7 @@ def test_client_calls_every_route_of_a_running_server(world: World) -> None:
         with pytest.raises(ApiError, match="There is no league 'ELP'") as refused:
             client.prediction("soccer", "ELP", "1")
         assert (refused.value.facts["status"], refused.value.facts["service_code"]) == (404, "NOT_FOUND_ERROR")
-    with PredictionClient(url) as client, pytest.raises(NetworkError, match="cannot be reached"):
+    with PredictionClient(url) as client, pytest.raises(NetworkError, match="is unreachable"):
         client.models()
 
 
@@ -38,7 +38,7 @@ def test_client_does_not_wait_for_a_silent_service() -> None:
         port = silent.getsockname()[1]
         with (
             PredictionClient(f"http://127.0.0.1:{port}", timeout=0.1) as client,
-            pytest.raises(OperationTimeoutError, match="did not answer in time"),
+            pytest.raises(OperationTimeoutError, match="did not respond in time"),
         ):
             client.models()
 
