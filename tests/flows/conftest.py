@@ -15,6 +15,7 @@ import pytest
 
 from core.betting.leagues import BUILT_IN, Leagues
 from feature_store.sources.library.sample import sample_batches
+from tests.forked import Ended, run_module
 
 ROOT = Path(__file__).parents[2]
 INHERITED = ("PATH", "PYTHONPATH", "HOME", "LANG", "CI")
@@ -27,10 +28,14 @@ COLUMNS = (
 
 
 class Project:
-    """A folder with settings, and the `dbsbm` command in it."""
+    """A folder with settings, and the `dbsbm` command in it.
 
-    def __init__(self, folder: Path, **settings: str) -> None:
+    Its commands run in forked processes, which spares their imports; where ``spawned``, as people start them.
+    """
+
+    def __init__(self, folder: Path, *, spawned: bool = False, **settings: str) -> None:
         self.folder = folder
+        self.spawned = spawned
         self.settings = {
             "DATABASE_URL": f"sqlite:///{folder}/ours.db",
             "MLFLOW_TRACKING_URI": f"sqlite:///{folder}/mlflow/mlflow.db",
@@ -51,6 +56,15 @@ class Project:
 
     def run(self, *arguments: str, expect: int = 0, timeout: float = 600) -> str:
         """Run `dbsbm` with the arguments; returns standard output, after checking the exit code."""
+        start = self._spawn if self.spawned else self._fork
+        done = start(*arguments, timeout=timeout)
+        assert done.returncode == expect, f"{arguments}: exit {done.returncode}\n{done.stdout}\n{done.stderr}"
+        return done.stdout if expect == 0 else done.stdout + done.stderr
+
+    def _fork(self, *arguments: str, timeout: float) -> Ended:
+        return run_module("flows.cli", *arguments, folder=self.folder, environment=self.environment, timeout=timeout)
+
+    def _spawn(self, *arguments: str, timeout: float) -> Ended:
         done = subprocess.run(
             [*self.command, *arguments],
             cwd=self.folder,
@@ -60,8 +74,7 @@ class Project:
             timeout=timeout,
             check=False,
         )
-        assert done.returncode == expect, f"{arguments}: exit {done.returncode}\n{done.stdout}\n{done.stderr}"
-        return done.stdout if expect == 0 else done.stdout + done.stderr
+        return Ended(done.returncode, done.stdout, done.stderr)
 
     def json(self, *arguments: str, expect: int = 0) -> Any:
         return json.loads(self.run(*arguments, "--json", expect=expect))
@@ -92,8 +105,8 @@ def running(command: list[str], project: Project, log: str, **settings: str) -> 
 
 @pytest.fixture(scope="session")
 def new_project(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Project]:
-    def make(**settings: str) -> Project:
-        return Project(tmp_path_factory.mktemp("project"), **settings)
+    def make(*, spawned: bool = False, **settings: str) -> Project:
+        return Project(tmp_path_factory.mktemp("project"), spawned=spawned, **settings)
 
     return make
 
