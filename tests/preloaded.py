@@ -1,4 +1,7 @@
-"""What ``tests.forked`` imports once for all the processes that it forks: nothing that reads a setting or a file."""
+"""What ``tests.forked`` imports once for all the processes that it forks: nothing that reads a setting.
+
+The compiled fold is loaded, too; where no cache has it yet, this compiles it.
+"""
 
 import os
 from importlib import import_module
@@ -38,3 +41,14 @@ for name in (*LIBRARIES, *ROOMS, *COMMANDS):
 for room in ROOMS:
     for module in walk_packages(import_module(room).__path__, f"{room}."):
         import_module(module.name)
+
+
+def fold_some_games() -> None:
+    from core.betting.leagues import BUILT_IN, Leagues
+    from tests.generated import invented_facts
+    from training.datasets.assembly import dataset_of
+
+    dataset_of(Leagues(BUILT_IN).get("EPL"), invented_facts(0, games=10))
+
+
+fold_some_games()
