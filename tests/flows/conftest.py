@@ -15,6 +15,7 @@ import pytest
 
 from core.betting.leagues import BUILT_IN, Leagues
 from feature_store.sources.library.sample import sample_batches
+from tests.databases import mlflow_store
 from tests.forked import Ended, run_module
 
 ROOT = Path(__file__).parents[2]
@@ -38,7 +39,9 @@ class Project:
         self.spawned = spawned
         self.settings = {
             "DATABASE_URL": f"sqlite:///{folder}/ours.db",
-            "MLFLOW_TRACKING_URI": f"sqlite:///{folder}/mlflow/mlflow.db",
+            "MLFLOW_TRACKING_URI": f"sqlite:///{folder}/mlflow/mlflow.db"
+            if spawned
+            else mlflow_store(folder / "mlflow"),
             "BUNDLE_DIR": str(folder / "bundles"),
             "PREFECT_HOME": str(folder / "prefect"),
             **settings,

@@ -23,6 +23,7 @@ from feature_store.features.sets import EVERYTHING
 from feature_store.quality.checks import Flag, admit, examine_facts, examine_features
 from feature_store.sources.csv.reader import read_csv
 from tests.conftest import NOW
+from tests.databases import mlflow_store
 from tests.generated import FIRST_DAY
 from training.datasets.assembly import dataset_of
 from training.fitting.recipe import RECIPES
@@ -161,7 +162,7 @@ def test_every_feature_has_bounds_and_all_but_what_favours_nobody_have_words() -
 
 
 def run_of(league: League, folder: Path) -> TrainingRun:
-    store = BundleStore(folder, f"sqlite:///{folder}/mlflow.db", Signer(b"test key", "bundle"))
+    store = BundleStore(folder, mlflow_store(folder), Signer(b"test key", "bundle"))
     return TrainingRun(league, RECIPES["results"], store, NOW, NOW)
 
 

@@ -21,6 +21,7 @@ from core.signing import Signer
 from feature_store.archive import store as archive
 from feature_store.archive.facts import FactBatch, GameFact, Result
 from migrations import schema
+from tests.databases import mlflow_store
 from training.datasets.assembly import Dataset, load_dataset
 from training.fitting.recipe import RECIPES
 from training.promotion.promote import promote
@@ -62,7 +63,7 @@ class Installation:
     def __init__(self, folder: Path, seed: int) -> None:
         self.engine: Engine = open_database(make_url(f"sqlite:///{folder}/ours.db"))
         schema.upgrade(self.engine)
-        self.store = BundleStore(folder / "bundles", f"sqlite:///{folder}/mlflow/mlflow.db", Signer(b"tests", "bundle"))
+        self.store = BundleStore(folder / "bundles", mlflow_store(folder / "mlflow"), Signer(b"tests", "bundle"))
         archive.record(self.engine, NFL, ordered_league(seed), source="test", recorded_at=KNOWN_BY)
 
     def train(self, known_by: datetime, rounds: int = QUICK.rounds) -> int:
