@@ -40,6 +40,9 @@ services: # install MariaDB, Redis and nginx for the tests if they are missing
 test: setup services ## run every test against private MariaDB and Redis processes
 	$(BIN)/pytest -n 2 --dist loadscope $(ARGS)
 
+test-fast: setup ## run the unit tests and laws that start no server and take no minutes
+	$(BIN)/pytest -n 2 --dist loadscope -m "not server and not slow" $(ARGS)
+
 check: setup ## check format, lint, types and import rules; changes nothing
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -65,4 +68,4 @@ requirements: # compile the hashed requirements from pyproject.toml
 	.tools/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes -c requirements/dev.txt pyproject.toml -o requirements/serving.txt
 	echo uv | .tools/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes - -o requirements/uv.txt
 
-.PHONY: help setup demo services test check fix bench bench-models chaos requirements
+.PHONY: help setup demo services test test-fast check fix bench bench-models chaos requirements

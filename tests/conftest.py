@@ -9,7 +9,7 @@ reads the machine's clock.
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from sqlalchemy.engine import Engine, make_url
 
 from core.betting.leagues import BUILT_IN, Leagues
 from core.database import open_database
+from tests import processes
 from tests.databases import copy_migrated, migrated_file, migrated_tables
 from tests.services import MariaDb, RedisServer, mariadb_server, memory_folder, redis_server
 
@@ -32,6 +33,9 @@ settings.register_profile(
 )
 settings.load_profile("tests")
 
+STARTING = frozenset({"mariadb", "redis_process", "new_project"})
+"""Fixtures that start a process, now or when they are asked to; a test that needs one is marked ``server``."""
+
 NOW = datetime(2024, 5, 1, 12, tzinfo=UTC)
 DEVELOPMENT_DATA = Path(os.environ.get("DBSBM_DEVELOPMENT_DATA", Path(__file__).parents[2] / "shared" / "data"))
 
@@ -39,6 +43,23 @@ DEVELOPMENT_DATA = Path(os.environ.get("DBSBM_DEVELOPMENT_DATA", Path(__file__).
 MEMORY = memory_folder()
 if MEMORY is not None:
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
+
+
+ON_BOTH = ["sqlite", pytest.param("mariadb", marks=pytest.mark.server)]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if STARTING.intersection(getattr(item, "fixturenames", ())):
+            item.add_marker("server")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """A test without the marker may start no process, nor may a fixture on its behalf."""
+    with processes.refused_to(None if item.get_closest_marker("server") else item.nodeid):
+        return (yield)
 
 
 @pytest.fixture(scope="session")
@@ -81,14 +102,14 @@ def mariadb_database(mariadb: MariaDb, migrated_mariadb: dict[str, str]) -> Iter
     engine.dispose()
 
 
-@pytest.fixture(params=["sqlite", "mariadb"])
+@pytest.fixture(params=ON_BOTH)
 def database(request: pytest.FixtureRequest) -> Engine:
     """The project's own database with the newest schema, once on each engine."""
     engine: Engine = request.getfixturevalue(f"{request.param}_database")
     return engine
 
 
-@pytest.fixture(params=["sqlite", "mariadb"])
+@pytest.fixture(params=ON_BOTH)
 def bare_database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
     """Without any table; SQLite's file in folders that are not there yet."""
     if request.param == "sqlite":

@@ -12,7 +12,6 @@ from sqlalchemy.engine import Engine, make_url
 from core.database import open_database
 from core.registry.tracking.store import prepare_store
 from migrations import schema
-from tests.forked import FORKS
 from tests.services import MariaDb
 
 MIGRATED = "migrated"
@@ -61,9 +60,6 @@ def mlflow_store(folder: Path) -> str:
 @cache
 def _empty_store() -> Path:
     folder = Path(tempfile.mkdtemp(prefix="mlflow-"))
-    process = FORKS.Process(target=prepare_store, args=(f"sqlite:///{folder}/mlflow.db", folder))
-    process.start()
-    process.join()
-    assert process.exitcode == 0
+    prepare_store(f"sqlite:///{folder}/mlflow.db", folder)
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder

@@ -38,6 +38,7 @@ def run_module(
     timeout: float = 240,
 ) -> Ended:
     """Run the module as ``python -m`` does and wait until it has ended. Raises TimeoutError after so many seconds."""
+    sys.audit("tests.forked", module, *arguments)
     with tempfile.TemporaryDirectory() as place:
         outputs = Path(place, "stdout"), Path(place, "stderr")
         given = (module, arguments, folder or Path.cwd(), dict(os.environ if environment is None else environment))

@@ -218,6 +218,7 @@ def test_a_refusal_is_accepted_by_its_name_and_by_no_other(
 
 
 @pytest.mark.filterwarnings("ignore")
+@pytest.mark.slow
 def test_what_was_accepted_stands_in_the_runs_tags(epl: League, sqlite_database: Engine, tmp_path: Path) -> None:
     archive.record(sqlite_database, epl, all_home_wins(half_missing(plain_league())), source="test", recorded_at=NOW)
 

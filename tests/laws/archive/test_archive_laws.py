@@ -126,6 +126,7 @@ def assert_tells(engine: Engine, facts: FactBatch) -> None:
 
 @settings(max_examples=40)
 @given(seed=st.integers(0, 10**6), count=st.integers(1, 6))
+@pytest.mark.slow
 def test_any_split_and_order_of_arrival_ends_in_the_same_views(seed: int, count: int, sqlite_database: Engine) -> None:
     """Values that return, corrections, results taken back, games that vanish; single facts torn out of their looks."""
     random, facts = Random(seed), together(looks_at(seed))
@@ -140,6 +141,7 @@ def test_any_split_and_order_of_arrival_ends_in_the_same_views(seed: int, count:
 
 @settings(max_examples=30)
 @given(seed=st.integers(0, 10**6))
+@pytest.mark.slow
 def test_whole_looks_in_any_order_end_in_the_same_views(seed: int, sqlite_database: Engine) -> None:
     history = looks_at(seed)
     empty(sqlite_database)
@@ -150,6 +152,7 @@ def test_whole_looks_in_any_order_end_in_the_same_views(seed: int, sqlite_databa
 
 @settings(max_examples=30)
 @given(seed=st.integers(0, 10**6), overlap=st.integers(0, 3))
+@pytest.mark.slow
 def test_live_looks_in_order_of_time_store_no_sightings_and_end_in_the_same_views(
     seed: int, overlap: int, sqlite_database: Engine
 ) -> None:
@@ -167,6 +170,7 @@ def test_live_looks_in_order_of_time_store_no_sightings_and_end_in_the_same_view
 
 @settings(max_examples=40)
 @given(seed=st.integers(0, 10**6), count=st.integers(1, 6))
+@pytest.mark.slow
 def test_crowded_facts_in_any_split_and_order_end_in_the_same_views(
     seed: int, count: int, sqlite_database: Engine
 ) -> None:
@@ -227,6 +231,7 @@ def write_archives(folder: Path, *, files: int, games: int) -> None:
 
 
 @pytest.mark.timeout(900)
+@pytest.mark.server
 def test_killed_at_any_point_and_run_again_it_loses_and_doubles_nothing(database: Engine, tmp_path: Path) -> None:
     write_archives(tmp_path, files=3, games=150)
     undisturbed = run("backfill", database, NOW, str(tmp_path), killed_at=0)

@@ -29,6 +29,8 @@ from tests.generated import FIRST_DAY
 from tests.laws.archive.dying_run import run
 from tests.services import MariaDb
 
+pytestmark = pytest.mark.server
+
 LEAGUES = Leagues(BUILT_IN)
 EPL = LEAGUES.get("EPL")
 KILLS = 8

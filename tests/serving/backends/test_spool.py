@@ -37,6 +37,7 @@ def drain(spool: Spool) -> list[bytes]:
 
 
 @pytest.mark.parametrize("point", POINTS)
+@pytest.mark.server
 def test_a_worker_killed_at_any_step_loses_and_duplicates_nothing_on_disk(
     point: str, sqlite_database: Engine, tmp_path: Path
 ) -> None:

@@ -6,6 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
 from sqlalchemy.engine import Engine
 
 from core.registry.deployment import Version, register, roll_back
@@ -88,6 +89,7 @@ FLAWS: tuple[tuple[dict[str, Any], str, str], ...] = (
 )
 
 
+@pytest.mark.slow
 def test_bad_champions_are_refused_with_a_reason_and_the_old_one_stays_loaded(world: World) -> None:
     with started(settings_for(world.engine, world.store)) as running:
         old = running.get(GAME).json()

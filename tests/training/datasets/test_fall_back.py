@@ -96,6 +96,7 @@ def test_the_archive_lends_only_what_plays_alike(sqlite_database: Engine) -> Non
 
 
 @pytest.mark.filterwarnings("ignore")
+@pytest.mark.slow
 def test_the_version_says_what_it_rests_on(sqlite_database: Engine, tmp_path: Path) -> None:
     archive.record(sqlite_database, EPL, invented_facts(5, games=60, quirks=False), source="test", recorded_at=NOW)
     stages: dict[str, str] = {}

@@ -331,6 +331,7 @@ def test_the_first_season_that_can_be_forecast_uses_the_market_alone(dataset: Da
     assert np.isnan(found.ways[1].roi)
 
 
+@pytest.mark.slow
 def test_the_trap_on_real_nfl_prices(development_data: Path) -> None:
     """A look-ahead is refused; left in, it 'earns' what no bookmaker would pay."""
     real = dataset_of(NFL, read_csv(development_data / "NFL.csv.gz", LEAGUES).batches[NFL])

@@ -28,7 +28,10 @@ from training.promotion.promote import promote
 from training.runs.train import train
 from training.runs.training_run import TrainingRun
 
-pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow, loading the input example, warns of its own use of pandas
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore"),  # MLflow, loading the input example, warns of its own use of pandas
+]
 LEAGUES = Leagues(BUILT_IN)
 NFL = LEAGUES.get("NFL")
 TEAMS, SEASONS, ROUNDS = 12, 6, 15

@@ -33,7 +33,10 @@ from training.promotion.promote import promote, roll_back
 from training.runs.train import train
 from training.runs.training_run import TrainingRun
 
-pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow, loading the input example, warns of its own use of pandas
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore"),  # MLflow, loading the input example, warns of its own use of pandas
+]
 LEAGUES = Leagues(BUILT_IN)
 EPL = LEAGUES.get("EPL")
 NOW = datetime(2024, 7, 1, tzinfo=UTC)

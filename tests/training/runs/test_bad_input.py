@@ -214,6 +214,7 @@ def runs(folder: Path) -> tuple[list[Run], MlflowClient]:
     return list(client.search_runs([experiment.experiment_id])), client
 
 
+@pytest.mark.slow
 class TestTraining:
     """The same through ``train``, as a person runs it: a named refusal, or a version with its warnings."""
 

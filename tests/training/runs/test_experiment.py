@@ -129,6 +129,7 @@ def test_a_setting_without_name_or_value_is_refused(text: str) -> None:
         parse_settings([text])
 
 
+@pytest.mark.slow
 def test_runs_are_compared_on_the_same_games_and_nothing_is_registered(sqlite_database: Engine, tmp_path: Path) -> None:
     archive.record(sqlite_database, EPL, sample_batches(Leagues(BUILT_IN))[EPL], source="sample", recorded_at=NOW)
     uri = mlflow_store(tmp_path / "mlflow")

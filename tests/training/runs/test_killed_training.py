@@ -18,6 +18,7 @@ from tests.forked import run_module
 from tests.training.dying import POINTS, attempt
 
 pytestmark = [
+    pytest.mark.server,
     pytest.mark.filterwarnings("ignore"),  # MLflow, loading the input example, warns of its own use of pandas
     pytest.mark.timeout(900),  # two trainings each, one in a process of its own
 ]
