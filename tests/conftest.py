@@ -48,11 +48,16 @@ if MEMORY is not None:
 ON_BOTH = ["sqlite", pytest.param("mariadb", marks=pytest.mark.server)]
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None, object, object]:
+    """Mark what starts processes; then put the modules that take long first, so that no worker begins one at the end."""
     for item in items:
         if STARTING.intersection(getattr(item, "fixturenames", ())):
             item.add_marker("server")
+    result = yield
+    long = {item.path for item in items if any(map(item.get_closest_marker, ("server", "slow")))}
+    items.sort(key=lambda item: item.path not in long)
+    return result
 
 
 @pytest.hookimpl(wrapper=True)

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import pytest
 
 from core.betting.leagues import BUILT_IN, Leagues
 from feature_store.sources.library.sample import sample_batches
+from migrations import schema
 from tests.databases import mlflow_store
 from tests.forked import Ended, run_module
 
@@ -79,6 +81,11 @@ class Project:
         )
         return Ended(done.returncode, done.stdout, done.stderr)
 
+    def copy(self, folder: Path) -> "Project":
+        """The same project in a new folder. What MLflow holds of its models stays in the old one, to be read."""
+        shutil.copytree(self.folder, folder)
+        return Project(folder)
+
     def json(self, *arguments: str, expect: int = 0) -> Any:
         return json.loads(self.run(*arguments, "--json", expect=expect))
 
@@ -117,6 +124,25 @@ def new_project(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Proje
 @pytest.fixture(scope="module")
 def project(new_project: Callable[..., Project]) -> Project:
     return new_project()
+
+
+@pytest.fixture(scope="session")
+def backfilled(new_project: Callable[..., Project], archive_file: Path) -> Project:
+    """A project with the archive filled, for tests to copy."""
+    project = new_project()
+    assert project.json("db", "upgrade")["after"] == schema.head()
+    first = project.json("backfill", str(archive_file))
+    assert (first["rows"], first["rejected"], first["added"]) == (380, 0, 380 * 3)
+    return project
+
+
+@pytest.fixture(scope="session")
+def trained(backfilled: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """With version 1 of EPL-results, for tests to copy."""
+    project = backfilled.copy(tmp_path_factory.mktemp("trained") / "project")
+    version = project.json("train", "--league", "EPL", "--through", "2025-03-31")
+    assert (version["model"], version["version"], len(version["bundle_sha256"])) == ("EPL-results", 1, 64)
+    return project
 
 
 @pytest.fixture(scope="session")

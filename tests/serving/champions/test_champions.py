@@ -14,7 +14,7 @@ from feature_store.features.sets import RESULTS
 from serving.api.schemas import Models
 from serving.champions.champion import Champion
 from serving.champions.follower import ChampionFollower
-from serving.champions.loader import load_version
+from serving.champions.loader import TRIAL_FOLDER, load_version
 from tests.conftest import NOW
 from tests.serving.conftest import World, make_world
 from tests.serving.models import EPL, NFL, deploy, record_price, written
