@@ -49,6 +49,13 @@ class Restartable(ABC):
     def start(self) -> None:
         """Start the process and wait until it answers."""
         self.process = subprocess.Popen(self.command, stdout=self.log, stderr=self.log)
+        try:
+            self._wait()
+        except BaseException:
+            self.stop()
+            raise
+
+    def _wait(self) -> None:
         deadline = time.monotonic() + START_LIMIT
         while not self.answers():
             if self.process.poll() is not None or time.monotonic() > deadline:
@@ -188,8 +195,8 @@ def redis_server(port: int | None = None) -> Iterator[RedisServer]:
 
 @contextmanager
 def _running(server: Restartable) -> Iterator[None]:
+    server.start()
     try:
-        server.start()
         yield
     finally:
         server.stop()

@@ -249,6 +249,7 @@ REAL = {
 
 
 @pytest.mark.parametrize("key", REAL)
+@pytest.mark.slow
 def test_no_real_league_is_refused_and_lock_outs_are_noticed(
     key: str, leagues: Leagues, development_data: Path
 ) -> None:

@@ -171,6 +171,7 @@ def decade(seed: int) -> FactBatch:
 
 
 @pytest.mark.parametrize("late", [False, True])
+@pytest.mark.slow
 def test_a_first_build_in_parts_is_a_build_of_all_at_once(
     late: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -57,6 +57,7 @@ def test_the_row_of_a_real_game_from_history_cut_at_its_start_is_its_row_from_th
 
 
 @pytest.mark.parametrize("name", ["NFL", "EPL", "NBA", "MLB"])
+@pytest.mark.slow
 def test_the_same_holds_on_the_development_data(name: str, development_data: Path) -> None:
     reading = read_csv(development_data / f"{name}.csv.gz", LEAGUES)
     league = LEAGUES.get(name)

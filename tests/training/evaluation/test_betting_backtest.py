@@ -247,6 +247,7 @@ def test_a_bet_is_staked_by_the_results_known_then_and_by_no_later_one() -> None
     assert left(bet(2, 6), bet(0, 3)) == left(bet(0, 3), bet(2, 6)), "in whatever order they are listed"
 
 
+@pytest.mark.slow
 def test_a_bet_at_the_opening_price_is_staked_when_that_was_shown(
     dataset: Dataset, opening: BettingPrices, closing: BettingPrices, monkeypatch: pytest.MonkeyPatch
 ) -> None:
