@@ -166,6 +166,7 @@ def run_of(league: League, folder: Path) -> TrainingRun:
     return TrainingRun(league, RECIPES["results"], store, NOW, NOW)
 
 
+@pytest.mark.slow
 def test_nothing_is_trained_on_refused_data(epl: League, sqlite_database: Engine, tmp_path: Path) -> None:
     facts = plain_league()
     facts.results[:] = [r._replace(home_score=3, away_score=0) for r in facts.results]

@@ -88,7 +88,7 @@ def test_a_version_is_refused_or_takes_over_and_is_rolled_back(two_versions: Pro
 
 
 def test_promotion_and_rollback_need_no_mlflow_and_its_aliases_follow_later(
-    new_project: Callable[..., Project], archive_file: Path
+    two_versions: Project, tmp_path: Path
 ) -> None:
     project = two_versions.copy(tmp_path / "project")
     there = project.settings["MLFLOW_TRACKING_URI"]

@@ -191,6 +191,7 @@ def test_weight_and_method_of_a_season_rest_on_earlier_ones_only(
     assert len(proof) + len(asked) == SEASONS - 1
 
 
+@pytest.mark.slow
 def test_where_seasons_overlap_no_weight_rests_on_games_still_to_come(dataset: Dataset, closing: BettingPrices) -> None:
     """The season before goes on for a while, every other game, after the last one has begun."""
     straggler = (dataset.seasons == LAST) & (np.arange(len(dataset)) % 2 == 0)

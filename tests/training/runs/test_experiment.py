@@ -166,6 +166,7 @@ def test_runs_are_compared_on_the_same_games_and_nothing_is_registered(sqlite_da
     assert deployment.deployments(sqlite_database) == {}
 
 
+@pytest.mark.slow
 def test_a_refused_experiment_is_logged_and_an_accepted_one_names_its_overlaps(
     sqlite_database: Engine, tmp_path: Path
 ) -> None:
