@@ -38,7 +38,10 @@ services: # install MariaDB, Redis and nginx for the tests if they are missing
 	@command -v nginx >/dev/null || test -x /usr/sbin/nginx || $(call apt_install,nginx-light)
 
 test: setup services ## run every test against private MariaDB and Redis processes
-	$(BIN)/pytest -n 2 --dist loadscope $(ARGS)
+	$(BIN)/pytest -n 2 --dist loadscope --no-loadscope-reorder $(ARGS)
+
+test-fast: setup ## run the unit tests and laws that start no server and take no minutes
+	$(BIN)/pytest -n 2 --dist loadscope --no-loadscope-reorder -m "not server and not slow" $(ARGS)
 
 check: setup ## check format, lint, types and import rules; changes nothing
 	$(BIN)/ruff format --check .
@@ -65,4 +68,4 @@ requirements: # compile the hashed requirements from pyproject.toml
 	.tools/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes -c requirements/dev.txt pyproject.toml -o requirements/serving.txt
 	echo uv | .tools/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes - -o requirements/uv.txt
 
-.PHONY: help setup demo services test check fix bench bench-models chaos requirements
+.PHONY: help setup demo services test test-fast check fix bench bench-models chaos requirements

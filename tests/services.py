@@ -19,7 +19,15 @@ import redis
 from sqlalchemy.engine import URL
 
 START_LIMIT = 60.0
+MEMORY_BYTES = 2**30
 INSTALL_HINT = "`make test` installs it; by hand: apt-get install mariadb-server redis-server"
+
+
+def memory_folder() -> Path | None:
+    """Where files lie in memory and are never synced to a disk; None without a gigabyte of room there."""
+    folder = Path("/dev/shm")
+    there = folder.is_dir() and os.access(folder, os.W_OK)
+    return folder if there and shutil.disk_usage(folder).free > MEMORY_BYTES else None
 
 
 def free_port() -> int:
@@ -41,6 +49,13 @@ class Restartable(ABC):
     def start(self) -> None:
         """Start the process and wait until it answers."""
         self.process = subprocess.Popen(self.command, stdout=self.log, stderr=self.log)
+        try:
+            self._wait()
+        except BaseException:
+            self.stop()
+            raise
+
+    def _wait(self) -> None:
         deadline = time.monotonic() + START_LIMIT
         while not self.answers():
             if self.process.poll() is not None or time.monotonic() > deadline:
@@ -107,10 +122,13 @@ class RedisServer(Restartable):
 
 
 @contextmanager
-def mariadb_server(*, durable: bool = False) -> Iterator[MariaDb]:
-    """Run a private MariaDB in MySQL's strict modes; a ``durable`` one keeps committed data when killed."""
+def mariadb_server(*, durable: bool = False, beneath: Path | None = None) -> Iterator[MariaDb]:
+    """Run a private MariaDB in MySQL's strict modes; a ``durable`` one keeps committed data when killed.
+
+    Its files lie in a new folder ``beneath`` that one, or where temporary files do.
+    """
     # Not under pytest's folder: a socket path over 107 characters aborts the server.
-    folder = Path(tempfile.mkdtemp(prefix="mdb-"))
+    folder = Path(tempfile.mkdtemp(prefix="mdb-", dir=beneath))
     as_root = ["--user=root"] if os.geteuid() == 0 else []
     port = free_port()
     modes = "STRICT_TRANS_TABLES,ONLY_FULL_GROUP_BY,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,TIME_ROUND_FRACTIONAL"
@@ -177,8 +195,8 @@ def redis_server(port: int | None = None) -> Iterator[RedisServer]:
 
 @contextmanager
 def _running(server: Restartable) -> Iterator[None]:
+    server.start()
     try:
-        server.start()
         yield
     finally:
         server.stop()

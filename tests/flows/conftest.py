@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,6 +16,9 @@ import pytest
 
 from core.betting.leagues import BUILT_IN, Leagues
 from feature_store.sources.library.sample import sample_batches
+from migrations import schema
+from tests.databases import mlflow_store
+from tests.forked import Ended, run_module
 
 ROOT = Path(__file__).parents[2]
 INHERITED = ("PATH", "PYTHONPATH", "HOME", "LANG", "CI")
@@ -27,13 +31,19 @@ COLUMNS = (
 
 
 class Project:
-    """A folder with settings, and the `dbsbm` command in it."""
+    """A folder with settings, and the `dbsbm` command in it.
 
-    def __init__(self, folder: Path, **settings: str) -> None:
+    Its commands run in forked processes, which spares their imports; where ``spawned``, as people start them.
+    """
+
+    def __init__(self, folder: Path, *, spawned: bool = False, **settings: str) -> None:
         self.folder = folder
+        self.spawned = spawned
         self.settings = {
             "DATABASE_URL": f"sqlite:///{folder}/ours.db",
-            "MLFLOW_TRACKING_URI": f"sqlite:///{folder}/mlflow/mlflow.db",
+            "MLFLOW_TRACKING_URI": f"sqlite:///{folder}/mlflow/mlflow.db"
+            if spawned
+            else mlflow_store(folder / "mlflow"),
             "BUNDLE_DIR": str(folder / "bundles"),
             "PREFECT_HOME": str(folder / "prefect"),
             **settings,
@@ -51,6 +61,15 @@ class Project:
 
     def run(self, *arguments: str, expect: int = 0, timeout: float = 600) -> str:
         """Run `dbsbm` with the arguments; returns standard output, after checking the exit code."""
+        start = self._spawn if self.spawned else self._fork
+        done = start(*arguments, timeout=timeout)
+        assert done.returncode == expect, f"{arguments}: exit {done.returncode}\n{done.stdout}\n{done.stderr}"
+        return done.stdout if expect == 0 else done.stdout + done.stderr
+
+    def _fork(self, *arguments: str, timeout: float) -> Ended:
+        return run_module("flows.cli", *arguments, folder=self.folder, environment=self.environment, timeout=timeout)
+
+    def _spawn(self, *arguments: str, timeout: float) -> Ended:
         done = subprocess.run(
             [*self.command, *arguments],
             cwd=self.folder,
@@ -60,8 +79,12 @@ class Project:
             timeout=timeout,
             check=False,
         )
-        assert done.returncode == expect, f"{arguments}: exit {done.returncode}\n{done.stdout}\n{done.stderr}"
-        return done.stdout if expect == 0 else done.stdout + done.stderr
+        return Ended(done.returncode, done.stdout, done.stderr)
+
+    def copy(self, folder: Path) -> "Project":
+        """The same project in a new folder. What MLflow holds of its models stays in the old one, to be read."""
+        shutil.copytree(self.folder, folder)
+        return Project(folder)
 
     def json(self, *arguments: str, expect: int = 0) -> Any:
         return json.loads(self.run(*arguments, "--json", expect=expect))
@@ -92,8 +115,8 @@ def running(command: list[str], project: Project, log: str, **settings: str) -> 
 
 @pytest.fixture(scope="session")
 def new_project(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Project]:
-    def make(**settings: str) -> Project:
-        return Project(tmp_path_factory.mktemp("project"), **settings)
+    def make(*, spawned: bool = False, **settings: str) -> Project:
+        return Project(tmp_path_factory.mktemp("project"), spawned=spawned, **settings)
 
     return make
 
@@ -101,6 +124,25 @@ def new_project(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Proje
 @pytest.fixture(scope="module")
 def project(new_project: Callable[..., Project]) -> Project:
     return new_project()
+
+
+@pytest.fixture(scope="session")
+def backfilled(new_project: Callable[..., Project], archive_file: Path) -> Project:
+    """A project with the archive filled, for tests to copy."""
+    project = new_project()
+    assert project.json("db", "upgrade")["after"] == schema.head()
+    first = project.json("backfill", str(archive_file))
+    assert (first["rows"], first["rejected"], first["added"]) == (380, 0, 380 * 3)
+    return project
+
+
+@pytest.fixture(scope="session")
+def trained(backfilled: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """With version 1 of EPL-results, for tests to copy."""
+    project = backfilled.copy(tmp_path_factory.mktemp("trained") / "project")
+    version = project.json("train", "--league", "EPL", "--through", "2025-03-31")
+    assert (version["model"], version["version"], len(version["bundle_sha256"])) == ("EPL-results", 1, 64)
+    return project
 
 
 @pytest.fixture(scope="session")

@@ -41,6 +41,7 @@ def line(
     )
     engine.dispose()
     project = new_project(
+        spawned=True,
         DATABASE_URL=ours.render_as_string(hide_password=False),
         BOT_DATABASE_URL=bot.render_as_string(hide_password=False),
         REDIS_URL=redis_process.url,

@@ -33,6 +33,7 @@ def test_a_restored_database_equals_the_saved_one_to_the_last_bit(database: Engi
 
 
 @pytest.mark.parametrize(("source", "target"), [("sqlite", "mariadb"), ("mariadb", "sqlite")])
+@pytest.mark.server
 def test_a_backup_of_one_engine_restores_into_the_other(
     source: str, target: str, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:

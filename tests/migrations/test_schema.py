@@ -25,7 +25,13 @@ LAST_NUMBERED = "023"
 COMMENTED = "20261128_column_comments"
 
 
-def test_a_fresh_database_reaches_the_head_and_agrees_with_the_code(database: Engine) -> None:
+def test_a_fresh_database_reaches_the_head_and_agrees_with_the_code(bare_database: Engine) -> None:
+    assert schema.upgrade(bare_database) == schema.head()
+    assert schema.current(bare_database) == schema.head()
+    assert schema.differences(bare_database) == []
+
+
+def test_a_copy_of_a_migrated_database_agrees_with_the_code(database: Engine) -> None:
     assert schema.current(database) == schema.head()
     assert schema.differences(database) == []
 

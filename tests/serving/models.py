@@ -1,7 +1,11 @@
 """A tiny league with real feature rows, and tiny real bundles, made without the training room."""
 
+import atexit
+import shutil
+import tempfile
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +24,7 @@ from feature_store.archive import store as archive
 from feature_store.archive.facts import FactBatch, GameFact, Quote, Result
 from feature_store.features.sets import FEATURE_SETS, FeatureSet
 from feature_store.rows.build import build
+from serving.champions.loader import TRIAL_FOLDER
 from tests.conftest import NOW
 
 LEAGUES = Leagues(BUILT_IN)
@@ -135,10 +140,26 @@ def deploy(
     version = written(store, league, variant, **about)
     if damaged:
         damage(store, version)
+    else:
+        share_trials(store)
     if promoted:
         return promote(engine, version)
     register(engine, version, version.registered_at)
     return version
+
+
+def share_trials(store: Path) -> None:
+    """Let the store keep its notes of trials where all the others do: the same bundle is tried once, not in every test."""
+    notes = store / TRIAL_FOLDER
+    if not notes.exists():
+        notes.symlink_to(_trials(), target_is_directory=True)
+
+
+@cache
+def _trials() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="trials-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 def written(

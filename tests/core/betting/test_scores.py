@@ -122,6 +122,7 @@ def test_outcome_and_means_are_the_sums_over_the_grid(scores: ScoreDistribution,
 
 
 @given(scores=either)
+@pytest.mark.slow
 def test_reweighting_to_where_it_stands_changes_nothing(scores: ScoreDistribution) -> None:
     assert scores.with_outcome(scores.outcome).grid == pytest.approx(scores.grid, abs=1e-12)
 

@@ -65,6 +65,7 @@ def test_sixty_damaged_bundles_are_refused_before_any_parser_sees_them(
                 read(folder, sha256, OURS)
 
 
+@pytest.mark.slow
 def test_damage_under_our_own_signature_stays_in_the_throw_away_process(tmp_path: Path) -> None:
     _, folder = grown_bundle(tmp_path)
     whole = (folder / "outcome.lgb").read_bytes()
@@ -199,6 +200,7 @@ def test_a_bundle_that_needs_more_memory_than_allowed_fails_its_trial(tmp_path: 
         try_bundle(folder, forgery, OURS)
 
 
+@pytest.mark.slow
 def test_a_bundle_that_is_slow_is_refused_with_the_number(tmp_path: Path) -> None:
     _, folder = tiny_bundle(tmp_path)
     rewritten(folder, scores="points", margin_deviation=100_000.0, total_deviation=100_000.0)

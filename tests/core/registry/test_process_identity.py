@@ -22,6 +22,7 @@ def ended() -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True, env=dict(os.environ)).stdout.strip()
 
 
+@pytest.mark.server
 def test_one_that_runs_is_there_and_one_that_ended_is_gone() -> None:
     assert is_gone(this_process()) is False
     assert is_gone(ended()) is True
@@ -45,6 +46,7 @@ def test_without_a_proc_nothing_can_be_said(monkeypatch: pytest.MonkeyPatch, tmp
     process_identity._boot.cache_clear()
 
 
+@pytest.mark.server
 def test_what_a_killed_process_left_half_written_is_removed_at_the_next_write(tmp_path: Path) -> None:
     left, others = tmp_path / f"{SCRATCH_PREFIX}{ended()}-abc", tmp_path / f"{SCRATCH_PREFIX}elsewhere:boot:1:2-abc"
     left.mkdir()

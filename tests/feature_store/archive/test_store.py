@@ -197,6 +197,7 @@ versions = st.lists(st.integers(0, 30), min_size=1, max_size=6, unique=True)
 
 
 @given(moments=versions, data=st.data())
+@pytest.mark.slow
 def test_the_order_of_arrival_does_not_change_what_was_known_at_any_moment(
     lite: Keeper, moments: list[int], data: st.DataObject
 ) -> None:

@@ -159,6 +159,7 @@ def link_all(engine: Engine, game_ids: list[str]) -> list[str]:
 
 @settings(max_examples=15)
 @given(seed=st.integers(0, 10**6))
+@pytest.mark.slow
 def test_linked_halves_are_the_whole_game_and_what_was_built_before_the_link_is_built_anew(seed: int) -> None:
     with TemporaryDirectory() as folder:
         whole, torn, fresh = (new_database(folder, name) for name in ("whole", "torn", "fresh"))

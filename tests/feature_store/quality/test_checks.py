@@ -23,6 +23,7 @@ from feature_store.features.sets import EVERYTHING
 from feature_store.quality.checks import Flag, admit, examine_facts, examine_features
 from feature_store.sources.csv.reader import read_csv
 from tests.conftest import NOW
+from tests.databases import mlflow_store
 from tests.generated import FIRST_DAY
 from training.datasets.assembly import dataset_of
 from training.fitting.recipe import RECIPES
@@ -161,10 +162,11 @@ def test_every_feature_has_bounds_and_all_but_what_favours_nobody_have_words() -
 
 
 def run_of(league: League, folder: Path) -> TrainingRun:
-    store = BundleStore(folder, f"sqlite:///{folder}/mlflow.db", Signer(b"test key", "bundle"))
+    store = BundleStore(folder, mlflow_store(folder), Signer(b"test key", "bundle"))
     return TrainingRun(league, RECIPES["results"], store, NOW, NOW)
 
 
+@pytest.mark.slow
 def test_nothing_is_trained_on_refused_data(epl: League, sqlite_database: Engine, tmp_path: Path) -> None:
     facts = plain_league()
     facts.results[:] = [r._replace(home_score=3, away_score=0) for r in facts.results]
@@ -217,6 +219,7 @@ def test_a_refusal_is_accepted_by_its_name_and_by_no_other(
 
 
 @pytest.mark.filterwarnings("ignore")
+@pytest.mark.slow
 def test_what_was_accepted_stands_in_the_runs_tags(epl: League, sqlite_database: Engine, tmp_path: Path) -> None:
     archive.record(sqlite_database, epl, all_home_wins(half_missing(plain_league())), source="test", recorded_at=NOW)
 
@@ -247,6 +250,7 @@ REAL = {
 
 
 @pytest.mark.parametrize("key", REAL)
+@pytest.mark.slow
 def test_no_real_league_is_refused_and_lock_outs_are_noticed(
     key: str, leagues: Leagues, development_data: Path
 ) -> None:

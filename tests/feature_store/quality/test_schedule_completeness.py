@@ -146,6 +146,7 @@ def test_a_quote_that_nobody_can_have_meant_is_refused(wrong: dict[str, Any], co
 
 
 @pytest.mark.parametrize("key", ["NFL", "NBA", "MLB", "NHL", "EPL", "BUNDESLIGA"])
+@pytest.mark.slow
 def test_half_of_every_real_season_lost_is_refused(key: str, leagues: Leagues, development_data: Path) -> None:
     league = leagues.get(key)
     facts = read_csv(development_data / f"{key}.csv.gz", leagues).batches[league]

@@ -12,7 +12,6 @@ from mlflow import MlflowClient
 from flows.cli import commands as commands_package
 from flows.cli.main import app
 from flows.cli.output import flattened
-from migrations import schema
 from tests.feature_store.sources.csv.test_mapping import FOOTBALL_DATA, FOOTBALL_DATA_CSV
 from tests.flows.conftest import Project
 from tests.services import free_port
@@ -36,13 +35,9 @@ def test_a_command_before_the_schema_says_what_to_run(new_project: Callable[...,
 
 
 @pytest.fixture(scope="module")
-def built(project: Project, archive_file: Path) -> Project:
+def built(trained: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A project with the archive filled and version 1 of EPL-results as champion."""
-    assert project.json("db", "upgrade")["after"] == schema.head()
-    first = project.json("backfill", str(archive_file))
-    assert (first["rows"], first["rejected"], first["added"]) == (380, 0, 380 * 3)
-    version = project.json("train", "--league", "EPL", "--through", "2025-03-31")
-    assert (version["model"], version["version"], len(version["bundle_sha256"])) == ("EPL-results", 1, 64)
+    project = trained.copy(tmp_path_factory.mktemp("built") / "project")
     promoted = project.json("promote", "EPL-results")
     assert (promoted["promoted"], promoted["champion"]) == (True, 1)
     return project
@@ -68,15 +63,19 @@ def test_models_show_each_version_beside_the_yardsticks(built: Project) -> None:
     assert all(yardstick in shown for yardstick in ("base rate", "elo", "market"))
 
 
-def test_a_version_is_refused_or_takes_over_and_is_rolled_back(
-    new_project: Callable[..., Project], archive_file: Path
-) -> None:
-    """The life of a model: an early version, a later and better one, and the way back."""
-    project = new_project()
-    project.run("db", "upgrade")
-    project.run("backfill", str(archive_file))
-    for number, through in enumerate(("2025-03-15", "2025-05-05", "2023-11-30"), start=1):
+@pytest.fixture(scope="module")
+def two_versions(backfilled: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """An early version and a later one, neither promoted, for tests to copy."""
+    project = backfilled.copy(tmp_path_factory.mktemp("two") / "project")
+    for number, through in enumerate(("2025-03-15", "2025-05-05"), start=1):
         assert project.json("train", "--league", "EPL", "--through", through)["version"] == number
+    return project
+
+
+def test_a_version_is_refused_or_takes_over_and_is_rolled_back(two_versions: Project, tmp_path: Path) -> None:
+    """The life of a model: an early version, a later and better one, and the way back."""
+    project = two_versions.copy(tmp_path / "project")
+    assert project.json("train", "--league", "EPL", "--through", "2023-11-30")["version"] == 3
     assert project.json("promote", "EPL-results", "--version", "1")["generation"] == 4
     refused = project.run("promote", "EPL-results", expect=4)
     assert "FAILED  enough games" in refused
@@ -89,14 +88,10 @@ def test_a_version_is_refused_or_takes_over_and_is_rolled_back(
 
 
 def test_promotion_and_rollback_need_no_mlflow_and_its_aliases_follow_later(
-    new_project: Callable[..., Project], archive_file: Path
+    two_versions: Project, tmp_path: Path
 ) -> None:
-    project = new_project()
+    project = two_versions.copy(tmp_path / "project")
     there = project.settings["MLFLOW_TRACKING_URI"]
-    project.run("db", "upgrade")
-    project.run("backfill", str(archive_file))
-    for through in ("2025-03-15", "2025-05-05"):
-        project.run("train", "--league", "EPL", "--through", through)
     project.settings["MLFLOW_TRACKING_URI"] = "http://127.0.0.1:9"
     said = project.run("promote", "EPL-results", "--version", "1")
     assert "champion of EPL-results is version 1" in said

@@ -7,7 +7,7 @@ from tests.flows.conftest import Project
 
 
 def test_the_demo_forecasts_a_real_game_and_a_second_run_changes_nothing(new_project: Callable[..., Project]) -> None:
-    project = new_project()
+    project = new_project(spawned=True)
     first = json.loads(project.run("demo", "--exit", "--port", "0", "--json"))
     probabilities = first["probabilities"]
     assert abs(sum(probabilities[side] for side in ("home", "draw", "away")) - 1) < 1e-9

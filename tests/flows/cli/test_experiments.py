@@ -1,18 +1,14 @@
 """Trying recipes and reading a card on the command line, as in docs/data-scientists.md."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 from tests.flows.conftest import Project
 
 
 def test_experiments_are_compared_a_card_is_written_and_the_registry_stays_as_it_was(
-    new_project: Callable[..., Project], archive_file: Path
+    trained: Project, tmp_path: Path
 ) -> None:
-    project = new_project()
-    project.run("db", "upgrade")
-    project.run("backfill", str(archive_file))
-    assert project.json("train", "--league", "EPL", "--through", "2025-03-31")["version"] == 1
+    project = trained.copy(tmp_path / "project")
     before = project.json("models")
     tried = project.json(
         "experiment", "--league", "EPL", "--through", "2025-03-31", "--set", "leaves=15", "--without", "form_gap"

@@ -8,6 +8,8 @@ import pytest
 from tests.flows.conftest import Project
 from tests.training.evaluation.test_betting_backtest import LAST, traded_league
 
+pytestmark = pytest.mark.server
+
 
 @pytest.fixture(scope="module")
 def traded(tmp_path_factory: pytest.TempPathFactory) -> Project:

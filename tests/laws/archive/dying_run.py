@@ -1,7 +1,7 @@
 """One step that kills its own process with SIGKILL at a point of its talk with databases and disk; prints their number.
 
 Arguments: the step, the number of the point at which to die (0: none), the address of our database, the moment, and
-the bot's address or the folder of Parquet files.
+the bot's address or the folder of CSV or Parquet files. ``run`` starts it.
 """
 
 import os
@@ -22,14 +22,26 @@ from core.database import open_database
 from feature_store.rows.build import build
 from feature_store.rows.offline import materialize
 from feature_store.sources.bot.snapshot import snapshot
+from feature_store.sources.csv.backfill import backfill
+from tests.forked import Ended, run_module
 
 LEAGUES = Leagues(BUILT_IN)
 EVENTS = ("begin", "commit", "before_cursor_execute", "after_cursor_execute")
 
 
+def run(step: str, engine: Engine, now: datetime, other: str, *, killed_at: int) -> Ended:
+    """Run the step in a process of its own, which kills itself at that point; never at 0."""
+    address = engine.url.render_as_string(hide_password=False)
+    return run_module(
+        "tests.laws.archive.dying_run", step, str(killed_at), address, now.isoformat(), other,
+        environment={"PATH": os.environ["PATH"]},
+    )  # fmt: skip
+
+
 def steps(ours: Engine, now: datetime, other: str) -> dict[str, Callable[[], object]]:
     epl = LEAGUES.get("EPL")
     return {
+        "backfill": lambda: backfill(ours, LEAGUES, [Path(other)], now=now),
         "snapshot": lambda: snapshot(open_database(make_url(other)), ours, LEAGUES, now=now),
         "build": lambda: build(ours, epl, now),
         "materialize": lambda: materialize(ours, epl, Path(other), now),

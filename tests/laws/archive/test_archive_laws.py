@@ -1,8 +1,5 @@
 """The archive ends up the same however facts arrive, changes nothing that it holds, and survives being killed."""
 
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -26,12 +23,12 @@ from feature_store.sources.csv.backfill import backfill
 from tests.conftest import NOW
 from tests.crowded import crowded_facts
 from tests.generated import FIRST_DAY
+from tests.laws.archive.dying_run import run
 
 LEAGUES = Leagues(BUILT_IN)
 EPL = LEAGUES.get("EPL")
 ARCHIVE = (tables.games, tables.results, tables.quotes, tables.quarantine)
 END = datetime(2100, 1, 1, tzinfo=UTC)
-ROOT = Path(__file__).parents[3]
 
 
 def contents(engine: Engine) -> dict[tuple[Any, ...], tuple[Any, ...]]:
@@ -129,6 +126,7 @@ def assert_tells(engine: Engine, facts: FactBatch) -> None:
 
 @settings(max_examples=40)
 @given(seed=st.integers(0, 10**6), count=st.integers(1, 6))
+@pytest.mark.slow
 def test_any_split_and_order_of_arrival_ends_in_the_same_views(seed: int, count: int, sqlite_database: Engine) -> None:
     """Values that return, corrections, results taken back, games that vanish; single facts torn out of their looks."""
     random, facts = Random(seed), together(looks_at(seed))
@@ -143,6 +141,7 @@ def test_any_split_and_order_of_arrival_ends_in_the_same_views(seed: int, count:
 
 @settings(max_examples=30)
 @given(seed=st.integers(0, 10**6))
+@pytest.mark.slow
 def test_whole_looks_in_any_order_end_in_the_same_views(seed: int, sqlite_database: Engine) -> None:
     history = looks_at(seed)
     empty(sqlite_database)
@@ -153,6 +152,7 @@ def test_whole_looks_in_any_order_end_in_the_same_views(seed: int, sqlite_databa
 
 @settings(max_examples=30)
 @given(seed=st.integers(0, 10**6), overlap=st.integers(0, 3))
+@pytest.mark.slow
 def test_live_looks_in_order_of_time_store_no_sightings_and_end_in_the_same_views(
     seed: int, overlap: int, sqlite_database: Engine
 ) -> None:
@@ -170,6 +170,7 @@ def test_live_looks_in_order_of_time_store_no_sightings_and_end_in_the_same_view
 
 @settings(max_examples=40)
 @given(seed=st.integers(0, 10**6), count=st.integers(1, 6))
+@pytest.mark.slow
 def test_crowded_facts_in_any_split_and_order_end_in_the_same_views(
     seed: int, count: int, sqlite_database: Engine
 ) -> None:
@@ -229,57 +230,18 @@ def write_archives(folder: Path, *, files: int, games: int) -> None:
         (folder / f"archive{number}.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-BACKFILL = """
-import os, signal, sys
-from datetime import datetime
-from pathlib import Path
-import sqlalchemy as sa
-from sqlalchemy.engine import make_url
-from core.betting.leagues import BUILT_IN, Leagues
-from core.database import open_database
-from feature_store.sources.csv.backfill import backfill
-
-engine, folder, last = open_database(make_url(sys.argv[1])), Path(sys.argv[2]), int(sys.argv[3])
-points = 0
-
-def point(*_arguments):
-    global points
-    points += 1
-    if points == last:
-        os.kill(os.getpid(), signal.SIGKILL)
-
-for name in ("begin", "commit", "before_cursor_execute", "after_cursor_execute"):
-    sa.event.listen(engine, name, point)
-backfill(engine, Leagues(BUILT_IN), [folder], now=datetime.fromisoformat(sys.argv[4]))
-print(points)
-"""
-
-
-def run_backfill(engine: Engine, folder: Path, *, killed_at: int) -> "subprocess.CompletedProcess[str]":
-    """Back-fill in a process of its own, which kills itself (SIGKILL) at that point of its talk with the database."""
-    address = engine.url.render_as_string(hide_password=False)
-    return subprocess.run(
-        [sys.executable, "-c", BACKFILL, address, str(folder), str(killed_at), NOW.isoformat()],
-        cwd=ROOT,
-        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=240,
-    )
-
-
 @pytest.mark.timeout(900)
+@pytest.mark.server
 def test_killed_at_any_point_and_run_again_it_loses_and_doubles_nothing(database: Engine, tmp_path: Path) -> None:
     write_archives(tmp_path, files=3, games=150)
-    undisturbed = run_backfill(database, tmp_path, killed_at=0)
+    undisturbed = run("backfill", database, NOW, str(tmp_path), killed_at=0)
     assert undisturbed.returncode == 0, undisturbed.stderr
     expected, points = contents(database), int(undisturbed.stdout)
     assert len(expected) > 3 * 150 * 3
     halves = set()
     for killed_at in Random(points).sample(range(1, points + 1), 10):
         empty(database)
-        assert run_backfill(database, tmp_path, killed_at=killed_at).returncode == -9
+        assert run("backfill", database, NOW, str(tmp_path), killed_at=killed_at).returncode == -9
         halves.add(len(contents(database)))
         again = open_database(database.url)
         backfill(again, LEAGUES, [tmp_path], now=NOW)

@@ -1,9 +1,6 @@
 """A snapshot, a build and a materialization that are killed and run again lose and double nothing."""
 
-import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -29,11 +26,13 @@ from tests.bot_database import bet, change, create_bot_tables, football, insert,
 from tests.conftest import NOW
 from tests.crowded import crowded_facts
 from tests.generated import FIRST_DAY
+from tests.laws.archive.dying_run import run
 from tests.services import MariaDb
+
+pytestmark = pytest.mark.server
 
 LEAGUES = Leagues(BUILT_IN)
 EPL = LEAGUES.get("EPL")
-ROOT = Path(__file__).parents[3]
 KILLS = 8
 SEEN = (
     *(
@@ -67,19 +66,6 @@ def put_back(engine: Engine, wanted: tuple[sa.Table, ...], held: Contents) -> No
             rows = [dict(zip(table.columns.keys(), row, strict=True)) for row in held[table.name]]
             if rows:
                 connection.execute(sa.insert(table), rows)
-
-
-def run(step: str, engine: Engine, now: datetime, other: str, *, killed_at: int) -> "subprocess.CompletedProcess[str]":
-    address = engine.url.render_as_string(hide_password=False)
-    return subprocess.run(
-        [sys.executable, "-m", "tests.laws.archive.dying_run", step, str(killed_at), address, now.isoformat(), other],
-        cwd=ROOT,
-        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=240,
-    )
 
 
 def one_of_each_stretch(points: int) -> list[int]:

@@ -5,6 +5,7 @@ import sys
 from typing import Any
 
 import jsonschema
+import pytest
 from fastapi.openapi.models import OpenAPI
 from fastapi.routing import APIRoute, iter_route_contexts
 
@@ -31,6 +32,7 @@ def test_every_route_requires_a_scope_or_is_in_the_open_list() -> None:
     assert set(REQUIRED_SCOPES.values()) <= set(SCOPES)
 
 
+@pytest.mark.server
 def test_the_app_imports_nothing_of_training_and_no_mlflow() -> None:
     """A server starts in a second and fits in little memory only without them."""
     heavy = "{'mlflow', 'prefect', 'sklearn', 'pandas', 'training', 'flows', 'migrations'}"

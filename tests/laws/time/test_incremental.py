@@ -66,6 +66,7 @@ def stored(engine: Engine, moment: datetime) -> dict[str, Any]:
 
 @settings(max_examples=12)
 @given(seed=st.integers(0, 10**6), count=st.integers(2, 7))
+@pytest.mark.slow
 def test_building_after_every_portion_ends_where_one_build_of_everything_does(seed: int, count: int) -> None:
     random, facts = Random(seed), crowded_facts(seed, games=120)
     with TemporaryDirectory() as folder:
@@ -170,6 +171,7 @@ def decade(seed: int) -> FactBatch:
 
 
 @pytest.mark.parametrize("late", [False, True])
+@pytest.mark.slow
 def test_a_first_build_in_parts_is_a_build_of_all_at_once(
     late: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

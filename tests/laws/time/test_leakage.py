@@ -57,6 +57,7 @@ def test_the_row_of_a_real_game_from_history_cut_at_its_start_is_its_row_from_th
 
 
 @pytest.mark.parametrize("name", ["NFL", "EPL", "NBA", "MLB"])
+@pytest.mark.slow
 def test_the_same_holds_on_the_development_data(name: str, development_data: Path) -> None:
     reading = read_csv(development_data / f"{name}.csv.gz", LEAGUES)
     league = LEAGUES.get(name)
@@ -161,6 +162,7 @@ def assert_everything_was_seen(league: League, rows: Sequence[Row], *, least: in
 
 
 @pytest.mark.parametrize("key", ["EPL", "NBA", "NHL"])
+@pytest.mark.slow
 def test_nothing_that_becomes_known_later_changes_a_row(key: str) -> None:
     league, rows, empty = LEAGUES.get(key), list[Row](), Counter[bool]()
 
@@ -191,6 +193,7 @@ def test_nor_does_it_change_a_row_of_real_games(key: str) -> None:
 
 
 @pytest.mark.parametrize("key", ["BUNDESLIGA", "NHL", "NBA"])
+@pytest.mark.slow
 def test_nor_on_the_development_data(key: str, development_data: Path) -> None:
     league, random = LEAGUES.get(key), Random(4)
     archived = read_csv(development_data / f"{key}.csv.gz", LEAGUES).batches[league]
@@ -208,6 +211,7 @@ def test_nor_on_the_development_data(key: str, development_data: Path) -> None:
 
 @settings(max_examples=8)
 @given(seed=st.integers(0, 10**6))
+@pytest.mark.slow
 def test_nor_a_row_that_a_build_stores_which_goes_on_from_an_earlier_one(seed: int) -> None:
     """Two archives share a past and a build of it; facts of another future are no part of the next rows."""
     random, facts = Random(seed), crowded_facts(seed % 40, games=120)

@@ -72,6 +72,7 @@ def test_every_row_of_the_games_to_come_is_what_plain_loops_find(seed: int, key:
 
 @settings(max_examples=2)
 @given(seed=st.integers(0, 10**6))
+@pytest.mark.slow
 def test_the_same_holds_where_the_league_means_have_become_slow(seed: int) -> None:
     """Beyond 500 games, and over many checkpoints of the fold."""
     league, facts = LEAGUES.get("EPL"), crowded_facts(seed, games=800)

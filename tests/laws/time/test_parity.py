@@ -79,6 +79,7 @@ def test_compute_is_the_only_caller_of_a_feature() -> None:
 
 
 @pytest.mark.timeout(900)
+@pytest.mark.slow
 def test_online_rows_equal_offline_rows_at_a_thousand_random_moments(database: Engine) -> None:
     """Moments in no order, as requests for rows as of a date would come: each is built, stored, read and compared."""
     random, end = Random(20), FIRST_DAY + timedelta(days=900)
@@ -103,6 +104,7 @@ def test_online_rows_equal_offline_rows_at_a_thousand_random_moments(database: E
 
 
 @pytest.mark.timeout(900)
+@pytest.mark.slow
 def test_rows_as_of_any_moment_are_the_rows_that_were_stored_then(database: Engine) -> None:
     """What a data scientist asks for afterwards, from everything that is known today, is what the server had."""
     random, compared = Random(21), 0

@@ -96,6 +96,7 @@ def test_without_redis_each_process_admits_its_share() -> None:
 
 
 @pytest.mark.parametrize("before", [0, 60, 190, 400])
+@pytest.mark.server
 def test_the_minute_in_which_redis_dies_and_returns_empty_stays_below_one_and_a_quarter(before: int) -> None:
     async def attack() -> int:
         port = free_port()

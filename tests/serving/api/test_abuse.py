@@ -90,6 +90,7 @@ def contents(world: World) -> dict[str, int]:
         }
 
 
+@pytest.mark.slow
 def test_the_description_holds_whatever_is_asked(target: Running, key: str) -> None:
     """Some hundred generated requests to every operation, valid and invalid ones."""
     seen = statuses_by_the_description(target, key, each=12)

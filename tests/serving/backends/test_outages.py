@@ -32,6 +32,7 @@ def logged(world: World) -> int:
         return connection.execute(sa.select(sa.func.count()).select_from(predictions)).scalar_one()
 
 
+@pytest.mark.server
 def test_answers_continue_after_the_database_was_killed(tmp_path: Path) -> None:
     with mariadb_server() as server:
         engine = open_database(server.recreate("ours"))
@@ -153,6 +154,7 @@ def _levels(running: Running, world: World, first: int, last: int) -> list[str]:
     return levels
 
 
+@pytest.mark.server
 def test_redis_killed_poisoned_and_back_under_a_running_service(world: World) -> None:
     port = free_port()
     settings = settings_for(world.engine, world.store, redis_url=f"redis://127.0.0.1:{port}/0")

@@ -3,8 +3,6 @@
 import fcntl
 import resource
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -16,6 +14,7 @@ from core.errors import DatabaseError
 from serving.backends.spool import Spool
 from serving.predictions.log import PredictionLog
 from serving.predictions.tables import predictions
+from tests.forked import run_module
 from tests.serving.dying_log import POINTS, batch_of, log_over, row
 
 LIMIT = 10_000
@@ -38,17 +37,13 @@ def drain(spool: Spool) -> list[bytes]:
 
 
 @pytest.mark.parametrize("point", POINTS)
+@pytest.mark.server
 def test_a_worker_killed_at_any_step_loses_and_duplicates_nothing_on_disk(
     point: str, sqlite_database: Engine, tmp_path: Path
 ) -> None:
     folder = tmp_path / "spool"
     address = sqlite_database.url.render_as_string(hide_password=False)
-    child = subprocess.run(
-        [sys.executable, "-m", "tests.serving.dying_log", point, address, str(folder)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    child = run_module("tests.serving.dying_log", point, address, str(folder))
     assert child.returncode == -signal.SIGKILL, child.stderr
     on_disk = child.stdout.split()
     successor = log_over(sqlite_database, folder)

@@ -6,6 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
 from sqlalchemy.engine import Engine
 
 from core.registry.deployment import Version, register, roll_back
@@ -13,7 +14,7 @@ from feature_store.features.sets import RESULTS
 from serving.api.schemas import Models
 from serving.champions.champion import Champion
 from serving.champions.follower import ChampionFollower
-from serving.champions.loader import load_version
+from serving.champions.loader import TRIAL_FOLDER, load_version
 from tests.conftest import NOW
 from tests.serving.conftest import World, make_world
 from tests.serving.models import EPL, NFL, deploy, record_price, written
@@ -44,11 +45,12 @@ def test_new_champion_answers_without_a_restart(mariadb_database: Engine, tmp_pa
 
 
 def test_a_challenger_is_fetched_and_tried_before_its_promotion(world: World) -> None:
+    (world.store / TRIAL_FOLDER).unlink()  # trials of other tests do not count here
     with started(settings_for(world.engine, world.store)) as running:
         eventually(lambda: "EPL-results" in running.service.champions.loaded)
         challenger = written(world.store, EPL, number=2, home_lean=1.7)
         register(world.engine, challenger, NOW)
-        markers = world.store / ".tried"
+        markers = world.store / TRIAL_FOLDER
         eventually(lambda: any(marker.name.startswith(challenger.bundle_sha256) for marker in markers.glob("*")))
         assert version_of(running) == 1
 
@@ -88,6 +90,7 @@ FLAWS: tuple[tuple[dict[str, Any], str, str], ...] = (
 )
 
 
+@pytest.mark.slow
 def test_bad_champions_are_refused_with_a_reason_and_the_old_one_stays_loaded(world: World) -> None:
     with started(settings_for(world.engine, world.store)) as running:
         old = running.get(GAME).json()

@@ -18,6 +18,8 @@ from tests.serving.conftest import World
 from tests.serving.models import EPL, deploy, key_of_bundles, promote, written
 from tests.serving.service import Running, eventually, settings_for, started
 
+pytestmark = pytest.mark.slow
+
 GAME = "/v1/predictions/soccer/EPL/EPL-102"
 TREES = "outcome.lgb"
 BUNDLES = 100

@@ -37,7 +37,10 @@ NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
 
 Process = subprocess.Popen[bytes]
 
-pytestmark = pytest.mark.skipif(NGINX is None, reason="nginx is not installed; `make test` installs it")
+pytestmark = [
+    pytest.mark.server,
+    pytest.mark.skipif(NGINX is None, reason="nginx is not installed; `make test` installs it"),
+]
 
 
 @pytest.fixture(scope="module")

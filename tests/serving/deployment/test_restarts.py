@@ -9,6 +9,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import pytest
 import redis
 import sqlalchemy as sa
 
@@ -21,6 +22,8 @@ from tests.services import RedisServer, mariadb_server
 from tests.serving.conftest import World, make_world
 from tests.serving.models import EPL, deploy
 from tests.serving.service import Running, eventually, settings_for, started
+
+pytestmark = pytest.mark.server
 
 GAME = "/v1/predictions/soccer/EPL/EPL-102"
 COMPARED = ("probabilities", "model", "game")

@@ -10,6 +10,7 @@ from pathlib import Path
 from platform import python_version
 
 import httpx
+import pytest
 
 from core.registry.deployment import Version, deployment, install_champion
 from serving.champions.loader import TRIAL_FOLDER
@@ -18,6 +19,8 @@ from tests.serving.conftest import filled_world
 from tests.serving.models import EPL, promote, written
 from tests.serving.processes import Served, served
 from tests.serving.service import eventually
+
+pytestmark = pytest.mark.server
 
 GAME = "/v1/predictions/soccer/EPL/EPL-102"
 WORKERS = 4

@@ -212,6 +212,7 @@ def test_no_caller_gets_anothers_answer_though_many_cancel(
     with_cache(redis_process.url, work)
 
 
+@pytest.mark.server
 def test_a_caller_waits_as_long_as_it_asks_to() -> None:
     async def work(cache: Bodies, _: Metrics) -> None:
         assert await cache.get("key", body("x"), seconds=0.01) is None
@@ -346,6 +347,7 @@ def test_a_value_of_another_type_is_poison_too(redis_process: RedisServer, share
     with_cache(redis_process.url, work)
 
 
+@pytest.mark.server
 def test_redis_killed_in_the_middle_fails_no_caller_and_is_used_again() -> None:
     port = free_port()
 
@@ -376,6 +378,7 @@ def test_redis_killed_in_the_middle_fails_no_caller_and_is_used_again() -> None:
     with_cache(f"redis://127.0.0.1:{port}/0", work, TIMEOUT_SECONDS)
 
 
+@pytest.mark.server
 def test_a_silent_redis_is_given_up_in_a_fraction_of_the_librarys_time_out() -> None:
     async def work(cache: Bodies, _: Metrics) -> None:
         assert cache.shared is not None

@@ -8,7 +8,11 @@ import json
 import subprocess
 import sys
 
+import pytest
+
 from tests.serving.conftest import World
+
+pytestmark = pytest.mark.server
 
 GAME = "/v1/predictions/soccer/EPL/EPL-102"
 

@@ -3,6 +3,10 @@
 import subprocess
 import sys
 
+import pytest
+
+pytestmark = pytest.mark.server
+
 SCRIPT = """
 import sys
 from serving.runtime.lean_imports import COMPANIONS, import_without_companions

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from serving.telemetry.metrics import Metrics
 
 AS_WORKER = """
@@ -30,6 +32,7 @@ def as_worker(folder: Path, work: str) -> tuple[int, str]:
     return process.pid, output
 
 
+@pytest.mark.server
 def test_the_worst_value_of_the_living_workers_is_shown(tmp_path: Path) -> None:
     refusing, _ = as_worker(tmp_path, REFUSED)
     as_worker(tmp_path, LOADED)

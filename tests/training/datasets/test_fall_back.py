@@ -13,6 +13,7 @@ from core.registry.bundles.store import BundleStore
 from core.signing import Signer
 from feature_store.archive import store as archive
 from tests.conftest import NOW
+from tests.databases import mlflow_store
 from tests.generated import invented_facts
 from tests.training.refused import rescored
 from tests.training.runs.test_bad_input import EPL, LALIGA, LEAGUES, NFL, RESULTS, invented
@@ -95,10 +96,11 @@ def test_the_archive_lends_only_what_plays_alike(sqlite_database: Engine) -> Non
 
 
 @pytest.mark.filterwarnings("ignore")
+@pytest.mark.slow
 def test_the_version_says_what_it_rests_on(sqlite_database: Engine, tmp_path: Path) -> None:
     archive.record(sqlite_database, EPL, invented_facts(5, games=60, quirks=False), source="test", recorded_at=NOW)
     stages: dict[str, str] = {}
-    store = BundleStore(tmp_path, f"sqlite:///{tmp_path}/mlflow.db", Signer(b"test key", "bundle"))
+    store = BundleStore(tmp_path, mlflow_store(tmp_path), Signer(b"test key", "bundle"))
     version = train(sqlite_database, TrainingRun(EPL, RESULTS, store, NOW, NOW), on_stage=stages.__setitem__)
     assert version.scores["basis"] == "elo"
     assert "Elo ratings" in stages["data"]
@@ -108,7 +110,7 @@ def test_a_league_that_lends_is_examined_like_the_one_that_learns(sqlite_databas
     one_sided = rescored(invented_facts(8, games=500, quirks=False), lambda _: (20, 17))
     for league, facts in ((EPL, invented_facts(7, games=60, quirks=False)), (LALIGA, one_sided)):
         archive.record(sqlite_database, league, facts, source="test", recorded_at=NOW)
-    store = BundleStore(tmp_path / "bundles", f"sqlite:///{tmp_path}/mlflow.db", Signer(b"tests", "bundle"))
+    store = BundleStore(tmp_path / "bundles", mlflow_store(tmp_path), Signer(b"tests", "bundle"))
     run = TrainingRun(EPL, RESULTS, store, known_by=NOW + timedelta(days=400), now=NOW, others=(LALIGA,))
     with pytest.raises(ServiceError, match="LALIGA") as refused:
         train(sqlite_database, run)

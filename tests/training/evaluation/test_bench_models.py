@@ -14,6 +14,8 @@ from training.datasets.assembly import Dataset, dataset_of
 from training.fitting.recipe import RECIPES
 from training.runs.trained_model import fit_and_evaluate
 
+pytestmark = pytest.mark.slow
+
 NFL = Leagues(BUILT_IN).get("NFL")
 RECIPE = replace(RECIPES["results"], rounds=5)
 

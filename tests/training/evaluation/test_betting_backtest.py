@@ -191,6 +191,7 @@ def test_weight_and_method_of_a_season_rest_on_earlier_ones_only(
     assert len(proof) + len(asked) == SEASONS - 1
 
 
+@pytest.mark.slow
 def test_where_seasons_overlap_no_weight_rests_on_games_still_to_come(dataset: Dataset, closing: BettingPrices) -> None:
     """The season before continues for a while, every other game, after the last one has begun."""
     straggler = (dataset.seasons == LAST) & (np.arange(len(dataset)) % 2 == 0)
@@ -247,6 +248,7 @@ def test_a_bet_is_staked_by_the_results_known_then_and_by_no_later_one() -> None
     assert left(bet(2, 6), bet(0, 3)) == left(bet(0, 3), bet(2, 6)), "in whatever order they are listed"
 
 
+@pytest.mark.slow
 def test_a_bet_at_the_opening_price_is_staked_when_that_was_shown(
     dataset: Dataset, opening: BettingPrices, closing: BettingPrices, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -331,6 +333,7 @@ def test_the_first_season_that_can_be_forecast_uses_the_market_alone(dataset: Da
     assert np.isnan(found.ways[1].roi)
 
 
+@pytest.mark.slow
 def test_the_trap_on_real_nfl_prices(development_data: Path) -> None:
     """A look-ahead is refused; left in, it 'earns' what no bookmaker would pay."""
     real = dataset_of(NFL, read_csv(development_data / "NFL.csv.gz", LEAGUES).batches[NFL])

@@ -16,6 +16,8 @@ from training.evaluation.walk_forward import walk_forward
 from training.fitting.recipe import RECIPES
 from training.runs.trained_model import TrainedModel, fit_and_evaluate
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def dataset() -> Dataset:

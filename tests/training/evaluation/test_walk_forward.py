@@ -101,6 +101,7 @@ def test_the_model_knows_more_than_the_base_rate_and_stands_beside_the_market(tr
     assert scores["market"].difference == pytest.approx(scores["model"].log_loss - scores["market"].log_loss)
 
 
+@pytest.mark.slow
 def test_training_on_the_same_data_three_times_gives_one_bundle(dataset: Dataset, tmp_path: Path) -> None:
     about = {
         "model": "EPL-results", "sport": "soccer", "league": "EPL", "variant": "results", "recipe": RESULTS.label,

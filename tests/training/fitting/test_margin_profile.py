@@ -140,6 +140,7 @@ def test_nfl_margins_are_likelier_with_the_key_numbers_of_earlier_seasons(develo
     assert found.mean() > 3 * found.std() / np.sqrt(len(found))
 
 
+@pytest.mark.slow
 def test_nhl_margins_are_likelier_too_and_half_the_games_won_by_one_went_past_regulation(
     development_data: Path,
 ) -> None:

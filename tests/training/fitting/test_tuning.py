@@ -12,6 +12,8 @@ from training.datasets.splits import GAP, proving_blocks
 from training.fitting.recipe import RECIPES, TUNABLE
 from training.fitting.tuning import tune_recipe
 
+pytestmark = pytest.mark.slow
+
 NFL = Leagues(BUILT_IN).get("NFL")
 
 

@@ -21,13 +21,17 @@ from core.signing import Signer
 from feature_store.archive import store as archive
 from feature_store.archive.facts import FactBatch, GameFact, Result
 from migrations import schema
+from tests.databases import mlflow_store
 from training.datasets.assembly import Dataset, load_dataset
 from training.fitting.recipe import RECIPES
 from training.promotion.promote import promote
 from training.runs.train import train
 from training.runs.training_run import TrainingRun
 
-pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow, loading the input example, warns of its own use of pandas
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore"),  # MLflow, loading the input example, warns of its own use of pandas
+]
 LEAGUES = Leagues(BUILT_IN)
 NFL = LEAGUES.get("NFL")
 TEAMS, SEASONS, ROUNDS = 12, 6, 15
@@ -62,7 +66,7 @@ class Installation:
     def __init__(self, folder: Path, seed: int) -> None:
         self.engine: Engine = open_database(make_url(f"sqlite:///{folder}/ours.db"))
         schema.upgrade(self.engine)
-        self.store = BundleStore(folder / "bundles", f"sqlite:///{folder}/mlflow/mlflow.db", Signer(b"tests", "bundle"))
+        self.store = BundleStore(folder / "bundles", mlflow_store(folder / "mlflow"), Signer(b"tests", "bundle"))
         archive.record(self.engine, NFL, ordered_league(seed), source="test", recorded_at=KNOWN_BY)
 
     def train(self, known_by: datetime, rounds: int = QUICK.rounds) -> int:

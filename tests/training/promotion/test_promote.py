@@ -26,13 +26,17 @@ from feature_store.features.sets import EVERYTHING, feature_set
 from feature_store.sources.library.sample import sample_batches
 from migrations import schema
 from tests.core.bundles import forged
+from tests.databases import mlflow_store
 from training.datasets.assembly import Dataset, load_dataset
 from training.fitting.recipe import RECIPES, Recipe
 from training.promotion.promote import promote, roll_back
 from training.runs.train import train
 from training.runs.training_run import TrainingRun
 
-pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow, loading the input example, warns of its own use of pandas
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore"),  # MLflow, loading the input example, warns of its own use of pandas
+]
 LEAGUES = Leagues(BUILT_IN)
 EPL = LEAGUES.get("EPL")
 NOW = datetime(2024, 7, 1, tzinfo=UTC)
@@ -49,7 +53,7 @@ class Installation:
     def __init__(self, folder: Path) -> None:
         self.engine: Engine = open_database(make_url(f"sqlite:///{folder}/ours.db"))
         schema.upgrade(self.engine)
-        self.store = BundleStore(folder / "bundles", f"sqlite:///{folder}/mlflow/mlflow.db", Signer(b"tests", "bundle"))
+        self.store = BundleStore(folder / "bundles", mlflow_store(folder / "mlflow"), Signer(b"tests", "bundle"))
         archive.record(self.engine, EPL, sample_batches(LEAGUES)[EPL], source="sample", recorded_at=NOW)
 
     def train(self, recipe: Recipe, known_by: datetime = KNOWN_BY) -> int:

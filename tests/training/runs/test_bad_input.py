@@ -26,6 +26,7 @@ from feature_store.features.sets import EVERYTHING
 from feature_store.quality.checks import examine_facts
 from feature_store.sources.csv.reader import read_csv
 from tests.conftest import NOW
+from tests.databases import mlflow_store
 from tests.generated import invented_facts
 from tests.training.refused import GAMES_OF_300, REFUSED, of_seasons, rescored
 from training.datasets.assembly import FEWEST_GAMES, Dataset, check_dataset, dataset_of, load_dataset
@@ -205,25 +206,22 @@ AWAY = "http://127.0.0.1:9"
 """No tracking server: nothing listens there."""
 
 
-def store(folder: Path) -> str:
-    return f"sqlite:///{folder}/mlflow.db"
-
-
 def runs(folder: Path) -> tuple[list[Run], MlflowClient]:
     """The runs of the NFL's experiment, and the client that found them."""
-    client = MlflowClient(store(folder), store(folder))
+    client = MlflowClient(mlflow_store(folder), mlflow_store(folder))
     experiment = client.get_experiment_by_name("NFL")
     assert experiment is not None
     return list(client.search_runs([experiment.experiment_id])), client
 
 
+@pytest.mark.slow
 class TestTraining:
     """The same through ``train``, as a person runs it: a named refusal, or a version with its warnings."""
 
     @pytest.fixture
     def training(self, sqlite_database: Engine, tmp_path: Path) -> Callable[..., Version]:
         def attempt(
-            league: League, facts: FactBatch, recipe: Recipe = RESULTS, uri: str = store(tmp_path), **given: Any
+            league: League, facts: FactBatch, recipe: Recipe = RESULTS, uri: str = mlflow_store(tmp_path), **given: Any
         ) -> Version:
             archive.record(sqlite_database, league, facts, source="test", recorded_at=NOW)
             flagged = [flag.name for flag in examine_facts(league, load_facts(sqlite_database, league, LATER))]

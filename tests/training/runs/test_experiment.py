@@ -20,6 +20,7 @@ from core.registry.tracking.runs import FinishedRun
 from core.signing import Signer
 from feature_store.archive import store as archive
 from feature_store.sources.library.sample import sample_batches
+from tests.databases import mlflow_store
 from tests.training.refused import GAMES_OF_300, of_seasons, rescored
 from training.fitting.recipe import RANGES, RECIPES
 from training.runs.experiment import Change, _best, apply_change, compare, experiment, parse_settings
@@ -128,9 +129,10 @@ def test_a_setting_without_name_or_value_is_refused(text: str) -> None:
         parse_settings([text])
 
 
+@pytest.mark.slow
 def test_runs_are_compared_on_the_same_games_and_nothing_is_registered(sqlite_database: Engine, tmp_path: Path) -> None:
     archive.record(sqlite_database, EPL, sample_batches(Leagues(BUILT_IN))[EPL], source="sample", recorded_at=NOW)
-    uri = f"sqlite:///{tmp_path}/mlflow/mlflow.db"
+    uri = mlflow_store(tmp_path / "mlflow")
     with pytest.raises(ResourceNotFoundError, match="no runs yet"):
         compare(Tracking(uri), EPL)
     store = BundleStore(tmp_path / "bundles", uri, Signer(b"tests", "bundle"))
@@ -164,6 +166,7 @@ def test_runs_are_compared_on_the_same_games_and_nothing_is_registered(sqlite_da
     assert deployment.deployments(sqlite_database) == {}
 
 
+@pytest.mark.slow
 def test_a_refused_experiment_is_logged_and_an_accepted_one_names_its_overlaps(
     sqlite_database: Engine, tmp_path: Path
 ) -> None:
@@ -175,7 +178,7 @@ def test_a_refused_experiment_is_logged_and_an_accepted_one_names_its_overlaps(
     tenfold = rescored(GAMES_OF_300, typed)
     facts = of_seasons(tenfold, lambda number: 2016 + max(number - 30 * (number % 7 == 0), 0) // 60)
     archive.record(sqlite_database, EPL, facts, source="test", recorded_at=NOW)
-    uri = f"sqlite:///{tmp_path}/mlflow/mlflow.db"
+    uri = mlflow_store(tmp_path / "mlflow")
     change = Change({"rounds": "3"})
     attempt = TrainingRun(EPL, RESULTS, BundleStore(tmp_path, uri, Signer(b"tests", "bundle")), NOW, NOW)
     with pytest.raises(ServiceError, match="Data refused") as refused:

@@ -1,8 +1,6 @@
 """A training killed at any point leaves no half-registered version, and the next run finishes and tidies up."""
 
 import signal
-import subprocess
-import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -16,9 +14,11 @@ from core.registry import deployment, held_out
 from feature_store.archive import store as archive
 from feature_store.sources.library.sample import sample_batches
 from migrations import schema
+from tests.forked import run_module
 from tests.training.dying import POINTS, attempt
 
 pytestmark = [
+    pytest.mark.server,
     pytest.mark.filterwarnings("ignore"),  # MLflow, loading the input example, warns of its own use of pandas
     pytest.mark.timeout(900),  # two trainings each, one in a process of its own
 ]
@@ -45,8 +45,7 @@ def engine(home: Path) -> Engine:
 
 
 def kill_at(point: str, home: Path, known_by: datetime) -> None:
-    command = [sys.executable, "-m", "tests.training.dying", str(home), known_by.isoformat(), NOW.isoformat(), point]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=280, check=False)
+    done = run_module("tests.training.dying", str(home), known_by.isoformat(), NOW.isoformat(), point, timeout=280)
     assert done.returncode == -signal.SIGKILL, done.stderr
 
 

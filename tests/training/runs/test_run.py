@@ -25,7 +25,10 @@ from training.runs.run_record import CARD, FACT_COLUMNS
 from training.runs.train import train
 from training.runs.training_run import TrainingRun
 
-pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow, loading the input example, warns of its own use of pandas
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore"),  # MLflow, loading the input example, warns of its own use of pandas
+]
 LEAGUES = Leagues(BUILT_IN)
 EPL, LALIGA = LEAGUES.get("EPL"), LEAGUES.get("LALIGA")
 RESULTS = replace(RECIPES["results"], rounds=5)
