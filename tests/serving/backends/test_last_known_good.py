@@ -117,7 +117,7 @@ def test_before_the_keys_are_loaded_a_key_is_neither_rejected_nor_counted_as_wro
         answers = [running.get(GAME, headers=key) for _ in range(30)]
         assert {(answer.status_code, answer.json()["code"]) for answer in answers} == {(503, "SERVICE_ERROR")}
         assert running.get(GAME).status_code == 401
-        assert "API keys not read yet." in running.get("/readyz").json()["causes"]
+        assert "API keys not loaded yet." in running.get("/readyz").json()["causes"]
         proxied.proxy.up()
         eventually(lambda: running.get(GAME, headers=key).status_code == 200, 20)
 
