@@ -115,7 +115,8 @@ def test_an_unexpected_error_is_a_problem_document_on_a_connection_that_stays_us
         raise ZeroDivisionError
 
     for url in (pair.with_fast_path, pair.without):
-        with httpx.Client(base_url=url, headers={"X-API-Key": pair.key}) as client:
+        # Unless logs are configured, structlog renders a traceback with all locals, for seconds.
+        with httpx.Client(base_url=url, headers={"X-API-Key": pair.key}, timeout=60) as client:
             with monkeypatch.context() as patch:
                 patch.setattr(Champion, "forecasts", broken)
                 response = client.get(GAME, headers={"Cache-Control": "no-cache"})
