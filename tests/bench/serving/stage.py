@@ -91,6 +91,7 @@ def make_stage(folder: Path, database: str, redis: str) -> Stage:
 
 def make_cold_stage(folder: Path, database: str, redis: str) -> Stage:
     """The same of a league with so many games to come that after a promotion most of them are not computed ahead."""
+    folder.mkdir(exist_ok=True)
     engine = open_database(make_url(database))
     schema.upgrade(engine)
     now, day = datetime.now(UTC), timedelta(days=1)
