@@ -74,16 +74,17 @@ def respond_with(
     """Return this prediction, counted and logged; or 304 if the caller has it."""
     trace.level = answer.level
     trace.generation = answer.generation
-    etag = etag_of(answer, now)
+    stale = answer.stale(now)
+    etag = etag_of(answer, stale=stale)
     if if_none_match is not None and matches(if_none_match, etag):
         return RawResponse(NOT_MODIFIED, ((b"etag", etag.encode()), REVALIDATED), b"")
     record(service, trace, answer, now)
-    return RawResponse(200, ((b"etag", etag.encode()), REVALIDATED, JSON_CONTENT), answer.complete(now))
+    return RawResponse(200, ((b"etag", etag.encode()), REVALIDATED, JSON_CONTENT), answer.complete(now, stale=stale))
 
 
-def etag_of(answer: Answer, now: datetime) -> str:
+def etag_of(answer: Answer, *, stale: bool) -> str:
     """Return a weak tag, because age and cache level differ between answers with the same content."""
-    return f'W/"{answer.tag}-stale"' if answer.stale(now) else f'W/"{answer.tag}"'
+    return f'W/"{answer.tag}-stale"' if stale else f'W/"{answer.tag}"'
 
 
 async def respond_to_many(service: Service, trace: Trace, games: list[GameRef]) -> RawResponse:

@@ -68,7 +68,7 @@ class Answer:
         """Whether the data was last checked too long ago or cannot be checked, or a newer answer is being computed."""
         return self.database_unavailable or self.level == "stale" or now - self.checked_at > STALE_AFTER
 
-    def complete(self, now: datetime) -> bytes:
-        """Return body, age, staleness and cache level as one JSON object."""
+    def complete(self, now: datetime, *, stale: bool | None = None) -> bytes:
+        """Return body, age, staleness and cache level as one JSON object; ``stale`` if the caller knows it already."""
         age = max(0.0, (now - self.checked_at).total_seconds())
-        return b"%b%.3f%b" % (self._opening, age, ENDINGS[self.stale(now), self.level])
+        return b"%b%.3f%b" % (self._opening, age, ENDINGS[self.stale(now) if stale is None else stale, self.level])

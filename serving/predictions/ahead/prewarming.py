@@ -16,6 +16,9 @@ from serving.predictions.plan import ForecastPlan, make_bodies
 SLICE_SECONDS: Final = 0.2
 """Longest time spent computing in one step."""
 
+LEAST_SLICE: Final = 0.1
+"""Part of that time which bodies with reasons get even when requests keep the processor busy."""
+
 PREPARE_SECONDS: Final = 0.5
 """Longest time that a new champion waits for its first predictions."""
 
@@ -53,16 +56,22 @@ class Prewarming:
         self._planned_at = 0.0
         self._drafts: Iterator[OnlineRow] = iter(())
         self._bodies: Iterator[OnlineRow] = iter(())
+        self._idle_since = self._times()
 
     def step(self) -> bool:
         """Compute for at most a fifth of a second; True if drafts are left.
 
-        Bodies with reasons get one slice per step, so that they use at most a fifth of a core.
+        Bodies with reasons get one slice per step, so that they use at most a fifth of a core, and less of one that
+        requests keep busy.
         """
+        part = max(LEAST_SLICE, 1 - self._busy_share())
         self._plan_if_needed()
-        if self._fill(self._drafts, self._champions, SLICE_SECONDS, whole=False):
+        is_unfinished = self._fill(self._drafts, self._champions, SLICE_SECONDS, whole=False)
+        if not is_unfinished:
+            self._fill(self._bodies, self._champions, SLICE_SECONDS * part, whole=True)
+        self._idle_since = self._times()
+        if is_unfinished:
             return True
-        self._fill(self._bodies, self._champions, SLICE_SECONDS, whole=True)
         if self._when_warm is not None and self._champions.loaded and self._slate.loaded:
             self._when_warm()
             self._when_warm = None
@@ -72,6 +81,16 @@ class Prewarming:
         """Compute the first drafts of a champion before it answers, for at most half a second."""
         after = self._champions.with_champion(champion)
         self._fill(self._candidates(), after, PREPARE_SECONDS, whole=False, only=champion)
+
+    def _busy_share(self) -> float:
+        """How much of one core the process used since the last step."""
+        wall, processor = self._times()
+        wall_before, processor_before = self._idle_since
+        return (processor - processor_before) / max(wall - wall_before, 1e-3)
+
+    @staticmethod
+    def _times() -> tuple[float, float]:
+        return time.monotonic(), time.process_time()
 
     def _plan_if_needed(self) -> None:
         planned_for = (self._slate.table, self._champions.loaded)
