@@ -1,6 +1,5 @@
 """Responses to requests for predictions, as status, headers and bytes, for the routes and the fast path."""
 
-import asyncio
 from datetime import datetime
 from typing import Final, NamedTuple
 
@@ -91,23 +90,14 @@ async def respond_to_many(service: Service, trace: Trace, games: list[GameRef]) 
     """Return each game's prediction or problem, in the order of the request. Raises OverloadedError."""
     service.load.check("batch")
     now = service.clock.now()
-    cached = [service.predictor.cached_answer(game.sport, game.league, game.game_id, now) for game in games]
-    # In one gather, so that missing bodies are looked up and computed together.
-    missing = (_item(service, trace, game, now) for game, answer in zip(games, cached, strict=True) if answer is None)
-    computed = iter(await asyncio.gather(*missing) if None in cached else ())
-    items = [next(computed) if answer is None else _prediction(service, trace, answer, now) for answer in cached]
+    keys = [(game.sport, game.league, game.game_id) for game in games]
+    items = [_item(service, trace, answer, now) for answer in await service.predictor.predict_many(keys, now)]
     return RawResponse(200, BATCH_HEADERS, b'{"items":[' + b",".join(items) + b"]}")
 
 
-async def _item(service: Service, trace: Trace, game: GameRef, now: datetime) -> bytes:
-    try:
-        answer = await service.predictor.predict(game.sport, game.league, game.game_id, now)
-    except DbsbmError as error:
-        return b'{"problem":' + orjson.dumps(problem_of(error, trace.request_id)) + b"}"
-    return _prediction(service, trace, answer, now)
-
-
-def _prediction(service: Service, trace: Trace, answer: Answer, now: datetime) -> bytes:
+def _item(service: Service, trace: Trace, answer: Answer | DbsbmError, now: datetime) -> bytes:
+    if isinstance(answer, DbsbmError):
+        return b'{"problem":' + orjson.dumps(problem_of(answer, trace.request_id)) + b"}"
     trace.record_prediction(answer.level, answer.generation)
     record(service, trace, answer, now)
     return b'{"prediction":' + answer.complete(now) + b"}"

@@ -12,6 +12,7 @@ from typing import Any, Final, Generic, Protocol, TypeVar
 
 from core.errors import DbsbmError
 from serving.predictions.cache import CachedBody, PredictionCache
+from serving.predictions.redis_cache import RedisCache
 
 BODIES_AT_ONCE: Final = 32
 """Bodies made without a pause; more would block the event loop for milliseconds."""
@@ -48,23 +49,20 @@ class BodySource(Generic[PlanType]):
         """Bodies being computed without a look-up, by key."""
         self._requests: list[BodyRequest[PlanType]] = []
         self._recompute_requests: list[BodyRequest[PlanType]] = []
+        self._uncached: list[BodyRequest[PlanType]] = []
+        """Requests whose bodies must be computed."""
         self._turns: set[asyncio.Task[None]] = set()
 
-    async def get(self, plan: PlanType, wait_seconds: float | None) -> CachedBody | None:
-        """Return the plan's body; None if it is not available within ``wait_seconds``, after which it is still made.
+    def request(self, plan: PlanType) -> CachedBody | PendingBody:
+        """Return the plan's body if this process has it, or a future of it, which has the error if ``make`` gave one.
 
-        Raises the error that ``make`` returned.
+        Wait for the future with ``asyncio.wait``: other callers share it, so it must not be cancelled.
         """
         body = self._cache.local.get(plan.key)
         if body is not None:
             return body
         pending = self._pending.get(plan.key)
-        if pending is None:
-            pending = self._join_turn(plan, self._pending, self._requests)
-        if wait_seconds is None:
-            return await asyncio.shield(pending)
-        await asyncio.wait((pending,), timeout=wait_seconds)
-        return pending.result() if pending.done() else None
+        return self._join_turn(plan, self._pending, self._requests) if pending is None else pending
 
     async def recompute(self, plan: PlanType) -> CachedBody:
         """Return the plan's body, computed without a look-up in the caches. Raises the error that ``make`` returned."""
@@ -90,31 +88,35 @@ class BodySource(Generic[PlanType]):
 
     def _begin_turn(self) -> None:
         requests, self._requests = self._requests, []
-        recompute_requests, self._recompute_requests = self._recompute_requests, []
+        self._uncached, self._recompute_requests = [*self._uncached, *self._recompute_requests], []
+        if self._cache.shared is None:
+            self._uncached += requests
+        elif requests:
+            self._start(self._look_up(self._cache.shared, requests), requests)
+        self._begin_computation()
+
+    def _begin_computation(self) -> None:
+        """Compute what is missing by now: what several round trips to Redis did not find is computed together."""
+        requests, self._uncached = self._uncached, []
         if requests:
-            self._start(self._look_up(requests), requests)
-        if recompute_requests:
-            self._start(self._compute(recompute_requests), recompute_requests)
+            self._start(self._compute(requests), requests)
 
     def _start(self, work: Coroutine[Any, Any, None], requests: Sequence["BodyRequest[PlanType]"]) -> None:
         turn = asyncio.create_task(work)
         self._turns.add(turn)
         turn.add_done_callback(partial(self._end_turn, requests))
 
-    async def _look_up(self, requests: Sequence["BodyRequest[PlanType]"]) -> None:
-        """Resolve requests from Redis, and compute the missing bodies."""
-        if self._cache.shared is None:
-            await self._compute(requests)
-            return
-        missing = []
-        bodies = await self._cache.shared.read_many([request.plan.key for request in requests])
+    async def _look_up(self, shared: RedisCache, requests: Sequence["BodyRequest[PlanType]"]) -> None:
+        """Resolve requests from Redis; what is missing there is computed."""
+        bodies = await shared.read_many([request.plan.key for request in requests])
+        if not self._uncached:
+            self._loop.call_soon(self._begin_computation)
         for request, body in zip(requests, bodies, strict=True):
             if body is None:
-                missing.append(request)
+                self._uncached.append(request)
             else:
                 self._cache.local.put(request.plan.key, body)
                 request.resolve(CachedBody(body, "redis"))
-        await self._compute(missing)
 
     async def _compute(self, requests: Sequence["BodyRequest[PlanType]"]) -> None:
         for start in range(0, len(requests), BODIES_AT_ONCE):

@@ -1,17 +1,19 @@
 """Predictions of scheduled games: finds the game and its champion, and gets the body from cache or model."""
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple, TypeVar
 
 from core.betting.leagues import Leagues
+from core.errors import DbsbmError
 from core.registry.forecaster import Forecast
 from feature_store.rows.online import OnlineRow
 from serving.champions.champion import Champion, Champions
 from serving.games.slate import GameKey, Slate, SlateTable
 from serving.games.staleness import StalenessPolicy
 from serving.predictions.answer import Answer
-from serving.predictions.body_source import BodySource
+from serving.predictions.body_source import BodySource, PendingBody
 from serving.predictions.cache import CachedBody
 from serving.predictions.plan import ForecastPlan
 
@@ -94,21 +96,50 @@ class Predictor:
         league or game, ServiceError for a league without champion, DataTooOldError for data that could not be checked
         for too long, DataIntegrityError for a row that does not fit the model.
         """
-        table, loaded = self._slate.table, self._champions.loaded
-        row, checked_at = self._find(sport, league, game_id, now)
-        plan = ForecastPlan.of(self._champions.for_row(row), row, now)
         if recompute:
+            plan, checked_at = self._plan((sport, league, game_id), now)
             return self._check_age(self._remember(plan, await self._bodies.recompute(plan), checked_at), now)
-        last = self._last.get(plan.game)
-        body = await self._bodies.get(plan, None if last is None else WAIT_SECONDS)
-        if body is None:
-            assert last is not None  # noqa: S101 - without a last answer the wait has no limit
-            return self._check_age(last.at_level("stale"), now)
-        answer = self._remember(plan, body, checked_at)
-        if body.whole:
-            entry = _CachedAnswer(answer.at_level("local"), table, loaded, None if plan.begun else row.game.start_at)
-            _put_last(self._cached_answers, (sport, league, game_id), entry)
-        return self._check_age(answer, now)
+        (answer,) = await self.predict_many([(sport, league, game_id)], now)
+        if isinstance(answer, DbsbmError):
+            raise answer
+        return answer
+
+    async def predict_many(self, games: Sequence[GameKey], now: datetime) -> list[Answer | DbsbmError]:
+        """Return for each game, in order, what ``predict`` returns or raises."""
+        table, loaded = self._slate.table, self._champions.loaded
+        requests = [self._request(game, now) for game in games]
+        await _wait_for([request for request in requests if isinstance(request, _Request)])
+        return [
+            self._finish(request, table, loaded, now) if isinstance(request, _Request) else request
+            for request in requests
+        ]
+
+    def _request(self, game: GameKey, now: datetime) -> "_Request | Answer | DbsbmError":
+        answer = self.cached_answer(*game, now)
+        if answer is not None:
+            return answer
+        try:
+            plan, checked_at = self._plan(game, now)
+        except DbsbmError as error:
+            return error
+        return _Request(game, plan, checked_at, self._last.get(plan.game), self._bodies.request(plan))
+
+    def _finish(
+        self, request: "_Request", table: SlateTable, loaded: Mapping[str, Champion], now: datetime
+    ) -> Answer | DbsbmError:
+        game, plan, checked_at, last, body = request
+        try:
+            if isinstance(body, asyncio.Future):
+                if last is not None and not body.done():
+                    return self._check_age(last.at_level("stale"), now)
+                body = body.result()
+            answer = self._remember(plan, body, checked_at)
+            if body.whole:
+                begins_at = None if plan.begun else plan.row.game.start_at
+                _put_last(self._cached_answers, game, _CachedAnswer(answer.at_level("local"), table, loaded, begins_at))
+            return self._check_age(answer, now)
+        except DbsbmError as error:
+            return error
 
     def recently_requested(self) -> list[GameKey]:
         """Return the games that callers requested, the latest first. Thread-safe."""
@@ -120,6 +151,10 @@ class Predictor:
         champion = self._champions.for_row(row)
         stale = self._staleness.is_stale(checked_at, now)
         return GameForecast(champion, row, champion.forecast(row), checked_at, stale)
+
+    def _plan(self, game: GameKey, now: datetime) -> tuple[ForecastPlan, datetime]:
+        row, checked_at = self._find(*game, now)
+        return ForecastPlan.of(self._champions.for_row(row), row, now), checked_at
 
     def _find(self, sport: str, league: str, game_id: str, now: datetime) -> tuple[OnlineRow, datetime]:
         row, checked_at = self._slate.find(self._leagues.at(sport, league), game_id)
@@ -137,6 +172,29 @@ class Predictor:
             return answer
         self._staleness.check(answer.checked_at, now)
         return answer.unconfirmed()
+
+
+class _Request(NamedTuple):
+    """One game that is being predicted."""
+
+    game: GameKey
+    """As the caller spells it."""
+    plan: ForecastPlan
+    checked_at: datetime
+    last: Answer | None
+    """The game's last answer, which is returned if a new one takes too long."""
+    body: CachedBody | PendingBody
+
+
+async def _wait_for(requests: Sequence[_Request]) -> None:
+    """Wait for the bodies that have no earlier answer to fall back on, and for a moment for the others."""
+    pending = [(request.body, request.last) for request in requests if isinstance(request.body, asyncio.Future)]
+    without_last = [body for body, last in pending if last is None]
+    if without_last:
+        await asyncio.wait(without_last)
+    with_last = [body for body, last in pending if last is not None]
+    if with_last:
+        await asyncio.wait(with_last, timeout=WAIT_SECONDS)
 
 
 def _put_last(values: dict[GameKey, ValueType], key: GameKey, value: ValueType) -> None:

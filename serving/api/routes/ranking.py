@@ -1,21 +1,19 @@
 """A day's games, the most confident forecast first."""
 
-import asyncio
-from datetime import date, datetime
+from datetime import date
 from typing import Annotated
 
 import orjson
 from fastapi import Query, Response
 
 from core.errors import DbsbmError
-from feature_store.rows.online import OnlineRow
 from serving.api.prediction_responses import record
 from serving.api.readiness import check_games_loaded
 from serving.api.responses import REVALIDATED, LeagueQuery, guarded_router, json_list, problems
 from serving.api.schemas import Ranking
 from serving.games.slate import key_of
 from serving.predictions.answer import Answer
-from serving.service import Service, ServiceDep, TraceDep
+from serving.service import ServiceDep, TraceDep
 
 MOST_RANKED = 25
 
@@ -48,11 +46,11 @@ async def ranking(
         for row in service.slate.upcoming(now)
         if row.game.start_at.date() == day and (selected is None or row.league == selected.key)
     ]
-    answers = await asyncio.gather(*(_answer(service, row, now) for row in rows))
+    answers = await service.predictor.predict_many([key_of(row) for row in rows], now)
     errors = [answer for answer in answers if isinstance(answer, DbsbmError)]
     if errors and len(errors) == len(answers):
         raise errors[0]
-    predicted = (answer for answer in answers if not isinstance(answer, DbsbmError))
+    predicted = [(_confidence(answer), answer) for answer in answers if not isinstance(answer, DbsbmError)]
     ranked = sorted(predicted, key=lambda pair: -pair[0])[:limit]
     for _, served in ranked:
         trace.record_prediction(served.level, served.generation)
@@ -63,14 +61,7 @@ async def ranking(
     return Response(b'{"items":' + json_list(items) + b"}", headers=REVALIDATED, media_type="application/json")
 
 
-async def _answer(service: Service, row: OnlineRow, now: datetime) -> tuple[float, Answer] | DbsbmError:
-    """Return the forecast with the probability of its most likely outcome, or the error."""
-    sport, league, game_id = key_of(row)
-    try:
-        served = service.predictor.cached_answer(sport, league, game_id, now)
-        if served is None:
-            served = await service.predictor.predict(sport, league, game_id, now)
-    except DbsbmError as error:
-        return error
-    chances = orjson.loads(served.body)["probabilities"]
-    return max(chances[side] or 0.0 for side in ("home", "draw", "away")), served
+def _confidence(answer: Answer) -> float:
+    """Return the probability of the most likely outcome."""
+    probabilities = orjson.loads(answer.body)["probabilities"]
+    return max(probabilities[side] or 0.0 for side in ("home", "draw", "away"))

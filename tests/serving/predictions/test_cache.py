@@ -40,15 +40,22 @@ def make(plans: Sequence[Plan]) -> list[bytes | DbsbmError]:
     return bodies
 
 
+Make = Callable[[Sequence[Plan]], list[bytes | DbsbmError]]
+
+
 class Bodies:
     """A cache with a body source."""
 
-    def __init__(self, cache: PredictionCache) -> None:
+    def __init__(self, cache: PredictionCache, make: Make = make) -> None:
         self.local, self.shared, self.keep, self.keep_draft = cache.local, cache.shared, cache.keep, cache.keep_draft
         self.source = BodySource(cache, make)
 
     async def get(self, key: str, compute: Callable[[], bytes], seconds: float | None = None) -> CachedBody | None:
-        return await self.source.get(Plan(key, compute), seconds)
+        body = self.source.request(Plan(key, compute))
+        if isinstance(body, CachedBody):
+            return body
+        await asyncio.wait((body,), timeout=seconds)
+        return body.result() if body.done() else None
 
 
 Work = Callable[[Bodies, Metrics], Coroutine[Any, Any, None]]
@@ -247,9 +254,9 @@ def test_requests_of_one_turn_are_computed_together_in_bounded_parts() -> None:
         return make(plans)
 
     async def run() -> None:
-        source = BodySource(PredictionCache(None), counting)
+        bodies = Bodies(PredictionCache(None), counting)
         plans = [Plan(str(number), body(str(number))) for number in range(2 * BODIES_AT_ONCE + 5)]
-        answers = await asyncio.gather(*(source.get(plan, None) for plan in [*plans, *plans]))
+        answers = await asyncio.gather(*(bodies.get(*plan) for plan in [*plans, *plans]))
         assert [answer and answer.body for answer in answers] == [plan.key.encode() for plan in plans] * 2
 
     asyncio.run(run())

@@ -1,5 +1,6 @@
 """The access log: cache level and generation of every request, batches and refusals included."""
 
+import asyncio
 import socket
 from urllib.parse import urlsplit
 
@@ -36,15 +37,15 @@ def level_and_generation(lines: list[AccessLogEntry]) -> tuple[str | None, int |
 def test_the_generation_is_the_one_that_answered(
     world: World, lines: list[AccessLogEntry], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def time_out(*_arguments: object) -> None:
-        return None
+    def never(_source: object, _plan: object) -> asyncio.Future[object]:
+        return asyncio.get_running_loop().create_future()
 
     with started(settings_for(world.engine, world.store)) as running:
         eventually(lambda: bool(running.get(GAME)) and level_and_generation(lines) == ("local", 2))
         deploy(world.engine, world.store, EPL, number=2, home_lean=0.9)
         eventually(lambda: running.service.champions.generation("EPL-results") == 4)
         with monkeypatch.context() as patch:
-            patch.setattr(BodySource, "get", time_out)
+            patch.setattr(BodySource, "request", never)
             assert running.get(GAME).json()["model"]["version"] == 1
         assert level_and_generation(lines) == ("stale", 2)
         assert running.get(GAME).json()["model"]["version"] == 2
