@@ -2,7 +2,7 @@
 
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -26,6 +26,25 @@ def atomic_file(path: Path, *, mode: int = DEFAULT_MODE, durable: bool = True) -
     If the block or a step after it raises, the temporary file is removed, ``path`` stays as it was, and the error goes
     to the caller: OSError for whatever the disk refuses. A process that is killed leaves the temporary file behind.
     """
+    with _placing(path, Path.replace, mode=mode, durable=durable) as file:
+        yield file
+
+
+def write_file(path: Path, content: bytes, *, mode: int = DEFAULT_MODE, durable: bool = True) -> None:
+    """Replace the file's content in one step; the rest is as for ``atomic_file``."""
+    with atomic_file(path, mode=mode, durable=durable) as file:
+        file.write(content)
+
+
+def write_new_file(path: Path, content: bytes, *, mode: int = DEFAULT_MODE) -> None:
+    """Create the file in one step. Raises FileExistsError, and leaves the file as it is, if there is one already."""
+    with _placing(path, os.link, mode=mode, durable=True) as file:
+        file.write(content)
+
+
+@contextmanager
+def _placing(path: Path, place: Callable[[Path, Path], object], *, mode: int, durable: bool) -> Iterator[BinaryIO]:
+    """Open a temporary file that ``place`` puts under its name when the block ends."""
     draft = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
     try:
         with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode), "wb") as file:
@@ -33,18 +52,12 @@ def atomic_file(path: Path, *, mode: int = DEFAULT_MODE, durable: bool = True) -
             if durable:
                 file.flush()
                 os.fsync(file.fileno())
-        draft.replace(path)
+        place(draft, path)
     finally:
         with suppress(OSError):
             draft.unlink(missing_ok=True)
     if durable:
         _sync_folder(path.parent)
-
-
-def write_file(path: Path, content: bytes, *, mode: int = DEFAULT_MODE, durable: bool = True) -> None:
-    """Replace the file's content in one step; the rest is as for ``atomic_file``."""
-    with atomic_file(path, mode=mode, durable=durable) as file:
-        file.write(content)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -195,7 +195,7 @@ class ServingSettings(BaseModel):
     """Whether challengers forecast served games, too: logged, never returned, and the first work dropped under load."""
 
     fast_path: bool = True
-    """Whether cache hits are answered below the framework. Responses are the same without it, only slower."""
+    """Whether plain requests for predictions are answered below the framework; responses without it are only slower."""
 
     key_rate_limit: int = Field(default=12_000, ge=1)
     """Limit of one API key [requests per minute]."""

@@ -5,12 +5,13 @@ SIGNING_KEY (RFC 5869, expand step), so that a signed cache value cannot pass as
 """
 
 import hmac
-import os
 import secrets
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
+from core.atomic_file import write_new_file
 from core.errors import ConfigurationError
 from core.settings import Settings
 
@@ -62,12 +63,5 @@ def _own_key(settings: Settings) -> bytes:
 def _write_once(path: Path, content: bytes) -> None:
     """Write the file atomically and readable by its owner only; of two writers the first one's content stays."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(content)
-    try:
-        os.link(draft, path)
-    except FileExistsError:
-        pass
-    finally:
-        draft.unlink()
+    with suppress(FileExistsError):
+        write_new_file(path, content, mode=0o600)

@@ -1,7 +1,6 @@
 """The ASGI application: builds its parts, runs them, and closes them in reverse order."""
 
 import asyncio
-import gc
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -154,7 +153,6 @@ async def _run(service: Service, timings: Timings) -> AsyncIterator[None]:
         await service.cache.close()
         service.slate_follower.close()
         service.engine.dispose()
-        gc.unfreeze()
 
 
 def _wait_for_first_steps(threads: Sequence[PeriodicThread]) -> None:

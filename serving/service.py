@@ -33,7 +33,7 @@ from serving.telemetry.trace import Trace, trace_of
 
 @dataclass(frozen=True)
 class Service:
-    """The parts, built once per process by ``serving.app``."""
+    """The parts, built once per process by ``serving.assembly``."""
 
     settings: Settings
     clock: Clock

@@ -1,7 +1,7 @@
 """From a feature row to one score distribution: linear models and a LightGBM model per question, blended.
 
 For every row it predicts three questions: who wins (outcome), by how much (margin), and how many points in all (total).
-Margin and total give a joint score distribution, whose home wins, draws and away wins are then with_outcome to the
+Margin and total give a joint score distribution, whose home wins, draws and away wins are then reweighted to the
 outcome's calibrated probabilities, so that everything priced from it agrees.
 """
 

@@ -32,11 +32,13 @@ def worst_status(components: list[ComponentStatus]) -> Status:
 
 
 def _database(service: Service) -> ComponentStatus:
-    away, age = service.slate_follower.database_error, service.slate_follower.age()
+    error, age = service.slate_follower.database_error, service.slate_follower.age()
     since = None if age == float("inf") else round(age, 3)
-    if away is None:
+    if error is None:
         return ComponentStatus("database", age_s=since)
-    return ComponentStatus("database", "degraded", f"Unavailable ({away.code}); answers use the data read last.", since)
+    return ComponentStatus(
+        "database", "degraded", f"Unavailable ({error.code}); answers use the data read last.", since
+    )
 
 
 def _redis(service: Service) -> Iterator[ComponentStatus]:

@@ -11,8 +11,8 @@ def not_ready_causes(service: Service) -> list[str]:
     """Return why nothing can be answered; empty when the service is ready. Contains no host names or paths."""
     causes = []
     if not service.slate.loaded:
-        away = service.slate_follower.database_error
-        causes.append("Games not loaded yet." if away is None else f"Database unavailable ({away.code}).")
+        error = service.slate_follower.database_error
+        causes.append("Games not loaded yet." if error is None else f"Database unavailable ({error.code}).")
     if not service.champions.loaded:
         causes.append("No champion is loaded.")
         causes.extend(

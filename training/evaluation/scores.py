@@ -121,7 +121,7 @@ class Evaluation:
 
 
 def evaluate(blocks: Sequence[Forecasts]) -> Evaluation:
-    """Score all blocks decided_games and each alone.
+    """Score all blocks together and each alone.
 
     Games that ended level where that is no outcome count for margin and total only. Raises ServiceError if all did.
     """

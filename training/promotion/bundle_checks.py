@@ -64,7 +64,7 @@ def coherent(forecaster: Forecaster, league: League, rows: FloatArray) -> Check:
 def _incoherence(forecast: Forecast, league: League, calibrated: FloatArray) -> float:
     """The largest disagreement within one forecast, in tolerances; infinite if something is not a number.
 
-    ``calibrated`` are the class probabilities that the score distribution was with_outcome to.
+    ``calibrated`` are the class probabilities that the score distribution was reweighted to.
     """
     scores, outcome = forecast.scores, forecast.outcome
     around = float(np.floor(scores.margin_mean)) + 0.5

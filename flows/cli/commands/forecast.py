@@ -24,7 +24,7 @@ def forecast(
     from core.clock import midnight, parse_date
     from flows.cli.session import begin
     from flows.jobs.databases import our_database
-    from serving.predictions.batch_forecast import forecast_days, write_forecasts
+    from serving.predictions.days_forecast import forecast_days, write_forecasts
 
     if output is not None:
         must_be_writable(output)

@@ -94,10 +94,10 @@ def _error(failure: LoadFailure) -> dict[str, Any]:
 
 def _slate(service: Service) -> dict[str, Any]:
     age = service.slate_follower.age()
-    away = service.slate_follower.database_error
+    error = service.slate_follower.database_error
     return {
         "games": len(service.slate.table.rows),
         "age_s": None if math.isinf(age) else round(age, 3),
         "leagues": service.slate.table.checked,
-        "database": "answers" if away is None else away.code,
+        "database": "answers" if error is None else error.code,
     }

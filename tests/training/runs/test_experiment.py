@@ -1,4 +1,4 @@
-"""Trying a recipe: what may be apply_change, what is refused by name, and that the registry stays as it was."""
+"""Trying a recipe: what may be changed, what is refused by name, and that the registry stays as it was."""
 
 import json
 from dataclasses import replace
