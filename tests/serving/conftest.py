@@ -1,5 +1,6 @@
 """One world and one running service for tests that only read; others make their own."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import redis
+import structlog
 from sqlalchemy.engine import Engine, make_url
 
 from core.database import open_database
@@ -68,3 +70,22 @@ def shared_redis(redis_process: RedisServer) -> Iterator["redis.Redis[bytes]"]:
     with redis.Redis(port=redis_process.port) as client:
         client.flushall()
         yield client
+
+
+@contextmanager
+def logging_restored() -> Iterator[None]:
+    """Restore the logging configuration afterwards: its handler writes to the streams of the test that made it."""
+    handlers, level = logging.root.handlers, logging.root.level
+    try:
+        yield
+    finally:
+        logging.root.handlers = handlers
+        logging.root.setLevel(level)
+        structlog.reset_defaults()
+
+
+@pytest.fixture
+def own_logs() -> Iterator[None]:
+    """Let the test configure the logs."""
+    with logging_restored():
+        yield

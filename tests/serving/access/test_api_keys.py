@@ -1,12 +1,10 @@
 """API keys: scopes, expiry, revocation, and secrets that never reach a log."""
 
 import json
-import logging
 from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
-import structlog
 from sqlalchemy.engine import Engine
 
 from core.errors import ResourceNotFoundError, ValidationError
@@ -81,16 +79,6 @@ def test_key_is_checked_before_the_body(production: Running) -> None:
 
 def test_probes_metrics_and_documentation_are_open(production: Running) -> None:
     assert {production.get(path).status_code for path in ("/healthz", "/readyz", "/metrics", "/docs")} == {200}
-
-
-@pytest.fixture
-def own_logs() -> Iterator[None]:
-    """Restores the logging configuration after the test."""
-    handlers, level = logging.root.handlers, logging.root.level
-    yield
-    logging.root.handlers = handlers
-    logging.root.setLevel(level)
-    structlog.reset_defaults()
 
 
 @pytest.mark.usefixtures("own_logs")

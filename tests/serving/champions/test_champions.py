@@ -44,6 +44,7 @@ def test_new_champion_answers_without_a_restart(mariadb_database: Engine, tmp_pa
         assert running.get(GAME).json()["probabilities"] == old["probabilities"]
 
 
+@pytest.mark.slow
 def test_a_challenger_is_fetched_and_tried_before_its_promotion(world: World) -> None:
     (world.store / TRIAL_FOLDER).unlink()  # trials of other tests do not count here
     with started(settings_for(world.engine, world.store)) as running:
@@ -55,6 +56,7 @@ def test_a_challenger_is_fetched_and_tried_before_its_promotion(world: World) ->
         assert version_of(running) == 1
 
 
+@pytest.mark.slow
 def test_a_load_that_hangs_does_not_delay_other_champions(world: World) -> None:
     freed, settings = threading.Event(), settings_for(world.engine, world.store)
 

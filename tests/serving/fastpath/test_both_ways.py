@@ -13,7 +13,7 @@ from core.logs import configure_logs
 from serving.champions.champion import Champion
 from serving.runtime.load_shedding import LoadShedding
 from serving.server import running_server
-from tests.serving.conftest import World
+from tests.serving.conftest import World, logging_restored
 from tests.serving.guarded import make_key, production_settings
 from tests.serving.service import MovingClock, eventually
 
@@ -52,13 +52,14 @@ def exchange(url: str, sent: bytes) -> bytes:
 def pair(shared_world: World) -> Iterator[Pair]:
     key = make_key(shared_world.engine, "predict", guild_id=None)
     settings = production_settings(shared_world)
-    configure_logs(settings)
     off = settings.model_copy(update={"fast_path": False})
     with (
+        logging_restored(),
         pytest.MonkeyPatch.context() as patch,
         running_server(settings, MovingClock()) as fast,
         running_server(off, MovingClock()) as slow,
     ):
+        configure_logs(settings)
         patch.setattr(LoadShedding, "observe", lambda _load, _lateness: None)  # a busy machine must not shed requests
         pair = Pair(fast, slow, key)
         for url in (fast, slow):

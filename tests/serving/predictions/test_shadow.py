@@ -75,6 +75,7 @@ def test_a_bad_challenger_and_disabled_shadows_change_nothing(world: World) -> N
     assert {row["shadow"] for row in logged(world.engine)} == {False}
 
 
+@pytest.mark.slow
 def test_a_challenger_that_could_not_be_fetched_runs_once_it_can(world: World) -> None:
     challenge(world)
     registered = next(one for one in versions(world.engine) if one.version == 2)
@@ -122,6 +123,7 @@ def test_the_latest_loop_is_noticed_soonest() -> None:
     assert looks == {0.6: 2, 1.2: 2}
 
 
+@pytest.mark.slow
 def test_the_load_is_how_late_the_loop_wakes() -> None:
     async def busy() -> int:
         load = LoadShedding(Metrics())
@@ -191,6 +193,7 @@ def test_under_load_every_expensive_request_is_refused_in_its_turn(
         load.level = 0
 
 
+@pytest.mark.slow
 def test_readiness_shows_the_generation_of_each_model_in_each_worker(world: World) -> None:
     settings = settings_for(world.engine, world.store)
     with started(settings) as first, started(settings) as second:

@@ -75,6 +75,7 @@ def test_different_generations_are_logged_as_none(world: World, lines: list[Acce
     assert lines[-1]["cache"] is not None
 
 
+@pytest.mark.slow
 def test_requests_refused_by_the_server_are_counted_and_logged(world: World, lines: list[AccessLogEntry]) -> None:
     with running_server(settings_for(world.engine, world.store), MovingClock()) as url:
         place = urlsplit(url)

@@ -106,6 +106,7 @@ def test_the_version_says_what_it_rests_on(sqlite_database: Engine, tmp_path: Pa
     assert "Elo ratings" in stages["data"]
 
 
+@pytest.mark.slow
 def test_a_league_that_lends_is_examined_like_the_one_that_learns(sqlite_database: Engine, tmp_path: Path) -> None:
     one_sided = rescored(invented_facts(8, games=500, quirks=False), lambda _: (20, 17))
     for league, facts in ((EPL, invented_facts(7, games=60, quirks=False)), (LALIGA, one_sided)):

@@ -144,6 +144,7 @@ def test_what_was_known_at_the_price_may_bet_at_it(
     refuse_look_ahead(as_of_prices(dataset, opening), PRICES, opening)
 
 
+@pytest.mark.slow
 def test_the_refused_bet_would_have_looked_like_a_fortune_and_the_honest_one_does_not(
     dataset: Dataset, opening: BettingPrices
 ) -> None:
