@@ -131,6 +131,9 @@ def configure_logs(settings: Settings) -> None:
     )
     root = logging.getLogger()
     root.handlers = [handler]
+    for logger in logging.root.manager.loggerDict.values():
+        if isinstance(logger, logging.Logger):
+            logger.disabled = False  # some libraries' own configuration disables every logger that exists already
     root.setLevel(settings.log_level)
     for noisy in ("alembic", "httpx", "mlflow", "matplotlib"):
         logging.getLogger(noisy).setLevel(logging.WARNING)

@@ -97,6 +97,13 @@ def test_an_exception_is_one_line_without_the_password_in_it(
     assert SECRET not in json.dumps(line)
 
 
+def test_a_logger_that_another_library_disabled_is_heard(lines: Lines, production: Callable[[], None]) -> None:
+    logging.getLogger("library").disabled = True
+    production()
+    logging.getLogger("library").info("one")
+    assert [line["event"] for line in lines()] == ["one"]
+
+
 def test_context_rides_on_every_line_of_ours_and_of_libraries(lines: Lines, production: Callable[[], None]) -> None:
     production()
     bind(request_id="r-1")
