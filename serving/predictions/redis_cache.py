@@ -55,11 +55,6 @@ class RedisCache:
         self._read_seconds = 2 * timeout
         self._metrics = metrics
 
-    async def read(self, key: str) -> bytes | None:
-        """Return the body of the key, or None."""
-        (body,) = await self.read_many([key])
-        return body
-
     async def read_many(self, keys: Sequence[str]) -> list[bytes | None]:
         """Return the bodies of the keys in one round trip, None for each that is missing."""
         if not keys or not self.breaker.try_acquire():
