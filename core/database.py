@@ -128,16 +128,16 @@ def reading(engine: Engine) -> Iterator[Connection]:
 
 
 @contextmanager
-def writing(engine: Engine, *, alone: str = "") -> Iterator[Connection]:
+def writing(engine: Engine, *, alone: str = "", lock_seconds: int = LOCK_SECONDS) -> Iterator[Connection]:
     """A transaction: all of it is written, or nothing. Raises DatabaseError if the database fails.
 
-    With ``alone``, no two transactions of that name run at the same time on any machine: the second one waits up to a
-    minute and then raises OperationTimeoutError. (SQLite has one writer at a time anyway.)
+    With ``alone``, no two transactions of that name run at the same time on any machine: the second one waits for
+    ``lock_seconds`` and then raises OperationTimeoutError. (SQLite has one writer at a time anyway.)
     """
     with (
         _as_database_error(engine),
         engine.execution_options(writes=True).connect() as connection,
-        _alone(connection, alone),
+        _alone(connection, alone, lock_seconds),
         connection.begin(),
     ):
         yield connection
@@ -162,13 +162,13 @@ def turn(engine: Engine, name: str) -> Iterator[None]:
 
 
 @contextmanager
-def _alone(connection: Connection, name: str) -> Iterator[None]:
+def _alone(connection: Connection, name: str, seconds: int = LOCK_SECONDS) -> Iterator[None]:
     if not name or connection.dialect.name == "sqlite":
         yield
         return
-    lock = {"name": lock_name(connection.engine.url.database, name), "seconds": LOCK_SECONDS}
+    lock = {"name": lock_name(connection.engine.url.database, name), "seconds": seconds}
     if connection.scalar(sa.text("SELECT GET_LOCK(:name, :seconds)"), lock) != 1:
-        msg = f"Another process has held the lock {name!r} for more than {LOCK_SECONDS} seconds."
+        msg = f"Another process has held the lock {name!r} for more than {seconds} seconds."
         raise OperationTimeoutError(msg, hint="Try again when that process has finished.")
     connection.commit()
     try:

@@ -12,6 +12,7 @@ from sqlalchemy.engine import Engine
 
 from core.betting.leagues import Leagues
 from core.clock import Clock
+from core.registry.bundles.store import bundle_store
 from core.settings import Settings
 from core.signing import signer
 from serving.access.admission import AdmissionControl, GuildRateLimits
@@ -93,7 +94,9 @@ def build_service(
     champion_follower = ChampionFollower(
         engine,
         champions,
-        VersionLoader(load or partial(load_version, settings, trial_seconds=timings.trial), clock, timings.backoff),
+        VersionLoader(
+            load or partial(load_version, bundle_store(settings), trial_seconds=timings.trial), clock, timings.backoff
+        ),
         metrics,
         last_good,
         prewarming.prepare,

@@ -20,7 +20,7 @@ from sqlalchemy.engine import Engine
 from core.clock import Clock
 from core.errors import DataIntegrityError, DbsbmError, ServiceError
 from core.logs import get_logger
-from core.registry.bundles.store import bundle_store
+from core.registry.bundles.store import BundleStore, bundle_store
 from core.registry.bundles.trial import try_bundle
 from core.registry.deployment import Deployment, Version, version
 from core.registry.manifest import BundleManifest
@@ -49,18 +49,18 @@ def load_champion(engine: Engine, settings: Settings, record: Deployment) -> Cha
     """
     if record.champion is None:
         return None
-    return load_version(settings, version(engine, record.model, record.champion), record.generation)
+    return load_version(bundle_store(settings), version(engine, record.model, record.champion), record.generation)
 
 
 def load_version(
-    settings: Settings, registered: Version, generation: int, trial_seconds: float = TRIAL_SECONDS
+    store: BundleStore, registered: Version, generation: int, trial_seconds: float = TRIAL_SECONDS
 ) -> Champion:
     """Return the version, verified and tried. Asks MLflow only for bundles that are not on disk.
 
     Raises SecurityError or ServiceError for a bundle that is damaged or does not run, DataIntegrityError for one made
     for other features or another model, DependencyError when it cannot be fetched.
     """
-    bundle = bundle_store(settings).open_version(registered, partial(_try_once, seconds=trial_seconds))
+    bundle = store.open_version(registered, partial(_try_once, seconds=trial_seconds))
     _check_identity(bundle.manifest, registered)
     features = demanded_by(bundle.manifest.features, bundle.manifest.fingerprint, registered.sport)
     return Champion(registered, generation, bundle, features)

@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 from sqlalchemy.engine import Engine
 
+from core.registry.bundles.store import bundle_store
 from core.registry.deployment import version
 from feature_store.rows.online import OnlineRow, load_rows
 from serving.champions.champion import Champion
@@ -37,7 +38,7 @@ class Offline:
     def champion(self, number: int) -> Champion:
         if number not in self._champions:
             settings = settings_for(self.engine, self.store)
-            self._champions[number] = load_version(settings, version(self.engine, MODEL, number), 0)
+            self._champions[number] = load_version(bundle_store(settings), version(self.engine, MODEL, number), 0)
         return self._champions[number]
 
     def row(self, game: str) -> OnlineRow:

@@ -18,7 +18,8 @@ def bare_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in (*Settings.model_fields, "dbsbm_secrets_dir"):
         monkeypatch.delenv(name.upper(), raising=False)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("core.settings.SECRETS_FOLDER", tmp_path / "none")
+    (tmp_path / "secrets").mkdir()
+    monkeypatch.setenv("DBSBM_SECRETS_DIR", str(tmp_path / "secrets"))
 
 
 def test_without_any_setting_everything_is_local() -> None:
@@ -192,9 +193,8 @@ def test_secrets_come_from_files_in_a_folder_of_any_name(tmp_path: Path, monkeyp
 def test_the_environment_wins_over_env_file_and_that_over_secret_files(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "none").mkdir()
     for name in ("api_key", "signing_key", "mysql_db"):
-        (tmp_path / "none" / name).write_text("file")
+        (tmp_path / "secrets" / name).write_text("file")
     (tmp_path / ".env").write_text("SIGNING_KEY=dotenv\nMYSQL_DB=dotenv\n")
     monkeypatch.setenv("MYSQL_DB", "environment")
     settings = load_settings(mysql_user="argument")

@@ -1,6 +1,6 @@
 """A league's dataset: every finished game, its features as of its start, and how it ended."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final, Literal
@@ -175,6 +175,10 @@ def load_dataset(engine: Engine, league: League, known_by: datetime, others: Ite
     ]
     lent = [dataset_of(other, archive.load(engine, other, known_by)) for other in alike]
     return replace(dataset, lenders=tuple(other for other in lent if len(other)))
+
+
+DatasetLoader = Callable[[Engine, League, datetime, Iterable[League]], Dataset]
+"""Loads a league's dataset as ``load_dataset`` does."""
 
 
 def check_dataset(dataset: Dataset, known_by: datetime) -> Dataset:

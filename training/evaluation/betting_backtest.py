@@ -75,6 +75,8 @@ class StrategyResult:
     """Units left of a hundred by quarter Kelly with caps."""
     drawdown: float
     """Largest loss from a peak, as a share of it."""
+    placed: tuple[SimulatedBet, ...] = field(repr=False)
+    """The bets, season by season."""
 
     @property
     def share(self) -> float:
@@ -98,7 +100,7 @@ class BettingBacktest:
 
     price: Moment
     seasons: tuple[SeasonLessons, ...]
-    ways: tuple[StrategyResult, ...]
+    strategies: tuple[StrategyResult, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -258,6 +260,7 @@ def _strategy_result(
         clv_error=standard_error(closing[closed], days[closed]) if closed.any() else float("nan"),
         bankroll=bankroll,
         drawdown=drawdown,
+        placed=tuple(bets),
     )
 
 

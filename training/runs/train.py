@@ -6,7 +6,7 @@ from sqlalchemy.engine import Engine
 
 from core.registry import deployment
 from core.registry.deployment import Version, model_name
-from training.datasets.assembly import Dataset, load_dataset
+from training.datasets.assembly import Dataset, DatasetLoader, load_dataset
 from training.fitting.recipe import Recipe
 from training.runs.data_warnings import constant_features, data_warnings
 from training.runs.refused_runs import Attempt, log_refusals
@@ -20,6 +20,7 @@ def train(
     run: TrainingRun,
     on_stage: OnStage = lambda _stage, _result: None,
     on_progress: OnProgress = lambda _what, _done, _all: None,
+    load: DatasetLoader = load_dataset,
 ) -> Version:
     """Train on what was known by the run's moment and register the model as challenger.
 
@@ -31,7 +32,7 @@ def train(
     """
     league, recipe, store = run.league, run.recipe, run.store
     with log_refusals(store.tracking_uri, league.key, Attempt(league, recipe, run.known_by)) as attempt:
-        dataset = load_dataset(engine, league, run.known_by, run.others)
+        dataset = load(engine, league, run.known_by, run.others)
         attempt.snapshot_sha256, attempt.recipe = dataset.snapshot_sha256, recipe.of(dataset)
         earlier = find_trained_version(engine, recipe, dataset)
         if earlier is not None and store.holds(earlier):

@@ -1,6 +1,7 @@
 """A registered version's files on this machine: the local store first, MLflow's artifacts otherwise."""
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 from core.errors import ExternalServiceError, SecurityError
@@ -8,28 +9,15 @@ from core.registry.bundles.files import MANIFEST, read_verified, scratch_folder
 from core.registry.deployment import Version
 from core.signing import Signer
 
+Download = Callable[[Version, Path, str], None]
+"""Downloads a version's bundle into a folder (version, folder, tracking URI), as ``download_bundle`` does."""
 
-def fetch_bundle(version: Version, store: Path, tracking_uri: str, signer: Signer) -> Path:
-    """Folder of the version's verified bundle, downloaded into the store if it is missing or damaged there.
 
-    Raises SecurityError naming the damaged file when there is no better copy, ExternalServiceError when MLflow is
-    needed and does not answer.
+def download_bundle(version: Version, folder: Path, tracking_uri: str) -> None:
+    """Download the version's bundle from MLflow into the folder, which appears whole or not at all.
+
+    Raises ExternalServiceError when MLflow does not answer or holds no bundle of that version.
     """
-    folder = store / version.bundle_sha256
-    if not folder.is_dir():
-        _download(version, folder, tracking_uri)
-    try:
-        read_verified(folder, version.bundle_sha256, signer)
-    except SecurityError as damage:
-        try:
-            _replace(version, folder, tracking_uri, signer)
-        except (ExternalServiceError, SecurityError):
-            raise damage from None
-    return folder
-
-
-def _download(version: Version, folder: Path, tracking_uri: str) -> None:
-    """Download the version's bundle into the folder, which appears whole or not at all."""
     from core.registry.tracking.client import Tracking
     from core.registry.tracking.store import as_external_error
 
@@ -44,13 +32,34 @@ def _download(version: Version, folder: Path, tracking_uri: str) -> None:
             shutil.move(str(manifest.parent), folder)
 
 
-def _replace(version: Version, folder: Path, tracking_uri: str, signer: Signer) -> None:
-    """Download a fresh copy beside the damaged one and put it in its place if it can be verified."""
-    fresh = folder.with_name(f".fresh-{folder.name}")
-    shutil.rmtree(fresh, ignore_errors=True)
-    _download(version, fresh, tracking_uri)
+def fetch_bundle(
+    version: Version, store: Path, tracking_uri: str, signer: Signer, download: Download = download_bundle
+) -> Path:
+    """Folder of the version's verified bundle, downloaded into the store if it is missing or damaged there.
+
+    Raises SecurityError naming the damaged file when there is no better copy, ExternalServiceError when MLflow is
+    needed and does not answer.
+    """
+    folder = store / version.bundle_sha256
+    if not folder.is_dir():
+        download(version, folder, tracking_uri)
     try:
-        read_verified(fresh, version.bundle_sha256, signer)
+        read_verified(folder, version.bundle_sha256, signer)
+    except SecurityError as damage:
+        try:
+            fresh = folder.with_name(f".fresh-{folder.name}")
+            shutil.rmtree(fresh, ignore_errors=True)
+            download(version, fresh, tracking_uri)
+            _replace(folder, fresh, version.bundle_sha256, signer)
+        except (ExternalServiceError, SecurityError):
+            raise damage from None
+    return folder
+
+
+def _replace(folder: Path, fresh: Path, sha256: str, signer: Signer) -> None:
+    """Put the fresh copy in the damaged one's place if it can be verified; delete it otherwise."""
+    try:
+        read_verified(fresh, sha256, signer)
     except SecurityError:
         shutil.rmtree(fresh, ignore_errors=True)
         raise

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from core.errors import SecurityError
 from core.registry.bundles.contents import Bundle, read_bundle
-from core.registry.bundles.fetch import fetch_bundle
+from core.registry.bundles.fetch import Download, download_bundle, fetch_bundle
 from core.registry.deployment import Version
 from core.settings import Settings
 from core.signing import Signer, signer
@@ -22,6 +22,7 @@ class BundleStore:
     folder: Path
     tracking_uri: str
     signer: Signer
+    download: Download = download_bundle
 
     def open_version(self, version: Version, trial: Trial | None = None) -> Bundle:
         """The version's bundle: fetched if it is missing or damaged, verified, tried if asked for, and parsed.
@@ -29,7 +30,7 @@ class BundleStore:
         Raises SecurityError naming the file that is not the one signed and registered, ServiceError for a bundle that
         does not parse or fails its trial, ExternalServiceError when MLflow is needed and does not answer.
         """
-        folder = fetch_bundle(version, self.folder, self.tracking_uri, self.signer)
+        folder = self._fetch(version)
         if trial is not None:
             trial(folder, version.bundle_sha256, self.signer)
         return read_bundle(folder, version.bundle_sha256, self.signer)
@@ -40,10 +41,13 @@ class BundleStore:
         Raises ExternalServiceError when MLflow is needed and does not answer.
         """
         try:
-            fetch_bundle(version, self.folder, self.tracking_uri, self.signer)
+            self._fetch(version)
         except SecurityError:
             return False
         return True
+
+    def _fetch(self, version: Version) -> Path:
+        return fetch_bundle(version, self.folder, self.tracking_uri, self.signer, self.download)
 
 
 def bundle_store(settings: Settings) -> BundleStore:

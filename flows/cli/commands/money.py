@@ -71,8 +71,13 @@ def _document(backtest: "BettingBacktest") -> dict[str, object]:
             }
             for season in backtest.seasons
         ],
-        "ways": [{**vars(way), "share": way.share} for way in backtest.ways],
+        "ways": [_strategy_document(strategy) for strategy in backtest.strategies],
     }
+
+
+def _strategy_document(strategy: "StrategyResult") -> dict[str, object]:
+    """The strategy's figures without its single bets."""
+    return {name: number for name, number in vars(strategy).items() if name != "placed"} | {"share": strategy.share}
 
 
 def _text(backtest: "BettingBacktest") -> str:
@@ -98,22 +103,22 @@ def _text(backtest: "BettingBacktest") -> str:
     )
     return (
         f"{table(('season', 'games with a price', 'de-vig', 'weight of the model', 'learned on games'), learned)}\n\n"
-        f"{table(header, [_bets_row(way) for way in backtest.ways])}\n"
+        f"{table(header, [_bets_row(strategy) for strategy in backtest.strategies])}\n"
         f"One unit on the best bet of a game at the {backtest.price} price; ± is one standard error. The edge\n"
         "interval of a certain value bet is above zero. Final bankroll: of 100 units, by quarter Kelly with caps."
     )
 
 
-def _bets_row(way: "StrategyResult") -> tuple[object, ...]:
-    if not way.bets:
-        return (way.name, 0, "0.0", "-", "-", "-", f"{way.bankroll:.0f}", "-")
+def _bets_row(strategy: "StrategyResult") -> tuple[object, ...]:
+    if not strategy.bets:
+        return (strategy.name, 0, "0.0", "-", "-", "-", f"{strategy.bankroll:.0f}", "-")
     return (
-        way.name,
-        way.bets,
-        f"{100 * way.share:.1f}",
-        f"{100 * way.expected:+.1f} %",
-        f"{100 * way.roi:+.1f} ± {100 * way.roi_error:.1f} %",
-        f"{100 * way.clv:+.1f} ± {100 * way.clv_error:.1f} %",
-        f"{way.bankroll:.0f}",
-        f"{100 * way.drawdown:.0f} %",
+        strategy.name,
+        strategy.bets,
+        f"{100 * strategy.share:.1f}",
+        f"{100 * strategy.expected:+.1f} %",
+        f"{100 * strategy.roi:+.1f} ± {100 * strategy.roi_error:.1f} %",
+        f"{100 * strategy.clv:+.1f} ± {100 * strategy.clv_error:.1f} %",
+        f"{strategy.bankroll:.0f}",
+        f"{100 * strategy.drawdown:.0f} %",
     )

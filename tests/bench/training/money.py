@@ -48,8 +48,8 @@ def run() -> None:
 
 
 def _print_shares(name: str, method: str, weight: str, found: Sequence[BettingBacktest]) -> None:
-    games = sum(money.ways[0].games for money in found)
-    shares = [100 * sum(money.ways[way].bets for money in found) / games for way in range(3)]
+    games = sum(money.strategies[0].games for money in found)
+    shares = [100 * sum(money.strategies[way].bets for money in found) / games for way in range(3)]
     print(
         f"| {name} | {games:,} | {method} | {weight} | {' | '.join(f'{share:.1f}' for share in shares)} |", flush=True
     )
@@ -68,7 +68,7 @@ def _league(name: str, seasons: list[int]) -> BettingBacktest:
     league = LEAGUES.get(name)
     dataset = dataset_of(league, read_csv(DEVELOPMENT_DATA / f"{name}.csv.gz", LEAGUES).batches[league])
     money = bet_on(RECIPES["results"], dataset, seasons, prices_of(dataset, "close"))
-    for way in money.ways:
+    for way in money.strategies:
         _print_way(name, f"the close, {way.name}", way)
     if prices_of(dataset, "open").available.any():
         _trap(dataset, seasons)
@@ -89,5 +89,5 @@ def _trap(dataset: Dataset, seasons: list[int]) -> None:
         ("as of the opening price", as_of_prices(dataset, prices)),
     ):
         money = bet_on(RECIPES["prices"], rows, priced, prices)
-        for way in (money.ways[0], money.ways[2]):
+        for way in (money.strategies[0], money.strategies[2]):
             _print_way(dataset.league.key, f"the open, {title}, {way.name}", way)

@@ -100,13 +100,14 @@ def test_a_run_line_is_not_a_forecast_of_the_margin() -> None:
     assert check_quote(shown, MLB.model_copy(update={"scores": "points"})).quote == shown._replace(spread_line=None)
 
 
-def test_the_sample_keeps_what_can_be_believed_and_names_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_price_of_the_sample_is_kept_and_rejected_if_the_book_kept_a_third_more() -> None:
     batch = sample.sample_batches(LEAGUES)[EPL]
     assert (len(batch.quotes), batch.rejected) == (380, [])
-    monkeypatch.setattr("feature_store.archive.quote_checks.MOST_OVERROUND", 0.0)
-    strict = sample.sample_batches(LEAGUES)[EPL]
-    assert {item.fact for item in strict.rejected} == {"quote"}
-    assert [one.odds_home for one in strict.quotes] == [None] * 380
+    for quote in batch.quotes:
+        odds = {name: getattr(quote, name) / 1.34 for name in ("odds_home", "odds_draw", "odds_away")}
+        kept, (reason,) = check_quote(quote._replace(**odds), LEAGUES.get(EPL))
+        assert "the overround" in reason or "decimal odds are above 1" in reason
+        assert kept is None or kept.odds_home is None
 
 
 REJECTED = {"BUNDESLIGA": 4, "EPL": 5, "LALIGA": 11, "MLB": 0, "NBA": 2, "NFL": 0, "NHL": 1}

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy.engine import Engine
 
+from core.registry.bundles.store import bundle_store
 from core.registry.deployment import Version, register, roll_back
 from feature_store.features.sets import RESULTS
 from serving.api.schemas import Models
@@ -59,13 +60,14 @@ def test_a_challenger_is_fetched_and_tried_before_its_promotion(world: World) ->
 @pytest.mark.slow
 def test_a_load_that_hangs_does_not_delay_other_champions(world: World) -> None:
     freed, settings = threading.Event(), settings_for(world.engine, world.store)
+    store = bundle_store(settings)
 
     def load(registered: Version, generation: int) -> Champion:
         if registered.league == "NFL":
             freed.wait(30)
         if registered.version == 3:
             raise OSError(errno.ENOSPC, "No space left on device")
-        return load_version(settings, registered, generation)
+        return load_version(store, registered, generation)
 
     with started(settings, load=load) as running:
         eventually(lambda: "EPL-results" in running.service.champions.loaded)

@@ -4,14 +4,17 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from random import Random
 
 import pytest
 
 from core.errors import ExternalServiceError
+from core.registry.bundles.store import bundle_store
 from core.registry.deployment import Version
 from serving.assembly import Timings
+from serving.champions.loader import load_version
 from tests.core.bundles import forged
 from tests.core.registry.test_bundle_safety import damaged
 from tests.serving.conftest import World
@@ -69,13 +72,14 @@ def asked_meanwhile(running: Running) -> Iterator[list[tuple[int, int | None]]]:
         asking.join()
 
 
-def test_a_hundred_damaged_bundles_change_no_answer(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_hundred_damaged_bundles_change_no_answer(world: World) -> None:
     def refuse_download(*_arguments: object) -> None:
         raise ExternalServiceError("MLflow does not respond.")
 
-    monkeypatch.setattr("core.registry.bundles.fetch._download", refuse_download)
-    timings = Timings(trial=5.0, check_champions=0.02)
-    with started(settings_for(world.engine, world.store), timings=timings) as running:
+    settings = settings_for(world.engine, world.store)
+    store = replace(bundle_store(settings), download=refuse_download)
+    load = partial(load_version, store, trial_seconds=5.0)
+    with started(settings, load=load, timings=Timings(check_champions=0.02)) as running:
         with asked_meanwhile(running) as answers:
             for number in range(2, BUNDLES + 2):
                 lean = 0.3 + number / 1_000

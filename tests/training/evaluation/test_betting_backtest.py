@@ -3,7 +3,6 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -18,12 +17,11 @@ from feature_store.archive.facts import FactBatch, GameFact, Quote, Result
 from feature_store.features.sets import EVERYTHING, PRICES, RESULTS
 from feature_store.rows.replay import coming_rows
 from feature_store.sources.csv.reader import read_csv
-from tests.conftest import NOW
 from training.datasets.assembly import Dataset, dataset_of
-from training.datasets.betting_prices import as_of_prices, prices_of, refuse_look_ahead
+from training.datasets.betting_prices import as_of_opening, as_of_prices, prices_of, refuse_look_ahead
 from training.datasets.consensus_prices import BettingPrices
 from training.datasets.splits import season_blocks
-from training.evaluation.betting_backtest import BettingBacktest, SimulatedBet, backtest_betting, bankroll_after, bet_on
+from training.evaluation.betting_backtest import BettingBacktest, SimulatedBet, bankroll_after, bet_on
 from training.evaluation.walk_forward import walk_forward
 from training.fitting.recipe import RECIPES
 
@@ -152,26 +150,26 @@ def test_the_refused_bet_would_have_looked_like_a_fortune_and_the_honest_one_doe
     seasons = [LAST - 2, LAST - 1, LAST]
     trap = bet_on(RECIPES["prices"], dataset, seasons, opening)
     honest = bet_on(RECIPES["prices"], as_of_prices(dataset, opening), seasons, opening)
-    assert trap.ways[0].roi > max(0.05, 2 * trap.ways[0].roi_error)
-    for way in trap.ways:
+    assert trap.strategies[0].roi > max(0.05, 2 * trap.strategies[0].roi_error)
+    for way in trap.strategies:
         assert way.bets > 40
         assert way.roi > 0
         assert way.clv > 5 * way.clv_error
     trapped, honestly = trap.seasons[-1].shrinkage, honest.seasons[-1].shrinkage
     assert trapped.weight > 2 * trapped.error, "and the past 'proves' the model right"
     assert honestly.weight < trapped.weight / 2
-    assert honest.ways[2].bets <= 0.05 * honest.ways[2].games
+    assert honest.strategies[2].bets <= 0.05 * honest.strategies[2].games
 
 
 def test_a_model_beside_a_sharp_closing_price_has_hardly_a_value_bet(at_the_close: BettingBacktest) -> None:
-    naive, shrunk, surely = at_the_close.ways
+    naive, shrunk, surely = at_the_close.strategies
     assert naive.bets > 0.2 * naive.games
     assert naive.roi < naive.expected - 2 * naive.roi_error, "what it counted on was its own noise"
     assert surely.bets <= shrunk.bets <= 0.05 * shrunk.games
 
 
 def test_at_the_close_the_closing_line_value_is_the_margin_lost(at_the_close: BettingBacktest) -> None:
-    naive = at_the_close.ways[0]
+    naive = at_the_close.strategies[0]
     assert naive.clv == pytest.approx(1 / MARGIN - 1, abs=0.01)
 
 
@@ -188,7 +186,7 @@ def test_weight_and_method_of_a_season_rest_on_earlier_ones_only(
     again = bet_on(RECIPES["results"], turned, [LAST - 1, LAST], closing)
     assert [season.shrinkage for season in again.seasons] == [season.shrinkage for season in at_the_close.seasons]
     assert [season.devig for season in again.seasons] == [season.devig for season in at_the_close.seasons]
-    assert again.ways[0].roi != at_the_close.ways[0].roi
+    assert again.strategies[0].roi != at_the_close.strategies[0].roi
     assert len(proof) + len(asked) == SEASONS - 1
 
 
@@ -251,51 +249,24 @@ def test_a_bet_is_staked_by_the_results_known_then_and_by_no_later_one() -> None
 
 @pytest.mark.slow
 def test_a_bet_at_the_opening_price_is_staked_when_that_was_shown(
-    dataset: Dataset, opening: BettingPrices, closing: BettingPrices, monkeypatch: pytest.MonkeyPatch
+    dataset: Dataset, opening: BettingPrices, closing: BettingPrices
 ) -> None:
-    seen: list[SimulatedBet] = []
-
-    def after(placed: list[SimulatedBet]) -> tuple[float, float]:
-        seen.extend(placed)
-        return bankroll_after(placed)
-
-    monkeypatch.setattr("training.evaluation.betting_backtest.bankroll_after", after)
     for prices, ahead in ((opening, 24 * HOUR), (closing, 0.0)):
-        seen.clear()
-        bet_on(RECIPES["results"], dataset, [LAST], prices)
+        result = bet_on(RECIPES["results"], dataset, [LAST], prices)
+        seen = [bet for strategy in result.strategies for bet in strategy.placed]
         starts = set(dataset.starts[dataset.seasons == LAST].tolist())
         assert seen
         assert {one.staked_at + ahead for one in seen} <= starts
         assert all(one.settled_at == one.staked_at + ahead + 3 * HOUR for one in seen)
 
 
-def test_a_league_of_few_games_bets_on_what_its_sport_taught(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As ``dbsbm backtest`` has it: the same lenders, with features as of the same price."""
-    asked: list[object] = []
+def test_features_as_of_the_opening_price_are_so_in_the_lenders_too() -> None:
     small = replace(dataset_of(NBA, traded_league()), lenders=())
     lender = replace(small, league=NFL)
-
-    def load(_engine: object, _league: object, _known_by: object, others: object) -> Dataset:
-        asked.append(others)
-        return replace(small, lenders=(lender,))
-
-    monkeypatch.setattr("training.evaluation.betting_backtest.load_dataset", load)
-    monkeypatch.setattr(
-        "training.evaluation.betting_backtest.bet_on", lambda _recipe, dataset, *_args, **_more: dataset
-    )
-    found: Any = backtest_betting(
-        None,
-        NBA,
-        RECIPES["prices"],
-        [LAST],
-        price="open",
-        known_by=NOW,
-        others=[NFL],  # type: ignore[arg-type]
-    )
-    assert asked == [[NFL]]
+    (lent,) = as_of_opening(replace(small, lenders=(lender,))).lenders
     column = EVERYTHING.names.index("market_log_odds")
     opening = devig(prices_of(lender, "open").odds, "multiplicative")
-    assert found.lenders[0].values[:, column] == pytest.approx(np.log(opening[:, 0] / opening[:, 1]))
+    assert lent.values[:, column] == pytest.approx(np.log(opening[:, 0] / opening[:, 1]))
 
 
 def test_the_naive_way_is_one_unit_on_the_best_side_of_each_game(
@@ -309,7 +280,7 @@ def test_the_naive_way_is_one_unit_on_the_best_side_of_each_game(
         for edges, prices, outcome in zip(block.probabilities * odds - 1, odds, block.games.outcomes, strict=True):
             if edges.max() > 0.05:
                 profits.append(prices[edges.argmax()] - 1 if outcome == edges.argmax() else -1)
-    naive = at_the_close.ways[0]
+    naive = at_the_close.strategies[0]
     assert (naive.games, naive.bets) == (2 * GAMES, len(profits))
     assert naive.roi == pytest.approx(np.mean(profits))
     assert naive.share == len(profits) / (2 * GAMES)
@@ -322,7 +293,7 @@ def test_a_level_game_returns_the_stake(dataset: Dataset, closing: BettingPrices
         home_scores=np.where(last, 100, dataset.home_scores),
         away_scores=np.where(last, 100, dataset.away_scores),
     )
-    naive = bet_on(RECIPES["results"], level, [LAST], closing).ways[0]
+    naive = bet_on(RECIPES["results"], level, [LAST], closing).strategies[0]
     assert naive.bets > 0
     assert (naive.roi, naive.bankroll, naive.drawdown) == (0, 100, 0)
 
@@ -330,8 +301,8 @@ def test_a_level_game_returns_the_stake(dataset: Dataset, closing: BettingPrices
 def test_the_first_season_that_can_be_forecast_uses_the_market_alone(dataset: Dataset, closing: BettingPrices) -> None:
     found = bet_on(RECIPES["results"], dataset, [LAST - SEASONS + 2], closing)
     assert found.seasons[0].shrinkage.weight == 0
-    assert found.ways[1].bets == found.ways[2].bets == 0
-    assert np.isnan(found.ways[1].roi)
+    assert found.strategies[1].bets == found.strategies[2].bets == 0
+    assert np.isnan(found.strategies[1].roi)
 
 
 @pytest.mark.slow
@@ -344,9 +315,9 @@ def test_the_trap_on_real_nfl_prices(development_data: Path) -> None:
     assert str(refused.value.facts["feature"]).startswith("market_")
     trap = bet_on(RECIPES["prices"], real, [2018, 2019, 2020], prices)
     honest = bet_on(RECIPES["prices"], as_of_prices(real, prices), [2018, 2019, 2020], prices)
-    assert trap.ways[0].clv > 0.03 > 0
-    assert trap.ways[0].clv > 5 * trap.ways[0].clv_error
-    assert honest.ways[2].bets <= 0.05 * honest.ways[2].games
+    assert trap.strategies[0].clv > 0.03 > 0
+    assert trap.strategies[0].clv > 5 * trap.strategies[0].clv_error
+    assert honest.strategies[2].bets <= 0.05 * honest.strategies[2].games
 
 
 def test_real_prices_choose_their_method_on_past_games(development_data: Path) -> None:

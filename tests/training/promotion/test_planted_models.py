@@ -22,7 +22,7 @@ from feature_store.archive import store as archive
 from feature_store.archive.facts import FactBatch, GameFact, Result
 from migrations import schema
 from tests.databases import mlflow_store
-from training.datasets.assembly import Dataset, load_dataset
+from training.datasets.assembly import Dataset, DatasetLoader, load_dataset
 from training.fitting.recipe import RECIPES
 from training.promotion.promote import promote
 from training.runs.train import train
@@ -69,9 +69,9 @@ class Installation:
         self.store = BundleStore(folder / "bundles", mlflow_store(folder / "mlflow"), Signer(b"tests", "bundle"))
         archive.record(self.engine, NFL, ordered_league(seed), source="test", recorded_at=KNOWN_BY)
 
-    def train(self, known_by: datetime, rounds: int = QUICK.rounds) -> int:
+    def train(self, known_by: datetime, rounds: int = QUICK.rounds, load: DatasetLoader = load_dataset) -> int:
         run = TrainingRun(NFL, replace(QUICK, rounds=rounds), self.store, known_by, LATER)
-        return train(self.engine, run).version
+        return train(self.engine, run, load=load).version
 
     def promote(self) -> tuple[list[str], deployment.Deployment]:
         verdict, record, _ = promote(self.engine, LEAGUES, self.store, "NFL-results", None, LATER)
@@ -84,19 +84,15 @@ def shuffled(*given: Any) -> Dataset:
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-def test_a_worse_refresh_and_a_worse_rival_are_refused_and_a_better_rival_takes_over(
-    seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_worse_refresh_and_a_worse_rival_are_refused_and_a_better_rival_takes_over(seed: int, tmp_path: Path) -> None:
     installation = Installation(tmp_path, seed)
     good = installation.train(KNOWN_BY)
     assert installation.promote()[1].champion == good
-    with monkeypatch.context() as planted:
-        planted.setattr("training.runs.train.load_dataset", shuffled)
-        installation.train(LATER)
-        failed, record = installation.promote()
-        assert f"not worse than version {good}" in failed
-        assert record.champion == good
-        worse = installation.train(LATER, rounds=6)
+    installation.train(LATER, load=shuffled)
+    failed, record = installation.promote()
+    assert f"not worse than version {good}" in failed
+    assert record.champion == good
+    worse = installation.train(LATER, rounds=6, load=shuffled)
     failed, record = installation.promote()
     assert f"not worse than version {good}" in failed
     assert record.champion == good

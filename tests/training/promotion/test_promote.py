@@ -17,7 +17,7 @@ from core.database import open_database, writing
 from core.errors import ConflictError, SecurityError
 from core.registry import deployment
 from core.registry import tables as registry_tables
-from core.registry.bundles.files import SPEC
+from core.registry.bundles.files import MANIFEST, SPEC
 from core.registry.bundles.store import BundleStore
 from core.registry.tracking.client import Tracking
 from core.signing import Signer
@@ -25,9 +25,9 @@ from feature_store.archive import store as archive
 from feature_store.features.sets import EVERYTHING, feature_set
 from feature_store.sources.library.sample import sample_batches
 from migrations import schema
-from tests.core.bundles import forged
+from tests.core.bundles import forged, remanifested
 from tests.databases import mlflow_store
-from training.datasets.assembly import Dataset, load_dataset
+from training.datasets.assembly import Dataset, DatasetLoader, load_dataset
 from training.fitting.recipe import RECIPES, Recipe
 from training.promotion.promote import promote, roll_back
 from training.runs.train import train
@@ -56,8 +56,8 @@ class Installation:
         self.store = BundleStore(folder / "bundles", mlflow_store(folder / "mlflow"), Signer(b"tests", "bundle"))
         archive.record(self.engine, EPL, sample_batches(LEAGUES)[EPL], source="sample", recorded_at=NOW)
 
-    def train(self, recipe: Recipe, known_by: datetime = KNOWN_BY) -> int:
-        return train(self.engine, TrainingRun(EPL, recipe, self.store, known_by, NOW)).version
+    def train(self, recipe: Recipe, known_by: datetime = KNOWN_BY, load: DatasetLoader = load_dataset) -> int:
+        return train(self.engine, TrainingRun(EPL, recipe, self.store, known_by, NOW), load=load).version
 
     def promote(self, number: int | None = None) -> tuple[bool, list[str], deployment.Deployment]:
         verdict, record, _ = promote(self.engine, LEAGUES, self.store, MODEL, number, NOW)
@@ -99,10 +99,16 @@ def test_a_planted_worse_model_is_refused_and_a_planted_better_one_takes_over_an
     assert installation.aliases == {"champion": poor}
 
 
-def test_a_bundle_of_other_features_than_the_codes_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bundle_of_other_features_than_the_codes_is_refused(tmp_path: Path) -> None:
+    """Made by a build whose features had other rules: its fingerprint is not the one of this code."""
     installation = Installation(tmp_path)
-    installation.train(POOR)
-    monkeypatch.setattr("feature_store.features.sets.STATE_VERSION", "another")
+    made = deployment.version(installation.engine, MODEL, installation.train(POOR))
+    folder = installation.store.folder / made.bundle_sha256
+    manifest = json.loads((folder / MANIFEST).read_bytes()) | {"fingerprint": "f" * 64}
+    sha256 = remanifested(folder, manifest, installation.store.signer)
+    folder.rename(installation.store.folder / sha256)
+    with writing(installation.engine) as connection:
+        connection.execute(sa.update(registry_tables.versions).values(bundle_sha256=sha256))
     passed, failed, record = installation.promote()
     assert (passed, failed, record.champion) == (False, ["same features"], None)
 
@@ -154,9 +160,7 @@ def test_another_recipe_on_the_same_facts_is_no_later_however_late_it_is_trained
     assert "without later results it must be better" in beside.numbers
 
 
-def test_a_model_that_learnt_from_leaking_rows_is_refused_however_good_it_looks(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_model_that_learnt_from_leaking_rows_is_refused_however_good_it_looks(tmp_path: Path) -> None:
     """The leak is in training alone, as where somebody's script prepares the rows; those of serving are honest."""
     installation = Installation(tmp_path)
     place = EVERYTHING.names.index("rating_gap")
@@ -167,8 +171,7 @@ def test_a_model_that_learnt_from_leaking_rows_is_refused_however_good_it_looks(
         values[:, place] += 40 * np.sign(dataset.margins)
         return replace(dataset, values=values)
 
-    monkeypatch.setattr("training.runs.train.load_dataset", leaking)
-    installation.train(GOOD)
+    installation.train(GOOD, load=leaking)
     passed, failed, record = installation.promote()
     assert (passed, failed, record.champion) == (False, ["blind to the future"], None)
 

@@ -197,11 +197,6 @@ def test_a_thousand_quotes_of_one_reason_are_one_line(sqlite_database: Engine) -
     ]
 
 
-def a_score_lost(dataset: Dataset) -> Dataset:
-    dataset.home_scores[17] = np.nan
-    return dataset
-
-
 AWAY = "http://127.0.0.1:9"
 """No tracking server: nothing listens there."""
 
@@ -261,14 +256,6 @@ class TestTraining:
     def test_a_tracking_server_that_is_away_does_not_hide_the_refusal(self, training: Callable[..., Version]) -> None:
         with pytest.raises(ServiceError, match="NFL has 19 finished games"):
             training(NFL, REFUSED["too few games"][0], uri=AWAY)
-
-    def test_a_score_that_is_no_number_is_refused_with_its_game(
-        self, training: Callable[..., Version], monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        """No score of the archive can be one: it holds whole numbers."""
-        monkeypatch.setattr("training.datasets.assembly.dataset_of", lambda *given: a_score_lost(dataset_of(*given)))
-        with pytest.raises(ServiceError, match=r"score of game g\d+ is no number \(1 such games\)"):
-            training(NFL, GAMES_OF_300)
 
     @pytest.mark.filterwarnings("ignore")
     def test_constant_features_and_seasons_that_overlap_a_little_are_tolerated_and_reported(
