@@ -6,7 +6,7 @@ processor time and blocks other threads of the process (measured: docs/decisions
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from operator import itemgetter
@@ -17,11 +17,17 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import mysql, sqlite
 from sqlalchemy.engine import Connection, Dialect, Engine
 
-from core.database import INSERT_BATCH, UtcDateTime, keep_existing_rows
+from core.database import INSERT_BATCH, SMALLEST_PACKET, LongText, UtcDateTime, keep_existing_rows
 from core.errors import DataIntegrityError
+
+LARGEST_BODY: Final = (SMALLEST_PACKET - 2**13) // 2
+"""Longest JSON array in one statement [bytes]: in hexadecimal it is twice as long, and the statement has a text."""
 
 # As bytes the driver writes the rows in hexadecimal; as text it would escape them character by character.
 JSON_ROWS: Final = "JSON_TABLE(CONVERT(:rows USING utf8mb4), '$[*]' COLUMNS ({columns})) AS sent"
+CHARSET: Final = "CHARACTER SET utf8mb4"
+"""Without it a column of ``JSON_TABLE`` has the charset of the database, which may be latin1: other letters become `?`."""
+
 COLUMN: Final = "c{place} {type} PATH '$[{place}]' ERROR ON ERROR"
 AS_JSON: Final = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_UTC_Z
 
@@ -62,14 +68,17 @@ def _check_finite(column: sa.Column[Any], values: Iterable[float | None]) -> Non
 
 
 def insert_new_json(connection: Connection, table: sa.Table, columns: Sequence[str], rows: Sequence[bytes]) -> None:
-    """``insert_new_tuples`` for rows that are JSON arrays, with moments in UTC such as ``2024-05-01T12:00:00.5Z``."""
+    """``insert_new_tuples`` for rows that are JSON arrays, with moments in UTC such as ``2024-05-01T12:00:00.5Z``.
+
+    Not for columns of ``LongText``, whose values are converted.
+    """
     kinds = [table.c[name] for name in columns]
     for start in range(0, len(rows), INSERT_BATCH):
-        body = b"[%b]" % b",".join(rows[start : start + INSERT_BATCH])
+        batch = rows[start : start + INSERT_BATCH]
         if connection.dialect.name == "sqlite":
-            _into_sqlite(connection, kinds, [_with_moments(kinds, row) for row in orjson.loads(body)])
+            _into_sqlite(connection, kinds, [_with_moments(kinds, orjson.loads(row)) for row in batch])
         else:
-            _send(connection, kinds, body)
+            _send(connection, kinds, batch, _joined)
 
 
 def _with_moments(columns: list[sa.Column[Any]], row: list[Any]) -> tuple[Any, ...]:
@@ -103,16 +112,36 @@ def _into_mysql(connection: Connection, columns: list[sa.Column[Any]], rows: Seq
     for place, column in enumerate(columns):
         if isinstance(column.type, UtcDateTime) and not {row[place].tzinfo for row in rows if row[place]} <= {UTC}:
             rows = [(*row[:place], _in_utc(column, row[place]), *row[place + 1 :]) for row in rows]
+        elif isinstance(column.type, LongText):
+            stored = _to_driver(column, connection.dialect, [row[place] for row in rows])
+            rows = [(*row[:place], text, *row[place + 1 :]) for row, text in zip(rows, stored, strict=True)]
     try:
-        body = orjson.dumps(rows, option=AS_JSON)
+        _send(connection, columns, rows, _as_json)
     except orjson.JSONEncodeError as error:
         name = columns[0].table.name
         raise DataIntegrityError(f"{name}: a value that no column can hold: {error}.") from error
-    _send(connection, columns, body)
 
 
-def _send(connection: Connection, columns: list[sa.Column[Any]], rows: bytes) -> None:
-    connection.exec_driver_sql(_statement(tuple(columns)), (rows,))
+def _as_json(rows: Sequence[tuple[Any, ...]]) -> bytes:
+    return orjson.dumps(rows, option=AS_JSON)
+
+
+def _joined(rows: Sequence[bytes]) -> bytes:
+    return b"[%b]" % b",".join(rows)
+
+
+def _send(
+    connection: Connection, columns: list[sa.Column[Any]], rows: Sequence[Any], encode: Callable[[Sequence[Any]], bytes]
+) -> None:
+    """Insert the rows by as few statements as packets of ``SMALLEST_PACKET`` allow."""
+    body = encode(rows)
+    parts = min(len(rows), -(-len(body) // LARGEST_BODY))
+    if parts <= 1:
+        connection.exec_driver_sql(_statement(tuple(columns)), (body,))
+        return
+    size = -(-len(rows) // parts)
+    for start in range(0, len(rows), size):
+        _send(connection, columns, rows[start : start + size], encode)
 
 
 @lru_cache(maxsize=64)
@@ -144,9 +173,9 @@ class _JsonColumn(NamedTuple):
 
 def _json_column(column: sa.Column[Any]) -> _JsonColumn:
     if isinstance(column.type, sa.Boolean):
-        return _JsonColumn("VARCHAR(5)", "{} = 'true'")
+        return _JsonColumn(f"VARCHAR(5) {CHARSET}", "{} = 'true'")
     if isinstance(column.type, sa.Integer):
         return _JsonColumn("BIGINT", "{}")
     if isinstance(column.type, sa.Float):
         return _JsonColumn("DOUBLE", "{}")
-    return _JsonColumn("LONGTEXT", "TRIM(TRAILING 'Z' FROM {})" if isinstance(column.type, UtcDateTime) else "{}")
+    return _JsonColumn(f"LONGTEXT {CHARSET}", "TRIM(TRAILING 'Z' FROM {})" if isinstance(column.type, UtcDateTime) else "{}")

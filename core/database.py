@@ -1,6 +1,8 @@
 """Engines, transactions and column types that mean the same on MySQL 8, MariaDB and SQLite."""
 
+import base64
 import fcntl
+import lzma
 import re
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
@@ -37,6 +39,18 @@ TABLE_OPTIONS: Final[dict[str, Any]] = {
 """Options of every table, explicit because the defaults of MySQL and MariaDB differ."""
 
 INSERT_BATCH: Final = 5_000
+SMALLEST_PACKET: Final = 2**20
+"""The smallest ``max_allowed_packet`` with which every statement of this service fits [bytes]."""
+
+SESSION: Final = (
+    "SET NAMES utf8mb4 COLLATE utf8mb4_bin, "
+    "SESSION sql_mode = 'ONLY_FULL_GROUP_BY,STRICT_TRANS_TABLES,STRICT_ALL_TABLES,NO_ZERO_IN_DATE,NO_ZERO_DATE,"
+    "ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION', "
+    "SESSION wait_timeout = GREATEST(@@SESSION.wait_timeout, 28800)"
+)
+"""What a session of MySQL or MariaDB is set to, whatever server and address say: text is utf8mb4, a value that does not
+fit is refused instead of cut, and a connection that holds a lock is not closed for being idle (seconds)."""
+
 LOCK_SECONDS: Final = 50
 """Wait for a named lock: less than a session's read timeout, which would end the wait with another error."""
 
@@ -67,8 +81,38 @@ class UtcDateTime(sa.types.TypeDecorator[datetime]):
         return None if value is None else value.replace(tzinfo=UTC)
 
 
-LongText = sa.Text().with_variant(mysql.LONGTEXT(), "mysql", "mariadb")
-"""Text without MySQL's 64 KiB limit."""
+class LongText(sa.types.TypeDecorator[str]):
+    """Text without MySQL's limits of 64 KiB per value and of ``max_allowed_packet`` per statement.
+
+    A text over 256 KiB is stored compressed, behind a mark; JSON shrinks to a third or less, so that values up to some
+    3 MB fit into a statement of ``SMALLEST_PACKET``.
+    """
+
+    impl = sa.Text
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> sa.types.TypeEngine[Any]:
+        return dialect.type_descriptor(mysql.LONGTEXT() if dialect.name in ("mysql", "mariadb") else sa.Text())
+
+    def process_bind_param(self, value: str | None, _dialect: Dialect) -> str | None:
+        if value is None or (len(value) <= LONGEST_PLAIN // 4 and not value.startswith(COMPRESSED)):
+            return value
+        plain = value.encode()
+        if len(plain) <= LONGEST_PLAIN and not value.startswith(COMPRESSED):
+            return value
+        return COMPRESSED + base64.b64encode(lzma.compress(plain)).decode()
+
+    def process_result_value(self, value: str | None, _dialect: Dialect) -> str | None:
+        if value is None or not value.startswith(COMPRESSED):
+            return value
+        return lzma.decompress(base64.b64decode(value.removeprefix(COMPRESSED))).decode()
+
+
+COMPRESSED: Final = "xz+base64:"
+"""Mark before a compressed value. A text that begins with it is compressed at any length."""
+
+LONGEST_PLAIN: Final = 2**18
+"""Longest text that is stored as it is [bytes]: escaped by the driver it is twice as long, still below a packet."""
 
 QUOTED_VALUE: Final = re.compile(r"(entry|value:|near) (['\"]).*\2(?= for |: | at line |$)", re.DOTALL)
 """The parts of the drivers' messages that repeat a parameter or the statement."""
@@ -85,7 +129,8 @@ def open_database(
     """An engine for the address, which connects at its first use.
 
     Creates the folder of an SQLite file. MySQL sessions read what is committed at each statement, so that a poller sees
-    new rows; a server that does not reply times out after ``connecting`` or ``answering`` seconds.
+    new rows, and have the same charset and modes on every server (``SESSION``); a server that does not reply times out
+    after ``connecting`` or ``answering`` seconds.
     """
     if address.get_backend_name() == "sqlite":
         if address.database:
@@ -94,7 +139,7 @@ def open_database(
         sa.event.listen(engine, "connect", _prepare_sqlite)
         sa.event.listen(engine, "begin", _begin_sqlite)
         return engine
-    return sa.create_engine(
+    engine = sa.create_engine(
         address,
         isolation_level="READ COMMITTED",
         pool_pre_ping=True,
@@ -102,8 +147,21 @@ def open_database(
         poolclass=pool,
         pool_size=pool_size,
         max_overflow=0,
-        connect_args={"connect_timeout": connecting, "read_timeout": answering, "write_timeout": answering},
+        connect_args={
+            "charset": "utf8mb4",
+            "connect_timeout": connecting,
+            "read_timeout": answering,
+            "write_timeout": answering,
+        },
     )
+    # First of all listeners: SQLAlchemy reads the mode, which decides how it quotes names, in one of its own.
+    sa.event.listen(engine, "connect", _prepare_mysql, insert=True)
+    return engine
+
+
+def _prepare_mysql(connection: Any, _record: object) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(SESSION)
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
