@@ -6,7 +6,7 @@ import lzma
 import re
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -52,7 +52,7 @@ SESSION: Final = (
 fit is refused instead of cut, and a connection that holds a lock is not closed for being idle (seconds)."""
 
 LOCK_SECONDS: Final = 50
-"""Wait for a named lock: less than a session's read timeout, which would end the wait with another error."""
+"""Usual wait for a named lock."""
 
 LONGEST_LOCK_NAME: Final = 64
 """Limit of MySQL and MariaDB [characters]."""
@@ -186,19 +186,22 @@ def reading(engine: Engine) -> Iterator[Connection]:
 
 
 @contextmanager
-def writing(engine: Engine, *, alone: str = "", lock_seconds: int = LOCK_SECONDS) -> Iterator[Connection]:
+def writing(
+    engine: Engine, *, alone: str | Sequence[str] = (), lock_seconds: int = LOCK_SECONDS
+) -> Iterator[Connection]:
     """A transaction: all of it is written, or nothing. Raises DatabaseError if the database fails.
 
-    With ``alone``, no two transactions of that name run at the same time on any machine: the second one waits for
-    ``lock_seconds`` and then raises OperationTimeoutError. (SQLite has one writer at a time anyway.)
+    With ``alone``, no two transactions of that name (or one of those names) run at the same time on any machine: the
+    second one waits for ``lock_seconds`` and then raises OperationTimeoutError. (SQLite has one writer at a time
+    anyway.)
     """
-    with (
-        _as_database_error(engine),
-        engine.execution_options(writes=True).connect() as connection,
-        _alone(connection, alone, lock_seconds),
-        connection.begin(),
-    ):
-        yield connection
+    names = [alone] if isinstance(alone, str) else sorted(set(alone))
+    with _as_database_error(engine), ExitStack() as locks:
+        connection = locks.enter_context(engine.execution_options(writes=True).connect())
+        for name in names:
+            locks.enter_context(_alone(connection, name, lock_seconds))
+        with connection.begin():
+            yield connection
 
 
 @contextmanager
@@ -224,8 +227,11 @@ def _alone(connection: Connection, name: str, seconds: int = LOCK_SECONDS) -> It
     if not name or connection.dialect.name == "sqlite":
         yield
         return
-    lock = {"name": lock_name(connection.engine.url.database, name), "seconds": seconds}
-    if connection.scalar(sa.text("SELECT GET_LOCK(:name, :seconds)"), lock) != 1:
+    lock = {"name": lock_name(connection.engine.url.database, name)}
+    if not any(
+        connection.scalar(sa.text("SELECT GET_LOCK(:name, :seconds)"), {**lock, "seconds": wait}) == 1
+        for wait in _waits(seconds)
+    ):
         msg = f"Another process has held the lock {name!r} for more than {seconds} seconds."
         raise OperationTimeoutError(msg, hint="Try again when that process has finished.")
     connection.commit()
@@ -235,6 +241,13 @@ def _alone(connection: Connection, name: str, seconds: int = LOCK_SECONDS) -> It
         if not connection.invalidated:
             connection.execute(sa.text("SELECT RELEASE_LOCK(:name)"), lock)
             connection.commit()
+
+
+def _waits(seconds: int) -> Iterator[int]:
+    """The time in parts, each below a session's read timeout, which would end the wait with another error."""
+    yield min(seconds, LOCK_SECONDS)
+    for waited in range(LOCK_SECONDS, seconds, LOCK_SECONDS):
+        yield min(seconds - waited, LOCK_SECONDS)
 
 
 def lock_name(database: str | None, name: str) -> str:

@@ -20,7 +20,7 @@ from migrations.step_journal import STEP_TABLE, VERSION_TABLE, Direction, Unfini
 from migrations.tables import METADATA
 
 FOLDER: Final = Path(__file__).parent
-WAITING_SECONDS: Final = 3600.0
+WAITING_SECONDS: Final = 3600
 """How long a migration waits for another one to end."""
 
 log = get_logger(__name__)
@@ -31,9 +31,8 @@ def upgrade(engine: Engine, revision: str = "head") -> str | None:
 
     A migration that was interrupted is finished first, in its own direction.
     """
-    if current(engine) == head() == _script().get_current_head() and revision in ("head", "heads", head()):
-        if unfinished(engine) is None:
-            return head()
+    if revision in ("head", head()) and current(engine) == head() and unfinished(engine) is None:
+        return head()
     return _migrate(engine, "upgrade", revision)
 
 
@@ -48,7 +47,7 @@ def downgrade(engine: Engine, revision: str) -> str | None:
 def finish_interrupted(engine: Engine) -> UnfinishedStep | None:
     """Finish the migration that was interrupted, in its own direction; returns it, or None if there is none."""
     if (step := unfinished(engine)) is not None:
-        with writing(engine, alone="migrations", patience=WAITING_SECONDS) as connection:
+        with writing(engine, alone="migrations", lock_seconds=WAITING_SECONDS) as connection:
             _finish(connection)
             _drop_journal(connection)
     return step
@@ -61,7 +60,7 @@ def unfinished(engine: Engine) -> UnfinishedStep | None:
 
 
 def _migrate(engine: Engine, direction: Direction, revision: str) -> str | None:
-    with writing(engine, alone="migrations", patience=WAITING_SECONDS) as connection:
+    with writing(engine, alone="migrations", lock_seconds=WAITING_SECONDS) as connection:
         _create_journal(connection)
         _finish(connection)
         _run(connection, direction, revision)

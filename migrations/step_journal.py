@@ -92,7 +92,8 @@ def unfinished_step(connection: Connection) -> UnfinishedStep | None:
 def journal(connection: Connection, direction: Direction) -> Iterator["StepJournal"]:
     """Run migrations in the block so that they can be continued after any of their statements."""
     kept = StepJournal(connection, direction)
-    events = [(name, getattr(kept, name)) for name in ("do_execute", "do_executemany", "do_execute_no_params")]
+    names = ("do_execute", "do_executemany", "do_execute_no_params") if needs_journal(connection) else ()
+    events = [(name, getattr(kept, name)) for name in names]
     try:
         for name, listener in events:
             sa.event.listen(connection.engine, name, listener)

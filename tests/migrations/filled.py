@@ -6,7 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
-from core.database import reading, writing
+from core.database import UtcDateTime, reading, writing
 from migrations.tables import METADATA
 
 MOMENT = datetime(2024, 5, 1, 12, 0, 0, 123457, tzinfo=UTC)
@@ -19,7 +19,7 @@ def sample(column: sa.Column[Any], number: int) -> Any:
     kind = column.type
     if column.nullable and number % 3 == 0:
         return None
-    if isinstance(kind, sa.types.TypeDecorator):
+    if isinstance(kind, UtcDateTime):
         return MOMENT.replace(second=number)
     if isinstance(kind, sa.Boolean):
         return number % 2 == 1
