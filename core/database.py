@@ -191,11 +191,11 @@ def writing(
 ) -> Iterator[Connection]:
     """A transaction: all of it is written, or nothing. Raises DatabaseError if the database fails.
 
-    With ``alone``, no two transactions of that name (or one of those names) run at the same time on any machine: the
-    second one waits for ``lock_seconds`` and then raises OperationTimeoutError. (SQLite has one writer at a time
+    With ``alone``, no two transactions of that name run at the same time on any machine (several are taken in the given
+    order): the second one waits for ``lock_seconds`` and then raises OperationTimeoutError. (SQLite has one writer at a time
     anyway.)
     """
-    names = [alone] if isinstance(alone, str) else sorted(set(alone))
+    names = [alone] if isinstance(alone, str) else alone
     with _as_database_error(engine), ExitStack() as locks:
         connection = locks.enter_context(engine.execution_options(writes=True).connect())
         for name in names:

@@ -14,7 +14,8 @@ from core.database import writing
 from core.errors import ConflictError, DatabaseError, DataIntegrityError, ValidationError
 from feature_store.rows import tables as store
 from migrations import backup_file, schema
-from migrations.backup import backup, restore
+from migrations.backup import backup
+from migrations.restore import restore
 from migrations.tables import METADATA
 from tests.conftest import NOW
 from tests.migrations.filled import contents, fill
