@@ -42,14 +42,18 @@ INSERT_BATCH: Final = 5_000
 SMALLEST_PACKET: Final = 2**20
 """The smallest ``max_allowed_packet`` with which every statement of this service fits [bytes]."""
 
+MODES: Final = (
+    "ONLY_FULL_GROUP_BY,STRICT_TRANS_TABLES,STRICT_ALL_TABLES,NO_ZERO_IN_DATE,NO_ZERO_DATE,ERROR_FOR_DIVISION_BY_ZERO,"
+    "NO_ENGINE_SUBSTITUTION"
+)
+"""The ``sql_mode`` of every session: a value that does not fit is refused instead of cut."""
+
 SESSION: Final = (
-    "SET NAMES utf8mb4 COLLATE utf8mb4_bin, "
-    "SESSION sql_mode = 'ONLY_FULL_GROUP_BY,STRICT_TRANS_TABLES,STRICT_ALL_TABLES,NO_ZERO_IN_DATE,NO_ZERO_DATE,"
-    "ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION', "
+    f"SET NAMES utf8mb4 COLLATE utf8mb4_bin, SESSION sql_mode = '{MODES}', "
     "SESSION wait_timeout = GREATEST(@@SESSION.wait_timeout, 28800)"
 )
-"""What a session of MySQL or MariaDB is set to, whatever server and address say: text is utf8mb4, a value that does not
-fit is refused instead of cut, and a connection that holds a lock is not closed for being idle (seconds)."""
+"""What a session of MySQL or MariaDB is set to, whatever server and address say: text is utf8mb4, and a connection that
+holds a lock is not closed for being idle for seconds."""
 
 LOCK_SECONDS: Final = 50
 """Usual wait for a named lock."""
@@ -149,13 +153,13 @@ def open_database(
         max_overflow=0,
         connect_args={
             "charset": "utf8mb4",
+            "sql_mode": MODES,  # before SQLAlchemy reads it, to know how names are quoted
             "connect_timeout": connecting,
             "read_timeout": answering,
             "write_timeout": answering,
         },
     )
-    # First of all listeners: SQLAlchemy reads the mode, which decides how it quotes names, in one of its own.
-    sa.event.listen(engine, "connect", _prepare_mysql, insert=True)
+    sa.event.listen(engine, "connect", _prepare_mysql)
     return engine
 
 
