@@ -26,7 +26,7 @@ LARGEST_BODY: Final = (SMALLEST_PACKET - 2**13) // 2
 # As bytes the driver writes the rows in hexadecimal; as text it would escape them character by character.
 JSON_ROWS: Final = "JSON_TABLE(CONVERT(:rows USING utf8mb4), '$[*]' COLUMNS ({columns})) AS sent"
 CHARSET: Final = "CHARACTER SET utf8mb4"
-"""Without it a column of ``JSON_TABLE`` has the charset of the database, which may be latin1: other letters become `?`."""
+"""Of text columns in ``JSON_TABLE``, which otherwise have the database's: in latin1 other letters become `?`."""
 
 COLUMN: Final = "c{place} {type} PATH '$[{place}]' ERROR ON ERROR"
 AS_JSON: Final = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_UTC_Z
@@ -178,4 +178,6 @@ def _json_column(column: sa.Column[Any]) -> _JsonColumn:
         return _JsonColumn("BIGINT", "{}")
     if isinstance(column.type, sa.Float):
         return _JsonColumn("DOUBLE", "{}")
-    return _JsonColumn(f"LONGTEXT {CHARSET}", "TRIM(TRAILING 'Z' FROM {})" if isinstance(column.type, UtcDateTime) else "{}")
+    return _JsonColumn(
+        f"LONGTEXT {CHARSET}", "TRIM(TRAILING 'Z' FROM {})" if isinstance(column.type, UtcDateTime) else "{}"
+    )

@@ -195,9 +195,9 @@ def writing(
 ) -> Iterator[Connection]:
     """A transaction: all of it is written, or nothing. Raises DatabaseError if the database fails.
 
-    With ``alone``, no two transactions of that name run at the same time on any machine (several are taken in the given
-    order): the second one waits for ``lock_seconds`` and then raises OperationTimeoutError. (SQLite has one writer at a time
-    anyway.)
+    With ``alone``, no two transactions of that name run at the same time on any machine: the second one waits for
+    ``lock_seconds`` and then raises OperationTimeoutError. Several names are taken in their order. (SQLite has one
+    writer at a time anyway.)
     """
     names = [alone] if isinstance(alone, str) else alone
     with _as_database_error(engine), ExitStack() as locks:
@@ -209,14 +209,14 @@ def writing(
 
 
 @contextmanager
-def turn(engine: Engine, name: str) -> Iterator[None]:
+def turn(engine: Engine, name: str, *, lock_seconds: int = LOCK_SECONDS) -> Iterator[None]:
     """Hold the lock of that name, for work of more than one transaction.
 
-    Uses a connection of its own. Raises OperationTimeoutError if the lock is not free within about a minute; on SQLite,
-    where the lock is a file beside the database, it waits without limit.
+    Uses a connection of its own. Raises OperationTimeoutError if the lock is not free within ``lock_seconds``; on
+    SQLite, where the lock is a file beside the database, it waits without limit.
     """
     if engine.dialect.name != "sqlite":
-        with _as_database_error(engine), engine.connect() as connection, _alone(connection, name):
+        with _as_database_error(engine), engine.connect() as connection, _alone(connection, name, lock_seconds):
             yield
     elif engine.url.database in (None, "", ":memory:"):
         yield

@@ -80,6 +80,9 @@ class CoreSettings(BaseModel):
     """Signs bundles and cached answers: at least 16 characters, the same on every machine of one installation.
     Development writes one beside BUNDLE_DIR; staging and production require it."""
 
+    backup_dir: Path = Path("mlruns/backups")
+    """Where `dbsbm db upgrade` writes a backup of the rows before it changes the schema."""
+
     leagues_file: Path | None = None
     """TOML file with further leagues, one table per league."""
 

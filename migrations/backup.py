@@ -45,9 +45,7 @@ def backup(
     """
     revision = whole_revision(engine)
     tables = tables_at(revision)
-    header = Header(
-        revision=revision, created_at=now, tables={table.name: table.columns.keys() for table in tables}
-    )
+    header = Header(revision=revision, created_at=now, tables={table.name: table.columns.keys() for table in tables})
     with reading(engine) as connection:
         _freeze(connection)
 

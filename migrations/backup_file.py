@@ -201,7 +201,7 @@ def _lines(path: Path, lines: gzip.GzipFile, tallies: Mapping[str, Tally]) -> It
 
 def _last(tallies: Mapping[str, Tally]) -> str:
     """The last table of which rows were read."""
-    return next((name for name in reversed(tallies) if tallies[name].rows), "the header")
+    return next((name for name in reversed(list(tallies)) if tallies[name].rows), "the header")
 
 
 def _mark(path: Path, table: str, line: bytes, kind: type[Mark]) -> Mark:

@@ -55,6 +55,12 @@ class RestorePlan:
     statements: Sequence[str]
 
 
+def verify_backup(path: Path) -> dict[str, int]:
+    """Read the whole file and decode every row; returns the rows per table. Raises DataIntegrityError if damaged."""
+    header = read_header(path)
+    return _check_rows(path, header, _matching_tables(header, header.revision), ())
+
+
 def plan_restore(engine: Engine, path: Path, overrides: Sequence[RestoreOverride] = ()) -> RestorePlan:
     """Check the whole file and compare it with the database; changes nothing.
 
@@ -155,9 +161,7 @@ def _delete_rows(connection: Connection, tables: Sequence[sa.Table], batch_size:
             pass
 
 
-def _fill(
-    connection: Connection, table: sa.Table, codec: RowCodec, lines: Iterator[bytes], batch_size: int
-) -> None:
+def _fill(connection: Connection, table: sa.Table, codec: RowCodec, lines: Iterator[bytes], batch_size: int) -> None:
     numbered = enumerate(lines, start=1)
     while batch := [codec.decode(line, number) for number, line in islice(numbered, batch_size)]:
         connection.execute(sa.insert(table), batch)

@@ -43,7 +43,7 @@ class RowCodec:
     def decode(self, line: bytes, number: int) -> dict[str, Any]:
         """The row by column name. Raises DataIntegrityError naming the table, the row's number and the column."""
         values = self._parse(line, number)
-        row = {}
+        row: dict[str, Any] = {}
         for column, decode, value in zip(self._columns, self._decoders, values, strict=True):
             if value is None and column.nullable:
                 row[column.name] = None

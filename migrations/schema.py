@@ -98,7 +98,7 @@ def _run(connection: Connection, direction: Direction, revision: str) -> None:
         try:
             step(_config(connection, journal.finish_step), revision)
         except CommandError as error:
-            raise ValidationError(f"revision: there is no revision {revision!r}.", field="revision") from error
+            raise _unknown(revision) from error
 
 
 def current(engine: Engine) -> str | None:
@@ -110,6 +110,24 @@ def current(engine: Engine) -> str | None:
 def head() -> str | None:
     """The newest revision in the code."""
     return _script().get_current_head()
+
+
+def resolve(revision: str) -> str | None:
+    """The revision that the name means, such as `head`; None for base and for a relative name such as `+1`.
+
+    Raises ValidationError for a name without a revision.
+    """
+    if revision.startswith(("+", "-")):
+        return None
+    try:
+        found = _script().get_revision(revision)
+    except CommandError as error:
+        raise _unknown(revision) from error
+    return None if found is None else found.revision
+
+
+def _unknown(revision: str) -> ValidationError:
+    return ValidationError(f"revision: there is no revision {revision!r}.", field="revision")
 
 
 def differences(engine: Engine) -> list[str]:

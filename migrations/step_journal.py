@@ -53,7 +53,9 @@ versions: Final = sa.Table(
 steps: Final = sa.Table(
     STEP_TABLE,
     sa.MetaData(),
-    sa.Column("revision", sa.String(32), primary_key=True, comment="Revision at which the migration began; empty: none"),
+    sa.Column(
+        "revision", sa.String(32), primary_key=True, comment="Revision at which the migration began; empty: none"
+    ),
     sa.Column("direction", sa.String(10), nullable=False, comment="upgrade or downgrade, from that revision"),
     sa.Column("number", sa.Integer, nullable=False, comment="Number of the schema statement, from 1"),
     sa.Column("statement", sa.String(120), nullable=False, comment="Its verb and table"),
@@ -130,7 +132,7 @@ class StepJournal:
         return self._skips(cursor, statement, context)
 
     def _skips(self, cursor: DBAPICursor, statement: str, context: ExecutionContext) -> bool:
-        is_ours = self._is_writing or context.root_connection is not self._connection  # type: ignore[attr-defined]
+        is_ours = self._is_writing or context.root_connection is not self._connection
         if is_ours or READ.match(statement) or OF_REVISION.match(statement) or f" {STEP_TABLE}" in statement:
             return False
         if ROW_STATEMENT.match(statement):
@@ -166,7 +168,7 @@ class StepJournal:
             self._connection.execute(sa.insert(steps), [vars(row)])
         finally:
             self._is_writing = False
-        cursor.connection.commit()  # type: ignore[attr-defined]
+        cursor.connection.commit()
         return False
 
     def _definition(self, table: str) -> str:

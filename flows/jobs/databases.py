@@ -17,7 +17,10 @@ def our_database(settings: Settings) -> Iterator[Engine]:
 
     engine = open_database(settings.database)
     try:
-        present, expected = schema.current(engine), schema.head()
+        present, expected, unfinished = schema.current(engine), schema.head(), schema.unfinished(engine)
+        if unfinished is not None:
+            msg = f"The database is between two revisions: {unfinished}."
+            raise ServiceError(msg, hint="Run `dbsbm db upgrade`, which continues it.")
         if present != expected:
             msg = f"The database is at revision {present or 'none'}; this code needs {expected}."
             raise ServiceError(msg, hint="Run `dbsbm db upgrade`.")

@@ -55,8 +55,8 @@ def downgrade() -> None:
 def convert_text() -> None:
     """Give each text column the charset, its type and the rest unchanged; where it has it, the statement does nothing.
 
-    utf8mb4 holds every letter of every other charset, and its binary collation tells apart whatever another one does, so
-    no row is lost and no key becomes ambiguous. The server itself keeps the columns of a foreign key as they are.
+    utf8mb4 holds every letter of every other charset, and its binary collation tells apart whatever another one does,
+    so no row is lost and no key becomes ambiguous. The server itself keeps the columns of a foreign key as they are.
     """
     connection = op.get_bind()
     if connection.dialect.name not in ("mysql", "mariadb"):

@@ -1,7 +1,6 @@
 """A backup holds every row to the last bit, restores into either engine."""
 
 import gzip
-from dataclasses import replace
 from pathlib import Path
 
 import pytest

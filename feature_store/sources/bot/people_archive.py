@@ -56,7 +56,7 @@ def record_people(engine: Engine, people: People, now: datetime, *, erase_all: b
         consents = _record(connection, tables.consents, Consent, _with_withdrawn(connection, people.consents), now)
         guilds = _record(connection, tables.guilds, Guild, people.guilds or (), now)
         allowed = _allowed(connection)
-        erased = 0 if people.consents is None else _erase_others(connection, allowed)
+        erased = 0 if people.consents is None else erase_unconsented(connection)
         kept = [bet for bet in people.bets if bet.user_id in allowed]
         bets = _record(
             connection, tables.bets, PlacedBet, _with_selections(connection, aliases, kept, people.picks), now
@@ -153,8 +153,9 @@ def _allowed(connection: Connection) -> set[int]:
     return {consent.user_id for consent in consents if consent.analytics_consent}
 
 
-def _erase_others(connection: Connection, allowed: set[int]) -> int:
+def erase_unconsented(connection: Connection) -> int:
     """Delete every bet of users who do not consent; returns how many rows."""
+    allowed = _allowed(connection)
     held = set(connection.scalars(sa.select(tables.bets.c.user_id).distinct()))
     withdrawn, erased = sorted(held - allowed), 0
     for start in range(0, len(withdrawn), KEYS_PER_QUERY):

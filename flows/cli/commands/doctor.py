@@ -73,9 +73,27 @@ def _database(settings: "Settings", _now: datetime) -> Finding:
     where = settings.database.render_as_string(hide_password=True)
     if not has_json_table(engine):
         return Finding("database", "missing", f"{where} has no JSON_TABLE", "use MySQL 8.0.19, MariaDB 10.6 or later")
+    if unfinished := schema.unfinished(engine):
+        return Finding("database", "missing", f"{where}: {unfinished}", "run `dbsbm db upgrade`, which continues it")
     if present != expected:
         return Finding("database", "missing", f"{where} at revision {present or 'none'}", "run `dbsbm db upgrade`")
     return Finding("database", "ok", f"{where} at revision {present}")
+
+
+def _stored_text(settings: "Settings", _now: datetime) -> Finding:
+    from core.database import open_database
+    from migrations.text_check import SAMPLE, default_charset, packet_fault, text_faults
+
+    engine = open_database(settings.database)
+    if faults := text_faults(engine):
+        more = f" and {len(faults) - 3} more" if len(faults) > 3 else ""
+        remedy = "see *Charsets* in docs/ops.md"
+        return Finding("text", "missing", f"names would be damaged: {'; '.join(faults[:3])}{more}", remedy)
+    if packet := packet_fault(engine):
+        return Finding("text", "missing", packet, "raise max_allowed_packet on the server")
+    default = default_charset(engine)
+    unused = f"; the database's default {default} is not used" if default not in ("", "utf8mb4") else ""
+    return Finding("text", "ok", f"{SAMPLE} comes back as written{unused}")
 
 
 def _redis(settings: "Settings", _now: datetime) -> Finding:
@@ -181,6 +199,7 @@ def _age(now: datetime, moment: datetime) -> str:
 CHECKS: dict[str, Check] = {
     "settings": _settings,
     "database": _database,
+    "text": _stored_text,
     "redis": _redis,
     "mlflow": _mlflow,
     "bot database": _bot,
