@@ -75,7 +75,7 @@ class UnfinishedStep:
     table_sha256: str
 
     def __str__(self) -> str:
-        return f"the {self.direction} from {self.revision or 'base'} was interrupted at {self.statement}"
+        return f"the {self.direction} from {self.revision or 'base'} is unfinished, at {self.statement}"
 
 
 def needs_journal(connection: Connection) -> bool:
@@ -151,7 +151,7 @@ class StepJournal:
         if self._number < begun.number:
             return True
         if begun.statement != f"{verb} {table}":
-            msg = f"{str(begun).capitalize()}; this code's migration has {verb} {table} in that place."
+            msg = f"Migrations cannot go on: {begun}; this code has {verb} {table} in that place."
             raise ServiceError(msg, hint="Continue with the code that began it.")
         return self._definition(table) != begun.table_sha256
 
