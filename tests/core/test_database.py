@@ -12,7 +12,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy.engine import Engine, make_url
 
-from core.database import LongText, UtcDateTime, insert_new, lock_name, open_database, reading, upsert, writing
+from core.database import (
+    COMPRESSED,
+    LONGEST_PLAIN,
+    SMALLEST_PACKET,
+    LongText,
+    UtcDateTime,
+    insert_new,
+    lock_name,
+    open_database,
+    reading,
+    upsert,
+    writing,
+)
 from core.errors import DatabaseError, DependencyError, OperationTimeoutError
 from tests.services import MariaDb, free_port
 
@@ -243,3 +255,46 @@ def test_locks_of_databases_with_long_names_are_different_ones() -> None:
     assert len(set(names)) == len(names)
     assert {len(name) for name in names} == {64}
     assert lock_name("ours", "archive EPL") == "ours.archive EPL"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "short",
+        COMPRESSED,
+        f"{COMPRESSED} not really",
+        "x" * (LONGEST_PLAIN + 1),
+        "日🏀" * LONGEST_PLAIN,
+        "'\\\"\n" * LONGEST_PLAIN,
+    ],
+)
+def test_a_long_text_comes_back_whatever_its_length(engine: Engine, text: str) -> None:
+    put(engine, name="a", body=text)
+    assert things(engine)["a"].body == text
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"]), max_size=50), st.sampled_from(["", COMPRESSED]))
+def test_any_text_comes_back(engine: Engine, text: str, mark: str) -> None:
+    with writing(engine) as connection:
+        connection.execute(sa.delete(THINGS))
+    put(engine, name="a", body=mark + text)
+    assert things(engine)["a"].body == mark + text
+
+
+def test_a_long_text_fits_into_the_smallest_packet(mariadb: MariaDb) -> None:
+    """Ids and losses of 70,000 games, over 2 MB, as they are registered."""
+    text = ",".join(f'"2016-04-{number:06}-PIT-STL",{number * 7919 % 999983 / 1e6:.6f}' for number in range(70_000))
+    engine = open_database(mariadb.recreate("things"))
+    METADATA.create_all(engine)
+    with reading(engine) as connection:
+        before = connection.exec_driver_sql("SELECT @@GLOBAL.max_allowed_packet").scalar()
+    engine.dispose()
+    mariadb.execute(f"SET GLOBAL max_allowed_packet = {SMALLEST_PACKET}")
+    try:
+        put(engine, name="a", body=text)
+        assert len(text) > 2 * SMALLEST_PACKET
+        assert things(engine)["a"].body == text
+    finally:
+        mariadb.execute(f"SET GLOBAL max_allowed_packet = {before}")
+        engine.dispose()

@@ -56,7 +56,7 @@ def test_names_survive_a_database_of_any_default(mariadb: MariaDb, charset: str)
     engine = database_of(mariadb, charset)
     schema.upgrade(engine)
     check_text(engine)
-    assert default_charset(engine) == charset.split()[0]
+    assert default_charset(engine) == charset.split(maxsplit=1)[0]
     assert names_written(engine) == sorted(NAMES)
     query = "SELECT DISTINCT collation_name FROM information_schema.columns WHERE table_schema = 'text'"
     with reading(engine) as connection:
@@ -136,4 +136,8 @@ def test_a_lock_outlives_a_server_that_closes_idle_connections(mariadb: MariaDb)
 
 
 def test_sqlite_needs_no_check(sqlite_database: Engine) -> None:
-    assert (text_faults(sqlite_database), default_charset(sqlite_database), packet_fault(sqlite_database)) == ([], "", "")
+    assert (text_faults(sqlite_database), default_charset(sqlite_database), packet_fault(sqlite_database)) == (
+        [],
+        "",
+        "",
+    )

@@ -34,6 +34,37 @@ def test_a_command_before_the_schema_says_what_to_run(new_project: Callable[...,
     assert "dbsbm db upgrade" in new_project().run("models", expect=1)
 
 
+def test_an_upgrade_of_a_database_with_rows_needs_a_backup_or_a_word(new_project: Callable[..., Project]) -> None:
+    project = new_project(BACKUP_DIR="ours.db/backups")
+    project.run("db", "upgrade")
+    project.run("keys", "create", "the bot")
+    project.run("db", "downgrade", "023", "--yes")
+    assert "refused: The database holds rows, and their backup failed" in project.run("db", "upgrade", expect=4)
+    project.settings["BACKUP_DIR"] = "backups"
+    upgraded = project.json("db", "upgrade")
+    assert (upgraded["before"], Path(upgraded["backup"]).parent) == ("023", Path("backups"))
+    project.run("db", "downgrade", "023", "--yes")
+    project.settings["BACKUP_DIR"] = "ours.db/backups"
+    assert "schema 023 -> " in project.run("db", "upgrade", "--no-backup")
+
+
+def test_a_restore_says_what_it_does_and_asks(new_project: Callable[..., Project]) -> None:
+    project = new_project()
+    project.run("db", "upgrade")
+    key = project.json("keys", "create", "the bot")["id"]
+    project.run("db", "backup", "b.gz")
+    project.run("keys", "revoke", key)
+    project.run("keys", "create", "another")
+    plan = project.run("db", "restore", "b.gz", "--replace")
+    assert f"keys revoked in this database stay revoked: {key} (the bot)" in plan
+    assert "api_keys: 2 rows become 1" in plan
+    assert "confirm with --yes" in plan
+    assert "another" in project.run("keys", "list")
+    assert "stay revoked" in project.run("db", "restore", "b.gz", "--replace", "--yes")
+    listed = project.run("keys", "list")
+    assert ("another" in listed, "revoked" in listed) == (False, True)
+
+
 @pytest.fixture(scope="module")
 def built(trained: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A project with the archive filled and version 1 of EPL-results as champion."""

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from core.betting.leagues import BUILT_IN, Leagues
@@ -11,6 +12,7 @@ from core.settings import load_settings
 from feature_store.archive import store as archive
 from feature_store.archive.facts import FactBatch, GameFact
 from flows.cli.commands.doctor import CHECKS, Finding
+from migrations.step_journal import steps
 
 NOW = datetime(2024, 5, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -35,3 +37,38 @@ def test_data_is_stale_when_games_are_due_and_nothing_came_for_a_day(
     assert finding.state == state
     assert f"EPL 1 games (bot {hours} h old, csv:old.csv 4 d old)" in finding.detail
     assert ("EPL (1); run `dbsbm snapshot`" in finding.remedy) == (state == "stale")
+
+
+def stored_text(engine: Engine) -> Finding:
+    return CHECKS["text"](
+        load_settings(_env_file=None, database_url=engine.url.render_as_string(hide_password=False)), NOW
+    )
+
+
+def test_names_that_would_be_damaged_are_missing_by_column(mariadb_database: Engine) -> None:
+    assert (stored_text(mariadb_database).state, stored_text(mariadb_database).remedy) == ("ok", "")
+    with mariadb_database.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE team_aliases CONVERT TO CHARACTER SET latin1")
+    finding = stored_text(mariadb_database)
+    assert finding.state == "missing"
+    assert "team_aliases.alias is latin1_swedish_ci instead of utf8mb4_bin" in finding.detail
+
+
+def test_a_migration_that_was_killed_is_named_with_its_remedy(mariadb_database: Engine) -> None:
+    with mariadb_database.begin() as connection:
+        steps.create(connection)
+        row = {
+            "revision": "023",
+            "direction": "upgrade",
+            "number": 1,
+            "statement": "ALTER api_keys",
+            "table_sha256": "",
+        }
+        connection.execute(sa.insert(steps), [row])
+    address = mariadb_database.url.render_as_string(hide_password=False)
+    finding = CHECKS["database"](load_settings(_env_file=None, database_url=address), NOW)
+    assert (finding.state, "the upgrade from 023 is unfinished, at ALTER api_keys" in finding.detail) == (
+        "missing",
+        True,
+    )
+    assert "dbsbm db upgrade" in finding.remedy
