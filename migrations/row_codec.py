@@ -1,4 +1,4 @@
-"""A table's rows as JSON arrays and back. Reading believes nothing: each value must be one that its column can hold."""
+"""A table's rows as JSON arrays and back. Reading accepts only values that their columns can hold."""
 
 import json
 import math

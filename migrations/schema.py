@@ -85,7 +85,7 @@ def _finish(connection: Connection) -> None:
         return
     present = _context(connection).get_current_revision() or ""
     if present != step.revision:
-        msg = f"Migrations cannot go on: {step}, but the database is at {present or 'base'}."
+        msg = f"Migrations cannot continue: {step}, but the database is at {present or 'base'}."
         hint = "Another version of this code has migrated it meanwhile. Restore a backup into a new database."
         raise ServiceError(msg, hint=hint)
     log.warning("continuing an unfinished migration", step=str(step))

@@ -41,6 +41,8 @@ READ: Final = re.compile(r"\s*(SELECT|SHOW|SET|DESCRIBE|EXPLAIN)\b", re.IGNORECA
 COUNTER: Final = re.compile(r" AUTO_INCREMENT=\d+")
 """Part of SHOW CREATE TABLE that changes with every inserted row."""
 
+SHOW_TABLE: Final = sa.DDL("SHOW CREATE TABLE %(fullname)s")
+
 versions: Final = sa.Table(
     VERSION_TABLE,
     sa.MetaData(),
@@ -151,7 +153,7 @@ class StepJournal:
         if self._number < begun.number:
             return True
         if begun.statement != f"{verb} {table}":
-            msg = f"Migrations cannot go on: {begun}; this code has {verb} {table} in that place."
+            msg = f"Migrations cannot continue: {begun}; this code has {verb} {table} in that place."
             raise ServiceError(msg, hint="Continue with the code that began it.")
         return self._definition(table) != begun.table_sha256
 
@@ -173,9 +175,9 @@ class StepJournal:
 
     def _definition(self, table: str) -> str:
         """SHA-256 of the table's definition; of nothing if there is no such table."""
-        quoted = self._connection.dialect.identifier_preparer.quote_identifier(table)
+        show = SHOW_TABLE.against(sa.Table(table, sa.MetaData()))
         try:
-            shown = str(self._connection.exec_driver_sql(f"SHOW CREATE TABLE {quoted}").one()[1])
+            shown = str(self._connection.execute(show).one()[1])
         except sa.exc.ProgrammingError as error:
             if error.orig is None or error.orig.args[0] != UNKNOWN_TABLE:
                 raise

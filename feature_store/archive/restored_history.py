@@ -11,7 +11,7 @@ from feature_store.archive.tables import changes, games, results
 
 
 class RestoredHistory:
-    """Continues each league's change log after the last revision that anybody has seen.
+    """Continues each league's change log after the last revision that any process has seen.
 
     Feature files and states note the revision up to which they go. If the log went back, later entries would have
     numbers that they take for done, and what these change would never reach them.

@@ -43,14 +43,16 @@ class SchemaChange:
 def schema_database(settings: Settings, when_waiting: Callable[[], None]) -> Iterator[Engine]:
     """Our own database for one change of its schema at a time; others wait up to an hour, after ``when_waiting``."""
     engine = open_database(settings.database, answering=ANSWER_SECONDS)
-    with ExitStack() as stack:
-        stack.callback(engine.dispose)
-        try:
-            stack.enter_context(turn(engine, LOCK, lock_seconds=1))
-        except OperationTimeoutError:
-            when_waiting()
-            stack.enter_context(turn(engine, LOCK, lock_seconds=schema.WAITING_SECONDS))
-        yield engine
+    try:
+        with ExitStack() as held:
+            try:
+                held.enter_context(turn(engine, LOCK, lock_seconds=1))
+            except OperationTimeoutError:
+                when_waiting()
+                held.enter_context(turn(engine, LOCK, lock_seconds=schema.WAITING_SECONDS))
+            yield engine
+    finally:
+        engine.dispose()
 
 
 def upgrade_database(

@@ -55,7 +55,7 @@ def state_of(engine: Engine) -> tuple[dict[str, str], dict[str, list[Any]]]:
 
 @pytest.fixture(scope="module")
 def undisturbed(mariadb: MariaDb) -> dict[str, Any]:
-    """How a database looks that nobody killed: at the newest revision, and back at the oldest."""
+    """How a database looks after a run that was not killed: at the newest revision, and back at the oldest."""
     opened = open_database(mariadb.recreate("undisturbed"))
     fill_oldest(opened)
     schema.upgrade(opened)

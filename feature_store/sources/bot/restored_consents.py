@@ -40,7 +40,7 @@ class RestoredConsents:
             self._unknown += 1
 
     def statements(self) -> list[str]:
-        """Whose bets stay erased, and how many come back that nobody can judge here."""
+        """Whose bets stay erased, and how many come back of users whose consent is unknown here."""
         erased = f"the bets of {len(self._erased):,} users stay erased: they have withdrawn consent since the backup"
         unknown = (
             f"{self._unknown:,} bets come back of users whose consent this database does not know; "

@@ -127,7 +127,10 @@ def _described(plan: "RestorePlan", database: "URL", workers: int) -> tuple[dict
         f"would load {plan.path} of {plan.created_at:%Y-%m-%d %H:%M} UTC into {target}",
         *(f"  {name}: {plan.present[name]:,} rows become {count:,}" for name, count in differing.items()),
         *(f"  {statement}" for statement in plan.statements),
-        *([f"  {workers} serving workers are registered; they go on and follow the restored record"] * bool(workers)),
+        *(
+            [f"  {workers} serving workers are registered; they continue and follow the restored record"]
+            * bool(workers)
+        ),
     ]
     document = {
         "created_at": plan.created_at.isoformat(),
