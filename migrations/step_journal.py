@@ -41,7 +41,7 @@ READ: Final = re.compile(r"\s*(SELECT|SHOW|SET|DESCRIBE|EXPLAIN)\b", re.IGNORECA
 COUNTER: Final = re.compile(r" AUTO_INCREMENT=\d+")
 """Part of SHOW CREATE TABLE that changes with every inserted row."""
 
-SHOW_TABLE: Final = sa.DDL("SHOW CREATE TABLE %(fullname)s")
+SHOW_TABLE: Final = sa.DDL("SHOW CREATE TABLE %(fullname)s")  # type: ignore[no-untyped-call]
 
 versions: Final = sa.Table(
     VERSION_TABLE,

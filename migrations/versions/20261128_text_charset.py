@@ -62,7 +62,8 @@ def convert_text() -> None:
     if connection.dialect.name not in ("mysql", "mariadb"):
         return
     for table in TABLES:
-        shown = connection.exec_driver_sql(f"SHOW CREATE TABLE `{table}`").one()[1]
+        show = f"SHOW CREATE TABLE `{table}`"
+        shown = connection.exec_driver_sql(show).one()[1]
         changes = [f"MODIFY COLUMN `{name}` {kind} {OURS}{rest}" for name, kind, rest in COLUMN.findall(shown)]
         statement = f"ALTER TABLE `{table}` {', '.join([f'DEFAULT {OURS}', *changes])}"
         connection.exec_driver_sql(statement.replace("%", "%%"))

@@ -14,6 +14,7 @@ from tests.chaos.rows import (  # noqa: F401 - each module registers its rows
     disk,
     load,
     malformed,
+    migrations,
     model,
     redis,
     registry,
