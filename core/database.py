@@ -88,7 +88,7 @@ class UtcDateTime(sa.types.TypeDecorator[datetime]):
 class LongText(sa.types.TypeDecorator[str]):
     """Text without MySQL's limits of 64 KiB per value and of ``max_allowed_packet`` per statement.
 
-    A text over 256 KiB is stored compressed, behind a mark; JSON shrinks to a third or less, so that values up to some
+    A text over 480 KiB is stored compressed, behind a mark; JSON shrinks to a third or less, so that values up to some
     3 MB fit into a statement of ``SMALLEST_PACKET``.
     """
 
@@ -115,7 +115,7 @@ class LongText(sa.types.TypeDecorator[str]):
 COMPRESSED: Final = "xz+base64:"
 """Mark before a compressed value. A text that begins with it is compressed at any length."""
 
-LONGEST_PLAIN: Final = 2**18
+LONGEST_PLAIN: Final = 480 * 2**10
 """Longest text that is stored as it is [bytes]: escaped by the driver it is twice as long, still below a packet."""
 
 QUOTED_VALUE: Final = re.compile(r"(entry|value:|near) (['\"]).*\2(?= for |: | at line |$)", re.DOTALL)

@@ -100,7 +100,7 @@ def restore(
     header = read_header(path)
     tables = _matching_tables(header, plan.revision)
     overrides = overrides if header.revision == head() else ()
-    with writing(engine, alone=(*alone, LOCK)) as connection:
+    with writing(_locking_gaps(engine), alone=(*alone, LOCK)) as connection:
         for override in overrides:
             override.read(connection)
         _delete_rows(connection, tables_at(plan.revision), batch_size, replace=replace)
@@ -148,11 +148,17 @@ def _check_rows(
     return counts
 
 
+def _locking_gaps(engine: Engine) -> Engine:
+    """The engine, whose deletions also keep others from inserting rows until the transaction ends.
+
+    Without that a server could log a prediction whose answer is deleted next, and its foreign key would refuse it.
+    """
+    return engine if engine.dialect.name == "sqlite" else engine.execution_options(isolation_level="REPEATABLE READ")
+
+
 def _delete_rows(connection: Connection, tables: Sequence[sa.Table], batch_size: int, *, replace: bool) -> None:
     for table in reversed(tables):
-        if connection.execute(sa.select(sa.literal(1)).select_from(table).limit(1)).first() is None:
-            continue
-        if not replace:
+        if not replace and connection.execute(sa.select(sa.literal(1)).select_from(table).limit(1)).first():
             msg = f"The database is not empty: {table.name} holds rows."
             raise ConflictError(msg, hint="Add --replace to empty it first.", table=table.name)
         # MySQL in portions: one long statement would run into the read timeout.

@@ -1,6 +1,8 @@
 """A backup holds every row to the last bit, restores into either engine."""
 
 import gzip
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -13,8 +15,9 @@ from feature_store.archive import tables as store
 from migrations import schema
 from migrations.backup import backup
 from migrations.restore import restore
+from serving.predictions.tables import answers, predictions
 from tests.conftest import NOW
-from tests.migrations.filled import contents, fill
+from tests.migrations.filled import contents, fill, sample
 from tests.services import MariaDb
 
 
@@ -125,3 +128,30 @@ def test_the_restored_report_is_the_one_the_backup_gave(sqlite_database: Engine,
     (tmp_path / "a.gz").rename(tmp_path / "b.gz")
     restored = restore(sqlite_database, tmp_path / "b.gz", replace=True)
     assert (restored.revision, restored.created_at, restored.rows) == (made.revision, made.created_at, made.rows)
+
+
+def test_a_server_that_logs_meanwhile_waits_and_is_not_refused(mariadb_database: Engine, tmp_path: Path) -> None:
+    """A serving that arrives while the rows are replaced is written after them."""
+    fill(mariadb_database)
+    backup(mariadb_database, tmp_path / "backup.gz", now=NOW)
+    served: list[Future[None]] = []
+
+    def log_one() -> None:
+        answer = {column.name: sample(column, 20) for column in answers.columns}
+        serving = {column.name: sample(column, 21) for column in predictions.columns}
+        with writing(mariadb_database) as connection:
+            connection.execute(sa.insert(answers), [{**answer, "p_draw": 0.5}])
+            connection.execute(sa.insert(predictions), [{**serving, "answer_id": answer["answer_id"]}])
+
+    with ThreadPoolExecutor() as others:
+
+        def when_filling(_table: str, done: int, _all: int) -> None:
+            if done == 0:
+                served.append(others.submit(log_one))
+                time.sleep(0.3)
+                assert not served[0].done(), "it was written among the rows that are replaced"
+
+        restore(mariadb_database, tmp_path / "backup.gz", replace=True, on_table=when_filling)
+        served[0].result(30)
+    held = contents(mariadb_database)
+    assert (len(held["prediction_answers"]), len(held["prediction_log"])) == (8, 8)

@@ -16,6 +16,7 @@ from serving.access.api_keys import create_key, revoke_key
 from tests.chaos.outcome import Outcome, row
 from tests.chaos.rows.redis import phase
 from tests.chaos.stage import Stage, until
+from tests.chaos.world import hot_games
 from tests.migrations.test_killed_migrations import KILLED, OLDEST, fill_oldest, run, state_of
 
 RELEASED = "20261128_column_comments"
@@ -95,7 +96,7 @@ def restored_backup(stage: Stage, scale: float, outcome: Outcome) -> None:
         followed = stage.wait_for_generation(promoted.generation + 1)
         time.sleep(phase(scale, 5))
         champion = stage.ask("/readyz")[1]["models"]["EPL-results"]["version"]
-    refused = until(lambda: stage.ask("/v1/leagues", **{"X-API-Key": stolen.text})[0] == 401, 5)
+    refused = until(lambda: stage.ask(f"/v1/predictions/{hot_games()[0]}", **{"X-API-Key": stolen.text})[0] == 401, 5)
     outcome.report(f"{sum(plan.rows.values())} rows restored in {took:.1f} s, followed {followed:.1f} s after")
     outcome.expect(champion == old, f"version {champion} answers, not {old}")
     outcome.expect(refused < 5, "the revoked key is valid again")
