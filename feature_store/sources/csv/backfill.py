@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from sqlalchemy.engine import Engine
@@ -12,6 +13,7 @@ from sqlalchemy.engine import Engine
 from core.betting.leagues import Leagues
 from core.errors import ValidationError
 from feature_store.archive import store as archive
+from feature_store.archive.queries import latest_games
 from feature_store.archive.store import Recorded
 from feature_store.identity.team_aliases import load_aliases
 from feature_store.sources.csv.mapping import CsvMapping
@@ -27,6 +29,8 @@ class BackfillReport:
     rows: int = 0
     recorded: dict[str, Recorded] = field(default_factory=dict)
     reasons: dict[str, int] = field(default_factory=dict)
+    guessed_seasons: dict[str, dict[int, int]] = field(default_factory=dict)
+    """How many games were given a season by their dates, by league key and season."""
 
     @property
     def added(self) -> int:
@@ -58,7 +62,14 @@ def backfill(
         on_file(path, position, len(files))
         with _without_garbage_collection():
             try:
-                reading = read_csv(path, leagues, aliases, mapping.rows(path) if mapping else None)
+                reading = read_csv(
+                    path,
+                    leagues,
+                    aliases,
+                    mapping.rows(path) if mapping else None,
+                    now=now,
+                    archived=partial(latest_games, engine),
+                )
             except ValidationError as error:
                 unreadable.append(error.message)
                 continue
@@ -88,6 +99,10 @@ def record_reading(engine: Engine, report: BackfillReport, reading: CsvReading, 
     for league, batch in reading.batches.items():
         added = archive.record(engine, league, batch, source=source[:80], recorded_at=now, derived=True)
         report.recorded[league.key] = report.recorded.get(league.key, Recorded()) + added
+    for league, seasons in reading.guessed_seasons.items():
+        counts = report.guessed_seasons.setdefault(league.key, {})
+        for season, games in seasons.items():
+            counts[season] = counts.get(season, 0) + games
     archive.quarantine(engine, reading.rejected, now)
     for item in reading.rejected:
         kind = f"{item.fact}: {item.reason}"

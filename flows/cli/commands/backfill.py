@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from flows.cli.guessed_seasons import describe_guesses
 from flows.cli.output import AsJson, Output, table
 
 MOST_REASONS = 20
@@ -58,6 +59,7 @@ def backfill(
     ]
     out.stage("backfill", f"{report.files} files, {report.rows:,} rows, {report.added:,} new facts")
     text = [table(("league", "games", "results", "quotes", "corrections", "unchanged"), rows)] if rows else []
+    text += describe_guesses(report.guessed_seasons)
     reasons = sorted(report.reasons.items(), key=lambda item: (-item[1], item[0]))
     text += [f"quarantined: {count} x {reason}" for reason, count in reasons[:MOST_REASONS]]
     text += [f"and {len(reasons) - MOST_REASONS} more reasons; see archive_quarantine"] * (len(reasons) > MOST_REASONS)
@@ -68,6 +70,7 @@ def backfill(
             "added": report.added,
             "rejected": report.rejected,
             "reasons": report.reasons,
+            "guessed_seasons": report.guessed_seasons,
             "leagues": {key: vars(item) for key, item in report.recorded.items()},
         },
         "\n".join(text),
