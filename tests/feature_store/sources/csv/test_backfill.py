@@ -68,7 +68,7 @@ def test_a_corrected_file_is_known_from_now_on_and_the_old_value_is_what_was_kno
     assert backfill(database, leagues, [folder], now=LATER + timedelta(days=1)).added == 0
 
 
-EARLIER, MOVED_LATER = "2024-04-20T14:00:00Z", "2024-05-04T14:00:00Z"
+EARLIER, MOVED_LATER = "2024-04-20T14:00:00Z", "2024-04-29T14:00:00Z"
 
 
 @pytest.mark.parametrize("before", ["2024-04-27T14:00:00Z", ""], ids=["kick-off", "bare date"])
