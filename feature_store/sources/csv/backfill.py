@@ -15,6 +15,7 @@ from core.errors import ValidationError
 from feature_store.archive import store as archive
 from feature_store.archive.queries import latest_games
 from feature_store.archive.store import Recorded
+from feature_store.identity.dropped_ids import Moved, find_dropped
 from feature_store.identity.team_aliases import load_aliases
 from feature_store.sources.csv.mapping import CsvMapping
 from feature_store.sources.csv.reader import CsvReading, read_csv
@@ -31,6 +32,8 @@ class BackfillReport:
     reasons: dict[str, int] = field(default_factory=dict)
     guessed_seasons: dict[str, dict[int, int]] = field(default_factory=dict)
     """How many games were given a season by their dates, by league key and season."""
+    moved: dict[str, list[Moved]] = field(default_factory=dict)
+    """By league key the ids that a file lacks, but an earlier edition of it had, with its new ids."""
 
     @property
     def added(self) -> int:
@@ -97,6 +100,8 @@ def record_reading(engine: Engine, report: BackfillReport, reading: CsvReading, 
     """Record the facts of a file in the archive and its counts in the report."""
     report.rows += reading.rows
     for league, batch in reading.batches.items():
+        if moved := find_dropped(batch.games, latest_games(engine, league)):
+            report.moved.setdefault(league.key, []).extend(moved)
         added = archive.record(engine, league, batch, source=source[:80], recorded_at=now, derived=True)
         report.recorded[league.key] = report.recorded.get(league.key, Recorded()) + added
     for league, seasons in reading.guessed_seasons.items():
