@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from core.betting.leagues import League, Leagues
+from core.betting.score_bounds import fault_of_score
 from core.clock import midnight
 from core.errors import ResourceNotFoundError
 from feature_store.archive.facts import FactBatch, GameFact, Quote, Rejected, Result
@@ -251,6 +252,8 @@ def _result(row: CsvRow, league: League, game: GameFact) -> Result | None:
         return None
     if home is None or away is None:
         raise DamagedError(f"{'home_score' if home is None else 'away_score'} is empty while the other side has one")
+    if fault := fault_of_score(league, home, away):
+        raise DamagedError(f"home_score: {fault}")
     if home == away and league.ties == "impossible":
         raise DamagedError(f"home_score: {league.key} games cannot end level, got {home}-{away}")
     finished = row.moment("finished_utc")
