@@ -145,9 +145,7 @@ def test_a_path_without_a_table_is_a_sentence(
 
 
 def test_texts_as_long_as_the_archive_holds_them_are_stored(database: Engine, leagues: Leagues, folder: Path) -> None:
-    longest = row(
-        game_id="ü" * 120, home_team="é" * 150, away_team="東" * 150, odds_kind="b" * 64, home_score="40"
-    )
+    longest = row(game_id="ü" * 120, home_team="é" * 150, away_team="東" * 150, odds_kind="b" * 64, home_score="40")
     (folder / "a.csv").write_text(text_of(longest))
     assert backfill(database, leagues, [folder], now=NOW).added == 4
 
