@@ -86,7 +86,8 @@ def _near_games(games: Iterable[ListedGame]) -> Iterator[_NearGames]:
 def _by_chance(games: Iterable[ListedGame]) -> float:
     """The probability that two games of the league end alike."""
     scores = Counter(game.score for game in games if game.score is not None)
-    return sum(count**2 for count in scores.values()) / (scores.total() ** 2 or 1)
+    total = scores.total()
+    return sum(count * (count - 1) for count in scores.values()) / max(total * (total - 1), 1)
 
 
 def _same_scores(league: League, near: Sequence[_NearGames], games: int, alike: float) -> Iterable[_NearGames]:

@@ -1,9 +1,10 @@
 """To which season a game belongs where its source does not say: one rule for every source.
 
-Between two seasons no game is played for weeks, so a season ends at a gap in the schedule: the long one nearest to the
-day on which the league's seasons usually change (``League.season_start``). So a season that ends late stays whole, and
-a break in the middle of one does not divide it. Where it is not known when a league's seasons change, its games show
-it: the right day lies in a gap every year, and lets two clubs meet at the same ground as seldom as possible.
+Between two seasons no game is played for weeks, so a season ends at a gap in the schedule: the one around the day on
+which the league's seasons usually change (``League.season_start``), else a long one near to it. So a season that ends
+late stays whole, and a break in the middle of one does not divide it. Where it is not known when a league's seasons
+change, its games show it: the right day lies in a gap every year, and lets two clubs meet at the same ground as seldom
+as possible (docs/decisions/0055).
 """
 
 from bisect import bisect_right
@@ -53,9 +54,12 @@ class _Gap(NamedTuple):
 
     def weight(self, usual: date) -> int:
         """How much speaks for it as the end of a season that usually ends about that day; 0 or less if nothing."""
-        length = (self.after - self.before).days
-        off = max((self.before - usual).days + 1, (usual - self.after).days, 0)
-        return min(length, LONGEST_GAP) - DAYS_PER_DAY_OFF * off if length >= SHORTEST_GAP else 0
+        days = (self.after - self.before).days
+        if days < SHORTEST_GAP:
+            return 0
+        length = min(days, LONGEST_GAP)
+        off = max((self.before - usual).days + 1, (usual - self.after).days)
+        return length - DAYS_PER_DAY_OFF * off if off > 0 else length + LONGEST_GAP
 
 
 class SeasonCalendar:

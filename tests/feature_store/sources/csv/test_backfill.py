@@ -169,3 +169,33 @@ def test_the_development_data_lose_only_what_cannot_be_true(
         "quote: close spread -3.5 has the opposite sign: the odds 1.625, 2.4 give the away side 40.4%": 1,
         "quote: open total_line: expected 0 to 500, got 1955.5": 1,
     }
+
+
+def test_seasons_that_a_file_does_not_state_are_guessed_with_the_archive_and_counted(
+    sqlite_database: Engine, leagues: Leagues, folder: Path
+) -> None:
+    def games(*days: str) -> str:
+        return text_of(*(row(game_id=day, kickoff_utc="", game_date=day) for day in days))
+
+    (folder / "a.csv").write_text(games("2019-08-10", "2020-03-08", "2020-06-20", "2020-09-12", "2021-05-20"))
+    first = backfill(sqlite_database, leagues, [folder], now=NOW)
+    assert first.guessed_seasons == {"EPL": {2019: 3, 2020: 2}}
+    (folder / "a.csv").write_text(games("2020-07-26"))
+    assert backfill(sqlite_database, leagues, [folder], now=NOW).guessed_seasons == {"EPL": {2019: 1}}
+    stated = backfill(sqlite_database, leagues, [folder], now=NOW)
+    assert (stated.added, archive.load(sqlite_database, leagues.get("EPL")).games[-1].season) == (0, 2020)
+
+
+def test_an_id_that_a_newer_edition_of_a_file_lacks_is_reported_with_its_new_one(
+    sqlite_database: Engine, leagues: Leagues, folder: Path
+) -> None:
+    def edition(day: str) -> str:
+        days = ("2024-04-01", day, "2024-04-20")
+        return text_of(*(row(game_id=each, kickoff_utc="", game_date=each) for each in days))
+
+    (folder / "a.csv").write_text(edition("2024-04-10"))
+    assert backfill(sqlite_database, leagues, [folder], now=NOW).moved == {}
+    (folder / "a.csv").write_text(edition("2024-04-11"))
+    moved = backfill(sqlite_database, leagues, [folder], now=LATER).moved
+    assert moved == {"EPL": [("2024-04-10", "2024-04-11")]}
+    assert backfill(sqlite_database, leagues, [folder], now=LATER).moved == {}
