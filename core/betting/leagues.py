@@ -255,6 +255,7 @@ def _whole(league_id: str | int | None) -> int | None:
 def load_leagues(leagues_file: Path | None) -> Leagues:
     """The built-in leagues and those of the file; a configured league replaces a built-in one of its name.
 
+    Of the one that it replaces it keeps only ``season_start``, unless it has its own.
     Raises ConfigurationError naming the file, the league and the field.
     """
     if leagues_file is None:
@@ -275,6 +276,8 @@ def _configured(source: Path, key: str, table: object) -> League:
         fields["duration"] = _hours(source, key, fields.pop("duration_hours"))
     if fields.get("outcomes") == 3:
         fields.setdefault("ties", "draw")
+    if key in {league.key for league in BUILT_IN}:
+        fields.setdefault("season_start", SEASON_STARTS.get(key, CALENDAR_YEAR))
     try:
         return League.model_validate({**fields, "key": key})
     except PydanticValidationError as error:

@@ -54,10 +54,7 @@ class _Gap(NamedTuple):
 
     def weight(self, usual: date) -> int:
         """How much speaks for it as the end of a season that usually ends about that day; 0 or less if nothing."""
-        days = (self.after - self.before).days
-        if days < SHORTEST_GAP:
-            return 0
-        length = min(days, LONGEST_GAP)
+        length = min((self.after - self.before).days, LONGEST_GAP)
         off = max((self.before - usual).days + 1, (usual - self.after).days)
         return length - DAYS_PER_DAY_OFF * off if off > 0 else length + LONGEST_GAP
 
@@ -72,7 +69,7 @@ class SeasonCalendar:
         unseen = timedelta(days=UNSEEN_GAP)
         gaps = [
             _Gap(first - unseen, first),
-            *(_Gap(*pair) for pair in pairwise(sorted(set(days)))),
+            *(_Gap(*pair) for pair in pairwise(sorted(set(days))) if (pair[1] - pair[0]).days >= SHORTEST_GAP),
             _Gap(last, last + unseen),
         ]
         years = range(first.year, last.year + 1)

@@ -238,6 +238,8 @@ def test_a_league_says_when_its_seasons_change_or_leaves_it_open(tmp_path: Path)
     leagues = configured(tmp_path, '[A]\nsport = "soccer"\nseason_start = "03-15"\n[B]\nsport = "soccer"\n')
     assert [leagues.get(key).season_start for key in ("A", "B", "EPL", "MLB")] == ["03-15", None, "08-01", "01-01"]
     assert all(league.season_start for league in BUILT_IN)
+    replaced = configured(tmp_path, '[MLS]\nsport = "soccer"\n[NHL]\nsport = "hockey"\nseason_start = "09-01"\n')
+    assert [replaced.get(key).season_start for key in ("MLS", "NHL")] == ["01-01", "09-01"]
 
 
 @pytest.mark.parametrize("value", ['"13-01"', '"02-29"', '"8-1"', '"August"', "8", '"2019-08-01"', '""'])
