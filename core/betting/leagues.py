@@ -2,12 +2,13 @@
 
 A league that is not built in is added by configuration: a TOML file named by ``LEAGUES_FILE`` with one table per league
 (``[SUPERRUGBY]``, ``sport = "rugby"``, ``outcomes = 2``, ``ties = "push"``, the rest optional). The sport may be new.
+``season_start = "08-01"`` is the month and day about which its seasons change, ``"01-01"`` if they are calendar years.
 """
 
 import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import timedelta
+from datetime import date, timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -73,10 +74,23 @@ class League(BaseModel):
     scores: Literal["goals", "points"] = "points"
     """The model of the scores: counts on a grid of goals, or normal variables for many points."""
 
+    season_start: str | None = Field(default=None, pattern=r"^\d\d-\d\d$")
+    """Month and day about which a season ends and the next one begins, in most years; None where that is not known."""
+
     @field_validator("sport", mode="before")
     @classmethod
     def _in_our_spelling(cls, value: object) -> object:
         return canonical_sport(value) if isinstance(value, str) else value
+
+    @field_validator("season_start")
+    @classmethod
+    def _on_a_day_of_every_year(cls, value: str | None) -> str | None:
+        if value is not None:
+            try:
+                date.fromisoformat(f"2001-{value}")
+            except ValueError as error:
+                raise ValueError('month and day of every year, such as "08-01"') from error
+        return value
 
     @model_validator(mode="after")
     def _draws_need_three_outcomes(self) -> "League":
@@ -91,6 +105,22 @@ class League(BaseModel):
         return (self.key, *((self.title,) if self.title else ()), *self.aliases)
 
 
+CALENDAR_YEAR: Final = "01-01"
+SEASON_STARTS: Final[Mapping[str, str]] = {
+    **dict.fromkeys(("NFL", "NCAA", "KHL", "PDC"), "07-01"),
+    **dict.fromkeys(("EPL", "LALIGA", "BUNDESLIGA", "SERIEA", "LIGUE1", "EUROLEAGUE"), "08-01"),
+    **dict.fromkeys(("CHAMPIONSLEAGUE", "EUROPALEAGUE"), "06-15"),
+    "NBA": "10-01",
+    "NHL": "09-25",
+    "EHF": "07-15",
+    "BRAZIL_SERIE_A": "02-01",
+}
+"""Of the built-in leagues whose seasons are not calendar years, a day that lies between two of them.
+
+NBA and NHL: as late as possible, because their season of 2019 ended in the autumn. Brazil: that of 2020 in February.
+"""
+
+
 def _soccer(key: str, upstream_id: int, title: str, *aliases: str, shared_names: tuple[str, ...] = ()) -> League:
     return League(
         key=key,
@@ -103,13 +133,13 @@ def _soccer(key: str, upstream_id: int, title: str, *aliases: str, shared_names:
         upstream_id=upstream_id,
         duration=timedelta(hours=2),
         scores="goals",
+        season_start=SEASON_STARTS.get(key, CALENDAR_YEAR),
     )
 
 
 def _two_way(key: str, sport: str, upstream_id: int, title: str, *aliases: str, **rules: object) -> League:
-    return League.model_validate(
-        {"key": key, "sport": sport, "title": title, "aliases": aliases, "upstream_id": upstream_id, **rules}
-    )
+    known = {"key": key, "sport": sport, "title": title, "aliases": aliases, "upstream_id": upstream_id}
+    return League.model_validate({**known, "season_start": SEASON_STARTS.get(key, CALENDAR_YEAR), **rules})
 
 
 BUILT_IN: Final[tuple[League, ...]] = (
@@ -225,6 +255,7 @@ def _whole(league_id: str | int | None) -> int | None:
 def load_leagues(leagues_file: Path | None) -> Leagues:
     """The built-in leagues and those of the file; a configured league replaces a built-in one of its name.
 
+    Of the one that it replaces it keeps only ``season_start``, unless it has its own.
     Raises ConfigurationError naming the file, the league and the field.
     """
     if leagues_file is None:
@@ -245,6 +276,8 @@ def _configured(source: Path, key: str, table: object) -> League:
         fields["duration"] = _hours(source, key, fields.pop("duration_hours"))
     if fields.get("outcomes") == 3:
         fields.setdefault("ties", "draw")
+    if key in {league.key for league in BUILT_IN}:
+        fields.setdefault("season_start", SEASON_STARTS.get(key, CALENDAR_YEAR))
     try:
         return League.model_validate({**fields, "key": key})
     except PydanticValidationError as error:

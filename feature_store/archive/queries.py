@@ -16,7 +16,7 @@ IDS_PER_QUERY: Final = 1_000
 
 
 class Listing(NamedTuple):
-    """One version of a game without its clock, and the source that it comes from."""
+    """One version of a game without its clock, the source that it comes from, and when it was recorded."""
 
     game_id: str
     season: int
@@ -24,16 +24,10 @@ class Listing(NamedTuple):
     date_only: bool
     home_team: str
     away_team: str
+    playoff: bool
     status: str
     source: str
-
-
-def game_sources(engine: Engine, league: League) -> set[str]:
-    """Every source that has listed a game of the league."""
-    games = tables.games.c
-    query = sa.select(games.source).where(_of(tables.games, league)).distinct()
-    with reading(engine) as connection:
-        return set(connection.scalars(query))
+    recorded_at: datetime
 
 
 def listings(
@@ -107,6 +101,22 @@ def latest_results(engine: Engine, league: League, game_ids: Sequence[str]) -> d
             for part in _parts(game_ids)
             for row in connection.execute(query.where(results.game_id.in_(part)))
         }
+
+
+def final_scores(
+    connection: Connection, league: League, known_by: datetime, since: datetime | None = None
+) -> dict[str, tuple[int, int]]:
+    """The latest final score of each game known by the moment, by id; with ``since`` of those that ended after it."""
+    results = tables.results.c
+    query = (
+        sa.select(results.game_id, results.home_score, results.away_score)
+        .where(_of(tables.results, league), results.known_at <= known_by)
+        .order_by(results.known_at)
+    )
+    if since is not None:
+        query = query.where(results.finished_at >= since)
+    latest = {game_id: (home, away) for game_id, home, away in connection.execute(query)}
+    return {game_id: score for game_id, score in latest.items() if score[0] is not None}
 
 
 def first_and_last_start(connection: Connection, league: League) -> tuple[datetime | None, datetime | None]:

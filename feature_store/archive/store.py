@@ -26,7 +26,7 @@ from core.database import insert_new, reading, writing
 from feature_store.archive import tables
 from feature_store.archive.change_log import note_changes, spans_by_game
 from feature_store.archive.facts import FactBatch, Rejected
-from feature_store.archive.game_links import links_of, merge_linked, with_linked_ids
+from feature_store.archive.game_links import links_of, merge_linked, replaced_ids, with_linked_ids
 from feature_store.archive.interning import ValueInterner, without_zone
 from feature_store.archive.queries import IDS_PER_QUERY
 from feature_store.archive.versions import (
@@ -202,11 +202,13 @@ def load(
 
     def read(kind: FactKind[Fact]) -> list[Fact]:
         facts = _stored(connection, kind, league.sport, league.key, wanted, known_by, recorded_by)
-        return without_sightings(merge_linked(facts, links, kind), kind)
+        return without_sightings(merge_linked(facts, links, kind, replaced), kind)
 
     with reading(engine) as connection:
         links = links_of(connection, league.sport, league.key, recorded_by)
         wanted = None if game_ids is None else with_linked_ids(game_ids, links)
+        of_games = links if wanted is None else {one: other for one, other in links.items() if one in wanted}
+        replaced = replaced_ids(connection, league.sport, league.key, of_games, recorded_by) if of_games else set()
         return FactBatch(games=read(GAMES), results=read(RESULTS), quotes=read(QUOTES))
 
 

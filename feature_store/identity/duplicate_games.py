@@ -1,22 +1,22 @@
-"""Games that are in the archive twice, under the ids of two sources: found when read, never merged automatically.
+"""Games that are in the archive twice, under two ids: found when read, never merged automatically.
 
-Two duplicates have the same clubs, the same home side and the same local day, and no source lists both. A person
-decides about them (``linking``); until then no model is trained on results that count twice.
+Either two sources list them, with the same clubs, the same home side and the same local day, and no source lists both;
+or a later list has corrected the date or the home side (``moved_games``). A person decides about them (``linking``);
+until then no model is trained on results that count twice.
 """
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
 from datetime import date, datetime, timedelta
+from itertools import chain
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from sqlalchemy.engine import Engine
 
 from core.betting.leagues import League
-from core.database import reading
-from feature_store.archive.game_links import links_of
-from feature_store.archive.queries import game_sources, listings
-from feature_store.identity.team_aliases import load_aliases
+from feature_store.identity.listed_games import ListedGame, list_games
+from feature_store.identity.moved_games import find_moved
 from feature_store.quality.checks import Flag
 
 BOT: Final = "bot"
@@ -47,26 +47,18 @@ class DuplicatePair(NamedTuple):
     sources: str
 
 
-class _ListedGame(NamedTuple):
-    game_id: str
-    season: int
-    start_at: datetime
-    date_only: bool
-    home_team: str
-    away_team: str
-    void: bool
-    sources: frozenset[str]
-
-
 def find_duplicates(
     engine: Engine, league: League, known_by: datetime, since: datetime | None = None
 ) -> list[DuplicatePair]:
     """The league's pairs that are not linked, by start; with ``since`` only of games that start then or later."""
-    if len({_origin(league, source) for source in game_sources(engine, league)}) < 2:
-        return []
-    return sorted(
-        _pairs(league, _listed_games(engine, league, known_by, since)), key=lambda pair: (pair.start_at, pair.game_id)
-    )
+    games = list_games(engine, league, known_by, since)
+    paired: set[str] = set()
+    found = []
+    for one, other in chain(_listed_by_two(league, games), find_moved(league, games)):
+        if one.game_id not in paired and other.game_id not in paired:
+            paired |= {one.game_id, other.game_id}
+            found.append(_pair(league, one, other))
+    return sorted(found, key=lambda pair: (pair.start_at, pair.game_id))
 
 
 def flag_duplicates(league: League, pairs: Iterable[DuplicatePair], game_ids: Collection[str]) -> list[Flag]:
@@ -86,43 +78,23 @@ def _numbers(own: list[DuplicatePair]) -> str:
     return first if len(own) == 1 else f"{first}, and {len(own) - 1} more"
 
 
-def _listed_games(engine: Engine, league: League, known_by: datetime, since: datetime | None) -> list[_ListedGame]:
-    """Each game that stands for itself, as last known, with every source that has listed it."""
-    aliases, latest = load_aliases(engine), dict[str, _ListedGame]()
-    with reading(engine) as connection:
-        links = links_of(connection, league.sport, league.key)
-        for game_id, season, start_at, date_only, home, away, status, source in listings(
-            connection, league, known_by, since
-        ):
-            if game_id not in links:
-                before = latest.get(game_id)
-                sources = frozenset({_origin(league, source)}) | (before.sources if before else frozenset())
-                clubs = aliases.team(league, home), aliases.team(league, away)
-                latest[game_id] = _ListedGame(game_id, season, start_at, date_only, *clubs, status == "void", sources)
-    return [game for game in latest.values() if not game.void]
+def _origins(league: League, game: ListedGame) -> set[str]:
+    """The sources of a game; all CSV files count as one in baseball, where two clubs may play twice a day."""
+    return {source.partition(":")[0] if league.sport == "baseball" else source for source in game.sources}
 
 
-def _origin(league: League, source: str) -> str:
-    """The source of a game; all CSV files count as one in baseball, where two clubs may play twice a day."""
-    return source.partition(":")[0] if league.sport == "baseball" else source
-
-
-def _pairs(league: League, games: Iterable[_ListedGame]) -> Iterator[DuplicatePair]:
-    """Each game with the nearest one that may be the same, every game in one pair at most."""
-    meetings: dict[tuple[str, str], list[_ListedGame]] = defaultdict(list)
+def _listed_by_two(league: League, games: Iterable[ListedGame]) -> Iterator[tuple[ListedGame, ListedGame]]:
+    """Pairs of games of two sources that may be the same, the nearest first; a game may be in several."""
+    meetings: dict[tuple[str, str], list[ListedGame]] = defaultdict(list)
     for game in games:
         meetings[game.home_team, game.away_team].append(game)
     for own in meetings.values():
         own.sort(key=lambda game: (game.start_at, game.game_id))
         near = [pair for pair in _close_pairs(own) if _may_be_one(league, *pair)]
-        paired: set[str] = set()
-        for one, other in sorted(near, key=lambda pair: pair[1].start_at - pair[0].start_at):
-            if one.game_id not in paired and other.game_id not in paired:
-                paired |= {one.game_id, other.game_id}
-                yield _pair(league, one, other)
+        yield from sorted(near, key=lambda pair: pair[1].start_at - pair[0].start_at)
 
 
-def _close_pairs(games: list[_ListedGame]) -> Iterator[tuple[_ListedGame, _ListedGame]]:
+def _close_pairs(games: list[ListedGame]) -> Iterator[tuple[ListedGame, ListedGame]]:
     """Every two of the games, which are in order of start, that are not days apart."""
     for place, one in enumerate(games):
         for other in games[place + 1 :]:
@@ -131,21 +103,25 @@ def _close_pairs(games: list[_ListedGame]) -> Iterator[tuple[_ListedGame, _Liste
             yield one, other
 
 
-def _may_be_one(league: League, one: _ListedGame, other: _ListedGame) -> bool:
-    if one.sources & other.sources:
+def _may_be_one(league: League, one: ListedGame, other: ListedGame) -> bool:
+    if _origins(league, one) & _origins(league, other):
         return False
     if one.date_only or other.date_only:
         return _local_day(league, one) == _local_day(league, other)
     return other.start_at - one.start_at < (SAME_START_IN_BASEBALL if league.sport == "baseball" else SAME_START)
 
 
-def _local_day(league: League, game: _ListedGame) -> date:
+def _local_day(league: League, game: ListedGame) -> date:
     zoned = not game.date_only and league.key in AMERICAN
     return game.start_at.astimezone(AMERICAN_DAY).date() if zoned else game.start_at.date()
 
 
-def _pair(league: League, one: _ListedGame, other: _ListedGame) -> DuplicatePair:
-    linked, kept = sorted((one, other), key=lambda game: (BOT in game.sources, game.start_at, game.game_id))
+def _pair(league: League, one: ListedGame, other: ListedGame) -> DuplicatePair:
+    """The pair with the game to keep: the bot's, else one that was played, else the one recorded last."""
+    linked, kept = sorted(
+        (one, other),
+        key=lambda game: (BOT in game.sources, game.score is not None, game.recorded_at, game.start_at, game.game_id),
+    )
     sources = f"{', '.join(sorted(linked.sources))} / {', '.join(sorted(kept.sources))}"
     return DuplicatePair(
         league.key, linked.game_id, kept.game_id, kept.season, kept.home_team, kept.away_team, kept.start_at, sources

@@ -12,7 +12,7 @@ from core.nearest import nearest
 from feature_store.archive.change_log import note_all_facts
 from feature_store.archive.game_links import Links, links_of, record_link
 from feature_store.archive.queries import latest_game
-from feature_store.identity.duplicate_games import MOST_APART
+from feature_store.identity.moved_games import WINDOWS
 from feature_store.identity.team_aliases import Aliases, load_aliases
 
 
@@ -42,7 +42,8 @@ def link_games(engine: Engine, league: League, game_id: str, same_as: str, *, so
 
     Raises ResourceNotFoundError for an id that the league's archive lacks; ValidationError for the same id twice;
     ConflictError when the first is linked elsewhere, when a chain of links would begin or end, and when the two
-    differ in clubs or home side or begin days apart.
+    differ in clubs or begin more than a month apart. Of a game that was listed for another time or the other home
+    side than ``same_as``, no fact counts any more.
     """
     if game_id == same_as:
         raise ValidationError(f"SAME_AS: {game_id!r} is the game itself.", field="SAME_AS")
@@ -53,7 +54,7 @@ def link_games(engine: Engine, league: League, game_id: str, same_as: str, *, so
             return False
         one, other = (_meeting(connection, league, aliases, name) for name in (game_id, same_as))
         _refuse_conflict(league, game_id, same_as, links)
-        if one[:2] != other[:2] or abs(one.start_at - other.start_at) > MOST_APART:
+        if {*one[:2]} != {*other[:2]} or abs(one.start_at - other.start_at) > WINDOWS[0]:
             msg = f"Different games: {_words(one)} and {_words(other)}."
             raise ConflictError(
                 msg, hint="`dbsbm games suggest` shows likely pairs; a club with two spellings needs an alias."

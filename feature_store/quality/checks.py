@@ -21,7 +21,7 @@ from core.errors import ServiceError
 from feature_store.archive.facts import FactBatch, Quote
 from feature_store.archive.quote_checks import LINES
 from feature_store.features.catalogue import CATALOGUE
-from feature_store.quality.schedule_completeness import lost_shares, rounds_played
+from feature_store.quality.schedule_completeness import STRAY_REPEATS, lost_shares, rounds_played
 from feature_store.quality.usual_totals import USUAL_TOTALS
 
 FEWEST_TO_JUDGE: Final = 30
@@ -35,6 +35,12 @@ SHORT_SEASON: Final = 0.7
 
 MOST_LOST: Final = 0.12
 """Largest share of missing games, as a season's schedule shows it: twice the most of any real season."""
+
+MANY_GAMES: Final = 1.25
+"""A season with a larger multiple of its neighbours' games has too many."""
+
+LONGEST_SEASON: Final = 450
+"""Days from the first to the last game of a season; the longest real ones, of 2019, had some 360."""
 
 WHOLE_ROUNDS: Final = 0.93
 """A league is a round robin if its seasons complete at least this share of it; real ones lack a few games."""
@@ -68,6 +74,8 @@ REFUSED: Final = pa.DataFrameSchema(
     {
         "density": pa.Column(float, within(0.55, inf), nullable=True),
         "schedule": pa.Column(float, within(0, MOST_LOST), nullable=True),
+        "two_seasons": pa.Column(float, within(0, MOST_LOST), nullable=True),
+        "played_again": pa.Column(float, within(0, STRAY_REPEATS), nullable=True),
         "rounds": pa.Column(float, within(SHORT_SEASON, inf), nullable=True),
         "scores": pa.Column(float, within(1 / 3, 3), nullable=True),
         "sport": pa.Column(float, within(1, 1), nullable=True),
@@ -78,7 +86,10 @@ REFUSED: Final = pa.DataFrameSchema(
 
 WARNED: Final = pa.DataFrameSchema(
     {
-        "games": pa.Column(float, within(0.85, 1.25), nullable=True),
+        "games": pa.Column(float, within(0.85, inf), nullable=True),
+        "many_games": pa.Column(float, within(0, MANY_GAMES), nullable=True),
+        "played_again": pa.Column(float, within(0, 0), nullable=True),
+        "days": pa.Column(float, within(0, LONGEST_SEASON), nullable=True),
         "newest_schedule": pa.Column(float, within(0, MOST_LOST), nullable=True),
         "scores": pa.Column(float, within(0.75, 4 / 3), nullable=True),
         "home_wins": pa.Column(float, within(0.40, 0.75), nullable=True),
@@ -93,6 +104,10 @@ MEANINGS: Final = {
     "density": "games missing: games per day, as a share of its neighbours'",
     "schedule": "games missing: share lost, by how unevenly teams play, at home and away",
     "newest_schedule": "games missing in the newest season: share lost, by how unevenly teams play, at home and away",
+    "many_games": "too many games: as a multiple of its neighbours'",
+    "two_seasons": "too many games: those of two seasons, by how unevenly teams play, at home and away",
+    "played_again": "too many games: share of the meetings of a round robin that was played once more",
+    "days": "too many games: those of more than one season, by the days from the first to the last",
     "rounds": "games missing: share of the meetings of a round robin, which its neighbours complete",
     "scores": "points per game, as a multiple of the league's other seasons",
     "sport": "points per game, as a multiple of the sport's usual range",
@@ -240,19 +255,28 @@ def _rates(league: League, games: pd.DataFrame) -> pd.DataFrame:
     totals = {season: float((own["home_score"] + own["away_score"]).mean()) for season, own in judged.items()}
     prices = {season: float(own["priced"].mean()) for season, own in judged.items()}
     lost, rounds = lost_shares(seasons), {season: rounds_played(own) for season, own in seasons.items()}
+    whole = {season: own.whole for season, own in rounds.items()}
     rows = []
     for season, own in seasons.items():
         last, edge = season == max(seasons), season in (min(seasons), max(seasons))
-        share = nan if last else counts[season] / _neighbours(counts, season)
+        multiple = counts[season] / _neighbours(counts, season)
+        share = nan if last else multiple
+        robin = _neighbours(whole, season) >= WHOLE_ROUNDS
+        uneven = "two_seasons" if multiple > MANY_GAMES or _is_broken(seasons, season) else "schedule"
         density = densities[season] / _neighbours(densities, season)
         rows.append(
             {
                 "season": season,
                 "games": share,
                 "density": nan if edge or not share < SHORT_SEASON else density,
-                "schedule": nan if last else lost[season],
+                "many_games": multiple,
+                "days": (own["start"].max() - own["start"].min()).days,
+                "schedule": nan,
+                "two_seasons": nan,
+                uneven: nan if last else lost[season],
                 "newest_schedule": lost[season] if last else nan,
-                "rounds": nan if edge or _neighbours(rounds, season) < WHOLE_ROUNDS else rounds[season],
+                "rounds": rounds[season].played if robin and not edge else nan,
+                "played_again": rounds[season].again if robin else nan,
                 "scores": totals.get(season, nan) / _others(totals, season),
                 "sport": _beyond(totals.get(season, nan), USUAL_TOTALS.get(league.sport, (0.0, inf))),
                 "home_wins": _home_wins(own) if season in judged else nan,
@@ -261,6 +285,20 @@ def _rates(league: League, games: pd.DataFrame) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows).astype(dict.fromkeys(MEANINGS, float))
+
+
+def _is_broken(seasons: Mapping[int, pd.DataFrame], season: int) -> bool:
+    """Whether a break within the season is longer than those before and after it, as where two seasons are in one."""
+    starts = seasons[season]["start"].sort_values()
+    breaks: list[Any] = [
+        after["start"].min() - before["start"].max()
+        for before, after in (
+            (seasons.get(season - 1), seasons[season]),
+            (seasons[season], seasons.get(season + 1)),
+        )
+        if before is not None and after is not None
+    ]
+    return bool(breaks) and starts.diff().max() > max(breaks)
 
 
 def _neighbours(values: Mapping[int, float], season: int) -> float:

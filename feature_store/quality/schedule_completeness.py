@@ -19,6 +19,8 @@ FEWEST_TEAMS: Final = 6
 FEWEST_GAMES_EACH: Final = 4
 BELOW_CHANCE: Final = -2.5
 """Standard deviations by which counts must be more even than those of tossed coins to come from a schedule."""
+STRAY_REPEATS: Final = 0.02
+"""Share of a round robin's meetings that a season may have twice, such as games under two ids."""
 TELLING_REPEATS: Final = 8
 """Meetings that chance would have repeated; that none was repeated shows a round robin, or the like."""
 
@@ -48,12 +50,26 @@ def lost_shares(seasons: Mapping[int, pd.DataFrame]) -> dict[int, float]:
     }
 
 
-def rounds_played(games: pd.DataFrame) -> float:
-    """The share of a round robin, home and away, that a season completes; 0 where a meeting is repeated."""
+class Rounds(NamedTuple):
+    """What a season has of a round robin, home and away, as shares of its meetings."""
+
+    played: float
+    again: float
+    """Played once more."""
+
+    @property
+    def whole(self) -> float:
+        """The share that was played, 0 for a season that is no round robin."""
+        return self.played if self.again <= STRAY_REPEATS else 0.0
+
+
+def rounds_played(games: pd.DataFrame) -> Rounds:
+    """How much of a round robin the season completes, and how much of one it plays again."""
     counted = _counted(games)
-    if counted is None or counted.repeated:
-        return 0.0
-    return counted.meetings / (len(counted.home) * (len(counted.home) - 1))
+    if counted is None:
+        return Rounds(0.0, 0.0)
+    meetings = len(counted.home) * (len(counted.home) - 1)
+    return Rounds((counted.meetings - counted.repeated) / meetings, counted.repeated / meetings)
 
 
 def _counted(games: pd.DataFrame) -> _Season | None:

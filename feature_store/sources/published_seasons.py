@@ -64,7 +64,7 @@ def backfill_scores(
             writer = csv.DictWriter(file, COLUMNS)
             writer.writeheader()
             writer.writerows(rows)
-        reading = read_csv(path, leagues, load_aliases(engine))
+        reading = read_csv(path, leagues, load_aliases(engine), now=now)
     report = BackfillReport(files=1)
     record_reading(engine, report, reading, source=f"{source}:{league.key}", now=now)
     return report

@@ -1,4 +1,4 @@
-"""When a game of the bot's feed begins, ends and was fetched, and to which season it belongs."""
+"""When a game of the bot's feed begins, ends and was fetched, and which season its source states."""
 
 import re
 from collections.abc import Mapping
@@ -6,13 +6,13 @@ from datetime import UTC, datetime
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from core.betting.leagues import League
 from core.errors import ConfigurationError
 from feature_store.sources.bot.json_fields import RejectedValueError, at_path
-from feature_store.sources.seasons import guess_season
 
 YEARS: Final = range(1900, 2101)
 NEWEST_TIMESTAMP: Final = datetime(2100, 1, 1, tzinfo=UTC).timestamp()
+_NO_MOMENT = re.compile(r"0{4}-0{2}-0{2}.*|", re.DOTALL)
+"""How MySQL without strict mode writes that there is no moment."""
 _SEASON = re.compile(r"([12]\d{3})(?:\s*[-/]\s*\d{2,4})?", re.ASCII)
 _PLACES_OF_DATE: Final = (("fixture",), ("game", "date"), ("game",), ())
 
@@ -46,7 +46,7 @@ def column_moment(column: str, value: object, zone: ZoneInfo) -> datetime | None
 
     Raises RejectedValueError naming the column for something that is no moment of 1900 to 2100.
     """
-    if value is None:
+    if value is None or (isinstance(value, str) and _NO_MOMENT.fullmatch(value.strip())):
         return None
     if isinstance(value, str):
         value = _parsed(value)
@@ -65,12 +65,9 @@ def upstream_start(raw: Mapping[str, object]) -> datetime | None:
     return None
 
 
-def season_of(league: League, column: object, raw: Mapping[str, object], start_at: datetime) -> int:
-    """The year in which the game's season began: the column's, else upstream's, else guessed from the start."""
-    stated = _season(column) or _season(at_path(raw, "league", "season"))
-    if stated is not None:
-        return stated
-    return guess_season(league, start_at)
+def stated_season(column: object, raw: Mapping[str, object]) -> int | None:
+    """The year in which the game's season began: the column's, else upstream's, None where neither states one."""
+    return _season(column) or _season(at_path(raw, "league", "season"))
 
 
 def _season(value: object) -> int | None:

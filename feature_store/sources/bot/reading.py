@@ -15,11 +15,13 @@ from core.betting.leagues import League, Leagues
 from core.errors import DataIntegrityError
 from feature_store.archive.facts import GameFact, Quote, Rejected, Result, Status
 from feature_store.identity.team_aliases import NO_ALIASES, Aliases
+from feature_store.sources.bot.exhibitions import is_exhibition
 from feature_store.sources.bot.json_fields import RejectedValueError, at_path, decode, decode_object, whole_number
-from feature_store.sources.bot.moments import Zones, column_moment, season_of, upstream_start
+from feature_store.sources.bot.moments import Zones, column_moment, stated_season, upstream_start
 from feature_store.sources.bot.odds import bookmakers, quote_of
 from feature_store.sources.bot.scores import final_score
-from feature_store.sources.bot.status import stage_of, status_of
+from feature_store.sources.bot.status import Stage, stage_of, status_of
+from feature_store.sources.seasons import UNSTATED
 
 SOURCE: Final = "bot"
 UTC_ZONE: Final = ZoneInfo("UTC")
@@ -42,12 +44,17 @@ class Reading:
 
     place: str
     fetched_at: datetime
-    preseason: bool = False
-    """Teams do not play such a game to win: it says nothing of their strength, and none of its facts are recorded."""
+    stage: Stage = "regular"
     game: GameFact | None = None
+    """Of season ``UNSTATED`` where neither the column nor upstream states one."""
     result: Result | None = None
     quotes: list[Quote] = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)
+
+    @property
+    def counts(self) -> bool:
+        """Whether the clubs play to win: other games say nothing of their strength, and none of it is recorded."""
+        return self.stage not in ("preseason", "exhibition")
 
     def reject(self, fact: Literal["row", "result", "quote"], error: RejectedValueError) -> None:
         """Note a fact that is not recorded."""
@@ -84,19 +91,21 @@ def read_row(row: Row, league: League, *, now: datetime, zones: Zones, aliases: 
     raw = _json_object(reading, row, "raw_json")
     # An unreadable record still comes from the live fetcher: only rows of the other writer have none.
     zone = zones.recorded if raw or reading.rejected else zones.bare
-    reading.preseason = stage_of(raw) == "preseason"
-    if reading.preseason:
+    reading.stage = stage_of(raw)
+    if not reading.counts:
         return reading
-    stored = _json_object(reading, row, "score")
     try:
         game = _game(row, raw, league, aliases, now, zone)
     except RejectedValueError as error:
         reading.reject("row", error)
         return reading
+    if reading.stage == "regular" and is_exhibition(league, game.start_at, game.home_team, game.away_team):
+        return Reading(reading.place, reading.fetched_at, stage="exhibition")
+    stored = _json_object(reading, row, "score")
     reading.game = game
     if game.status == "final":
         try:
-            reading.result = _result(row, raw, stored, league, game, reading.fetched_at, zone)
+            reading.result = _result(reading, row, raw, stored, league, game, zone)
         except RejectedValueError as error:
             reading.reject("result", error)
     _add_quotes(reading, row.get("odds"), league, game)
@@ -141,14 +150,14 @@ def _game(
     return GameFact(
         game_id=game_id,
         known_at=known_at,
-        season=season_of(league, row["season"], raw, start_at),
+        season=stated_season(row["season"], raw) or UNSTATED,
         start_at=start_at,
         date_only=False,
         home_team=home_team,
         away_team=away_team,
         neutral=False,
         playoff=stage_of(raw) == "playoff",
-        status=_status(row, raw),
+        status=_status(row, raw, league.sport),
     )
 
 
@@ -161,37 +170,43 @@ def _team(row: Row, column: str) -> str:
     return name
 
 
-def _status(row: Row, raw: Mapping[str, object]) -> Status:
+def _status(row: Row, raw: Mapping[str, object], sport: str) -> Status:
     """The column's status; upstream's own where the column's text is unknown."""
-    statuses = (status_of(text) for text in (row["status"], *(at_path(raw, *path) for path in _STATUSES)))
+    statuses = (status_of(text, sport) for text in (row["status"], *(at_path(raw, *path) for path in _STATUSES)))
     return next((status for status in statuses if status != "unknown"), "unknown")
 
 
 def _result(
+    reading: Reading,
     row: Row,
     raw: Mapping[str, object],
     stored: Mapping[str, object],
     league: League,
     game: GameFact,
-    fetched_at: datetime,
     zone: ZoneInfo,
 ) -> Result:
     score = final_score(league, raw, stored)
-    finished_at = _finished_at(row, league, game, fetched_at, zone)
-    regulation = score.regulation or (None, None)
-    return Result(game.game_id, game.known_at, finished_at, *score.final, *regulation)
-
-
-def _finished_at(row: Row, league: League, game: GameFact, fetched_at: datetime, zone: ZoneInfo) -> datetime:
-    """The end of the game, or the usual length of one after its start, but not after the final was seen."""
-    if fetched_at < game.start_at:
+    if reading.fetched_at < game.start_at:
         reason = f"final, but fetched before its start at {_written(game.start_at)}"
         raise RejectedValueError(reason, _identity(row))
+    try:
+        end_at = _end(row, game, zone)
+    except RejectedValueError as error:
+        # The end is not needed: the score counts without it.
+        reason = f"{error.reason}; the result is recorded with the usual end of a game"
+        reading.reject("result", RejectedValueError(reason, error.content))
+        end_at = None
+    finished_at = min(end_at or game.start_at + league.duration, reading.fetched_at)
+    return Result(game.game_id, game.known_at, finished_at, *score.final, *(score.regulation or (None, None)))
+
+
+def _end(row: Row, game: GameFact, zone: ZoneInfo) -> datetime | None:
+    """The end of the game, None where the column gives none. Raises RejectedValueError where it makes no sense."""
     end_at = column_moment("end_time", row["end_time"], zone)
     if end_at is not None and end_at < game.start_at:
         reason = f"end_time {_written(end_at)} lies before start_time {_written(game.start_at)}"
         raise RejectedValueError(reason, _identity(row))
-    return min(end_at or game.start_at + league.duration, fetched_at)
+    return end_at
 
 
 def _add_quotes(reading: Reading, odds: object, league: League, game: GameFact) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from core.betting.leagues import League
+from core.betting.score_bounds import fault_of_score
 from feature_store.sources.bot.json_fields import RejectedValueError, at_path, whole_number
 
 PERIODS: Final = ("first", "second", "third")
@@ -24,8 +25,8 @@ class FinalScore(NamedTuple):
 def final_score(league: League, raw: Mapping[str, object], stored: Mapping[str, object]) -> FinalScore:
     """The score of a game that is over. ``stored`` is the bot's own ``score`` column.
 
-    Raises RejectedValueError for a missing score, for the 0-0 that the bot stores where it found none, and
-    for a level score where ties are impossible.
+    Raises RejectedValueError for a missing score, for one that the sport cannot have, for the 0-0 that the bot stores
+    where it found none, and for a level score where ties are impossible.
     """
     content = {"raw_json": {key: raw.get(key) for key in _SCORES if key in raw}, "score": stored}
     upstream = _upstream_score(league.sport, raw)
@@ -35,6 +36,8 @@ def final_score(league: League, raw: Mapping[str, object], stored: Mapping[str, 
         raise RejectedValueError("final, but neither raw_json nor score holds two whole scores from 0 up", content)
     if score.final == (0, 0) and _means_nothing(league, raw, upstream):
         raise RejectedValueError(f"final 0-0 in {league.sport}: the bot stores that where it found no score", content)
+    if fault := fault_of_score(league, *score.final):
+        raise RejectedValueError(f"final {fault}", content)
     if league.ties == "impossible" and score.final[0] == score.final[1]:
         reason = f"final {score.final[0]}-{score.final[1]}, but {league.key} has no ties"
         raise RejectedValueError(reason, content)

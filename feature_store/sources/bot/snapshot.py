@@ -14,7 +14,7 @@ from core.betting.leagues import League, Leagues, canonical_sport
 from core.database import reading, turn
 from feature_store.archive import store as archive
 from feature_store.archive.facts import FactBatch, Rejected, Result
-from feature_store.archive.queries import latest_results
+from feature_store.archive.queries import latest_games, latest_results
 from feature_store.archive.source_freshness import newest_facts
 from feature_store.archive.store import Recorded
 from feature_store.identity.team_aliases import Aliases, load_aliases
@@ -24,6 +24,7 @@ from feature_store.sources.bot.people import read_people
 from feature_store.sources.bot.people_archive import PeopleReport, record_people
 from feature_store.sources.bot.reading import SOURCE, Reading, league_of, read_row, reject_row
 from feature_store.sources.bot.schema import feed_table
+from feature_store.sources.seasons import UNSTATED, complete_seasons
 
 ROWS_PER_FETCH: Final = 1_000
 
@@ -42,7 +43,13 @@ class SnapshotReport:
     """Rows of leagues that are not configured, by ``sport/league name``."""
 
     preseason: dict[str, int]
-    """Rows of pre-season games, which are not recorded, by league key."""
+    """Rows of games that the feed calls pre-season ones, which are not recorded, by league key."""
+
+    exhibition: dict[str, int]
+    """Rows of other games that do not count, which are not recorded, by league key."""
+
+    guessed_seasons: dict[str, dict[int, int]]
+    """Games whose season was guessed from their dates, by league key and season."""
 
     quarantined: int
     """Items rejected by this snapshot; read again they are counted again, but stored once."""
@@ -76,6 +83,7 @@ def snapshot(
     with turn(ours, "snapshot"):
         looked_at = max([now, *(at for source, at in newest_facts(ours).items() if source.name == SOURCE)])
         feed = _read_games(bot, leagues, load_aliases(ours), now=looked_at, zones=zones)
+        guessed = {key: _guess_seasons(ours, leagues.get(key), rows) for key, rows in feed.by_league.items()}
         batches = {key: _batch(ours, leagues.get(key), rows, looked_at) for key, rows in sorted(feed.by_league.items())}
         recorded = {
             key: archive.record(ours, leagues.get(key), batch, source=SOURCE, recorded_at=looked_at, live=True)
@@ -86,10 +94,13 @@ def snapshot(
         read=sum(map(len, feed.by_league.values()))
         + feed.ignored.total()
         + feed.preseason.total()
+        + feed.exhibition.total()
         + len(feed.rejected),
         recorded=recorded,
         ignored=dict(feed.ignored),
         preseason=dict(sorted(feed.preseason.items())),
+        exhibition=dict(sorted(feed.exhibition.items())),
+        guessed_seasons={key: dict(sorted(seasons.items())) for key, seasons in sorted(guessed.items()) if seasons},
         quarantined=sum(len(batch.rejected) for batch in batches.values()) + len(feed.rejected),
         people=record_people(ours, read_people(bot, leagues), now, erase_all=erase_all),
     )
@@ -102,6 +113,7 @@ class _FeedRows:
     by_league: dict[str, list[Reading]] = field(default_factory=lambda: defaultdict(list))
     ignored: Counter[str] = field(default_factory=Counter)
     preseason: Counter[str] = field(default_factory=Counter)
+    exhibition: Counter[str] = field(default_factory=Counter)
     rejected: list[Rejected] = field(default_factory=list)
 
 
@@ -125,11 +137,23 @@ def _read_games(bot: Engine, leagues: Leagues, aliases: Aliases, *, now: datetim
                 feed.ignored[f"{canonical_sport(str(row['sport'] or ''))}/{name}"] += 1
                 continue
             facts = read_row(row, league, now=now, zones=zones, aliases=aliases)
-            if facts.preseason:
-                feed.preseason[league.key] += 1
-            else:
+            if facts.counts:
                 feed.by_league[league.key].append(facts)
+            else:
+                (feed.preseason if facts.stage == "preseason" else feed.exhibition)[league.key] += 1
     return feed
+
+
+def _guess_seasons(ours: Engine, league: League, readings: Sequence[Reading]) -> Counter[int]:
+    """Give each game of an unstated season the one that its date shows; returns how many, by season."""
+    without = [row for row in readings if row.game is not None and row.game.season == UNSTATED]
+    if not without:
+        return Counter()
+    games = [row.game for row in readings if row.game is not None]
+    completed, guessed = complete_seasons(league, games, latest_games(ours, league))
+    for row, game in zip((row for row in readings if row.game is not None), completed, strict=True):
+        row.game = game
+    return guessed
 
 
 def _batch(ours: Engine, league: League, readings: Sequence[Reading], now: datetime) -> FactBatch:

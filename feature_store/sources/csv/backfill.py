@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from sqlalchemy.engine import Engine
@@ -12,7 +13,9 @@ from sqlalchemy.engine import Engine
 from core.betting.leagues import Leagues
 from core.errors import ValidationError
 from feature_store.archive import store as archive
+from feature_store.archive.queries import latest_games
 from feature_store.archive.store import Recorded
+from feature_store.identity.dropped_ids import Moved, find_dropped
 from feature_store.identity.team_aliases import load_aliases
 from feature_store.sources.csv.mapping import CsvMapping
 from feature_store.sources.csv.reader import CsvReading, read_csv
@@ -27,6 +30,10 @@ class BackfillReport:
     rows: int = 0
     recorded: dict[str, Recorded] = field(default_factory=dict)
     reasons: dict[str, int] = field(default_factory=dict)
+    guessed_seasons: dict[str, dict[int, int]] = field(default_factory=dict)
+    """How many games were given a season by their dates, by league key and season."""
+    moved: dict[str, list[Moved]] = field(default_factory=dict)
+    """By league key the ids that a file lacks, but an earlier edition of it had, with its new ids."""
 
     @property
     def added(self) -> int:
@@ -58,7 +65,14 @@ def backfill(
         on_file(path, position, len(files))
         with _without_garbage_collection():
             try:
-                reading = read_csv(path, leagues, aliases, mapping.rows(path) if mapping else None)
+                reading = read_csv(
+                    path,
+                    leagues,
+                    aliases,
+                    mapping.rows(path) if mapping else None,
+                    now=now,
+                    archived=partial(latest_games, engine),
+                )
             except ValidationError as error:
                 unreadable.append(error.message)
                 continue
@@ -86,8 +100,14 @@ def record_reading(engine: Engine, report: BackfillReport, reading: CsvReading, 
     """Record the facts of a file in the archive and its counts in the report."""
     report.rows += reading.rows
     for league, batch in reading.batches.items():
+        if moved := find_dropped(batch.games, latest_games(engine, league)):
+            report.moved.setdefault(league.key, []).extend(moved)
         added = archive.record(engine, league, batch, source=source[:80], recorded_at=now, derived=True)
         report.recorded[league.key] = report.recorded.get(league.key, Recorded()) + added
+    for league, seasons in reading.guessed_seasons.items():
+        counts = report.guessed_seasons.setdefault(league.key, {})
+        for season, games in seasons.items():
+            counts[season] = counts.get(season, 0) + games
     archive.quarantine(engine, reading.rejected, now)
     for item in reading.rejected:
         kind = f"{item.fact}: {item.reason}"

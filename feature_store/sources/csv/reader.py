@@ -5,22 +5,23 @@ The columns are those of docs/data-scientists.md. Only ``league``, ``game_id``, 
 the rule for that.
 """
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
 from core.betting.leagues import League, Leagues
+from core.betting.score_bounds import fault_of_score
 from core.clock import midnight
 from core.errors import ResourceNotFoundError
 from feature_store.archive.facts import FactBatch, GameFact, Quote, Rejected, Result
 from feature_store.archive.quote_checks import check_quote
 from feature_store.identity.team_aliases import NO_ALIASES, Aliases
-from feature_store.sources.csv.rows import CsvRow, DamagedError, read_rows
+from feature_store.sources.csv.rows import EARLIEST_YEAR, LATEST_YEAR, CsvRow, DamagedError, read_rows
 from feature_store.sources.derived_times import DATE_KNOWN, DATE_START, LISTED_AHEAD, OPENED_AHEAD
-from feature_store.sources.seasons import guess_season
+from feature_store.sources.seasons import UNSTATED, complete_seasons
 
 NEEDED: Final = ("league", "game_id", "home_team", "away_team", "home_score", "away_score")
 DATES: Final = ("kickoff_utc", "game_date")
@@ -28,6 +29,8 @@ LONGEST_ID: Final = 120
 LONGEST_TEAM: Final = 150
 LONGEST_BOOK: Final = 64
 """Characters that the archive's tables hold: a longer text would make the whole file fail."""
+
+AHEAD_OF_UTC: Final = timedelta(hours=14)
 
 QUOTES: Final[Mapping[str, Mapping[str, str]]] = {
     "close": {
@@ -57,20 +60,31 @@ class CsvReading:
     batches: Mapping[League, FactBatch]
     rejected: Sequence[Rejected]
     rows: int
+    guessed_seasons: Mapping[League, Mapping[int, int]] = field(default_factory=dict)
+    """How many games were given a season by their dates, by league and season."""
 
 
 def read_csv(
-    path: Path, leagues: Leagues, aliases: Aliases = NO_ALIASES, rows: Iterable[CsvRow] | None = None
+    path: Path,
+    leagues: Leagues,
+    aliases: Aliases = NO_ALIASES,
+    rows: Iterable[CsvRow] | None = None,
+    *,
+    now: datetime | None = None,
+    archived: Callable[[League], Iterable[GameFact]] = lambda _league: (),
 ) -> CsvReading:
     """Read one CSV or gzipped CSV file, its clubs under the names that the aliases give them.
 
     ``rows`` are those of the file in our columns, as a mapping gives them; without them the file is in our columns.
+    A game that starts after ``now`` cannot have a score. ``archived`` gives further games of a league, from whose dates
+    the season of a row that states none is guessed.
     Raises ValidationError when the file cannot be opened or lacks a needed column.
     """
-    reader = _Reader(path.name, leagues, aliases)
+    reader = _Reader(path.name, leagues, aliases, now)
     for row in read_rows(path, NEEDED, DATES) if rows is None else rows:
         reader.read(row)
-    return CsvReading(reader.batches, reader.rejected, reader.rows)
+    guessed = reader.guess_seasons(archived)
+    return CsvReading(reader.batches, reader.rejected, reader.rows, guessed)
 
 
 @dataclass(slots=True)
@@ -86,10 +100,11 @@ class _ReadGame:
 class _Reader:
     """Gathers the facts of one file; games that are in it twice are compared."""
 
-    def __init__(self, source: str, leagues: Leagues, aliases: Aliases) -> None:
+    def __init__(self, source: str, leagues: Leagues, aliases: Aliases, now: datetime | None) -> None:
         self._source = source
         self._leagues = leagues
         self._aliases = aliases
+        self._now = now
         self._named: dict[str, tuple[League, FactBatch]] = {}
         self._seen: dict[tuple[str, str], _ReadGame] = {}
         self.batches: dict[League, FactBatch] = defaultdict(FactBatch)
@@ -103,6 +118,7 @@ class _Reader:
                 raise DamagedError(row.damage)
             league, batch = self._of_league(row.text("league"))
             game = _game(row, league, self._aliases)
+            self._refuse_future_final(row, game)
         except (DamagedError, ResourceNotFoundError) as error:
             self._reject(row, "row", str(error))
             return
@@ -117,6 +133,23 @@ class _Reader:
         if result is not None:
             batch.results.append(result)
         batch.quotes += self._quotes(row, league, game)
+
+    def guess_seasons(self, archived: Callable[[League], Iterable[GameFact]]) -> dict[League, Counter[int]]:
+        """Give each game whose row states no season the one that its date shows; returns how many, by season."""
+        guessed = {}
+        for league, batch in self.batches.items():
+            if any(game.season == UNSTATED for game in batch.games):
+                batch.games, guessed[league] = complete_seasons(league, batch.games, archived(league))
+        return guessed
+
+    def _refuse_future_final(self, row: CsvRow, game: GameFact) -> None:
+        """Raises DamagedError for a score of a game to come: its date, or the score, is wrong."""
+        if self._now is None or not (row.optional("home_score") or row.optional("away_score")):
+            return
+        # A bare date may be that of a place fourteen hours ahead of UTC.
+        begun = game.start_at - DATE_START - AHEAD_OF_UTC if game.date_only else game.start_at
+        if begun > self._now:
+            raise DamagedError(f"the game has a score, but starts in the future, at {game.start_at:%Y-%m-%d %H:%M}")
 
     def _of_league(self, name: str) -> tuple[League, FactBatch]:
         """The league of that name, and its facts in the file. Raises ResourceNotFoundError."""
@@ -186,10 +219,12 @@ def _game(row: CsvRow, league: League, aliases: Aliases) -> GameFact:
     if home == away:
         raise DamagedError(f"away_team: {away!r} plays itself")
     season = row.whole("season")
+    if season is not None and not EARLIEST_YEAR <= season <= LATEST_YEAR:
+        raise DamagedError(f"season: expected a year from {EARLIEST_YEAR} to {LATEST_YEAR}, got {season}")
     return GameFact(
         game_id=row.text("game_id", LONGEST_ID),
         known_at=start - LISTED_AHEAD,
-        season=season if season is not None else guess_season(league, start),
+        season=UNSTATED if season is None else season,
         start_at=start,
         date_only=date_only,
         home_team=home,
@@ -217,6 +252,8 @@ def _result(row: CsvRow, league: League, game: GameFact) -> Result | None:
         return None
     if home is None or away is None:
         raise DamagedError(f"{'home_score' if home is None else 'away_score'} is empty while the other side has one")
+    if fault := fault_of_score(league, home, away):
+        raise DamagedError(f"home_score: {fault}")
     if home == away and league.ties == "impossible":
         raise DamagedError(f"home_score: {league.key} games cannot end level, got {home}-{away}")
     finished = row.moment("finished_utc")

@@ -5,9 +5,11 @@ from typing import Annotated
 
 import typer
 
+from flows.cli.guessed_seasons import describe_guesses
 from flows.cli.output import AsJson, Output, table
 
 MOST_REASONS = 20
+MOST_MOVED = 10
 SOURCES = ("football-data", "nba", "euroleague")
 
 
@@ -58,6 +60,11 @@ def backfill(
     ]
     out.stage("backfill", f"{report.files} files, {report.rows:,} rows, {report.added:,} new facts")
     text = [table(("league", "games", "results", "quotes", "corrections", "unchanged"), rows)] if rows else []
+    text += describe_guesses(report.guessed_seasons)
+    for key, moved in sorted(report.moved.items()):
+        text += [f"probably one game, listed anew: {one.game_id} is now {one.same_as}" for one in moved[:MOST_MOVED]]
+        more = f"; {len(moved):,} in all" * (len(moved) > MOST_MOVED)
+        text.append(f"if so, `dbsbm games link --league {key} OLD NEW` lets each count once{more}")
     reasons = sorted(report.reasons.items(), key=lambda item: (-item[1], item[0]))
     text += [f"quarantined: {count} x {reason}" for reason, count in reasons[:MOST_REASONS]]
     text += [f"and {len(reasons) - MOST_REASONS} more reasons; see archive_quarantine"] * (len(reasons) > MOST_REASONS)
@@ -68,6 +75,8 @@ def backfill(
             "added": report.added,
             "rejected": report.rejected,
             "reasons": report.reasons,
+            "guessed_seasons": report.guessed_seasons,
+            "moved": {key: [one._asdict() for one in moved] for key, moved in report.moved.items()},
             "leagues": {key: vars(item) for key, item in report.recorded.items()},
         },
         "\n".join(text),

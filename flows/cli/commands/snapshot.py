@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from flows.cli.guessed_seasons import describe_guesses
 from flows.cli.output import AsJson, Output, table
 
 
@@ -38,6 +39,8 @@ def snapshot(
         f"ignored, league not configured: {name} ({count})" for name, count in sorted(report.ignored.items())
     ]
     text_lines += [f"ignored, pre-season: {key} ({count})" for key, count in report.preseason.items()]
+    text_lines += [f"ignored, exhibition: {key} ({count})" for key, count in report.exhibition.items()]
+    text_lines += describe_guesses(report.guessed_seasons)
     people = report.people
     text_lines.append(
         f"people: {people.consents} consents, {people.guilds} guilds and {people.bets} bets new or changed, "
@@ -50,6 +53,8 @@ def snapshot(
             "quarantined": report.quarantined,
             "ignored": report.ignored,
             "preseason": report.preseason,
+            "exhibition": report.exhibition,
+            "guessed_seasons": report.guessed_seasons,
             "people": vars(people),
             "leagues": {key: vars(item) for key, item in report.recorded.items()},
         },

@@ -234,6 +234,21 @@ def test_a_wrong_field_is_named_with_its_file_and_league(text: str, named: str, 
     assert len(refused.value.message.splitlines()) == 1
 
 
+def test_a_league_says_when_its_seasons_change_or_leaves_it_open(tmp_path: Path) -> None:
+    leagues = configured(tmp_path, '[A]\nsport = "soccer"\nseason_start = "03-15"\n[B]\nsport = "soccer"\n')
+    assert [leagues.get(key).season_start for key in ("A", "B", "EPL", "MLB")] == ["03-15", None, "08-01", "01-01"]
+    assert all(league.season_start for league in BUILT_IN)
+    replaced = configured(tmp_path, '[MLS]\nsport = "soccer"\n[NHL]\nsport = "hockey"\nseason_start = "09-01"\n')
+    assert [replaced.get(key).season_start for key in ("MLS", "NHL")] == ["01-01", "09-01"]
+
+
+@pytest.mark.parametrize("value", ['"13-01"', '"02-29"', '"8-1"', '"August"', "8", '"2019-08-01"', '""'])
+def test_a_day_that_not_every_year_has_is_no_start_of_a_season(value: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"\[A\] season_start: ") as refused:
+        configured(tmp_path, f'[A]\nsport = "soccer"\nseason_start = {value}\n')
+    assert len(refused.value.message.splitlines()) == 1
+
+
 def test_a_file_that_is_missing_or_no_text_is_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "latin").write_bytes(b'[A]\nsport = "\xff"\n')
     for path in (tmp_path / "none", tmp_path / "latin", tmp_path):

@@ -82,7 +82,7 @@ def test_a_game_of_the_bot_and_of_a_file_is_found_with_the_bots_id_to_keep(
 )
 def test_games_that_differ_in_day_clubs_or_home_side_are_two(other: dict[str, object], sqlite_database: Engine) -> None:
     record_games(sqlite_database, EPL, "csv:epl.csv", game("c"))
-    record_games(sqlite_database, EPL, "bot", game("7")._replace(**other))  # type: ignore[arg-type]
+    record_games(sqlite_database, EPL, "bot", game("7")._replace(**other), scores=(0, 3))  # type: ignore[arg-type]
     assert pairs(sqlite_database) == []
 
 
@@ -119,7 +119,8 @@ def test_results_that_count_twice_refuse_the_training_until_the_ids_are_linked(s
     opponents = [f"Club {number % 7}" for number in range(30)]
     for source, prefix in (("csv:epl.csv", "c"), ("bot", "1")):
         for number, (start, away) in enumerate(zip(weeks, opponents, strict=True)):
-            record_games(sqlite_database, EPL, source, game(f"{prefix}{number}", start, away_team=away))
+            one = game(f"{prefix}{number}", start, away_team=away)
+            record_games(sqlite_database, EPL, source, one, scores=(number // 7, 1))
     single = game("alone", KICK_OFF - timedelta(days=200), away_team="Club 1")
     record_games(sqlite_database, EPL, "bot", single)
     dataset = load_dataset(sqlite_database, EPL, NOW)
@@ -267,7 +268,8 @@ def test_links_are_listed_and_told_again_they_are_nothing_new(database: Engine) 
 def test_what_is_no_game_or_another_one_is_not_linked(sqlite_database: Engine) -> None:
     far = KICK_OFF + timedelta(days=100)
     record_games(sqlite_database, EPL, "csv:epl.csv", game("c"), game("x", away_team="Chelsea"), game("y", far))
-    record_games(sqlite_database, EPL, "bot", game("7"), game("8", KICK_OFF + timedelta(hours=20)))
+    record_games(sqlite_database, EPL, "bot", game("7"))
+    record_games(sqlite_database, EPL, "bot", game("8", KICK_OFF + timedelta(hours=20)), scores=(0, 3))
 
     def link(one: str, other: str) -> bool:
         return link_games(sqlite_database, EPL, one, other, source="test", now=NOW)

@@ -102,6 +102,38 @@ def test_a_round_robin_that_stops_half_way_is_refused(epl: League) -> None:
     assert found(flags, "refusal") == {(2017, "rounds")}
 
 
+def test_games_of_the_season_before_are_too_many_and_not_missing(epl: League) -> None:
+    """As where the turn of seasons is fixed to a day on which one was still played."""
+    facts = fair_league()
+    starts = sorted(game.start_at for game in facts.games if game.season == 2017)
+    games = [
+        game._replace(season=2018) if game.season == 2017 and game.start_at > starts[-60] else game
+        for game in facts.games
+    ]
+    flags = examine_facts(epl, FactBatch(games, facts.results))
+    assert found(flags, "refusal") == {(2018, "played_again")}
+    (refused,) = (flag for flag in flags if flag.level == "refusal")
+    assert refused.what.startswith("too many games: ")
+    assert not any("missing" in flag.what for flag in flags if flag.season == 2018)
+
+
+@pytest.mark.parametrize("times", [1, 4])
+def test_two_seasons_in_one_are_too_many_games(times: int, epl: League) -> None:
+    facts = fair_league(times=times)
+    games = [game._replace(season=2017) if game.season == 2018 else game for game in facts.games]
+    flags = examine_facts(epl, FactBatch(games, facts.results))
+    assert {(2017, "many_games"), (2017, "days")} <= found(flags, "warning")
+    assert not any("missing" in flag.what for flag in flags)
+
+
+def test_one_meeting_of_a_round_robin_under_two_ids_is_a_warning(epl: League) -> None:
+    facts = fair_league()
+    again = facts.games[400]._replace(game_id="again", start_at=facts.games[400].start_at + timedelta(days=2))
+    result = facts.results[400]._replace(game_id="again")
+    flags = examine_facts(epl, FactBatch([*facts.games, again], [*facts.results, result]))
+    assert [(flag.level, flag.season, flag.about) for flag in flags] == [("warning", again.season, "played_again")]
+
+
 def test_a_league_of_dice_is_not_judged_by_its_schedule(epl: League) -> None:
     random, facts = Random(2), fair_league()
     games = []

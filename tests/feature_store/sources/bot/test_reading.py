@@ -11,6 +11,7 @@ from core.betting.leagues import BUILT_IN, Leagues
 from feature_store.sources.bot.moments import Zones
 from feature_store.sources.bot.reading import Reading, read_row
 from feature_store.sources.bot.status import status_of
+from feature_store.sources.seasons import UNSTATED
 from tests.bot_database import football, hockey, odds_record, soccer, soccer_record, totals_record, wall
 
 NOW = datetime(2024, 5, 1, 12, tzinfo=UTC)
@@ -47,8 +48,37 @@ def reasons(reading: Reading) -> str:
 )
 def test_a_status_is_read_in_its_long_and_its_short_form_in_any_case(status: str, texts: str) -> None:
     for text in texts.split("|"):
-        assert status_of(text) == status, text
-        assert status_of(f" {text.upper()} ") == status, text
+        assert status_of(text, "soccer") == status, text
+        assert status_of(f" {text.upper()} ", "soccer") == status, text
+
+
+@pytest.mark.parametrize(
+    ("sport", "status", "texts"),
+    [
+        ("mma", "scheduled", "WO|Walkouts|Walk-outs|IN|Intro|PF|Pre-fight|NS"),
+        ("mma", "live", "EOR|End of Round|LIVE|In Progress|Round 2|R3"),
+        ("mma", "void", "CANC|PST|No Contest"),
+        ("handball", "void", "WO|Walkover"),
+        ("volleyball", "live", "S1|S5|Set 1|Set 5|4th set"),
+        ("tennis", "live", "Set 2|S3"),
+        ("afl", "live", "QT|Q3|Quarter-Time"),
+        ("baseball", "live", "IN1|IN14|Inning 3|Top 5th|Bottom of the 9th|End of 7th inning"),
+        ("ice_hockey", "live", "P2|3rd Period|End of 1st period|PT|OT|Intermission"),
+        ("basketball", "live", "Quarter 4|End of 2nd quarter|OT2"),
+        ("ice_hockey", "unknown", "Intro|Walkouts|3|first|second"),
+        ("baseball", "unknown", "IN"),
+    ],
+)
+def test_a_status_word_means_what_it_means_in_its_sport(sport: str, status: str, texts: str) -> None:
+    for text in texts.split("|"):
+        assert status_of(text, sport) == status, text
+        assert status_of(f" {text.lower()} ", sport) == status, text
+
+
+def test_a_status_that_the_column_of_twenty_characters_has_cut_off_is_recognised() -> None:
+    for whole, status in (("Finished After Penalties", "final"), ("Second Half, 2nd Half Started", "live")):
+        assert status_of(whole[:20], "soccer") == status
+    assert status_of("Finished Aft", "soccer") == "unknown"
 
 
 def test_a_status_that_the_column_does_not_tell_is_taken_from_the_upstream_record() -> None:
@@ -89,7 +119,7 @@ def test_upstreams_start_without_a_zone_does_not_count() -> None:
     ("columns", "reason"),
     [
         ({"start_time": None}, "start_time is empty"),
-        ({"start_time": "0000-00-00 00:00:00"}, "start_time is not a moment"),
+        ({"start_time": "0000-00-00 00:00:00"}, "start_time is empty"),
         ({"home_team_name": None}, "home_team_name is empty"),
         ({"away_team_name": " "}, "away_team_name is empty"),
         ({"away_team_name": "ARSENAL"}, "home_team_name and away_team_name are the same"),
@@ -103,12 +133,26 @@ def test_a_row_without_teams_start_or_id_is_lost_with_its_reason(columns: dict[s
     assert reading.rejected[0].place == "api_games id=7"
 
 
-def test_an_end_before_the_start_costs_the_result_and_both_are_named() -> None:
-    row = soccer("1", status="FT", raw_json=soccer_record((1, 0)), end_time=wall("2024-04-30 18:00"), fetched_at=AFTER)
-    reading = read(row)
-    assert reading.game is not None
-    assert reading.result is None
-    assert "end_time 2024-04-30T18:00:00+00:00 lies before start_time 2024-04-30T19:00:00+00:00" in reasons(reading)
+@pytest.mark.parametrize(
+    ("end", "reason"),
+    [
+        ("0000-00-00 00:00:00", ""),
+        ("0000-00-00", ""),
+        ("", ""),
+        (None, ""),
+        ("2024-00-10 00:00:00", "result: end_time is not a moment that can be read"),
+        ("after midnight", "result: end_time is not a moment that can be read"),
+        (datetime(1, 1, 1), "result: end_time is not a moment that can be read"),  # noqa: DTZ001 - as drivers give it
+        (wall("1970-01-01 00:00"), "result: end_time 1970-01-01T00:00:00+00:00 lies before start_time"),
+        (wall("2024-04-30 18:00"), "end_time 2024-04-30T18:00:00+00:00 lies before start_time 2024-04-30T19:00:00+00"),
+    ],
+)
+def test_an_end_that_makes_no_sense_is_named_and_costs_no_result(end: object, reason: str) -> None:
+    reading = read(soccer("1", status="FT", raw_json=soccer_record((1, 0)), end_time=end, fetched_at=AFTER))
+    assert reading.result is not None
+    assert (reading.result.home_score, reading.result.finished_at) == (1, START + timedelta(hours=2))
+    assert reason in reasons(reading)
+    assert bool(reason) == bool(reading.rejected)
 
 
 def test_a_finish_is_the_end_told_else_the_usual_length_but_not_after_the_fetch() -> None:
@@ -151,12 +195,10 @@ def test_no_fetch_lies_in_the_future() -> None:
         ({"season": "2022"}, 2022),
         ({"raw_json": {"league": {"season": 2023}}}, 2023),
         ({"season": "spring", "raw_json": {"league": {"season": "2023-2024"}}}, 2023),
-        ({}, 2023),
-        ({"start_time": wall("2024-08-01 00:00")}, 2024),
-        ({"sport": "Baseball", "league_id": "1", "league_name": "MLB"}, 2024),
+        ({}, UNSTATED),
     ],
 )
-def test_a_season_is_told_by_the_column_else_upstream_else_the_start(columns: dict[str, Any], season: int) -> None:
+def test_a_season_is_that_of_the_column_else_upstreams(columns: dict[str, Any], season: int) -> None:
     assert read(soccer("1", **columns)).game.season == season  # type: ignore[union-attr]
 
 
@@ -183,9 +225,9 @@ def test_other_stages_are_no_playoff(stage: str) -> None:
 def test_nothing_of_a_preseason_game_is_kept(stage: str) -> None:
     raw = {**totals_record(20, 17), "game": {"stage": stage, "week": "Week 1"}}
     reading = read(football("1", status="FT", raw_json=raw, fetched_at=AFTER))
-    assert reading.preseason
+    assert reading.stage == "preseason"
     assert (reading.game, reading.result, reading.quotes, reading.rejected) == (None, None, [], [])
-    assert not read(football("1")).preseason
+    assert read(football("1")).counts
 
 
 def test_odds_become_a_quote_per_book() -> None:

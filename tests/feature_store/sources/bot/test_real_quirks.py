@@ -15,7 +15,6 @@ from feature_store.features.sets import EVERYTHING
 from feature_store.identity.spelling_variants import TeamSchedules
 from feature_store.rows.replay import past_rows
 from feature_store.sources.csv.reader import read_csv
-from feature_store.sources.seasons import guess_season
 from tests.feature_store.sources.csv.test_reader import GOOD, only, read, row
 
 LEAGUES = Leagues(BUILT_IN)
@@ -88,14 +87,6 @@ def under_old_names(game: GameFact) -> GameFact:
         return old if game.season < moved else club
 
     return game._replace(home_team=then(game.home_team), away_team=then(game.away_team))
-
-
-@pytest.mark.parametrize("league", ["NFL", "NBA", "NHL", "MLB"])
-def test_the_season_guessed_from_the_start_is_the_one_that_the_archive_states(
-    league: str, development_data: Path
-) -> None:
-    for game in real(development_data, league).games:
-        assert guess_season(LEAGUES.get(league), game.start_at) == game.season, game
 
 
 def test_the_season_that_a_file_states_counts_even_in_the_summer_of_2020(development_data: Path) -> None:

@@ -123,6 +123,12 @@ def test_a_level_final_is_damage_where_ties_are_impossible() -> None:
     assert reasons(reading) == "result: final 2-2, but NHL has no ties"
 
 
+def test_a_score_that_the_sport_cannot_have_is_no_result() -> None:
+    reading = read(soccer("1", status="FT", raw_json=soccer_record((9999, 9999)), fetched_at=AFTER))
+    assert (reading.result, reading.game is not None) == (None, True)
+    assert reasons(reading) == "result: final 9999-9999: a side has at most 40 in soccer"
+
+
 def test_a_score_before_the_end_is_no_result() -> None:
     reading = read(soccer("1", status="HT", raw_json=soccer_record((1, 0)), fetched_at=AFTER))
     assert reading.result is None

@@ -2,10 +2,11 @@
 
 from datetime import UTC, datetime, timedelta
 
+import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from core.betting.leagues import Leagues
-from tests.bot_database import football, hockey, hockey_record, loosen_json, soccer
+from tests.bot_database import football, hockey, hockey_record, loosen_json, soccer, soccer_record, wall
 from tests.feature_store.sources.bot.test_snapshot import AFTER, FINAL, add, bot, look, ours, quarantined, stored
 
 __all__ = ["bot", "ours"]
@@ -80,3 +81,36 @@ def test_a_writer_of_eastern_wall_time_and_python_notation_is_understood(
         ("api_games id=3", "score cannot be read:"),
         ("api_games id=3", "final, but neither ra"),
     }
+
+
+def test_exhibition_games_are_counted_and_not_kept(bot: Engine, ours: Engine, leagues: Leagues) -> None:
+    baseball = {"sport": "Baseball", "league_name": "MLB", "status": "Finished", "fetched_at": AFTER}
+    for game_id, start, home in (("1", "2024-03-10", "Cubs"), ("2", "2024-04-10", "Cubs"), ("3", "2024-04-12", "AL")):
+        scores = {"scores": {"home": {"total": 5}, "away": {"total": 3}}, "date": f"{start}T18:05:00+00:00"}
+        add(bot, football(game_id, **baseball, raw_json=scores, home_team_name=home))
+    add(bot, football("4", raw_json={"game": {"stage": "Pro Bowl"}}))
+    report = look(bot, ours, leagues)
+    assert (report.read, report.exhibition, report.preseason, report.quarantined) == (4, {"MLB": 2, "NFL": 1}, {}, 0)
+    assert [one.game_id for one in stored(ours, leagues, "MLB").results] == ["2"]
+
+
+def test_a_season_that_no_row_states_is_guessed_with_the_archive_and_counted(
+    bot: Engine, ours: Engine, leagues: Leagues
+) -> None:
+    starts = ("2020-03-08", "2020-06-20", "2020-07-04", "2020-07-18", "2020-07-25", "2020-08-02", "2020-09-19")
+    for game_id, start in enumerate(starts):
+        row = {"sport": "Football", "league_id": "135", "league_name": "SerieA", "status": "Not Started"}
+        add(bot, football(str(game_id), **row, start_time=wall(f"{start} 18:00"), away_team_name=f"Club {game_id}"))
+    assert look(bot, ours, leagues).guessed_seasons == {"SERIEA": {2019: 6, 2020: 1}}
+    assert [one.season for one in stored(ours, leagues, "SERIEA").games] == [*[2019] * 6, 2020]
+    assert {item.added for item in look(bot, ours, leagues).recorded.values()} == {0}
+
+
+def test_mysqls_zero_date_without_strict_mode_is_no_moment(bot: Engine, ours: Engine, leagues: Leagues) -> None:
+    add(bot, soccer("1", raw_json=soccer_record((2, 1)), **FINAL))
+    with bot.begin() as connection:
+        connection.execute(sa.text("SET SESSION sql_mode = ''"))
+        connection.execute(sa.text("UPDATE api_games SET end_time = '0000-00-00', fetched_at = '0000-00-00'"))
+        connection.execute(sa.text("SET SESSION sql_mode = DEFAULT"))
+    assert look(bot, ours, leagues).quarantined == 0
+    assert [one.home_score for one in stored(ours, leagues).results] == [2]

@@ -68,7 +68,7 @@ def test_a_corrected_file_is_known_from_now_on_and_the_old_value_is_what_was_kno
     assert backfill(database, leagues, [folder], now=LATER + timedelta(days=1)).added == 0
 
 
-EARLIER, MOVED_LATER = "2024-04-20T14:00:00Z", "2024-05-04T14:00:00Z"
+EARLIER, MOVED_LATER = "2024-04-20T14:00:00Z", "2024-04-29T14:00:00Z"
 
 
 @pytest.mark.parametrize("before", ["2024-04-27T14:00:00Z", ""], ids=["kick-off", "bare date"])
@@ -145,9 +145,7 @@ def test_a_path_without_a_table_is_a_sentence(
 
 
 def test_texts_as_long_as_the_archive_holds_them_are_stored(database: Engine, leagues: Leagues, folder: Path) -> None:
-    longest = row(
-        game_id="ü" * 120, home_team="é" * 150, away_team="東" * 150, odds_kind="b" * 64, home_score="1000000"
-    )
+    longest = row(game_id="ü" * 120, home_team="é" * 150, away_team="東" * 150, odds_kind="b" * 64, home_score="40")
     (folder / "a.csv").write_text(text_of(longest))
     assert backfill(database, leagues, [folder], now=NOW).added == 4
 
@@ -171,3 +169,33 @@ def test_the_development_data_lose_only_what_cannot_be_true(
         "quote: close spread -3.5 has the opposite sign: the odds 1.625, 2.4 give the away side 40.4%": 1,
         "quote: open total_line: expected 0 to 500, got 1955.5": 1,
     }
+
+
+def test_seasons_that_a_file_does_not_state_are_guessed_with_the_archive_and_counted(
+    sqlite_database: Engine, leagues: Leagues, folder: Path
+) -> None:
+    def games(*days: str) -> str:
+        return text_of(*(row(game_id=day, kickoff_utc="", game_date=day) for day in days))
+
+    (folder / "a.csv").write_text(games("2019-08-10", "2020-03-08", "2020-06-20", "2020-09-12", "2021-05-20"))
+    first = backfill(sqlite_database, leagues, [folder], now=NOW)
+    assert first.guessed_seasons == {"EPL": {2019: 3, 2020: 2}}
+    (folder / "a.csv").write_text(games("2020-07-26"))
+    assert backfill(sqlite_database, leagues, [folder], now=NOW).guessed_seasons == {"EPL": {2019: 1}}
+    stated = backfill(sqlite_database, leagues, [folder], now=NOW)
+    assert (stated.added, archive.load(sqlite_database, leagues.get("EPL")).games[-1].season) == (0, 2020)
+
+
+def test_an_id_that_a_newer_edition_of_a_file_lacks_is_reported_with_its_new_one(
+    sqlite_database: Engine, leagues: Leagues, folder: Path
+) -> None:
+    def edition(day: str) -> str:
+        days = ("2024-04-01", day, "2024-04-20")
+        return text_of(*(row(game_id=each, kickoff_utc="", game_date=each) for each in days))
+
+    (folder / "a.csv").write_text(edition("2024-04-10"))
+    assert backfill(sqlite_database, leagues, [folder], now=NOW).moved == {}
+    (folder / "a.csv").write_text(edition("2024-04-11"))
+    moved = backfill(sqlite_database, leagues, [folder], now=LATER).moved
+    assert moved == {"EPL": [("2024-04-10", "2024-04-11")]}
+    assert backfill(sqlite_database, leagues, [folder], now=LATER).moved == {}

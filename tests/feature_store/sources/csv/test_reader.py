@@ -278,3 +278,37 @@ def test_rejected_lines_keep_their_own_words(tmp_path: Path, leagues: Leagues) -
     (item,) = read(tmp_path, leagues, row(league="EPLX")).rejected
     assert "league=EPLX" in item.content
     assert "home_team=Arsenal" in item.content
+
+
+@pytest.mark.parametrize(
+    ("cells", "kept"),
+    [
+        ({"kickoff_utc": "2024-04-27T14:00:01Z"}, False),
+        ({"kickoff_utc": "2044-04-27T14:00:00Z"}, False),
+        ({"kickoff_utc": "2024-04-27T14:00:01Z", "home_score": "", "away_score": ""}, True),
+        ({"kickoff_utc": "2024-04-27T14:00:00Z"}, True),
+        ({"kickoff_utc": "", "game_date": "2024-04-28"}, True),
+        ({"kickoff_utc": "", "game_date": "2024-04-29"}, False),
+    ],
+)
+def test_a_final_of_the_future_is_refused(cells: dict[str, str], kept: bool, tmp_path: Path, leagues: Leagues) -> None:
+    """A bare date may be that of New Zealand, where it begins half a day before it begins in UTC."""
+    (tmp_path / "games.csv").write_text(text_of(row(**cells), OTHER))
+    reading = read_csv(tmp_path / "games.csv", leagues, now=START)
+    assert len(only(reading).games) == 1 + kept
+    reasons = [f"{item.fact}: {item.reason}" for item in reading.rejected]
+    assert all(reason.startswith("row: the game has a score, but starts in the future, at 20") for reason in reasons)
+    assert len(reasons) == 1 - kept
+
+
+def test_a_score_that_the_sport_cannot_have_costs_the_result(tmp_path: Path, leagues: Leagues) -> None:
+    reading = read(tmp_path, leagues, row(home_score="9999", away_score="9999"))
+    assert (len(only(reading).games), only(reading).results) == (1, [])
+    assert [item.reason for item in reading.rejected] == ["home_score: 9999-9999: a side has at most 40 in soccer"]
+
+
+@pytest.mark.parametrize("season", ["0", "20", "20192"])
+def test_a_season_that_is_no_year_is_refused_and_none_is_guessed(season: str, tmp_path: Path, leagues: Leagues) -> None:
+    reading = read(tmp_path, leagues, {**GOOD, "season": season}, {**OTHER, "season": ""})
+    assert [item.reason for item in reading.rejected] == [f"season: expected a year from 1850 to 2150, got {season}"]
+    assert reading.guessed_seasons == {leagues.get("EPL"): {2023: 1}}
