@@ -35,7 +35,7 @@ from serving.telemetry.metrics import AddUp, Metrics
 START_SECONDS: Final = 10.0
 """How long the start waits for the first games and champions; the rest is loaded while serving."""
 
-LOG_SECONDS: Final = 1.2
+LOG_SECONDS: Final = 1.0
 """How long the end of the process waits for the prediction log to reach the database. If it hangs, it goes to disk."""
 
 SPOOL_SECONDS: Final = 0.5

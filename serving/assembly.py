@@ -52,7 +52,7 @@ BACKGROUND_THREADS: Final = 5
 CONNECTIONS: Final = 9
 """Database connections: one per background thread, the rest for requests."""
 
-THREAD_STOP_SECONDS: Final = 1.0
+THREAD_STOP_SECONDS: Final = 0.8
 """How long the end of the process waits for the steps that the background threads are in."""
 
 
@@ -139,7 +139,7 @@ def build_service(
 def background_threads(service: Service, timings: Timings) -> Iterator[list[PeriodicThread]]:
     """Run the threads that follow the database and write the prediction log until the block ends.
 
-    Steps that hang then are left behind after a second, together.
+    Steps that hang then are left behind after a moment, together.
     """
     errors = service.metrics.unforeseen
     threads = [

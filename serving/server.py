@@ -20,7 +20,7 @@ from serving.runtime.tuning import tune_process
 from serving.telemetry.output_queue import queued_output
 
 START_SECONDS: Final = 60.0
-DRAIN_SECONDS: Final = 2.5
+DRAIN_SECONDS: Final = 2
 """How long open requests may take after the service is asked to stop."""
 
 
@@ -133,7 +133,7 @@ def uvicorn_config(app: Any, settings: Settings, host: str, port: int, **more: A
         proxy_headers=False,
         http=FastPathProtocol if settings.fast_path else TimeoutProtocol,
         ws="none",
-        timeout_graceful_shutdown=DRAIN_SECONDS,  # type: ignore[arg-type]  # an int by its type, any number by its use
+        timeout_graceful_shutdown=DRAIN_SECONDS,
         **more,
     )
 

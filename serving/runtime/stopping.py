@@ -16,7 +16,7 @@ from typing import Any, Final
 from core.logs import get_logger
 from serving.telemetry.output_queue import drain_output
 
-STOP_SECONDS: Final = 6.0
+STOP_SECONDS: Final = 5.0
 """Time for an orderly end. What must not be lost is written before; what still hangs then is left."""
 
 STOPPING_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP)
@@ -55,7 +55,7 @@ class StopDeadline:
     """Ends this process some time after an orderly stop began, whatever hangs in it, and logs where each thread is.
 
     A thread does it, which waits from the start, because none can be started safely in a signal's handler. Should it
-    hang as well, the kernel ends the process half a second later.
+    hang as well, the kernel ends the process a second later.
     """
 
     def __init__(self, seconds: float = STOP_SECONDS) -> None:
@@ -70,7 +70,7 @@ class StopDeadline:
             return
         self._has_begun = True
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
-        signal.setitimer(signal.ITIMER_REAL, self._seconds + 0.5)
+        signal.setitimer(signal.ITIMER_REAL, self._seconds + 1.0)
         self._begun.set()
 
     def _wait(self) -> None:

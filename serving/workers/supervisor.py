@@ -74,7 +74,7 @@ class _Supervisor:
         self._living: set[Worker] = set()
         self._totals = MetricTotals()
         self._stopping = asyncio.Event()
-        self._deadline = StopDeadline(KILL_SECONDS + 0.5)
+        self._deadline = StopDeadline(KILL_SECONDS + 0.7)
         self._replacing: asyncio.Task[None] | None = None
         self._start_after = 0.0
         """No worker is started before this moment of the monotonic clock."""
@@ -94,7 +94,7 @@ class _Supervisor:
             self._check(was_stopped=checked - before > SELF_STOPPED_SECONDS)
             if checked - asked >= ASK_SECONDS:
                 asked = checked
-                for worker in self._workers:
+                for worker in self._living:
                     worker.ask()
             if not self._was_ready and self._all_ready():
                 self._was_ready = True
