@@ -166,7 +166,7 @@ async def _run(service: Service, timings: Timings) -> AsyncIterator[None]:
 
 
 async def _ends_within(seconds: float, work: Callable[[], None]) -> bool:
-    """Run the work in a thread; False if it takes longer, and then it goes on alone."""
+    """Run the work in a thread; False if it takes longer, and then it continues alone."""
     try:
         await asyncio.wait_for(asyncio.to_thread(work), seconds)
     except TimeoutError:

@@ -65,7 +65,7 @@ class Timings:
     check_champions: float = 0.5
     """Between two checks of the deployment records; a new champion answers within two seconds."""
     log: float = 0.25
-    """Between two writes of served predictions; a killed worker loses what it served since the last."""
+    """Between two writes of served predictions; a killed worker loses what it served since the last one began."""
     heartbeat: float = 1.0
     """Between two reports of a worker's loaded models."""
     backoff: Backoff = field(default_factory=Backoff)

@@ -1,7 +1,7 @@
 """What this process prints and logs leaves through a bounded queue: a reader that pauses never stops the service.
 
 A write to a full pipe blocks until somebody reads. Here a thread does all writing; what does not fit into the queue is
-dropped, counted in the metrics, and reported in the log once the reader goes on.
+dropped, counted in the metrics, and reported in the log once the reader continues.
 """
 
 import io

@@ -45,7 +45,9 @@ def test_reading_ages_sends_no_query(sqlite_database: Engine) -> None:
 def test_back_filled_files_are_one_kind_of_source(sqlite_database: Engine) -> None:
     for hours in range(1, 4):
         game = GAME._replace(game_id=f"g{hours}")
-        archive.record(sqlite_database, EPL, FactBatch([game]), source=f"csv:{hours}.csv", recorded_at=NOW - hours * HOUR)
+        archive.record(
+            sqlite_database, EPL, FactBatch([game]), source=f"csv:{hours}.csv", recorded_at=NOW - hours * HOUR
+        )
     age = SourceAges()
     age.refresh(sqlite_database)
     assert age.ages(NOW) == {("EPL", "csv"): 3600}
