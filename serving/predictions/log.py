@@ -163,8 +163,10 @@ class PredictionLog:
         copy = LogBatch(
             [*self._batch.servings, *(serving for serving, _ in waiting)], {**self._batch.answers, **answers}
         )
-        if copy.servings and not self._spool.separate().append(copy.lines()):
+        spool = self._spool.separate()
+        if copy.servings and not spool.append(copy.lines()):
             self._count_lost(len(copy.servings))
+        spool.rotate()
 
     def _count_lost(self, count: int) -> None:
         self._metrics.log_dropped.inc(count)

@@ -21,6 +21,9 @@ from core.logs import get_logger
 LIMIT: Final = 4 * 1024 * 1024
 """Characters that wait at most, for each of the two streams: some 16,000 lines."""
 
+COLLECT_SECONDS: Final = 0.05
+"""Texts are written so rarely: each time, the thread takes the interpreter's lock from the event loop."""
+
 DRAIN_SECONDS: Final = 0.4
 """How long the end of the process waits for what is queued to be written."""
 
@@ -38,7 +41,7 @@ class OutputQueue(io.TextIOBase):
         self._waiting = 0
         """Characters that wait."""
         self._changed = threading.Condition()
-        self._closing = False
+        self._closing = threading.Event()
         self._thread: threading.Thread | None = None
         self.dropped = 0
         """Lines that were not written."""
@@ -47,7 +50,7 @@ class OutputQueue(io.TextIOBase):
     def write(self, text: str) -> int:
         """Queue the text; if it does not fit, drop it and count its lines. After ``drain``, write it at once."""
         with self._changed:
-            if not self._closing:
+            if not self._closing.is_set():
                 if self._waiting + len(text) > self._limit:
                     self.dropped += _lines(text)
                     return len(text)
@@ -63,7 +66,7 @@ class OutputQueue(io.TextIOBase):
     def drain(self, seconds: float = DRAIN_SECONDS) -> None:
         """Wait until the queue is written, for that long at most; later writes go to the stream itself."""
         with self._changed:
-            self._closing = True
+            self._closing.set()
             self._changed.notify()
         if self._thread is not None:
             self._thread.join(seconds)
@@ -96,7 +99,9 @@ class OutputQueue(io.TextIOBase):
     def _take(self) -> list[str]:
         """Wait for texts and return all of them; none once the queue is closing and empty."""
         with self._changed:
-            self._changed.wait_for(lambda: self._texts or self._closing)
+            self._changed.wait_for(lambda: self._texts or self._closing.is_set())
+        self._closing.wait(COLLECT_SECONDS)
+        with self._changed:
             texts = list(self._texts)
             self._texts.clear()
             return texts

@@ -16,7 +16,10 @@ from pathlib import Path
 
 import httpx
 import pytest
+import sqlalchemy as sa
 
+from core.database import reading
+from serving.predictions.tables import predictions
 from tests.serving.conftest import World
 from tests.serving.processes import Served, served
 from tests.serving.service import eventually
@@ -51,7 +54,7 @@ def full_folder() -> Iterator[Path]:
 @pytest.fixture(scope="module")
 def running(shared_world: World) -> Iterator[Served]:
     with full_folder() as folder, served(shared_world, workers=WORKERS, TMPDIR=str(folder)) as service:
-        eventually(lambda: service.get(GAME).json().get("cache") == "local", 60)
+        wait_for_workers(service)
         yield service
 
 
@@ -65,7 +68,7 @@ def wait_for_workers(running: Served, *without: int) -> None:
         return len(running.workers()) == WORKERS and not set(without) & set(running.workers())
 
     eventually(complete, 90)
-    eventually(lambda: len(running.get("/readyz").json()["workers"]) >= WORKERS, 60)
+    eventually(lambda: all(running.get(GAME).status_code == 200 for _ in range(20)), 60)
 
 
 def test_counters_never_decrease_while_workers_are_killed(running: Served) -> None:
@@ -146,11 +149,16 @@ def test_a_hang_up_replaces_the_workers_and_no_request_fails(running: Served) ->
     assert counted(running) >= shown + len(statuses)
 
 
-def test_killing_the_supervisor_ends_its_workers(running: Served) -> None:
-    """The last test of this module: it ends the service."""
-    workers = running.workers()
-    running.process.kill()
-    eventually(lambda: not any(is_alive(worker) for worker in workers), 20)
+def test_killing_the_supervisor_ends_its_workers_and_they_lose_nothing(world: World) -> None:
+    with served(world, workers=WORKERS) as running:
+        wait_for_workers(running)
+        sent = sum(running.get(GAME).status_code == 200 for _ in range(40))
+        before, workers = counted(running, "dbsbm_predictions_total"), running.workers()
+        running.process.kill()
+        eventually(lambda: not any(is_alive(worker) for worker in workers), 30)
+    assert sent == 40
+    with reading(world.engine) as connection:
+        assert connection.execute(sa.select(sa.func.count()).select_from(predictions)).scalar_one() == before
 
 
 def is_alive(pid: int) -> bool:
