@@ -93,8 +93,8 @@ class OutputQueue(io.TextIOBase):
 
     def _run(self) -> None:
         while texts := self._take():
-            self._pass_on("".join(texts))
-            self._report_dropped()
+            if self._pass_on("".join(texts)):
+                self._report_dropped()
 
     def _take(self) -> list[str]:
         """Wait for texts and return all of them; none once the queue is closing and empty."""
@@ -106,15 +106,17 @@ class OutputQueue(io.TextIOBase):
             self._texts.clear()
             return texts
 
-    def _pass_on(self, text: str) -> None:
+    def _pass_on(self, text: str) -> bool:
+        """Write the text; False, and its lines are counted, if the descriptor takes nothing."""
         try:
             _write(self._target.fileno(), text.encode(self._target.encoding, "backslashreplace"))
             lost = 0
         except OSError:
-            lost = _lines(text)  # the reader is gone
+            lost = _lines(text)  # the reader has closed the pipe, or the disk is full
         with self._changed:
             self._waiting -= len(text)
             self.dropped += lost
+        return not lost
 
     def _report_dropped(self) -> None:
         lines, self._reported = self.dropped - self._reported, self.dropped

@@ -117,10 +117,20 @@ class _Supervisor:
         """Keep a worker's newest report."""
         self._totals.put(worker.pid, report)
 
-    def _start(self) -> Worker:
-        worker = self._start_worker(self)
+    def _start(self) -> Worker | None:
+        """Start a worker; None, after a pause another attempt may be made, if the system has no resources for it."""
+        try:
+            worker = self._start_worker(self)
+        except OSError:
+            log.exception("worker cannot be started")
+            self._pause_starts()
+            return None
         self._living.add(worker)
         return worker
+
+    def _pause_starts(self) -> None:
+        self._pause = min(LONGEST_PAUSE, 2 * self._pause or CHECK_SECONDS)
+        self._start_after = time.monotonic() + self._pause
 
     def _all_ready(self) -> bool:
         return len(self._workers) == self._count and all(worker.is_ready for worker in self._workers)
@@ -142,7 +152,8 @@ class _Supervisor:
         while (
             len(self._workers) < self._count and time.monotonic() >= self._start_after and not self._stopping.is_set()
         ):
-            self._workers.append(self._start())
+            if started := self._start():
+                self._workers.append(started)
 
     def _note_end(self, worker: Worker) -> None:
         """Decide when the worker's successor starts, or that the service cannot start at all."""
@@ -151,8 +162,7 @@ class _Supervisor:
             self._cannot_start = True
             self._stop()
         elif worker.age < EARLY_SECONDS:
-            self._pause = min(LONGEST_PAUSE, 2 * self._pause or CHECK_SECONDS)
-            self._start_after = time.monotonic() + self._pause
+            self._pause_starts()
         else:
             self._pause = 0.0
 
@@ -164,6 +174,8 @@ class _Supervisor:
         """Replace each worker, once its successor serves; a successor that cannot start leaves the others in place."""
         for worker in [*self._workers]:
             successor = self._start()
+            if successor is None:
+                return
             while not successor.is_ready and successor.fault() is None and not successor.ended.is_set():
                 await asyncio.sleep(CHECK_SECONDS)
             if successor.fault() or successor.ended.is_set():

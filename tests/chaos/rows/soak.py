@@ -1,6 +1,7 @@
 """The soak: half an hour of traffic with promotions, new prices, new keys and restarts of Redis; nothing may grow."""
 
 import statistics
+import sys
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator
@@ -29,7 +30,7 @@ from tests.chaos.traffic import Load
 SOAK_MINUTES = 30.0
 RATE = 170.0
 COLD_SHARE = 0.05
-SAMPLE_SECONDS = 2.0
+SAMPLE_SECONDS = 5.0
 PRICE_SECONDS, KEY_SECONDS, REDIS_SECONDS = 5.0, 7.0, 60.0
 SWAP_SECONDS = 10.0
 
@@ -67,6 +68,10 @@ class Samples:
     def add(self, name: str, value: float) -> None:
         self.values[name].append((time.monotonic(), value))
 
+    def newest(self) -> str:
+        """Return the last value of each name as text."""
+        return ", ".join(f"{name} {values[-1][1]:.0f}" for name, values in self.values.items())
+
     def change(self, name: str, begin: float, end: float) -> tuple[float, float]:
         """Return the medians of the first and of the last third between the two moments."""
         third = (end - begin) / 3
@@ -96,6 +101,7 @@ def soak(stage: Stage, scale: float, outcome: Outcome) -> None:
             time.sleep(SAMPLE_SECONDS)
             _sample(stage, processes, samples)
             statuses.update(_taken(load))
+            print(f"{time.monotonic() - began:6.0f} s  {samples.newest()}", file=sys.stderr, flush=True)
         end = time.monotonic()
     statuses.update(_taken(load))
     outcome.report(f"{statuses.total()} requests in {seconds / 60:.0f} minutes: {dict(statuses)}")

@@ -88,13 +88,17 @@ def test_the_end_drains_within_a_bound(pipe: Pipe) -> None:
     assert len(pipe.read()) == PIPE_HOLDS
 
 
-def test_a_reader_that_is_gone_costs_lines_only(pipe: Pipe) -> None:
-    queue = OutputQueue(pipe.writer)
+def test_a_reader_that_is_gone_costs_lines_only_and_no_report_of_a_report(
+    pipe: Pipe, monkeypatch: pytest.MonkeyPatch, own_logs: None
+) -> None:
+    monkeypatch.setattr(sys, "stderr", pipe.writer)
+    configure_logs(load_settings(_env_file=None, dbsbm_env="production"))
     pipe.leave()
-    queue.write(LINE * 3)
-    eventually(lambda: queue.dropped == 3)
-    queue.write(LINE)
-    eventually(lambda: queue.dropped == 4)
+    with queued_output():
+        for lines in range(1, 6):
+            sys.stderr.write(LINE)
+            eventually(lambda lines=lines: dropped_lines() >= lines)  # type: ignore[misc]
+        assert dropped_lines() == 5
 
 
 def test_loggers_of_libraries_with_a_handler_of_their_own_are_queued_and_restored(
