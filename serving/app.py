@@ -30,10 +30,16 @@ from serving.http.reference_page import reference_page
 from serving.open_inference import routes as open_inference
 from serving.runtime.periodic_thread import PeriodicThread
 from serving.service import LifespanState, Service
-from serving.telemetry.metrics import Metrics
+from serving.telemetry.metrics import AddUp, Metrics
 
 START_SECONDS: Final = 10.0
 """How long the start waits for the first games and champions; the rest is loaded while serving."""
+
+LOG_SECONDS: Final = 1.0
+"""How long the end of the process waits for the prediction log to reach the database. If it hangs, it goes to disk."""
+
+SPOOL_SECONDS: Final = 0.5
+DEREGISTER_SECONDS: Final = 0.3
 
 HEADERS_FROM_BROWSERS: Final = (
     *(KEY_NAME, GUILD_NAME, "X-Request-ID"),
@@ -53,6 +59,7 @@ class Application(FastAPI):
     """Also used by the server, for requests that never reach the app."""
     hit_path: HitPath
     """Used by the server before the app, if the fast path is on."""
+    metrics: Metrics
 
     @cached_property
     def openapi_json(self) -> bytes:
@@ -75,16 +82,18 @@ def create_app(
     timings: Timings = Timings(),  # noqa: B008 - frozen
     load: LoadVersion | None = None,
     when_warm: Callable[[], None] = lambda: None,
-) -> FastAPI:
+    add_up: AddUp | None = None,
+) -> Application:
     """Return the app for these settings. Nothing is opened before its lifespan begins.
 
     ``load`` loads model versions, by default from the registry. ``when_warm`` is called once, when the first champions
-    have forecast all games. Raises ConfigurationError for an invalid LEAGUES_FILE or REDIS_URL.
+    have forecast all games. ``add_up`` adds up the metrics of several workers. Raises ConfigurationError for an invalid
+    LEAGUES_FILE or REDIS_URL.
     """
     leagues = load_leagues(settings.leagues_file)
     if settings.redis is not None:
         check_redis_address(settings.redis)
-    metrics = Metrics()
+    metrics = Metrics(add_up)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[LifespanState]:
@@ -127,6 +136,7 @@ def _wrap(app: Application, settings: Settings, metrics: Metrics) -> None:
     if settings.fast_path:
         inner = AsgiShortcut(inner, cors=cors)
     hosts = AllowedHosts(inner, settings.allowed_hosts)
+    app.metrics = metrics
     app.outermost = app.recorder = RequestRecorder(hosts, metrics)
     app.hit_path = HitPath(app.recorder, hosts, cors=cors)
 
@@ -142,9 +152,9 @@ async def _run(service: Service, timings: Timings) -> AsyncIterator[None]:
         with background_threads(service, timings) as threads:
             await asyncio.to_thread(_wait_for_first_steps, threads)
             yield
-            await asyncio.to_thread(_stop, threads)
-        await asyncio.to_thread(service.log.flush)
-        await asyncio.to_thread(service.workers.deregister)
+        if not await _ends_within(LOG_SECONDS, service.log.flush):
+            await _ends_within(SPOOL_SECONDS, service.log.spool_all)
+        await _ends_within(DEREGISTER_SECONDS, service.workers.deregister)
     finally:
         for task in watchers:
             task.cancel()
@@ -155,12 +165,16 @@ async def _run(service: Service, timings: Timings) -> AsyncIterator[None]:
         service.engine.dispose()
 
 
+async def _ends_within(seconds: float, work: Callable[[], None]) -> bool:
+    """Run the work in a thread; False if it takes longer, and then it continues alone."""
+    try:
+        await asyncio.wait_for(asyncio.to_thread(work), seconds)
+    except TimeoutError:
+        return False
+    return True
+
+
 def _wait_for_first_steps(threads: Sequence[PeriodicThread]) -> None:
     deadline = time.monotonic() + START_SECONDS
     for thread in threads:
         thread.wait_until_idle(max(0.0, deadline - time.monotonic()))
-
-
-def _stop(threads: Sequence[PeriodicThread]) -> None:
-    for thread in threads:
-        thread.stop()

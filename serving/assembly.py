@@ -1,5 +1,6 @@
 """Builds the parts of a service, and the threads that keep them current."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -51,6 +52,9 @@ BACKGROUND_THREADS: Final = 5
 CONNECTIONS: Final = 9
 """Database connections: one per background thread, the rest for requests."""
 
+THREAD_STOP_SECONDS: Final = 0.8
+"""How long the end of the process waits for the steps that the background threads are in."""
+
 
 @dataclass(frozen=True)
 class Timings:
@@ -61,7 +65,7 @@ class Timings:
     check_champions: float = 0.5
     """Between two checks of the deployment records; a new champion answers within two seconds."""
     log: float = 0.25
-    """Between two writes of served predictions; a killed worker loses what it served since the last."""
+    """Between two writes of served predictions; a killed worker loses what it served since the last one began."""
     heartbeat: float = 1.0
     """Between two reports of a worker's loaded models."""
     backoff: Backoff = field(default_factory=Backoff)
@@ -133,7 +137,10 @@ def build_service(
 
 @contextmanager
 def background_threads(service: Service, timings: Timings) -> Iterator[list[PeriodicThread]]:
-    """Run the threads that follow the database and write the prediction log until the block ends."""
+    """Run the threads that follow the database and write the prediction log until the block ends.
+
+    Steps that hang then are left behind after a moment, together.
+    """
     errors = service.metrics.unforeseen
     threads = [
         PeriodicThread("slate", partial(_follow_games, service), seconds=timings.check, errors=errors),
@@ -152,6 +159,9 @@ def background_threads(service: Service, timings: Timings) -> Iterator[list[Peri
     finally:
         for thread in threads:
             thread.stop()
+        deadline = time.monotonic() + THREAD_STOP_SECONDS
+        for thread in threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
 
 
 def _follow_games(service: Service) -> bool:

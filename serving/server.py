@@ -1,5 +1,6 @@
 """Runs the service on a port: until it is stopped, or within a block for a demo or a test."""
 
+import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,19 +15,43 @@ from serving.app import create_app
 from serving.fastpath.protocol import FastPathProtocol
 from serving.http.connection_timeouts import TimeoutProtocol
 from serving.runtime.heap import freeze_objects
+from serving.runtime.stopping import StopDeadline, handled_signals
 from serving.runtime.tuning import tune_process
+from serving.telemetry.output_queue import queued_output
 
 START_SECONDS: Final = 60.0
-DRAIN_SECONDS: Final = 10
+DRAIN_SECONDS: Final = 2
 """How long open requests may take after the service is asked to stop."""
 
 
-class _Server(uvicorn.Server):
-    """A uvicorn server that reports its address once it listens."""
+class Server(uvicorn.Server):
+    """A uvicorn server that reports its address once it listens, and ends in a bounded time when asked to stop."""
 
-    def __init__(self, config: uvicorn.Config, on_ready: Callable[[str], None] | None) -> None:
+    ignored_signals: tuple[signal.Signals, ...] = ()
+    """Signals that do not stop it."""
+
+    def __init__(self, config: uvicorn.Config, on_ready: Callable[[str], None] | None = None) -> None:
         super().__init__(config)
         self._on_ready = on_ready
+        self._deadline: StopDeadline | None = None
+        self.stopped_by: int | None = None
+        """Number of the first signal that stopped it."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Stop at signals until the block ends. (The library ends the process by the same signal after it.)"""
+        if threading.current_thread() is threading.main_thread():
+            self._deadline = StopDeadline()
+        with handled_signals(self.stop, ignored=self.ignored_signals):
+            yield
+
+    def stop(self, number: int | None = None) -> None:
+        """Begin an orderly stop, once, for a signal or another reason. Callable in a signal's handler."""
+        if not self.should_exit:
+            self.stopped_by = number
+        self.should_exit = True
+        if self._deadline is not None:
+            self._deadline.begin()
 
     async def startup(self, sockets: list[Any] | None = None) -> None:
         await super().startup(sockets)
@@ -47,16 +72,17 @@ def serve(
     Raises NetworkError if the port is unavailable.
     """
     tune_process()
-    app = create_app(settings, clock, when_warm=freeze_objects)
-    server = _Server(uvicorn_config(app, settings, host, port), on_ready)
-    try:
-        server.run()
-    except SystemExit as error:
-        raise start_error(host, port) from error
-    except KeyboardInterrupt:
-        return  # Ctrl-C, after the app has closed
-    if not server.started:
-        raise start_error(host, port)
+    with queued_output():
+        app = create_app(settings, clock, when_warm=freeze_objects)
+        server = Server(uvicorn_config(app, settings, host, port), on_ready)
+        try:
+            server.run()
+        except SystemExit as error:
+            raise start_error(host, port) from error
+        if not server.started:
+            raise start_error(host, port)
+    if server.stopped_by == signal.SIGTERM:
+        signal.raise_signal(signal.SIGTERM)  # its sender sees that it was heeded
 
 
 @contextmanager
@@ -72,7 +98,7 @@ def running_server(settings: Settings, clock: Clock, *, host: str = "127.0.0.1",
         address.append(url)
         listening.set()
 
-    server = _Server(uvicorn_config(create_app(settings, clock), settings, host, port), ready)
+    server = Server(uvicorn_config(create_app(settings, clock), settings, host, port), ready)
     thread = threading.Thread(target=_run, args=(server, listening), name="server")
     thread.start()
     try:
@@ -86,7 +112,7 @@ def running_server(settings: Settings, clock: Clock, *, host: str = "127.0.0.1",
         thread.join()
 
 
-def _run(server: _Server, listening: threading.Event) -> None:
+def _run(server: Server, listening: threading.Event) -> None:
     try:
         server.run()
     except SystemExit:

@@ -52,6 +52,10 @@ class Spool:
         self._depths: dict[Path, tuple[int, int]] = {}
         """Size and depth of each file."""
 
+    def separate(self) -> "Spool":
+        """Return a spool over the same folder for another thread; it writes to a file of its own."""
+        return Spool(self._folder, self._limit, self._file_bytes, self._counted_prefix[1:])
+
     def append(self, lines: list[bytes]) -> bool:
         """Write the lines and sync them to disk; False, with none written, if the spool is full or the disk fails."""
         content = b"".join(line + b"\n" for line in lines)

@@ -63,7 +63,12 @@ class FastPathProtocol(TimeoutProtocol):
         return cast("Any", self.app).hit_path  # type: ignore[no-any-return]
 
     def _can_answer(self) -> bool:
-        return self._has_no_request() and not self.flow.write_paused and not self.transport.is_closing()
+        return (
+            not self._is_ending
+            and self._has_no_request()
+            and not self.flow.write_paused
+            and not self.transport.is_closing()
+        )
 
     def _may_be_plain(self) -> bool:
         url = self.url

@@ -1,7 +1,7 @@
 """The age of the newest fact of every source, as last read from the database."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 
@@ -26,7 +26,14 @@ class SourceAges:
             self._newest = newest_facts(engine)
             self._read_at = time.monotonic()
 
-    def ages(self, now: datetime) -> Iterator[tuple[Source, float]]:
-        """Yield each source and the seconds since its newest fact."""
+    def ages(self, now: datetime) -> Mapping[tuple[str, str], float]:
+        """Return the seconds since the newest fact by league and kind of source.
+
+        The kind is what a source's name has before the first colon: back-filled files (``csv:FILE``) are one kind,
+        however many there are.
+        """
+        newest: dict[tuple[str, str], datetime] = {}
         for source, moment in self._newest.items():
-            yield source, (now - moment).total_seconds()
+            kind = source.league, source.name.partition(":")[0]
+            newest[kind] = max(moment, newest.get(kind, moment))
+        return {kind: (now - moment).total_seconds() for kind, moment in newest.items()}

@@ -1,4 +1,6 @@
-"""Disconnects slow clients: uvicorn waits without limit for the rest of a head or a body, and for a client that reads.
+"""Ends connections: those of slow clients, and all of them when the server stops.
+
+uvicorn waits without limit for the rest of a head or a body, and for a client that reads.
 
 One timer per connection checks once a second, so that a request costs a few assignments. Head, body and the reading of
 responses have a time limit each. The size of a head, which llhttp does not bound, is limited too.
@@ -35,6 +37,12 @@ class TimeoutProtocol(HttpToolsProtocol):
 
     reading_seconds: ClassVar[float] = 8.0
     """How long a part of a response may stay in the write buffer because the client does not read it."""
+
+    last_request_seconds: ClassVar[float] = 0.25
+    """How long an idle connection stays open after the server is asked to stop, for a request that is on its way."""
+
+    _is_ending: bool = False
+    """Whether the server stops: the next request is the connection's last."""
 
     _head_since: float | None = None
     _body_since: float | None = None
@@ -74,6 +82,8 @@ class TimeoutProtocol(HttpToolsProtocol):
             raise HeadTooLargeError
         self._head_since, self._body_since, self._received = None, self.loop.time(), 0
         super().on_headers_complete()
+        if self._is_ending:
+            self.cycle.keep_alive = False
 
     def on_message_complete(self) -> None:
         self._body_since = None
@@ -85,6 +95,14 @@ class TimeoutProtocol(HttpToolsProtocol):
         super().on_response_complete()
         if self._body_since is None:
             self._head_since = self.loop.time()
+
+    def shutdown(self) -> None:
+        """Close the connection after its present request, or a request that is on its way, or a moment."""
+        self._is_ending = True
+        if self._has_no_request():
+            self.loop.call_later(self.last_request_seconds, super().shutdown)
+        else:
+            super().shutdown()
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's signature
         """Respond to what cannot be parsed, and close the connection: where the next request begins is unknown."""

@@ -8,6 +8,7 @@ A prediction is in memory for a quarter of a second, then in the tables or on di
 it twice changes nothing: a process may die between any two steps, and the next process repeats the step.
 """
 
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
@@ -98,6 +99,8 @@ class PredictionLog:
         self._queue: deque[tuple[Serving, Answer]] = deque()
         self._batch = LogBatch([], {})
         self._columns: dict[str, AnswerColumns] = {}
+        self._turn = threading.Lock()
+        """Held while the batch is written: the last step may hang while the process ends."""
         self._in_table: LRUCache[str, None] = LRUCache(REMEMBERED)
 
     def put(
@@ -129,25 +132,45 @@ class PredictionLog:
         What neither accepts stays in memory for the next step. After a file the step ends with False if predictions
         were served meanwhile.
         """
-        self._collect()
-        if len(self._batch.servings) > self._batch_size:
-            if not self._write_batch(self._spool_batch):
-                self._write_batch(self._insert_batch)
+        with self._turn:
+            self._collect()
+            if len(self._batch.servings) > self._batch_size:
+                if not self._write_batch(self._spool_batch):
+                    self._write_batch(self._insert_batch)
+                return False
+            if self._write_batch(self._insert_batch):
+                return self._drain_file() and not self._queue
+            self._write_batch(self._spool_batch)
             return False
-        if self._write_batch(self._insert_batch):
-            return self._drain_file() and not self._queue
-        self._write_batch(self._spool_batch)
-        return False
 
     def flush(self) -> None:
         """Write everything in memory at the end of the process; what is not accepted counts as dropped."""
-        self._collect()
-        if not self._write_batch(self._insert_batch):
-            self._write_batch(self._spool_batch)
-        self._spool.rotate()
-        if self.depth:
-            self._metrics.log_dropped.inc(self.depth)
-            log.warning("served predictions were not logged: database and disk unavailable", count=self.depth)
+        with self._turn:
+            self._collect()
+            if not self._write_batch(self._insert_batch):
+                self._write_batch(self._spool_batch)
+            self._spool.rotate()
+            if self.depth:
+                self._count_lost(self.depth)
+
+    def spool_all(self) -> None:
+        """Write a copy of everything in memory to disk, at the end of a process whose ``flush`` hangs in the database.
+
+        What the database has accepted after all is written to it again, which changes nothing.
+        """
+        waiting = [*self._queue]
+        answers = {answer.answer_id: self._columns_of(answer) for answer in {answer for _, answer in waiting}}
+        copy = LogBatch(
+            [*self._batch.servings, *(serving for serving, _ in waiting)], {**self._batch.answers, **answers}
+        )
+        spool = self._spool.separate()
+        if copy.servings and not spool.append(copy.lines()):
+            self._count_lost(len(copy.servings))
+        spool.rotate()
+
+    def _count_lost(self, count: int) -> None:
+        self._metrics.log_dropped.inc(count)
+        log.warning("served predictions were not logged: database and disk unavailable", count=count)
 
     def _collect(self) -> None:
         """Move the queue into the batch."""

@@ -2,13 +2,10 @@
 
 import threading
 from collections.abc import Callable
-from typing import Final
 
 from prometheus_client import Counter
 
 from core.logs import get_logger
-
-STOP_SECONDS: Final = 5.0
 
 log = get_logger(__name__)
 
@@ -37,10 +34,13 @@ class PeriodicThread:
         return self._idle.wait(seconds)
 
     def stop(self) -> None:
-        """Start no further step, and wait a few seconds at most for the current one to end."""
+        """Start no further step; does not wait for the current one."""
         self._stopping.set()
+
+    def join(self, seconds: float) -> None:
+        """Wait for the current step to end, for that long at most."""
         if self._thread.is_alive():
-            self._thread.join(STOP_SECONDS)
+            self._thread.join(seconds)
 
     def _run(self) -> None:
         while not self._stopping.is_set():

@@ -1,34 +1,37 @@
-"""The service's Prometheus metrics. One registry per app, so that two apps can share a process.
+"""The service's Prometheus metrics, in memory. One registry per app, so that two apps can share a process.
 
-Where PROMETHEUS_MULTIPROC_DIR is set (serving/workers.py sets it before this is imported), counters are sums over all
-workers, including those that have ended. A gauge shows the value set last, and the scraped worker sets all of them;
-only for the loaded champions the worst value of the living workers is shown.
+Several workers behind one port report theirs to their supervisor, which adds them up (serving/telemetry/totals.py).
 """
 
-import os
 from collections import Counter as Counting
 from collections import deque
-from collections.abc import Collection, Mapping
-from functools import partial
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from typing import TypeVar
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
-from prometheus_client import Gauge as AnyGauge
-from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.core import CounterMetricFamily
+from prometheus_client.registry import Collector
 
 from core.errors import DbsbmError
 from serving.telemetry.cache_level import LEVELS, CacheLevel
+from serving.telemetry.output_queue import dropped_lines
+from serving.telemetry.totals import Report, report_of
 
 LATENCY_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1.0, 2.5, 10.0)
-Gauge = partial(AnyGauge, multiprocess_mode="mostrecent")
 T = TypeVar("T")
+
+AddUp = Callable[[Report], Awaitable[bytes]]
+"""Adds this worker's metrics to those of the others and returns the text that Prometheus scrapes."""
 
 
 class Metrics:
     """Every metric of the service; labels are route templates and model names, never ids."""
 
-    def __init__(self) -> None:
+    def __init__(self, add_up: AddUp | None = None) -> None:
+        """``add_up`` is given to a process that is one of several workers."""
+        self._add_up = add_up
         self.registry = CollectorRegistry()
+        self.registry.register(_DroppedLines())
         self.requests = Counter(
             "dbsbm_requests", "Requests answered.", ("route", "method", "status"), registry=self.registry
         )
@@ -70,12 +73,11 @@ class Metrics:
             "Circuit breaker of the database: 0 closed, 1 half open, 2 open.",
             registry=self.registry,
         )
-        self._champion = AnyGauge(
+        self._champion = Gauge(
             "dbsbm_champion_generation",
             "Generation of the loaded champion, 0 without one; the lowest of several workers.",
             ("model",),
             registry=self.registry,
-            multiprocess_mode="livemin",
         )
         self.load_failures = Counter(
             "dbsbm_model_load_failures",
@@ -83,12 +85,11 @@ class Metrics:
             ("model", "code"),
             registry=self.registry,
         )
-        self._refused = AnyGauge(
+        self._refused = Gauge(
             "dbsbm_champion_refused",
             "1 while a worker could not load the champion of the deployment record.",
             ("model",),
             registry=self.registry,
-            multiprocess_mode="livemax",
         )
         self._models: set[str] = set()
         self.unforeseen = Counter(
@@ -194,14 +195,23 @@ class Metrics:
         """Return the number of served predictions that this process lost."""
         return self.registry.get_sample_value("dbsbm_prediction_log_dropped_total") or 0.0
 
-    def exposition(self) -> bytes:
-        """Return the text that Prometheus scrapes."""
+    def report(self) -> Report:
+        """Return the metrics as a worker reports them to its supervisor, as of the last ``flush``; from any thread."""
+        return report_of(self.registry)
+
+    async def exposition(self) -> bytes:
+        """Return the text that Prometheus scrapes, of all workers. Raises ServiceError if they cannot be added up."""
         self.flush()
-        if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
-            return generate_latest(self.registry)
-        all_workers = CollectorRegistry()
-        MultiProcessCollector(all_workers)  # type: ignore[no-untyped-call]
-        return generate_latest(all_workers)
+        return generate_latest(self.registry) if self._add_up is None else await self._add_up(self.report())
+
+
+class _DroppedLines(Collector):
+    """Counts the lines of the log that this process dropped."""
+
+    def collect(self) -> Iterable[CounterMetricFamily]:
+        yield CounterMetricFamily(
+            "dbsbm_log_lines_dropped", "Lines of the log that were dropped.", value=dropped_lines()
+        )
 
 
 def _take_all(queue: deque[T]) -> list[T]:

@@ -1,4 +1,4 @@
-"""``python -m tests.chaos [--scale 0.1] [F1 F9 ...]``: run the rows and write docs/results-faults.md."""
+"""``python -m tests.chaos [--scale 0.1] [F1 F9 ...] [soak --minutes 10]``: run rows, write docs/results-faults.md."""
 
 import argparse
 import sys
@@ -6,9 +6,10 @@ import time
 from contextlib import ExitStack
 
 from tests.chaos.outcome import ROWS, Outcome
-from tests.chaos.report import NAMES, line_of, write
+from tests.chaos.report import NAMES, SOAK, line_of, write
 from tests.chaos.rows import (  # noqa: F401 - each module registers its rows
     access,
+    beside,
     cache,
     database,
     disk,
@@ -21,6 +22,7 @@ from tests.chaos.rows import (  # noqa: F401 - each module registers its rows
     secret,
     slow,
 )
+from tests.chaos.rows.soak import SOAK_MINUTES
 from tests.chaos.stage import Stage, stage
 
 
@@ -31,10 +33,13 @@ def main() -> None:
     because of other load on the machine.
     """
     parser = argparse.ArgumentParser()
-    parser.add_argument("rows", nargs="*", default=[name for name in NAMES if name in ROWS])
+    parser.add_argument("rows", nargs="*", default=[name for name in NAMES if name in ROWS and name != SOAK])
     parser.add_argument("--scale", type=float, default=1.0, help="1: the sizes of the fault matrix; .1: a tenth")
+    parser.add_argument("--minutes", type=float, help="of the soak; other rows are scaled alike")
     parser.add_argument("--workers", type=int, default=2)
     given = parser.parse_args()
+    if given.minutes is not None:
+        given.scale = given.minutes / SOAK_MINUTES
     runner, failed = RowRunner(given.workers, given.scale), []
     try:
         for name in given.rows:

@@ -11,7 +11,8 @@ from pathlib import Path
 from tests.chaos.outcome import Outcome, Row
 
 PAGE = Path(__file__).parents[2] / "docs" / "results-faults.md"
-NAMES = (*(f"F{number}" for number in range(1, 24)), *(f"A{number}" for number in range(1, 16)), "B2", "E3")
+SOAK = "soak"
+NAMES = (*(f"F{number}" for number in range(1, 27)), *(f"A{number}" for number in range(1, 16)), "B2", "E3", SOAK)
 
 HEAD = """# Faults and abuse: what was done and what was observed
 
@@ -33,7 +34,8 @@ After every row with traffic:
 - I5: each answer was logged once;
 - I7: no status was seen except those the degradation policy allows.
 
-I6 is about training and not checked here.
+I6 is about training and not checked here. The row *soak* (`ARGS=soak`, half an hour; `ARGS="soak --minutes 10"`) runs
+only when it is named.
 
 | row | what was done | figures | verdict | run |
 | --- | --- | --- | --- | --- |
@@ -52,7 +54,7 @@ def line_of(row: Row, outcome: Outcome, scale: float, seconds: float) -> str:
 def write(lines: dict[str, str], workers: int) -> None:
     """Replace these lines of the page."""
     before = PAGE.read_text(encoding="utf-8") if PAGE.exists() else ""
-    current = {match[1]: match[0] for match in re.finditer(r"^\| ([A-Z]\d+) \|.*\|$", before, re.MULTILINE)}
+    current = {match[1]: match[0] for match in re.finditer(r"^\| ([A-Z]\d+|soak) \|.*\|$", before, re.MULTILINE)}
     all_lines = {**{name: f"| {name} | | | NOT RUN | |" for name in NAMES}, **current, **lines}
     PAGE.write_text(
         HEAD.format(workers=workers) + "\n".join(all_lines[name] for name in NAMES) + "\n", encoding="utf-8"

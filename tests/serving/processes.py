@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -32,6 +33,8 @@ class Served:
     said: Path
     """File with its output and log."""
 
+    reader: "LogReader"
+
     @property
     def port(self) -> int:
         return int(self.url.rpartition(":")[2])
@@ -48,6 +51,37 @@ class Served:
 
     def get(self, path: str) -> httpx.Response:
         return httpx.get(self.url + path, timeout=10)
+
+
+class LogReader:
+    """Copies the output of a service to a file, and can pause, as a stopped log collector does."""
+
+    def __init__(self, said: Path) -> None:
+        self._reading, self.writing = os.pipe()
+        self._said = said
+        self._reads = threading.Event()
+        self._reads.set()
+        self._thread = threading.Thread(target=self._copy)
+        self._thread.start()
+
+    def pause(self) -> None:
+        """Read nothing more after the next piece."""
+        self._reads.clear()
+
+    def resume(self) -> None:
+        self._reads.set()
+
+    def close(self) -> None:
+        """Read until every process has closed its end."""
+        self._reads.set()
+        self._thread.join(30)
+
+    def _copy(self) -> None:
+        with self._said.open("wb", buffering=0) as file:
+            while piece := os.read(self._reading, 65_536):
+                file.write(piece)
+                self._reads.wait()
+        os.close(self._reading)
 
 
 @contextmanager
@@ -78,11 +112,13 @@ def served(
     with tempfile.TemporaryDirectory() as folder:
         began = time.monotonic()
         said = Path(folder) / "said"
-        with said.open("wb") as output:
-            process = subprocess.Popen(command, env=environment, stdout=output, stderr=output)
+        said.touch()
+        reader = LogReader(said)
+        process = subprocess.Popen(command, env=environment, stdout=reader.writing, stderr=reader.writing)
+        os.close(reader.writing)
         try:
             url = _address(process, said)
-            yield Served(url, process, time.monotonic() - began, said)
+            yield Served(url, process, time.monotonic() - began, said, reader)
         finally:
             if process.poll() is None:
                 process.send_signal(signal.SIGTERM)
@@ -91,6 +127,7 @@ def served(
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+            reader.close()
 
 
 def _address(process: "subprocess.Popen[bytes]", said: Path) -> str:

@@ -33,6 +33,6 @@ def serve(
 
         serve_app(settings, clock, **address, on_ready=announce)
     else:
-        from serving.workers import serve_with_workers
+        from serving.workers.supervisor import serve_with_workers
 
         serve_with_workers(settings, clock, **address, workers=workers, on_ready=announce)

@@ -66,11 +66,11 @@ async def metrics(service: ServiceDep) -> Response:
     board.spool_depth.set(await to_thread.run_sync(service.log.spooled))
     board.load.set(service.load.level)
     board.database_breaker.set(BREAKER_LEVELS[service.database_breaker.state])
-    for source, age in service.slate_follower.source_ages.ages(service.clock.now()):
-        board.data_age.labels(source.league, source.name).set(age)
+    for (league, kind), age in service.slate_follower.source_ages.ages(service.clock.now()).items():
+        board.data_age.labels(league, kind).set(age)
     board.limits_breaker.set(BREAKER_LEVELS[service.admission.limits_breaker])
     board.breaker.set(0 if shared is None else BREAKER_LEVELS[shared.breaker.state])
-    return Response(board.exposition(), media_type=CONTENT_TYPE_LATEST)
+    return Response(await board.exposition(), media_type=CONTENT_TYPE_LATEST)
 
 
 def _models(service: Service) -> dict[str, dict[str, Any]]:

@@ -4,7 +4,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -17,15 +17,15 @@ from tests.chaos.rows.load import flood
 from tests.chaos.rows.redis import phase
 from tests.chaos.stage import Stage, until
 
-MEGABYTES = 1
+KILOBYTES = 1024
 CONNECTIONS = 64
 
 
 @contextmanager
-def small_disk() -> Iterator[Path]:
-    """Mount a tmpfs of one megabyte. Raises CalledProcessError without root, who alone may mount."""
+def small_disk(kilobytes: int = KILOBYTES) -> Iterator[Path]:
+    """Mount a small tmpfs. Raises CalledProcessError without root, who alone may mount."""
     with tempfile.TemporaryDirectory(prefix="small-") as folder:
-        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={MEGABYTES}m", "none", folder], check=True)
+        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={kilobytes}k", "none", folder], check=True)
         try:
             yield Path(folder)
         finally:
@@ -46,9 +46,7 @@ def disk_full(stage: Stage, scale: float, outcome: Outcome) -> None:
             logged = _logged(stage)
             with stage.database_unavailable():
                 stage.before_database.down()
-                (disk / "filler").write_bytes(b"")
-                with (disk / "filler").open("ab", buffering=0) as filler:
-                    _fill(filler)
+                fill_disk(disk)
                 with stage.load(port=served.port) as load:
                     time.sleep(phase(scale))
                 floods = _until_dropped(stage, served.port)
@@ -76,12 +74,11 @@ def disk_full(stage: Stage, scale: float, outcome: Outcome) -> None:
     outcome.wrong += history
 
 
-def _fill(filler: object) -> None:
-    try:
+def fill_disk(disk: Path) -> None:
+    """Write until no byte fits any more."""
+    with (disk / "filler").open("wb", buffering=0) as filler, suppress(OSError):
         while True:
-            filler.write(b"x" * 4096)  # type: ignore[attr-defined]
-    except OSError:
-        return
+            filler.write(b"x" * 4096)
 
 
 def _until_dropped(stage: Stage, port: int) -> list[int]:

@@ -25,8 +25,8 @@ from tests.serving.processes import Served
 BETWEEN_SECONDS = 1.0
 """Seconds of traffic before each restart and after the last."""
 
-LOST_SECONDS = 0.25
-"""Answers of a killed worker since its last write are not logged (docs/decisions/0028)."""
+LOST_SECONDS = 0.6
+"""Answers of a killed worker since its last write began are not logged (docs/ops.md)."""
 
 
 @dataclass

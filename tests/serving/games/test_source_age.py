@@ -33,10 +33,21 @@ def test_reading_ages_sends_no_query(sqlite_database: Engine) -> None:
     statements: list[str] = []
     sa.event.listen(sqlite_database, "before_cursor_execute", lambda *event: statements.append(event[2]))
     age = SourceAges()
-    assert list(age.ages(NOW)) == []
+    assert age.ages(NOW) == {}
     age.refresh(sqlite_database)
     queries = len(statements)
     assert queries > 0
     age.refresh(sqlite_database)
-    assert [seconds for _, seconds in age.ages(NOW)] == [3600]
+    assert age.ages(NOW) == {("EPL", "bot"): 3600}
     assert len(statements) == queries
+
+
+def test_back_filled_files_are_one_kind_of_source(sqlite_database: Engine) -> None:
+    for hours in range(1, 4):
+        game = GAME._replace(game_id=f"g{hours}")
+        archive.record(
+            sqlite_database, EPL, FactBatch([game]), source=f"csv:{hours}.csv", recorded_at=NOW - hours * HOUR
+        )
+    age = SourceAges()
+    age.refresh(sqlite_database)
+    assert age.ages(NOW) == {("EPL", "csv"): 3600}

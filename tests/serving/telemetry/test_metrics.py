@@ -1,48 +1,119 @@
 """Metrics of champions, of one worker and of several."""
 
-import os
-import subprocess
-import sys
-from pathlib import Path
+import asyncio
+from collections.abc import Sequence
 
-import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from prometheus_client.parser import text_string_to_metric_families
 
 from serving.telemetry.metrics import Metrics
+from serving.telemetry.totals import MetricTotals
 
-AS_WORKER = """
-import sys
-from serving.telemetry.metrics import Metrics
-metrics = Metrics()
-exec(sys.argv[1])
-"""
-LOADED = "metrics.set_champions({'EPL-results': 7, 'NFL-results': 3}, ())"
-REFUSED = "metrics.set_champions({'EPL-results': 6}, {'EPL-results', 'NFL-results'})"
-SCRAPE = "sys.stdout.buffer.write(metrics.exposition())"
-GONE = "from prometheus_client.multiprocess import mark_process_dead; mark_process_dead(int({pid!r}))"
+Series = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 
 
-def as_worker(folder: Path, work: str) -> tuple[int, str]:
-    """Run the code as a worker; return its process id and output."""
-    environment = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(folder)}
-    with subprocess.Popen(
-        [sys.executable, "-c", AS_WORKER, work], env=environment, stdout=subprocess.PIPE, text=True
-    ) as process:
-        output, _ = process.communicate(timeout=60)
-    assert process.returncode == 0
-    return process.pid, output
+def reported(totals: MetricTotals, worker: int, metrics: Metrics) -> None:
+    metrics.flush()
+    totals.put(worker, metrics.report())
 
 
-@pytest.mark.server
-def test_the_worst_value_of_the_living_workers_is_shown(tmp_path: Path) -> None:
-    refusing, _ = as_worker(tmp_path, REFUSED)
-    as_worker(tmp_path, LOADED)
-    _, scraped = as_worker(tmp_path, SCRAPE)
-    assert 'dbsbm_champion_generation{model="EPL-results"} 6.0' in scraped
-    assert 'dbsbm_champion_generation{model="NFL-results"} 0.0' in scraped
-    assert 'dbsbm_champion_refused{model="EPL-results"} 1.0' in scraped
-    _, scraped = as_worker(tmp_path, f"{GONE.format(pid=refusing)}; {SCRAPE}")
-    assert 'dbsbm_champion_generation{model="EPL-results"} 7.0' in scraped
-    assert 'dbsbm_champion_refused{model="NFL-results"} 0.0' in scraped
+def scraped(totals: MetricTotals, worker: int) -> Series:
+    families = text_string_to_metric_families(totals.exposition(worker).decode())
+    return {
+        (sample.name, tuple(sorted(sample.labels.items()))): sample.value
+        for family in families
+        for sample in family.samples
+    }
+
+
+def champion(series: Series, name: str, model: str) -> float:
+    return series[f"dbsbm_champion_{name}", (("model", model),)]
+
+
+def test_the_worst_value_of_the_living_workers_is_shown() -> None:
+    totals, refusing, loaded = MetricTotals(), Metrics(), Metrics()
+    refusing.set_champions({"EPL-results": 6}, {"EPL-results", "NFL-results"})
+    loaded.set_champions({"EPL-results": 7, "NFL-results": 3}, ())
+    reported(totals, 1, refusing)
+    reported(totals, 2, loaded)
+    series = scraped(totals, 2)
+    assert champion(series, "generation", "EPL-results") == 6
+    assert champion(series, "generation", "NFL-results") == 0
+    assert champion(series, "refused", "EPL-results") == 1
+    totals.end(1)
+    series = scraped(totals, 2)
+    assert champion(series, "generation", "EPL-results") == 7
+    assert champion(series, "refused", "NFL-results") == 0
+
+
+def test_other_gauges_are_those_of_the_worker_that_is_scraped() -> None:
+    totals, first, second = MetricTotals(), Metrics(), Metrics()
+    first.slate_age.set(float("inf"))
+    second.slate_age.set(3)
+    reported(totals, 1, first)
+    reported(totals, 2, second)
+    ages = [scraped(totals, worker)["dbsbm_slate_age_seconds", ()] for worker in (1, 2)]
+    assert ages == [float("inf"), 3]
+
+
+def test_several_workers_show_the_same_series_as_one() -> None:
+    """The names, types and help texts, without the moments of creation, which cannot be added up."""
+    totals, metrics = MetricTotals(), Metrics()
+    metrics.count_request("/v1/games", "GET", 200, 0.002)
+    reported(totals, 1, metrics)
+    alone = asyncio.run(metrics.exposition()).decode().splitlines()
+    assert sorted(totals.exposition(1).decode().splitlines()) == sorted(
+        line for line in alone if "_created" not in line
+    )
+
+
+WORKERS = 3
+steps = st.lists(
+    st.tuples(st.sampled_from(["count", "report", "scrape", "end"]), st.integers(0, WORKERS - 1)), max_size=60
+)
+
+
+@given(steps)
+def test_no_counter_ever_decreases_whichever_workers_end(steps: Sequence[tuple[str, int]]) -> None:
+    """A number stands for a place; a worker that has ended there is followed by another one."""
+    totals, before, generation = MetricTotals(), Series(), [0] * WORKERS
+    metrics = [Metrics() for _ in range(WORKERS)]
+    for step, place in steps:
+        worker = place + WORKERS * generation[place]
+        if step == "count":
+            metrics[place].count_request("/v1/games", "GET", 200, 0.002 * place)
+        elif step == "report":
+            reported(totals, worker, metrics[place])
+        elif step == "scrape":
+            reported(totals, worker, metrics[place])
+            after = {key: value for key, value in scraped(totals, worker).items() if _is_sum(key[0])}
+            assert all(after.get(key, 0.0) >= value for key, value in before.items())
+            before = after
+        else:
+            totals.end(worker)
+            metrics[place] = Metrics()
+            generation[place] += 1
+
+
+def _is_sum(name: str) -> bool:
+    return name.endswith(("_total", "_bucket", "_count", "_sum"))
+
+
+def test_what_all_workers_counted_is_added_up() -> None:
+    totals = MetricTotals()
+    for worker in range(4):
+        metrics = Metrics()
+        for _ in range(worker + 1):
+            metrics.count_request("/v1/games", "GET", 200, 0.002)
+        reported(totals, worker, metrics)
+    totals.end(0)
+    totals.end(2)
+    series = scraped(totals, 3)
+    labels = (("method", "GET"), ("route", "/v1/games"), ("status", "200"))
+    assert series["dbsbm_requests_total", labels] == 10
+    assert series["dbsbm_request_seconds_bucket", (("le", "0.0025"), ("route", "/v1/games"))] == 10
+    assert series["dbsbm_request_seconds_bucket", (("le", "0.001"), ("route", "/v1/games"))] == 0
 
 
 def test_a_removed_model_is_shown_as_zero() -> None:
