@@ -14,6 +14,7 @@ from core.errors import DbsbmError
 from serving.api.guarded_route import REQUIRED_SCOPES
 from serving.api.prediction_responses import PredictionRequest, RawResponse, respond_to_many, respond_to_one
 from serving.api.schemas import Batch
+from serving.http.cache_control import bypasses_caches
 from serving.http.middleware import LARGEST_BODY
 from serving.http.problems import problem_response
 from serving.service import Service
@@ -26,7 +27,6 @@ PREFIX: Final = "/v1/predictions/"
 LONGEST_SPORT: Final = 32
 LONGEST_NAME: Final = 120
 LONGEST_TAG: Final = 1_000
-NO_CACHE: Final = b"no-cache"
 
 
 class AsgiShortcut:
@@ -94,13 +94,11 @@ def has_origin(scope: Scope) -> bool:
 
 
 def _has_plain_body(scope: Scope) -> bool:
-    length = kind = b""
-    for name, value in scope["headers"]:
-        if name == b"content-length":
-            length = value
-        elif name == b"content-type":
-            kind = value
-    return kind == b"application/json" and length.isdigit() and int(length) <= LARGEST_BODY
+    lengths = [value for name, value in scope["headers"] if name == b"content-length"]
+    kinds = [value for name, value in scope["headers"] if name == b"content-type"]
+    if kinds != [b"application/json"] or len(lengths) != 1:
+        return False
+    return lengths[0].isdigit() and int(lengths[0]) <= LARGEST_BODY
 
 
 def plain_request(scope: Scope) -> PredictionRequest | None:
@@ -118,7 +116,7 @@ def plain_request(scope: Scope) -> PredictionRequest | None:
                 return None
             if_none_match = value.decode("latin-1")
         elif name == b"cache-control":
-            recompute = recompute or NO_CACHE in value
+            recompute = recompute or bypasses_caches(value)
     return PredictionRequest(sport, league, game_id, if_none_match, recompute)
 
 

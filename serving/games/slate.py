@@ -1,6 +1,6 @@
 """The games in memory: every game to come and those of the last days, with their feature rows."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from functools import cached_property
@@ -11,6 +11,9 @@ from sqlalchemy.engine import Engine
 
 from core.betting.leagues import League
 from core.errors import ResourceNotFoundError, ServiceError
+from core.identifiers import fault_of
+from core.logs import get_logger
+from feature_store.archive.border import LONGEST
 from feature_store.rows.online import OnlineRow, StoredState, load_rows
 from serving.games.published_slate import LeagueSlate
 from serving.games.team_search import TeamSearch
@@ -20,6 +23,8 @@ GameKey = tuple[str, str, str]
 
 NEAREST: Final = 3
 MIN_SIMILARITY: Final = 55.0
+
+log = get_logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -46,7 +51,7 @@ class SlateTable:
     ) -> "SlateTable":
         """Return the table with the changed leagues' rows replaced."""
         kept = {key: row for key, row in self.rows.items() if row.league not in changed and row.league in checked}
-        return SlateTable({**kept, **{key_of(row): row for row in rows}}, dict(checked), self.states)
+        return SlateTable({**kept, **{key_of(row): row for row in _with_valid_ids(rows)}}, dict(checked), self.states)
 
 
 class Slate:
@@ -146,6 +151,18 @@ class Slate:
 def key_of(row: OnlineRow) -> GameKey:
     """Return the natural key of a row's game."""
     return row.sport, row.league, row.game.game_id
+
+
+def _with_valid_ids(rows: Iterable[OnlineRow]) -> Iterator[OnlineRow]:
+    """Return the rows without those that an archive took in before it checked ids: no request can name them."""
+    refused = []
+    for row in rows:
+        if fault_of(row.game.game_id, LONGEST["game_id"]):
+            refused.append(row.game.game_id)
+        else:
+            yield row
+    if refused:
+        log.warning("games left out because of their ids", games=len(refused), first=ascii(refused[0]))
 
 
 def _is_newer(moment: datetime, current: datetime | None) -> bool:

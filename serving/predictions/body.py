@@ -19,7 +19,7 @@ from feature_store.rows.online import OnlineRow
 from serving.champions.champion import Champion
 from serving.predictions.reasons import reasons
 
-BODY_FORMAT: Final = "dbsbm:p4"
+BODY_FORMAT: Final = "dbsbm:p5"
 """Prefix of every key; increase the number whenever ``encode_body`` changes its output for the same key."""
 
 Winner = Literal["home", "draw", "away"]
