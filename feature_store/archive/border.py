@@ -4,8 +4,7 @@ Ids and names become keys of tables, of caches and of what is signed, so a fault
 it comes from. It costs the facts that have it and no others.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from itertools import chain
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, Literal
 
 from core.identifiers import fault_of
@@ -50,13 +49,15 @@ def fault_in(field: str, text: str) -> str:
 
 def _faults(batch: FactBatch) -> Faults:
     """The faulty texts of the batch; each different text is looked at once."""
-    texts: dict[str, Iterable[str]] = {
-        "game_id": (fact.game_id for fact in chain[GameFact | Result | Quote](batch.games, batch.results, batch.quotes)),
-        "home_team": (game.home_team for game in batch.games),
-        "away_team": (game.away_team for game in batch.games),
-        "book": (quote.book for quote in batch.quotes),
+    games, identified = batch.games, (*batch.games, *batch.results, *batch.quotes)
+    texts: dict[str, set[str]] = {
+        "game_id": {fact.game_id for fact in identified},
+        "home_team": {game.home_team for game in games},
+        "away_team": {game.away_team for game in games},
+        "book": {quote.book for quote in batch.quotes},
     }
-    return {(field, text): fault for field, each in texts.items() for text in set(each) if (fault := fault_in(field, text))}
+    found = {(field, text): fault_in(field, text) for field, each in texts.items() for text in each}
+    return {place: fault for place, fault in found.items() if fault}
 
 
 def _reason(fact: GameFact | Result | Quote, faults: Faults) -> str:

@@ -216,7 +216,10 @@ def test_strangers_take_no_place_from_keys_and_guilds() -> None:
     async def ask() -> list[int]:
         async with limiters(None, Minute(), 1) as (limiter,):
             strangers = sum(
-                [await is_admitted(limiter, f"failed/2001:db8:{n // 65_536:x}:{n % 65_536:x}::/64", 20) for n in range(56_000)]
+                [
+                    await is_admitted(limiter, f"failed/2001:db8:{n // 65_536:x}:{n % 65_536:x}::/64", 20)
+                    for n in range(56_000)
+                ]
             )
             return [
                 strangers,

@@ -52,7 +52,12 @@ few = settings(max_examples=150, deadline=None, suppress_health_check=[HealthChe
 @few
 @given(game=st.sampled_from(GAMES), bet=bets, offered=st.none() | odds, form=formats, bankroll=bankrolls)
 def test_no_price_is_a_server_error(
-    service: Running, game: tuple[str, str, str], bet: dict[str, Any], offered: float | None, form: str | None, bankroll: float
+    service: Running,
+    game: tuple[str, str, str],
+    bet: dict[str, Any],
+    offered: float | None,
+    form: str | None,
+    bankroll: float,
 ) -> None:
     query = {**bet, **present(odds=offered, format=form), "bankroll": bankroll}
     answer = service.get(f"/v1/prices/{'/'.join(game)}", params=query)
