@@ -14,7 +14,7 @@ from rapidfuzz import fuzz, process
 FEW: Final = 32
 """So many names are all compared with the text."""
 
-NEIGHBOURS: Final = 5
+NEIGHBOURS: Final = 4
 """Of more names, those compared on either side of the text in each of the two orders."""
 
 LONGEST_COMPARED: Final = 64
