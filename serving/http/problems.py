@@ -154,7 +154,8 @@ async def _on_invalid_request(request: Request, error: Exception) -> Response:
 def invalid_body_response(scope: Scope, error: PydanticValidationError) -> Response:
     """Return the response to a request whose JSON body is an object that does not fit its schema."""
     entries = error.errors(include_url=False)[:MOST_FIELDS]
-    return _invalid_request(scope, [(".".join(map(str, entry["loc"])) or "body", entry["msg"]) for entry in entries])
+    faults = [(_field({**entry, "loc": ("body", *entry["loc"])}), entry["msg"]) for entry in entries]
+    return _invalid_request(scope, faults)
 
 
 def _invalid_request(scope: Scope, faults: Sequence[tuple[str, str]]) -> Response:
