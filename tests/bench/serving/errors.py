@@ -104,9 +104,13 @@ def kinds_of(place: Stage, other_key: str) -> Iterator[Kind]:
     yield Kind(f"batch of {BATCH} unknown games", 200, batch(game_id="X1234"), hits, BATCH)
     yield Kind(f"batch of {BATCH} unknown leagues", 200, batch(league="LALGIA"), hits, BATCH)
     yield Kind(f"batch of {BATCH} other sports", 200, batch(sport="tennis"), hits, BATCH)
-    yield Kind(f"batch of {BATCH} with unknown fields", 422, post({"games": [{**one, "x": 1} for one in whole]}), hits, BATCH)
+    yield Kind(
+        f"batch of {BATCH} with unknown fields", 422, post({"games": [{**one, "x": 1} for one in whole]}), hits, BATCH
+    )
     yield Kind("60 kB of unknown fields", 422, post({f"{n:x}": 1 for n in range(6_000)}), hits, BATCH)
-    yield Kind("60 kB of unknown fields in a game", 422, post({"games": [{f"{n:x}": 1 for n in range(6_000)}]}), hits, BATCH)
+    yield Kind(
+        "60 kB of unknown fields in a game", 422, post({"games": [{f"{n:x}": 1 for n in range(6_000)}]}), hits, BATCH
+    )
     yield Kind("a game 6,000 times", 422, post({"games": [1] * 6_000}), hits, BATCH)
 
 
