@@ -49,7 +49,8 @@ def fault_in(field: str, text: str) -> str:
 
 def _faults(batch: FactBatch) -> Faults:
     """The faulty texts of the batch; each different text is looked at once."""
-    games, identified = batch.games, (*batch.games, *batch.results, *batch.quotes)
+    games = batch.games
+    identified: list[GameFact | Result | Quote] = [*games, *batch.results, *batch.quotes]
     texts: dict[str, set[str]] = {
         "game_id": {fact.game_id for fact in identified},
         "home_team": {game.home_team for game in games},
