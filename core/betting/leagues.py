@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from pydantic import ValidationError as PydanticValidationError
 
 from core.errors import ConfigurationError, DataIntegrityError, ResourceNotFoundError
-from core.nearest import nearest
+from core.nearest import NameIndex
 
 KEY = re.compile(r"[A-Z0-9][A-Z0-9_]{0,31}")
 LONGEST_HOURS: Final = 240
@@ -182,6 +182,7 @@ class Leagues:
 
     def __init__(self, leagues: Iterable[League]) -> None:
         self._by_key = {league.key: league for league in leagues}
+        self._keys = NameIndex([*self._by_key])
         self._by_name = {name.casefold(): league for league in self._by_key.values() for name in league.names}
         self._by_name |= {key.casefold(): league for key, league in self._by_key.items()}
         self._by_upstream_id = {
@@ -204,9 +205,9 @@ class Leagues:
         """
         league = self._by_name.get(name.strip().casefold())
         if league is None:
-            raise ResourceNotFoundError(
-                f"There is no league {name!r}.", nearest=nearest(name, self._by_key), resource_type="league"
-            )
+            keys = [*self._by_key]
+            near = tuple(keys[place] for place in self._keys.find(name))
+            raise ResourceNotFoundError(f"There is no league {name!r}.", nearest=near, resource_type="league")
         return league
 
     def at(self, sport: str, name: str) -> League:

@@ -205,6 +205,7 @@ def _on_outcome(scores: ScoreDistribution, bet: MarketSelection, ties: str) -> _
     """Markets on who wins. If a draw is no outcome, level scores return the stake and cannot be bet on."""
     margins = _margins(scores)
     if bet.market == "regulation":
+        scores.require_regulation()
         return _Ticket("regulation_margin", _win_or_lose(_winners(margins, bet.selection)))
     if bet.market == "draw_no_bet" or (ties != "draw" and bet.selection in ("home", "away")):
         return _Ticket("margin", _signs(margins if bet.selection == "home" else -margins))

@@ -24,6 +24,10 @@ SMALLEST_FAIR: Final = 1e-6
 
 HALVINGS: Final = 60
 
+LARGEST_AMERICAN: Final = 9e15
+"""Odds beyond it, either way, are not stated: larger whole numbers are not exact in JSON (RFC 8259, section 6). Decimal
+odds of 9.0e13."""
+
 
 def american_to_decimal(american: float) -> float:
     """Decimal odds of American odds. Raises ValidationError between -100 and 100, where there are none."""
@@ -38,6 +42,11 @@ def decimal_to_american(decimal: float) -> float:
     if not math.isfinite(decimal) or decimal <= 1:
         raise ValidationError(f"odds: decimal odds are above 1, got {decimal:g}.", field="odds")
     return (decimal - 1) * 100 if decimal >= 2 else -100 / (decimal - 1)
+
+
+def can_be_stated(decimal: float) -> bool:
+    """Whether decimal odds are above 1, finite, and in American odds not beyond ``LARGEST_AMERICAN``."""
+    return math.isfinite(decimal) and decimal > 1 and abs(decimal_to_american(decimal)) <= LARGEST_AMERICAN
 
 
 def overround(decimal: ArrayLike) -> FloatArray:

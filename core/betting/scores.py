@@ -50,6 +50,12 @@ class ScoreDistribution:
         """
         return ScoreDistribution(self._base, self._factors, overtime_share)
 
+    def require_regulation(self) -> float:
+        """Return ``overtime_share``. Raises ValidationError if overtime does not end at one goal."""
+        if self.overtime_share is None:
+            raise ValidationError("market: this league has no market on regulation time.", field="market")
+        return self.overtime_share
+
     @cached_property
     def regulation(self) -> "ScoreDistribution":
         """The scores after regulation, before the one goal of overtime or a shoot-out.
@@ -57,9 +63,7 @@ class ScoreDistribution:
         Of the games that end k+1 to k either way, the share ``overtime_share`` was level at k. Raises ValidationError
         if that share is None.
         """
-        share = self.overtime_share
-        if share is None:
-            raise ValidationError("market: this league has no market on regulation time.", field="market")
+        share = self.require_regulation()
         grid, narrow = self.grid.copy(), np.arange(len(self.grid) - 1)
         for home, away in ((narrow + 1, narrow), (narrow, narrow + 1)):
             grid[narrow, narrow] += share * self.grid[home, away]

@@ -24,6 +24,7 @@ from core.betting.leagues import League
 from core.bulk_insert import insert_new_tuples
 from core.database import insert_new, reading, writing
 from feature_store.archive import tables
+from feature_store.archive.border import admit
 from feature_store.archive.change_log import note_changes, spans_by_game
 from feature_store.archive.facts import FactBatch, Rejected
 from feature_store.archive.game_links import links_of, merge_linked, replaced_ids, with_linked_ids
@@ -92,7 +93,10 @@ def record(
     repeats the newest version adds nothing; its source must be read in order of time. With ``derived`` the source has
     no clock: each ``known_at`` was derived by a rule (docs/decisions/0001) and counts only for the first version of an
     identity. Every later version with other content is a correction.
+
+    A fact whose id or name is faulty (``border``) is quarantined.
     """
+    batch = admit(batch, source)
     origin = Origin(league.sport, league.key, source, recorded_at)
     rule = as_new_without_clock if derived else partial(as_new, live=live)
     with writing(engine, alone=f"archive {league.key}") as connection:

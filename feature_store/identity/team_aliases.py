@@ -16,6 +16,7 @@ from sqlalchemy.engine import Connection, Engine
 from core.betting.leagues import League
 from core.database import insert_new, reading, writing
 from core.errors import ConflictError, ResourceNotFoundError, ValidationError
+from core.identifiers import fault_of
 from core.nearest import nearest
 from feature_store.archive.facts import GameFact
 from feature_store.archive.queries import latest_games
@@ -142,6 +143,8 @@ def _name(argument: str, text: str) -> str:
     name = text.strip()
     if not 0 < len(name) <= LONGEST_NAME:
         raise ValidationError(f"{argument}: a name of 1 to {LONGEST_NAME} characters, got {text!r}.", field=argument)
+    if fault := fault_of(name, LONGEST_NAME):
+        raise ValidationError(f"{argument}: {fault}.", field=argument)
     return name
 
 

@@ -26,6 +26,9 @@ Scope = Literal["predict", "insights", "train", "admin"]
 *admin*: change which model versions are deployed."""
 
 SCOPES: Final[tuple[Scope, ...]] = get_args(Scope)
+SERVICE_WIDE: Final[frozenset[Scope]] = frozenset(("train", "admin"))
+"""Scopes whose requests change what every guild is answered."""
+
 LARGEST_GUILD: Final = 2**63 - 1
 INVALID_KEY: Final = "The key is unknown, expired or revoked."
 DOCUMENT: Final = "keys"
@@ -60,11 +63,14 @@ class ApiKey:
         return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
 
     def require_scope(self, scope: Scope) -> None:
-        """Raise ScopeError if the key does not have the scope."""
+        """Raise ScopeError if the key does not have the scope, or is bound to a guild and would change others too."""
         if scope not in self.scopes:
             raise ScopeError(
                 f"The key {self.key_id} does not have the scope {scope}.", hint="Use a key with that scope."
             )
+        if self.guild_id is not None and scope in SERVICE_WIDE:
+            msg = f"The key {self.key_id} is bound to a guild; a request with the scope {scope} changes every guild."
+            raise ScopeError(msg, hint="Use a key that is not bound to a guild.")
 
     def require_guild(self, guild_id: int) -> None:
         """Raise ScopeError if the key belongs to another guild."""

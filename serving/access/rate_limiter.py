@@ -10,6 +10,7 @@ what is left, so that the portions shrink as the count approaches the limit. Gua
 - In the minute in which Redis fails, each process admits at most a quarter of that in addition to what it had reserved,
   so that all together stay below 1.25 times the limit. What was admitted without Redis is added to the count once Redis
   is back.
+- A value in Redis that is no count costs its own name only: each process admits that name from its own share.
 - If Redis has lost the minute's counts meanwhile (its process was replaced, or a count is lower than it was), each
   process adds its own part again, and until the minute ends grants only what is left of that quarter.
 """
@@ -17,18 +18,21 @@ what is left, so that the portions shrink as the count approaches the limit. Gua
 import asyncio
 import math
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from core.errors import RateLimitError
-from serving.access.redis_counters import WINDOW_SECONDS, RedisCounters
+from core.logs import get_logger
+from serving.access.redis_counters import WINDOW_SECONDS, DamagedCounterError, RedisCounters
 from serving.backends.circuit_breaker import BreakerState
 from serving.telemetry.caller import RateLimitStatus
 from serving.telemetry.metrics import Metrics
 
 MAX_NAMES: Final = 50_000
-"""Names counted separately in a minute; later ones share one count."""
+"""Names of one kind (keys, guilds, addresses with wrong keys) that are counted separately in a minute; later ones of
+the kind share one count. Strangers choose their addresses, so these never take a place from keys and guilds."""
 
 OTHERS: Final = "others"
 PORTIONS: Final = 8
@@ -36,6 +40,8 @@ PORTIONS: Final = 8
 
 OUTAGE_SHARE: Final = 4
 """In the minute in which Redis fails, a process admits this fraction (a quarter) of its share."""
+
+log = get_logger(__name__)
 
 
 @dataclass(slots=True)
@@ -53,6 +59,9 @@ class RequestBudget:
     """Those of ``local_count`` that are not added to the count in Redis yet."""
     is_count_lost: bool = False
     """Whether Redis has lost the count of this minute."""
+    is_damaged: bool = False
+    """Whether what Redis holds under the name is no count, so that the process counts for itself until the minute
+    ends."""
     waiting: int = 0
     refill: asyncio.Task[bool] | None = None
 
@@ -88,6 +97,7 @@ class RateLimiter:
         self._restarted_in: int | None = None
         """The minute in which Redis was last seen to have restarted."""
         self._budgets: dict[str, RequestBudget] = {}
+        self._names_by_kind: Counter[str] = Counter()
 
     @property
     def breaker_state(self) -> BreakerState:
@@ -147,7 +157,7 @@ class RateLimiter:
         """Return the current minute; drop all budgets when a new one has begun."""
         window = int(now // WINDOW_SECONDS)
         if window != self._window:
-            self._window, self._budgets = window, {}
+            self._window, self._budgets, self._names_by_kind = window, {}, Counter()
         return window
 
     async def close(self) -> None:
@@ -156,12 +166,14 @@ class RateLimiter:
             await self._counters.close()
 
     def _open_budget(self, name: str, limit: int) -> RequestBudget:
-        counted_as = name if len(self._budgets) < MAX_NAMES else f"{name.partition('/')[0]}/{OTHERS}"
+        kind = name.partition("/")[0]
+        self._names_by_kind[kind] += 1
+        counted_as = name if self._names_by_kind[kind] <= MAX_NAMES else f"{kind}/{OTHERS}"
         return self._budgets.setdefault(counted_as, RequestBudget(limit))
 
     async def _refill(self, name: str, budget: RequestBudget, window: int) -> bool:
         """Reserve more; True if something is reserved then. However many callers wait, Redis is asked once."""
-        if self._counters is None:
+        if self._counters is None or budget.is_damaged:
             return self._refill_locally(budget, window)
         budget.waiting += 1
         try:
@@ -179,6 +191,14 @@ class RateLimiter:
             budget.refill = None
 
     async def _refill_from_redis(self, counters: RedisCounters, name: str, budget: RequestBudget, window: int) -> bool:
+        try:
+            return await self._count_in_redis(counters, name, budget, window)
+        except DamagedCounterError:
+            budget.is_damaged = budget.is_count_lost = True
+            log.warning("no count in Redis under this name; each process applies its own rate limit", name=name)
+            return self._refill_locally(budget, window)
+
+    async def _count_in_redis(self, counters: RedisCounters, name: str, budget: RequestBudget, window: int) -> bool:
         unreported, before = budget.unreported, budget.shared_count
         portion = max(1, budget.waiting, (budget.limit - before) // (PORTIONS * self._sharers))
         wanted = 0 if budget.is_count_lost else portion

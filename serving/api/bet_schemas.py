@@ -36,8 +36,9 @@ class BetValue(Chances):
 class Offer(Shape):
     """The odds in the request, with value and stake."""
 
-    decimal: float
-    american: int
+    decimal: float | None
+    american: int | None
+    """Null, like ``value``, if American odds would exceed 9e15 either way, as those of long parlays can."""
     value: BetValue | None
     """Null if the bet cannot be valued; see ``note``."""
     stake: float

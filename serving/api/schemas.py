@@ -82,10 +82,12 @@ class Reason(Shape):
 
 
 class Odds(Shape):
-    """Odds without overround; null where no finite odds exist."""
+    """Odds without overround; null where no finite odds exist, or American odds would exceed 9e15 either way."""
 
     decimal: float | None
     american: int | None
+    note: str | None = None
+    """Why both are null; left out if they are not."""
 
 
 class FairOdds(Shape):

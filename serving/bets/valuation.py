@@ -6,14 +6,14 @@ from typing import Any, Final, Literal
 
 from core.betting.market_pooling import MarketView, PooledDistributions, pool_with_interval, pooled_scores
 from core.betting.markets import Pricing
-from core.betting.odds import american_to_decimal, decimal_to_american, devig
+from core.betting.odds import american_to_decimal, devig
 from core.betting.scores import ScoreDistribution
 from core.betting.staking import kelly_fraction, stakes
 from core.betting.value import Value
 from core.errors import ValidationError
 from core.registry.pooling_weight import PoolingWeight
 from feature_store.rows.online import OnlineRow
-from serving.predictions.body import has_begun
+from serving.predictions.body import has_begun, odds_document
 from serving.predictions.predictor import GameForecast
 
 OddsFormat = Literal["decimal", "american"]
@@ -84,8 +84,10 @@ def decimal_odds(odds: float, odds_format: OddsFormat | None) -> float:
 
 
 def offer_document(decimal: float, valued: tuple[Pricing, Value] | str, bankroll: float) -> dict[str, Any]:
-    """Return the offered odds with their value and stake, or with the reason why they cannot be valued."""
-    odds = {"decimal": round(decimal, 4), "american": round(decimal_to_american(decimal))}
+    """Return the offered odds with their value and stake, or with the reason why they cannot be valued or stated."""
+    odds = odds_document(decimal)
+    if odds["decimal"] is None:
+        return {**odds, "value": None, "stake": 0.0}
     if isinstance(valued, str):
         return {**odds, "value": None, "stake": 0.0, "note": valued}
     pricing, edge = valued

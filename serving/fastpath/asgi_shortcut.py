@@ -8,14 +8,16 @@ admission control and the same problem documents, so that their responses cannot
 import json
 from typing import Final
 
+from pydantic import ValidationError as PydanticValidationError
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from core.errors import DbsbmError
 from serving.api.guarded_route import REQUIRED_SCOPES
 from serving.api.prediction_responses import PredictionRequest, RawResponse, respond_to_many, respond_to_one
 from serving.api.schemas import Batch
+from serving.http.cache_control import bypasses_caches
 from serving.http.middleware import LARGEST_BODY
-from serving.http.problems import problem_response
+from serving.http.problems import invalid_body_response, problem_response
 from serving.service import Service
 from serving.telemetry.trace import trace_of
 
@@ -26,7 +28,6 @@ PREFIX: Final = "/v1/predictions/"
 LONGEST_SPORT: Final = 32
 LONGEST_NAME: Final = 120
 LONGEST_TAG: Final = 1_000
-NO_CACHE: Final = b"no-cache"
 
 
 class AsgiShortcut:
@@ -72,15 +73,17 @@ class AsgiShortcut:
             read = [await receive()]
             while read[-1].get("more_body"):
                 read.append(await receive())
-            # The parser of the framework: others treat NaN and huge numbers differently.
-            batch = Batch.model_validate(json.loads(b"".join(message.get("body", b"") for message in read)))
-            response = await respond_to_many(service, trace, batch.games)
+            batch = _parse_batch(b"".join(message.get("body", b"") for message in read))
+            response = None if batch is None else await respond_to_many(service, trace, batch.games)
         except DbsbmError as error:
             await problem_response(scope, error)(scope, receive, send)
-        except (ValueError, RecursionError):
-            await self._app(scope, _replay(read, receive), send)
+        except PydanticValidationError as error:
+            await invalid_body_response(scope, error)(scope, receive, send)
         else:
-            await _send(response, send)
+            if response is None:
+                await self._app(scope, _replay(read, receive), send)
+            else:
+                await _send(response, send)
 
 
 async def _send(response: RawResponse, send: Send) -> None:
@@ -93,14 +96,24 @@ def has_origin(scope: Scope) -> bool:
     return any(name == b"origin" for name, _ in scope["headers"])
 
 
+def _parse_batch(body: bytes) -> Batch | None:
+    """Return the batch; None if the body is no JSON object and is left to the routes.
+
+    Raises pydantic's ValidationError.
+    """
+    try:
+        content = json.loads(body)  # the parser of the framework: others treat NaN and huge numbers differently
+    except (ValueError, RecursionError):
+        return None
+    return Batch.model_validate(content, from_attributes=True) if isinstance(content, dict) else None
+
+
 def _has_plain_body(scope: Scope) -> bool:
-    length = kind = b""
-    for name, value in scope["headers"]:
-        if name == b"content-length":
-            length = value
-        elif name == b"content-type":
-            kind = value
-    return kind == b"application/json" and length.isdigit() and int(length) <= LARGEST_BODY
+    lengths = [value for name, value in scope["headers"] if name == b"content-length"]
+    kinds = [value for name, value in scope["headers"] if name == b"content-type"]
+    if kinds != [b"application/json"] or len(lengths) != 1:
+        return False
+    return lengths[0].isdigit() and int(lengths[0]) <= LARGEST_BODY
 
 
 def plain_request(scope: Scope) -> PredictionRequest | None:
@@ -118,7 +131,7 @@ def plain_request(scope: Scope) -> PredictionRequest | None:
                 return None
             if_none_match = value.decode("latin-1")
         elif name == b"cache-control":
-            recompute = recompute or NO_CACHE in value
+            recompute = recompute or bypasses_caches(value)
     return PredictionRequest(sport, league, game_id, if_none_match, recompute)
 
 

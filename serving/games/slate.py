@@ -1,16 +1,19 @@
 """The games in memory: every game to come and those of the last days, with their feature rows."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from functools import cached_property
 from typing import Final
 
-from rapidfuzz import fuzz, process
 from sqlalchemy.engine import Engine
 
 from core.betting.leagues import League
 from core.errors import ResourceNotFoundError, ServiceError
+from core.identifiers import fault_of
+from core.logs import get_logger
+from core.nearest import NameIndex
+from feature_store.archive.border import LONGEST
 from feature_store.rows.online import OnlineRow, StoredState, load_rows
 from serving.games.published_slate import LeagueSlate
 from serving.games.team_search import TeamSearch
@@ -18,8 +21,25 @@ from serving.games.team_search import TeamSearch
 GameKey = tuple[str, str, str]
 """Sport, league, game id."""
 
-NEAREST: Final = 3
-MIN_SIMILARITY: Final = 55.0
+log = get_logger(__name__)
+
+
+class LeagueGames:
+    """The games of one league in order of their start, and the search for those that an unknown id may have meant."""
+
+    def __init__(self, rows: Iterable[OnlineRow]) -> None:
+        self._rows = sorted(rows, key=lambda row: (row.game.start_at, row.game.game_id))
+        ids = [row.game.game_id for row in self._rows]
+        names = [_names(row) for row in self._rows]
+        spellings = [*zip(ids, range(len(ids)), strict=True), *zip(names, range(len(names)), strict=True)]
+        self._index = NameIndex([f"{name} {game_id}" for name, game_id in zip(names, ids, strict=True)], spellings)
+
+    def nearest(self, game_id: str) -> list[OnlineRow]:
+        """Return the games whose id or teams are spelt most like the text, best first."""
+        return [self._rows[place] for place in self._index.find(game_id)]
+
+
+NO_GAMES: Final = LeagueGames(())
 
 
 @dataclass(frozen=True)
@@ -31,6 +51,7 @@ class SlateTable:
     """When the feature store last updated each league's rows."""
     states: Mapping[str, StoredState] = field(default_factory=dict)
     """The published states of leagues, used while the database is unavailable."""
+    by_league: Mapping[str, LeagueGames] = field(default_factory=dict)
 
     @cached_property
     def by_start(self) -> list[OnlineRow]:
@@ -46,7 +67,10 @@ class SlateTable:
     ) -> "SlateTable":
         """Return the table with the changed leagues' rows replaced."""
         kept = {key: row for key, row in self.rows.items() if row.league not in changed and row.league in checked}
-        return SlateTable({**kept, **{key_of(row): row for row in rows}}, dict(checked), self.states)
+        new = {key_of(row): row for row in _with_valid_ids(rows)}
+        by_league = {league: games for league, games in self.by_league.items() if league in checked}
+        by_league |= {league: LeagueGames(row for row in new.values() if row.league == league) for league in changed}
+        return SlateTable({**kept, **new}, dict(checked), self.states, by_league)
 
 
 class Slate:
@@ -128,12 +152,7 @@ class Slate:
         return [rows[number] for number in ranked[:limit]]
 
     def _not_found(self, league: League, game_id: str) -> ResourceNotFoundError:
-        rows = [row for row in self._table.by_start if (row.sport, row.league) == (league.sport, league.key)]
-        names = [f"{_names(row)} {row.game.game_id}" for row in rows]
-        matches = process.extract(
-            game_id, names, scorer=fuzz.WRatio, processor=str.casefold, limit=NEAREST, score_cutoff=MIN_SIMILARITY
-        )
-        near = [rows[match[2]] for match in matches]
+        near = self._table.by_league.get(league.key, NO_GAMES).nearest(game_id)
         listed = "; ".join(f"{row.game.game_id} ({_names(row)})" for row in near)
         return ResourceNotFoundError(
             f"There is no game {game_id!r} in {league.key}.",
@@ -146,6 +165,18 @@ class Slate:
 def key_of(row: OnlineRow) -> GameKey:
     """Return the natural key of a row's game."""
     return row.sport, row.league, row.game.game_id
+
+
+def _with_valid_ids(rows: Iterable[OnlineRow]) -> Iterator[OnlineRow]:
+    """Return the rows without those that an archive took in before it checked ids: no request can name them."""
+    refused = []
+    for row in rows:
+        if fault_of(row.game.game_id, LONGEST["game_id"]):
+            refused.append(row.game.game_id)
+        else:
+            yield row
+    if refused:
+        log.warning("games left out because of their ids", games=len(refused), first=ascii(refused[0]))
 
 
 def _is_newer(moment: datetime, current: datetime | None) -> bool:

@@ -5,12 +5,13 @@ driver's message belongs in the log.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import orjson
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError as PydanticValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import Scope
@@ -26,6 +27,9 @@ from serving.telemetry.trace import trace_of
 PROBLEM_JSON: Final = "application/problem+json"
 RETRY_SECONDS: Final = 5
 """Default of the header Retry-After."""
+
+MOST_FIELDS: Final = 20
+"""Invalid fields that a problem lists; a body can have thousands."""
 
 PUBLIC_FACTS: Final = ("field", "nearest", "resource_type", "league")
 UNEXPECTED: Final = "INTERNAL_ERROR"
@@ -112,7 +116,9 @@ def _respond_to(scope: Scope, content: dict[str, Any], headers: Mapping[str, str
     return respond({**content, "error": content["detail"]} if in_protocol else content, headers)
 
 
-def _on_dbsbm_error(request: Request, error: Exception) -> Response:
+# Handlers are async although they do not wait: the framework runs plain functions in a thread, which costs as much as
+# several answers.
+async def _on_dbsbm_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, DbsbmError)  # noqa: S101 - registered for this type
     return problem_response(request.scope, error)
 
@@ -139,16 +145,28 @@ def problem_response(scope: Scope, error: DbsbmError) -> Response:
     return _respond_to(scope, content, headers)
 
 
-def _on_invalid_request(request: Request, error: Exception) -> Response:
+async def _on_invalid_request(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this type
-    wrong = [{"field": _field(entry), "detail": entry["msg"]} for entry in error.errors()]
-    detail = "; ".join(f"{entry['field']}: {entry['detail']}" for entry in wrong[:5])
-    request_id = trace_of(request.scope).request_id
+    entries = error.errors()[:MOST_FIELDS]
+    return _invalid_request(request.scope, [(_field(entry), entry["msg"]) for entry in entries])
+
+
+def invalid_body_response(scope: Scope, error: PydanticValidationError) -> Response:
+    """Return the response to a request whose JSON body is an object that does not fit its schema."""
+    entries = error.errors(include_url=False)[:MOST_FIELDS]
+    faults = [(_field({**entry, "loc": ("body", *entry["loc"])}), entry["msg"]) for entry in entries]
+    return _invalid_request(scope, faults)
+
+
+def _invalid_request(scope: Scope, faults: Sequence[tuple[str, str]]) -> Response:
+    detail = "; ".join(f"{field}: {fault}" for field, fault in faults[:5])
+    request_id = trace_of(scope).request_id
     kind = PROBLEM_KINDS[errors.ValidationError]
+    wrong = [{"field": field, "detail": fault} for field, fault in faults]
     content = problem(
-        kind.status, "VALIDATION_ERROR", kind.title, detail, request_id, field=wrong[0]["field"], fields=wrong[:20]
+        kind.status, "VALIDATION_ERROR", kind.title, detail, request_id, field=wrong[0]["field"], fields=wrong
     )
-    return _respond_to(request.scope, content)
+    return _respond_to(scope, content)
 
 
 def _field(entry: Mapping[str, Any]) -> str:
@@ -166,14 +184,14 @@ def _http_problem(status: int, request_id: str) -> dict[str, Any]:
     return problem(status, code, title, f"{title}.", request_id)
 
 
-def _on_http_exception(request: Request, error: Exception) -> Response:
+async def _on_http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for this type
     return _respond_to(
         request.scope, _http_problem(error.status_code, trace_of(request.scope).request_id), error.headers
     )
 
 
-def _on_unexpected(request: Request, error: Exception) -> Response:
+async def _on_unexpected(request: Request, error: Exception) -> Response:
     return unexpected_response(request.scope, error)
 
 

@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 import orjson
 
 from core.betting.markets import on_winner
-from core.betting.odds import decimal_to_american
+from core.betting.odds import LARGEST_AMERICAN, can_be_stated, decimal_to_american
 from core.betting.scores import Outcome
 from core.errors import ServiceError
 from core.registry.forecaster import Forecast
@@ -19,12 +19,13 @@ from feature_store.rows.online import OnlineRow
 from serving.champions.champion import Champion
 from serving.predictions.reasons import reasons
 
-BODY_FORMAT: Final = "dbsbm:p4"
+BODY_FORMAT: Final = "dbsbm:p5"
 """Prefix of every key; increase the number whenever ``encode_body`` changes its output for the same key."""
 
 Winner = Literal["home", "draw", "away"]
 WINNERS: Final[tuple[Winner, ...]] = ("home", "draw", "away")
 
+NOT_STATED: Final = f"No odds: American odds are stated up to {LARGEST_AMERICAN:,.0f} either way."
 FEW_GAMES: Final = 10
 """A team with fewer games in the archive has thin data."""
 
@@ -110,14 +111,14 @@ def _game(row: OnlineRow, *, begun: bool) -> dict[str, Any]:
     }
 
 
-def _fair_odds(champion: Champion, outcome: Outcome, selection: Winner) -> dict[str, float | int | None]:
+def _fair_odds(champion: Champion, outcome: Outcome, selection: Winner) -> dict[str, float | int | str | None]:
     return odds_document(on_winner(outcome, selection, ties=champion.ties).fair_odds)
 
 
-def odds_document(decimal: float) -> dict[str, float | int | None]:
-    """Return odds in both formats; None where no finite odds exist."""
-    if not math.isfinite(decimal) or decimal <= 1:
-        return {"decimal": None, "american": None}
+def odds_document(decimal: float) -> dict[str, float | int | str | None]:
+    """Return odds in both formats; None, with a note, where there are none or they are beyond what can be stated."""
+    if not can_be_stated(decimal):
+        return {"decimal": None, "american": None, "note": NOT_STATED}
     return {"decimal": round(decimal, 4), "american": round(decimal_to_american(decimal))}
 
 

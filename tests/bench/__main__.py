@@ -1,13 +1,13 @@
 """``make bench``: every timing; ``make bench ARGS=archive``: one of them.
 
-The others: online, requests, search, peers, kernel, lean, real_path, margins, money.
+The others: online, requests, search, errors, peers, kernel, lean, real_path, margins, money.
 """
 
 import sys
 
 from tests.bench import real_path
 from tests.bench.feature_store import archive, features, online
-from tests.bench.serving import lean, peers, requests, search
+from tests.bench.serving import errors, lean, peers, requests, search
 from tests.bench.training import kernel, margins, money
 
 BENCHES = {
@@ -16,6 +16,7 @@ BENCHES = {
     "online": online.run,
     "requests": requests.run,
     "search": search.run,
+    "errors": errors.run,
     "peers": peers.run,
     "kernel": kernel.run,
     "lean": lean.run,
@@ -25,5 +26,5 @@ BENCHES = {
 }
 
 if __name__ == "__main__":
-    for name in sys.argv[1:] or ("archive", "features", "kernel", "peers", "requests", "search"):
+    for name in sys.argv[1:] or ("archive", "errors", "features", "kernel", "peers", "requests", "search"):
         BENCHES[name]()

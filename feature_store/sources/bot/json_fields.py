@@ -6,6 +6,8 @@ from typing import Final
 
 LONGEST_QUOTATION: Final = 1_000
 LARGEST_NUMBER: Final = 9_999
+LONGEST_PYTHON_TEXT: Final = 100_000
+"""Characters of Python's notation that are read, at half a kilobyte and a microsecond each; the bot writes hundreds."""
 
 
 class RejectedValueError(ValueError):
@@ -52,6 +54,9 @@ def _parse(column: str, text: str) -> object:
         return json.loads(text)
     except (ValueError, RecursionError):
         pass
+    if len(text) > LONGEST_PYTHON_TEXT:
+        reason = f"{column} cannot be read: no JSON, and longer than {LONGEST_PYTHON_TEXT} characters"
+        raise RejectedValueError(reason, text)
     try:
         return ast.literal_eval(text)
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError) as error:

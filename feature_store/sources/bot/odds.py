@@ -6,13 +6,14 @@ from datetime import datetime
 from typing import Final
 
 from core.betting.leagues import League
+from feature_store.archive.border import LONGEST, fault_in
 from feature_store.archive.facts import GameFact, Quote
 from feature_store.archive.quote_checks import check_quote
 from feature_store.sources.bot.json_fields import RejectedValueError, at_path, list_entries
 
 BETS_THREE_WAY: Final = ("match winner",)
 BETS_TWO_WAY: Final = ("home/away", "match winner")
-LONGEST_BOOK: Final = 64
+LONGEST_BOOK: Final = LONGEST["book"]
 
 
 def bookmakers(odds: object) -> Iterator[Mapping[str, object]]:
@@ -35,7 +36,7 @@ def quote_of(bookmaker: Mapping[str, object], league: League, game: GameFact, qu
     odds = {selection: _decimal(bookmaker, odd) for selection, odd in prices.items()}
     quote = Quote(
         game_id=game.game_id,
-        book=_text(bookmaker.get("name"))[:LONGEST_BOOK],
+        book=_book(bookmaker),
         moment="last",
         known_at=game.known_at,
         quoted_at=quoted_at,
@@ -47,6 +48,14 @@ def quote_of(bookmaker: Mapping[str, object], league: League, game: GameFact, qu
     if reasons:
         raise RejectedValueError(f"{quote.book}: {'; '.join(reasons)}", prices)
     return kept
+
+
+def _book(bookmaker: Mapping[str, object]) -> str:
+    """The bookmaker's name. Raises RejectedValueError for one that the archive refuses."""
+    book = _text(bookmaker.get("name"))[:LONGEST_BOOK].strip()
+    if fault := fault_in("book", book):
+        raise RejectedValueError(fault, bookmaker.get("name"))
+    return book
 
 
 def _prices(bookmaker: Mapping[str, object], league: League) -> dict[str, object] | None:
@@ -68,13 +77,12 @@ def _prices(bookmaker: Mapping[str, object], league: League) -> dict[str, object
 
 
 def _decimal(bookmaker: Mapping[str, object], odd: object) -> float:
-    book = _text(bookmaker.get("name"))[:LONGEST_BOOK]
     try:
         price = float(odd) if isinstance(odd, (str, int, float)) else math.nan
     except (ValueError, OverflowError):
         price = math.nan
     if not math.isfinite(price) or price <= 1:
-        raise RejectedValueError(f"odds of {book} are not a decimal number above 1", [odd])
+        raise RejectedValueError(f"odds of {_book(bookmaker)} are not a decimal number above 1", [odd])
     return price
 
 

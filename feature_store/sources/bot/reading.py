@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 from core.betting.leagues import League, Leagues
 from core.errors import DataIntegrityError
+from feature_store.archive.border import LONGEST, fault_in
 from feature_store.archive.facts import GameFact, Quote, Rejected, Result, Status
 from feature_store.identity.team_aliases import NO_ALIASES, Aliases
 from feature_store.sources.bot.exhibitions import is_exhibition
@@ -25,8 +26,6 @@ from feature_store.sources.seasons import UNSTATED
 
 SOURCE: Final = "bot"
 UTC_ZONE: Final = ZoneInfo("UTC")
-LONGEST_TEAM: Final = 150
-LONGEST_ID: Final = 120
 
 _STATUSES: Final = (
     *(("fixture", "status", form) for form in ("long", "short")),
@@ -138,12 +137,15 @@ def _json_object(reading: Reading, row: Row, column: str) -> dict[str, object]:
 def _game(
     row: Row, raw: Mapping[str, object], league: League, aliases: Aliases, known_at: datetime, zone: ZoneInfo
 ) -> GameFact:
-    home_team, away_team = (aliases.team(league, _team(row, f"{side}_team_name")) for side in ("home", "away"))
+    home_team, away_team = (aliases.team(league, _team(row, f"{side}_team")) for side in ("home", "away"))
     if home_team.casefold() == away_team.casefold():
         raise RejectedValueError("home_team_name and away_team_name are the same", _identity(row))
     game_id = str(row["api_game_id"] or "").strip()
-    if not game_id or len(game_id) > LONGEST_ID:
-        raise RejectedValueError(f"api_game_id is empty or longer than {LONGEST_ID} characters", _identity(row))
+    if not game_id or len(game_id) > LONGEST["game_id"]:
+        reason = f"api_game_id is empty or longer than {LONGEST['game_id']} characters"
+        raise RejectedValueError(reason, _identity(row))
+    if fault := fault_in("game_id", game_id):
+        raise RejectedValueError(f"api_{fault}", _identity(row))
     start_at = upstream_start(raw) or column_moment("start_time", row["start_time"], zone)
     if start_at is None:
         raise RejectedValueError("start_time is empty, and raw_json gives none", _identity(row))
@@ -161,12 +163,15 @@ def _game(
     )
 
 
-def _team(row: Row, column: str) -> str:
+def _team(row: Row, side: str) -> str:
+    column = f"{side}_name"
     name = str(row[column] or "").strip()
     if not name:
         raise RejectedValueError(f"{column} is empty", _identity(row))
-    if len(name) > LONGEST_TEAM:
-        raise RejectedValueError(f"{column} is longer than {LONGEST_TEAM} characters", _identity(row))
+    if len(name) > LONGEST[side]:
+        raise RejectedValueError(f"{column} is longer than {LONGEST[side]} characters", _identity(row))
+    if fault := fault_in(side, name):
+        raise RejectedValueError(fault, _identity(row))
     return name
 
 

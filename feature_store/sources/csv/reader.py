@@ -16,6 +16,7 @@ from core.betting.leagues import League, Leagues
 from core.betting.score_bounds import fault_of_score
 from core.clock import midnight
 from core.errors import ResourceNotFoundError
+from feature_store.archive.border import LONGEST, fault_in
 from feature_store.archive.facts import FactBatch, GameFact, Quote, Rejected, Result
 from feature_store.archive.quote_checks import check_quote
 from feature_store.identity.team_aliases import NO_ALIASES, Aliases
@@ -25,11 +26,6 @@ from feature_store.sources.seasons import UNSTATED, complete_seasons
 
 NEEDED: Final = ("league", "game_id", "home_team", "away_team", "home_score", "away_score")
 DATES: Final = ("kickoff_utc", "game_date")
-LONGEST_ID: Final = 120
-LONGEST_TEAM: Final = 150
-LONGEST_BOOK: Final = 64
-"""Characters that the archive's tables hold: a longer text would make the whole file fail."""
-
 AHEAD_OF_UTC: Final = timedelta(hours=14)
 
 QUOTES: Final[Mapping[str, Mapping[str, str]]] = {
@@ -215,14 +211,14 @@ def _meeting(game: GameFact) -> str:
 
 def _game(row: CsvRow, league: League, aliases: Aliases) -> GameFact:
     start, date_only = _start(row)
-    home, away = (aliases.team(league, row.text(side, LONGEST_TEAM)) for side in ("home_team", "away_team"))
+    home, away = (aliases.team(league, _named(row, side)) for side in ("home_team", "away_team"))
     if home == away:
         raise DamagedError(f"away_team: {away!r} plays itself")
     season = row.whole("season")
     if season is not None and not EARLIEST_YEAR <= season <= LATEST_YEAR:
         raise DamagedError(f"season: expected a year from {EARLIEST_YEAR} to {LATEST_YEAR}, got {season}")
     return GameFact(
-        game_id=row.text("game_id", LONGEST_ID),
+        game_id=_named(row, "game_id"),
         known_at=start - LISTED_AHEAD,
         season=UNSTATED if season is None else season,
         start_at=start,
@@ -233,6 +229,14 @@ def _game(row: CsvRow, league: League, aliases: Aliases) -> GameFact:
         playoff=row.yes("playoff"),
         status="final",
     )
+
+
+def _named(row: CsvRow, column: str) -> str:
+    """The id or name in a column. Raises DamagedError for one that the archive refuses."""
+    text = row.text(column, LONGEST[column])
+    if fault := fault_in(column, text):
+        raise DamagedError(fault)
+    return text
 
 
 def _start(row: CsvRow) -> tuple[datetime, bool]:
@@ -283,5 +287,7 @@ def _quote(row: CsvRow, game: GameFact, moment: str, columns: Mapping[str, str])
     if values.count(None) == len(values):
         return None
     shown = game.start_at - OPENED_AHEAD if moment == "open" else game.start_at
-    book = row.optional("odds_kind", LONGEST_BOOK) or "market"
+    book = row.optional("odds_kind", LONGEST["book"]) or "market"
+    if fault := fault_in("book", book):
+        raise DamagedError(fault)
     return Quote(game.game_id, book, moment, shown, shown, *values)  # type: ignore[arg-type]

@@ -7,6 +7,7 @@ from fastapi import Header, Request, Response
 from serving.api.prediction_responses import PredictionRequest, respond_to_many, respond_to_one
 from serving.api.responses import MEANINGS, GameIdPath, LeaguePath, SportPath, guarded_router, problems
 from serving.api.schemas import Batch, BatchAnswer, Prediction
+from serving.http.cache_control import is_recomputation
 from serving.service import ServiceDep, TraceDep
 
 router = guarded_router("predictions")
@@ -28,8 +29,9 @@ async def prediction(
     if_none_match: Annotated[
         str | None, Header(max_length=1000, description="ETags of earlier responses, or `*`.")
     ] = None,
-    cache_control: Annotated[
-        str | None, Header(description="`no-cache` bypasses the caches and computes the forecast.")
+    _cache_control: Annotated[
+        str | None,
+        Header(alias="cache-control", description="`no-cache` bypasses the caches and computes the forecast."),
     ] = None,
 ) -> Response:
     """Outcome probabilities, fair odds and expected scores, with the model and the age of its data.
@@ -37,7 +39,7 @@ async def prediction(
     A game that has begun keeps the forecast from its start.
     """
     tags = None if if_none_match is None else ", ".join(request.headers.getlist("if-none-match"))
-    prediction_request = PredictionRequest(sport, league, game_id, tags, "no-cache" in (cache_control or ""))
+    prediction_request = PredictionRequest(sport, league, game_id, tags, is_recomputation(request.scope))
     return (await respond_to_one(service, trace, prediction_request)).as_response()
 
 

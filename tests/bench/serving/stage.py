@@ -89,14 +89,14 @@ def make_stage(folder: Path, database: str, redis: str) -> Stage:
     return Stage(folder, database, redis, key.text)
 
 
-def make_cold_stage(folder: Path, database: str, redis: str) -> Stage:
+def make_cold_stage(folder: Path, database: str, redis: str, games: int = COLD_GAMES) -> Stage:
     """The same of a league with so many games to come that after a promotion most of them are not computed ahead."""
     folder.mkdir(exist_ok=True)
     engine = open_database(make_url(database))
     schema.upgrade(engine)
     now, day = datetime.now(UTC), timedelta(days=1)
     teams = [f"Club {number:03}" for number in range(300)]
-    pairs = [(home, away) for home in teams for away in teams if home != away][:COLD_GAMES]
+    pairs = [(home, away) for home in teams for away in teams if home != away][:games]
     batch = FactBatch()
     for number, (home, away) in enumerate(pairs):
         start = now + timedelta(hours=2, seconds=5 * number)

@@ -328,3 +328,26 @@ def test_who_wins_can_be_priced_without_the_scores(scores: ScoreDistribution, se
     assume(ties == "draw" or selection != "draw")
     short = on_winner(scores.outcome, selection, ties=ties)
     assert shares(short) == pytest.approx(shares(price(scores, "moneyline", selection, ties=ties)), abs=1e-12)
+
+
+any_bet = st.builds(
+    MarketSelection,
+    st.sampled_from([*SELECTIONS, "corners"]),
+    st.sampled_from(sorted({*(side for sides in SELECTIONS.values() for side in sides), "0-19", "999-999", "x"})),
+    st.none() | st.integers(-4_000, 4_000).map(lambda count: count / 4) | st.sampled_from([26.75, 1000.0, 0.1, 1e300]),
+)
+
+
+@given(scores=either | hockey, bet=any_bet, ties=st.sampled_from(["draw", "push", "impossible"]))
+def test_a_bet_is_priced_or_refused_alone_and_in_a_combination_alike(
+    scores: ScoreDistribution, bet: MarketSelection, ties: str
+) -> None:
+    def outcome(ask: Any) -> object:
+        try:
+            return pytest.approx(shares(ask()), abs=1e-9)
+        except ValidationError as error:
+            return error.message
+
+    alone = outcome(lambda: price(scores, bet.market, bet.selection, bet.line, ties=ties))
+    together = outcome(lambda: combine(scores, [bet], ties=ties))
+    assert together == (alone if isinstance(alone, str) else tuple(alone.expected))  # type: ignore[attr-defined]

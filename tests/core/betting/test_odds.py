@@ -9,6 +9,7 @@ from core.betting.odds import (
     DEVIG_METHODS,
     DevigMethod,
     american_to_decimal,
+    can_be_stated,
     choose_devig,
     decimal_to_american,
     devig,
@@ -208,3 +209,11 @@ def test_games_without_a_price_or_an_outcome_do_not_count_in_the_choice() -> Non
     holes = np.vstack((odds, np.full((50, 3), np.nan), odds[:50]))
     labels = np.concatenate((outcomes, np.zeros(50, dtype=int), np.full(50, -1)))
     assert choose_devig(holes, labels) == choose_devig(odds, outcomes)
+
+
+@given(st.floats(allow_nan=True, allow_infinity=True) | st.floats(1, 1e20))
+def test_odds_that_can_be_stated_are_exact_whole_numbers_in_json(decimal: float) -> None:
+    if can_be_stated(decimal):
+        assert abs(round(decimal_to_american(decimal))) < 2**53
+    else:
+        assert not 1 + 1e-13 < decimal < 8.9e13

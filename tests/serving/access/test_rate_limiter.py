@@ -3,8 +3,8 @@
 import asyncio
 import random
 from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import ExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
 import pytest
@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from core.errors import RateLimitError
-from serving.access.rate_limiter import RateLimiter
-from serving.access.redis_counters import WINDOW_SECONDS, RedisCounters
+from serving.access.rate_limiter import MAX_NAMES, RateLimiter
+from serving.access.redis_counters import KEY_PREFIX, WINDOW_SECONDS, RedisCounters
 from serving.telemetry.metrics import Metrics
 from tests.services import RedisServer, free_port, redis_server
 
@@ -208,6 +208,94 @@ class FlakyRedis:
         self.available = event != "unavailable"
         if event == "restarted":
             self.count, self.starts = 0, self.starts + 1
+
+
+def test_strangers_take_no_place_from_keys_and_guilds() -> None:
+    """56,000 networks that each send one wrong key, as one subscriber of IPv6 can have."""
+
+    async def ask() -> list[int]:
+        async with limiters(None, Minute(), 1) as (limiter,):
+            strangers = sum(
+                [
+                    await is_admitted(limiter, f"failed/2001:db8:{n // 65_536:x}:{n % 65_536:x}::/64", 20)
+                    for n in range(56_000)
+                ]
+            )
+            return [
+                strangers,
+                sum([await is_admitted(limiter, "key/a", 30) for _ in range(40)]),
+                sum([limiter.take_local([("key/b", 30), ("guild/1", 10)]) is not None for _ in range(40)]),
+            ]
+
+    strangers, *good = asyncio.run(ask())
+    assert good == [30, 10]
+    assert MAX_NAMES <= strangers < 56_000, "strangers beyond the bound share one count among themselves"
+
+
+@contextmanager
+def without_info(server: "redis.Redis[bytes]", port: int, *more: str) -> Iterator[str]:
+    """The address of the server for a user who may not use INFO."""
+    server.execute_command("ACL", "SETUSER", "limited", "on", ">secret", "~dbsbm:*", "+@all", "-info", *more)
+    try:
+        yield f"redis://limited:secret@127.0.0.1:{port}/0"
+    finally:
+        server.execute_command("ACL", "DELUSER", "limited")
+
+
+@pytest.mark.parametrize("more", [(), ("-set", "-get")])
+def test_without_info_processes_share_one_count_all_the_same(
+    shared_redis: "redis.Redis[bytes]", redis_process: RedisServer, more: tuple[str, ...]
+) -> None:
+    async def attack(url: str) -> int:
+        async with limiters(url, Minute()) as processes:
+            admitted = await count_admitted(processes, 10 * LIMIT)
+            assert {limiter.breaker_state for limiter in processes} == {"closed"}
+            return admitted
+
+    with without_info(shared_redis, redis_process.port, *more) as url:
+        assert asyncio.run(attack(url)) == LIMIT
+
+
+def test_without_info_lost_counts_are_noticed_by_the_next_connection(
+    shared_redis: "redis.Redis[bytes]", redis_process: RedisServer
+) -> None:
+    async def attack(url: str) -> tuple[int, int]:
+        async with limiters(url, Minute()) as processes:
+            admitted = await count_admitted(processes, LIMIT)
+            shared_redis.flushall()
+            for limiter in processes:
+                await limiter._counters._pool.disconnect()  # type: ignore[union-attr]
+            return admitted, await count_admitted(processes, 10 * LIMIT)
+
+    with without_info(shared_redis, redis_process.port) as url:
+        before, after = asyncio.run(attack(url))
+    assert before == LIMIT
+    assert after <= LIMIT // 4
+
+
+@pytest.mark.parametrize("value", [b"not a number", b"1.5", b"9223372036854775807", b"", ["a", "list"]])
+def test_a_damaged_counter_costs_its_own_key_only(
+    shared_redis: "redis.Redis[bytes]", redis_process: RedisServer, value: object
+) -> None:
+    async def attack() -> tuple[int, int, set[str]]:
+        minute = Minute()
+        async with limiters(redis_process.url, minute) as processes:
+            damage(shared_redis, f"key/a/{int(minute.seconds) // WINDOW_SECONDS}", value)
+            damaged = await count_admitted(processes, 10 * LIMIT)
+            others = sum([await is_admitted(random.choice(processes), "key/b") for _ in range(2 * LIMIT)])
+            return damaged, others, {limiter.breaker_state for limiter in processes}
+
+    damaged, others, states = asyncio.run(attack())
+    assert (others, states) == (LIMIT, {"closed"})
+    assert 0 < damaged <= LIMIT // 4
+
+
+def damage(server: "redis.Redis[bytes]", name: str, value: object) -> None:
+    key = f"{KEY_PREFIX}:{name}"
+    if isinstance(value, list):
+        server.rpush(key, *value)
+    else:
+        server.set(key, value)
 
 
 @dataclass

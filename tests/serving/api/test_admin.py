@@ -54,6 +54,21 @@ def test_rollback_and_promotion_of_accepted_versions_reach_the_answers(
     assert all(key.partition(".")[0] in line for line in logged)
 
 
+@pytest.mark.parametrize("guild", [None, "5", "6"])
+def test_a_key_bound_to_a_guild_changes_nothing_for_others(world: World, guild: str | None) -> None:
+    """Even one with the scope: every guild is answered by the same champion."""
+    key = make_key(world.engine, "admin", "predict", guild_id=5)
+    before = deployment(world.engine, MODEL)
+    headers = {"X-API-Key": key, **({"X-Guild-ID": guild} if guild else {})}
+    with started(production_settings(world)) as running:
+        for action in ("reload", "rollback", "promote"):
+            answer = running.post(f"/v1/admin/models/{MODEL}/{action}", headers=headers, json={"version": 1})
+            assert (answer.status_code, answer.json()["code"]) == (403, "AUTH_ERROR")
+        own = {**headers, "X-Guild-ID": "5"}
+        assert running.get("/v1/games", headers=own).status_code == 200
+    assert deployment(world.engine, MODEL) == before
+
+
 def test_only_the_gate_promotes_a_new_version(world: World) -> None:
     first = version(world.engine, MODEL, 1)
     register(world.engine, type(first)(**{**vars(first), "version": 2}), NOW)

@@ -1,15 +1,17 @@
 """The nginx configuration of deploy/ with the real nginx and two real instances, of which one dies or hangs."""
 
+import json
 import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -338,6 +340,46 @@ def test_the_bot_is_answered_while_one_of_two_instances_has_not_loaded_the_keys(
         assert first.poll() is None
 
 
+def get(path: str, *lines: str, method: str = "GET", version: str = "1.1") -> bytes:
+    return "\r\n".join(
+        (f"{method} {path} HTTP/{version}", "Host: localhost", "Connection: close", *lines, "", "")
+    ).encode()
+
+
+CHUNKED = "Transfer-Encoding: chunked"
+MALFORMED = {
+    b"NONSENSE\r\n\r\n": 400,
+    b"\x16\x03\x01\x02\x00\x01\x00\r\n\r\n": 400,
+    b"GET / HTTP/1.1\r\n\r\n": 400,
+    get("/x", "Host: other"): 400,
+    get("/x%zz"): 400,
+    get("/v2/x%00"): 400,
+    get("/../x"): 400,
+    get("/x", method="TRACE"): 405,
+    get(f"/{'a' * 20_000}"): 414,
+    get("/x", f"X: {'a' * 20_000}"): 431,
+    get("/x", version="3.0"): 505,
+    get("/x", "Transfer-Encoding: gzip", method="POST"): 501,
+    get("/x", CHUNKED, "Content-Length: 3", method="POST"): 400,
+    get("/x", "Content-Length: x", method="POST"): 400,
+    get("/x", CHUNKED, method="POST") + b"zz\r\nabc\r\n": 400,
+    get("/v1/admin/x", CHUNKED, method="POST") + b"zz\r\nabc\r\n": 400,
+    get("/.problem"): 404,
+}
+"""Requests that nginx answers before it asks an instance, and the status."""
+
+
+def exchange(port: int, sent: bytes) -> bytes:
+    """Return what nginx sends until it closes the connection."""
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+        connection.sendall(sent)
+        received = b""
+        with suppress(ConnectionResetError):  # it does not read the rest of a request that it refused
+            while part := connection.recv(65_536):
+                received += part
+        return received
+
+
 def test_refusals_by_nginx_itself_are_problem_documents_with_retry_after(tmp_path: Path) -> None:
     """No instance runs, so that every answer is nginx's own."""
     with nginx(tmp_path, (free_port(), free_port()), rate=1, healthz=503) as url, httpx.Client(base_url=url) as client:
@@ -360,6 +402,15 @@ def test_refusals_by_nginx_itself_are_problem_documents_with_retry_after(tmp_pat
             assert problem["type"] == f"urn:dbsbm:problem:{problem['code']}"
             assert (problem.get("error") == problem["detail"]) is answer.request.url.path.startswith("/v2/")
             assert ("retry-after" in answer.headers) is (answer.status_code in (429, 503))
+        hidden = ("/metrics%0a", "/metrics/", "/metrics%20", "//metrics", "/%6Detrics", "/a/../metrics", "/metrics;a")
+        port = int(url.rpartition(":")[2])
+        for sent, status in {**{get(path): 404 for path in hidden}, **MALFORMED}.items():
+            head, _, content = exchange(port, sent).partition(b"\r\n\r\n")
+            assert head.startswith(b"HTTP/1.1 %d " % status), sent[:80]
+            assert f"content-type: {PROBLEM}" in head.decode().lower(), sent[:80]
+            problem = json.loads(content)
+            assert (problem["status"], problem["type"]) == (status, f"urn:dbsbm:problem:{problem['code']}")
+            assert f"x-request-id: {problem['request_id']}" in head.decode().lower()
         codes = {answer.status_code: answer.json()["code"] for answer in (*answers, limited[0])}
         assert codes == {
             503: "SERVICE_ERROR",

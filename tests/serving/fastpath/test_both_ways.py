@@ -1,70 +1,21 @@
 """FAST_PATH=false changes no byte of any response, and an unexpected error leaves the connection usable either way."""
 
 import re
-import socket
 from collections.abc import Iterator
-from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 import httpx
 import pytest
 
-from core.logs import configure_logs
 from serving.champions.champion import Champion
-from serving.runtime.load_shedding import LoadShedding
-from serving.server import running_server
-from tests.serving.conftest import World, logging_restored
-from tests.serving.guarded import make_key, production_settings
-from tests.serving.service import MovingClock, eventually
+from tests.serving.conftest import World
+from tests.serving.pair import GAME, Pair, exchange, running_pair
 
-GAME = "/v1/predictions/soccer/EPL/EPL-102"
 BATCH = "/v1/predictions/batch"
-CHANGING = re.compile(rb"^(date|ratelimit-remaining|ratelimit-reset): [^\r]*", re.MULTILINE)
-
-
-@dataclass
-class Pair:
-    """The same service with and without the fast path."""
-
-    with_fast_path: str
-    without: str
-    key: str
-
-    def exchange(self, sent: bytes) -> list[bytes]:
-        """Return both responses to these bytes, without what changes with time."""
-        return [CHANGING.sub(rb"\1", exchange(url, sent)) for url in (self.with_fast_path, self.without)]
-
-    def head(self, path: str = GAME, *lines: str, method: str = "GET") -> bytes:
-        fixed = (f"{method} {path} HTTP/1.1", "Host: us", "X-Request-ID: the-same", "Connection: close")
-        return "\r\n".join((*fixed, f"X-API-Key: {self.key}", *lines, "", "")).encode()
-
-
-def exchange(url: str, sent: bytes) -> bytes:
-    """Return what arrives until the server closes the connection."""
-    place = urlsplit(url)
-    with socket.create_connection((place.hostname, place.port), timeout=10) as connection:
-        connection.sendall(sent)
-        with connection.makefile("rb") as file:
-            return file.read()
 
 
 @pytest.fixture(scope="module")
 def pair(shared_world: World) -> Iterator[Pair]:
-    key = make_key(shared_world.engine, "predict", guild_id=None)
-    settings = production_settings(shared_world)
-    off = settings.model_copy(update={"fast_path": False})
-    with (
-        logging_restored(),
-        pytest.MonkeyPatch.context() as patch,
-        running_server(settings, MovingClock()) as fast,
-        running_server(off, MovingClock()) as slow,
-    ):
-        configure_logs(settings)
-        patch.setattr(LoadShedding, "observe", lambda _load, _lateness: None)  # a busy machine must not shed requests
-        pair = Pair(fast, slow, key)
-        for url in (fast, slow):
-            eventually(lambda url=url: b'"cache":"local"' in exchange(url, pair.head()))  # type: ignore[misc]
-            eventually(lambda url=url: b'"reasons":null' not in exchange(url, pair.head()))  # type: ignore[misc]
+    with running_pair(shared_world) as pair:
         yield pair
 
 
@@ -97,12 +48,37 @@ def test_every_response_is_the_same_bytes_with_and_without_the_fast_path(pair: P
         assert fast == slow, name
 
 
+def test_a_repeated_header_means_the_same_with_and_without_the_fast_path(pair: Pair) -> None:
+    batch = body("EPL-101")
+    announced = ("Content-Type: application/json", f"Content-Length: {len(batch)}")
+    requests = {
+        "no-cache first": pair.head(GAME, "Cache-Control: no-cache", "Cache-Control: max-age=0"),
+        "no-cache last": pair.head(GAME, "Cache-Control: max-age=0", "Cache-Control: no-cache"),
+        "no-cache in a list": pair.head(GAME, "Cache-Control: max-age=0, No-Cache"),
+        "other directives": pair.head(GAME, "Cache-Control: x-no-cache", "Cache-Control: max-age=0"),
+        "two tags": pair.head(GAME, 'If-None-Match: "x"', "If-None-Match: *"),
+        "two guilds": pair.head(GAME, "X-Guild-ID: 1", "X-Guild-ID: none"),
+        "two keys": pair.head(GAME, "X-API-Key: wrong.key"),
+        "two ids": pair.head(GAME, "X-Request-ID: other"),
+        "two hosts": pair.head(GAME, "Host: other"),
+        "two types": pair.head(BATCH, *announced, "Content-Type: text/plain", method="POST") + batch,
+    }
+    levels = {}
+    for name, sent in requests.items():
+        fast, slow = pair.exchange(sent)
+        assert fast == slow, name
+        levels[name] = re.findall(rb'"cache":"(\w+)"', fast)
+    recomputed = [name for name, level in levels.items() if level == [b"computed"]]
+    assert recomputed == ["no-cache first", "no-cache last", "no-cache in a list"]
+    assert levels["other directives"] == [b"local"]
+
+
 def test_a_request_that_the_server_rejects_is_counted_either_way(pair: Pair) -> None:
     for url in (pair.with_fast_path, pair.without):
 
         def refused(url: str = url) -> float:
-            sample = re.search(r'dbsbm_requests_total.*none.*status="400"\} (\S+)', httpx.get(f"{url}/metrics").text)
-            return 0.0 if sample is None else float(sample[1])
+            text = httpx.get(f"{url}/metrics").text
+            return sum(map(float, re.findall(r'dbsbm_requests_total.*none.*status="400"\} (\S+)', text)))
 
         before = refused()
         assert exchange(url, b"NONSENSE\r\n\r\n").startswith(b"HTTP/1.1 400")

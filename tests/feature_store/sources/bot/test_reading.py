@@ -1,5 +1,6 @@
 """One row of the bot's feed becomes facts, and what is wrong with it costs only the fact it would have been."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -8,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.betting.leagues import BUILT_IN, Leagues
+from feature_store.sources.bot.json_fields import RejectedValueError, decode
 from feature_store.sources.bot.moments import Zones
 from feature_store.sources.bot.reading import Reading, read_row
 from feature_store.sources.bot.status import status_of
@@ -287,3 +289,19 @@ def test_no_content_of_a_row_raises(raw: object, stored: object, odds: object, s
         columns = {"raw_json": raw, "score": stored, "odds": odds, "season": season, "start_time": start}
         reading = read(make("1", status="FT", fetched_at=AFTER, **columns))
         assert reading.game is not None or reading.rejected
+
+
+@pytest.mark.parametrize("column", ["api_game_id", "home_team_name", "away_team_name"])
+def test_a_control_character_in_an_id_or_a_name_costs_the_row(column: str) -> None:
+    reading = read(soccer("1", **{column: "a\nb"}))
+    assert reading.game is None
+    (item,) = reading.rejected
+    assert (item.fact, item.reason.partition(": ")[2]) == ("row", "has the control character U+000A at position 2")
+
+
+def test_python_notation_of_megabytes_is_refused_unread() -> None:
+    text = "[" + "1," * 1_000_000 + "]"
+    with pytest.raises(RejectedValueError, match="longer than 100000 characters"):
+        decode("score", text)
+    assert decode("score", "{'home': 1, 'note': '" + "x" * 10_000 + "'}") == {"home": 1, "note": "x" * 10_000}
+    assert decode("score", json.dumps(list(range(100_000)))) == list(range(100_000)), "JSON is read whatever its length"

@@ -312,3 +312,24 @@ def test_a_season_that_is_no_year_is_refused_and_none_is_guessed(season: str, tm
     reading = read(tmp_path, leagues, {**GOOD, "season": season}, {**OTHER, "season": ""})
     assert [item.reason for item in reading.rejected] == [f"season: expected a year from 1850 to 2150, got {season}"]
     assert reading.guessed_seasons == {leagues.get("EPL"): {2023: 1}}
+
+
+@pytest.mark.parametrize("column", ["game_id", "home_team", "away_team"])
+@pytest.mark.parametrize("sign", ["\x00", "\x0b", "\x1b", "\x7f", "\x85", "\u2028", "\u202e"])
+def test_a_control_character_in_an_id_or_a_name_costs_the_row(
+    tmp_path: Path, leagues: Leagues, column: str, sign: str
+) -> None:
+    reading = read(tmp_path, leagues, row(**{column: f"a{sign}b"}), OTHER)
+    assert [game.game_id for game in only(reading).games] == ["g2"]
+    (item,) = reading.rejected
+    assert (item.fact, item.place) == ("row", "games.csv:2")
+    assert item.reason == f"{column}: has the control character U+{ord(sign):04X} at position 2"
+
+
+def test_a_control_character_in_a_bookmaker_costs_its_quotes(tmp_path: Path, leagues: Leagues) -> None:
+    reading = read(tmp_path, leagues, row(odds_kind="a\x1b[2J"))
+    assert len(only(reading).games) == len(only(reading).results) == 1
+    assert only(reading).quotes == []
+    assert {(item.fact, item.reason) for item in reading.rejected} == {
+        ("quote", "book: has the control character U+001B at position 2")
+    }
