@@ -71,10 +71,11 @@ def restore(
     header, counts = verify_backup(path)
     _check_schema(header, _revision_of(engine))
     with writing(engine, alone="migrations") as connection:
-        _delete_rows(connection, replace=replace)
+        kept = _delete_rows(connection, replace=replace)
         for name, rows in groupby(read_rows(path), key=itemgetter(0)):
             on_table(name, list(header.tables).index(name), len(header.tables))
-            _fill(connection, METADATA.tables[name], (line for _, line in rows))
+            if name not in kept:
+                _fill(connection, METADATA.tables[name], (line for _, line in rows))
     return BackupReport(path, header.revision, header.created_at, counts)
 
 
@@ -114,9 +115,14 @@ def _encoded_rows(connection: Connection, table: sa.Table) -> Iterator[list[obje
         yield [encode(value) for encode, value in zip(encoders, row, strict=True)]
 
 
-def _delete_rows(connection: Connection, *, replace: bool) -> None:
+def _delete_rows(connection: Connection, *, replace: bool) -> set[str]:
+    """Empty the tables; returns the names of those that keep their rows: what identifies this very database."""
+    kept = set()
     for table in reversed(METADATA.sorted_tables):
         if connection.execute(sa.select(sa.literal(1)).select_from(table).limit(1)).first() is None:
+            continue
+        if table.info.get("restore") == "if empty":
+            kept.add(table.name)
             continue
         if not replace:
             msg = f"The database is not empty: {table.name} holds rows."
@@ -125,6 +131,7 @@ def _delete_rows(connection: Connection, *, replace: bool) -> None:
         portion = sa.delete(table).with_dialect_options(mysql_limit=20 * BATCH, mariadb_limit=20 * BATCH)
         while connection.execute(portion).rowcount:
             pass
+    return kept
 
 
 def _fill(connection: Connection, table: sa.Table, lines: Iterator[bytes]) -> None:

@@ -90,7 +90,8 @@ def _data(service: Service, now: datetime) -> Iterator[ComponentStatus]:
 
 
 def _inside(service: Service) -> Iterator[ComponentStatus]:
-    waiting, lost = service.log.spooled(), service.metrics.dropped()
+    depths, own, lost = service.spools.depths(), service.state_dir.folder.owner, service.metrics.dropped()
+    waiting, others = depths.get(own, 0), {owner: depth for owner, depth in depths.items() if owner != own}
     if lost:
         yield ComponentStatus(
             "prediction log", "degraded", f"{lost:.0f} served predictions were lost since this worker started."
@@ -101,6 +102,13 @@ def _inside(service: Service) -> Iterator[ComponentStatus]:
         )
     else:
         yield ComponentStatus("prediction log")
+    if others:
+        named = ", ".join(f"{depth} in {owner}" for owner, depth in sorted(others.items()))
+        yield ComponentStatus(
+            "other spools",
+            "degraded",
+            f"Served predictions of other databases wait on this machine's disk: {named}; see `dbsbm doctor`.",
+        )
     if not service.workers.have_converged():
         yield ComponentStatus("workers", "degraded", "Workers answer with different generations; see `workers`.")
     else:

@@ -18,7 +18,7 @@ from core.signing import Signer, signer
 from migrations import schema
 from serving.access.api_keys import ApiKeys, revoke_key
 from serving.backends.last_known_good import PURPOSE, LastKnownGood
-from serving.backends.state_dir import state_dir
+from serving.backends.state_dir import StateFolder, state_dir
 from serving.games.published_slate import PublishedSlateReader, publish
 from tests.conftest import NOW
 from tests.proxy import Proxy, proxy
@@ -31,6 +31,7 @@ from tests.serving.service import MovingClock, Running, eventually, settings_for
 GAME = "/v1/predictions/soccer/EPL/EPL-102"
 PRICED = "/v1/predictions/soccer/EPL/EPL-101"
 BATCH = {"games": [{"sport": "soccer", "league": "EPL", "game_id": "EPL-102"}]}
+DAY = timedelta(hours=24)
 UNREACHABLE_REGISTRY = "http://127.0.0.1:9"
 
 
@@ -106,7 +107,9 @@ def test_keys_are_checked_without_the_database(proxied: ProxiedWorld) -> None:
     with started(settings) as running:
         assert running.get(GAME, headers=key).status_code == 200
         assert running.get(GAME).status_code == 401
-        assert all(path.stat().st_mode & 0o77 == 0 for path in (state_dir(settings) / "last-good").iterdir())
+        assert all(
+            path.stat().st_mode & 0o77 == 0 for path in (state_dir(settings).folder.path / "last-good").iterdir()
+        )
 
 
 def test_before_the_keys_are_loaded_a_key_is_neither_rejected_nor_counted_as_wrong(proxied: ProxiedWorld) -> None:
@@ -126,9 +129,9 @@ def test_a_revocation_that_could_not_be_written_at_first_is_written_at_the_next_
     sqlite_database: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     key = make_key(sqlite_database, "predict")
-    disk = LastKnownGood(tmp_path, Signer(b"tests", "last-good"))
-    keys = ApiKeys(sqlite_database, disk)
-    keys.step()
+    disk = LastKnownGood(lambda: StateFolder(tmp_path, is_confirmed=True), Signer(b"tests", "last-good"))
+    keys = ApiKeys(sqlite_database, disk, DAY)
+    keys.step(NOW)
     revoke_key(sqlite_database, key.partition(".")[0], NOW)
 
     def full(_descriptor: int) -> None:
@@ -136,10 +139,10 @@ def test_a_revocation_that_could_not_be_written_at_first_is_written_at_the_next_
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", full)
-        keys.step()
-    keys.step()
-    restarted = ApiKeys(open_database(make_url(f"sqlite:///{tmp_path}/nothing.db")), disk)
-    restarted.step()
+        keys.step(NOW)
+    keys.step(NOW)
+    restarted = ApiKeys(open_database(make_url(f"sqlite:///{tmp_path}/nothing.db")), disk, DAY)
+    restarted.step(NOW)
     with pytest.raises(AuthenticationError):
         restarted.authenticate(key, NOW)
 
@@ -280,7 +283,7 @@ def test_a_damaged_file_counts_as_missing(proxied: ProxiedWorld, damage: str) ->
     with started(proxied.settings()) as running:
         assert running.get(GAME).status_code == 200
     proxied.proxy.down()
-    folder = state_dir(proxied.settings()) / "last-good"
+    folder = state_dir(proxied.settings()).folder.path / "last-good"
     slate, models = (next(folder.glob(pattern)) for pattern in ("slate*", "models"))
     content = bytearray(slate.read_bytes())
     match damage:
