@@ -87,7 +87,8 @@ def build_service(
     """
     engine, breaker = open_database_with_breaker(settings.database, pool_size=CONNECTIONS)
     state, data_limit = state_dir(settings), timedelta(hours=settings.data_limit_hours)
-    last_good = LastKnownGood(lambda: state.folder, signer(settings, LAST_GOOD))
+    confirm = partial(state.confirm, engine)
+    last_good = LastKnownGood(lambda: state.folder, confirm, signer(settings, LAST_GOOD))
     slate, champions, keys = Slate(), Champions(), ApiKeys(engine, last_good, data_limit)
     staleness = StalenessPolicy(data_limit)
     cache = PredictionCache(_redis_cache(settings, metrics))
@@ -112,7 +113,7 @@ def build_service(
         settings.spool_megabytes * MEGABYTE,
         counted_prefix=SERVING_OPENING,
     )
-    log = PredictionLog(engine, spool, metrics, partial(state.confirm, engine))
+    log = PredictionLog(engine, spool, metrics, confirm)
     load_shedding = LoadShedding(metrics)
     return Service(
         settings=settings,

@@ -21,9 +21,9 @@ def read_identity(engine: Engine) -> str | None:
         with reading(engine) as connection:
             return _stored(connection)
     except DatabaseError:
-        if _has_table(engine):
-            raise
-        return None
+        if _lacks_table(engine):
+            return None
+        raise
 
 
 def ensure_identity(engine: Engine) -> str | None:
@@ -33,7 +33,7 @@ def ensure_identity(engine: Engine) -> str | None:
     DatabaseError if it cannot be asked.
     """
     identity = read_identity(engine)
-    if identity is not None or not _has_table(engine):
+    if identity is not None or _lacks_table(engine):
         return identity
     try:
         with writing(engine) as connection:
@@ -47,8 +47,9 @@ def _stored(connection: Connection) -> str | None:
     return connection.scalar(sa.select(database_identity.c.identity).where(database_identity.c.id == ONLY_ROW))
 
 
-def _has_table(engine: Engine) -> bool:
+def _lacks_table(engine: Engine) -> bool:
+    """Whether the database answers, and its schema is older than the table."""
     try:
-        return sa.inspect(engine).has_table(database_identity.name)
-    except SQLAlchemyError as error:
-        raise DatabaseError("The database cannot be asked for its tables.") from error
+        return not sa.inspect(engine).has_table(database_identity.name)
+    except SQLAlchemyError:
+        return False

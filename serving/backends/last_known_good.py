@@ -14,6 +14,7 @@ from urllib.parse import quote, unquote
 from pydantic import BaseModel
 
 from core.atomic_file import write_file
+from core.errors import DatabaseError
 from core.logs import get_logger
 from core.private_folder import make_private_folder
 from core.signing import Signer
@@ -27,10 +28,16 @@ log = get_logger(__name__)
 
 
 class LastKnownGood:
-    """The signed documents of the database in use, by name; for any thread and any number of workers."""
+    """The signed documents of the database in use, by name; for any thread and any number of workers.
 
-    def __init__(self, state_folder: Callable[[], StateFolder], signer: Signer) -> None:
+    ``state_folder`` returns the folder as known, ``confirm`` asks the database for it or raises DatabaseError.
+    """
+
+    def __init__(
+        self, state_folder: Callable[[], StateFolder], confirm: Callable[[], StateFolder], signer: Signer
+    ) -> None:
         self._state_folder = state_folder
+        self._confirm = confirm
         self._signer = signer
         self._failing: set[str] = set()
         """Documents that could not be written; each is logged once."""
@@ -45,8 +52,9 @@ class LastKnownGood:
 
         Nothing is written before the database has named the folder: it might be that of another one.
         """
-        state = self._state_folder()
-        if not state.is_confirmed:
+        try:
+            state = self._state_folder() if self._state_folder().is_confirmed else self._confirm()
+        except DatabaseError:
             return False
         folder = state.path / FOLDER
         content = seal_document(self._signer, _sealed_name(state, name), document)

@@ -134,7 +134,7 @@ class SpoolAdoption:
             verified = verify_line(self._signer, owner, line)
             if verified is not None:
                 yield verified
-            elif file.is_private and line and SEPARATOR not in line:
+            elif file.is_private and ADDRESS_HASH.fullmatch(owner) and line and SEPARATOR not in line:
                 yield line
 
 

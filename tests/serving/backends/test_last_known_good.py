@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -120,7 +121,7 @@ def test_before_the_keys_are_loaded_a_key_is_neither_rejected_nor_counted_as_wro
         answers = [running.get(GAME, headers=key) for _ in range(30)]
         assert {(answer.status_code, answer.json()["code"]) for answer in answers} == {(503, "SERVICE_ERROR")}
         assert running.get(GAME).status_code == 401
-        assert "API keys not loaded yet." in running.get("/readyz").json()["causes"]
+        assert "The API keys are not loaded yet." in running.get("/readyz").json()["causes"]
         proxied.proxy.up()
         eventually(lambda: running.get(GAME, headers=key).status_code == 200, 20)
 
@@ -129,7 +130,8 @@ def test_a_revocation_that_could_not_be_written_at_first_is_written_at_the_next_
     sqlite_database: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     key = make_key(sqlite_database, "predict")
-    disk = LastKnownGood(lambda: StateFolder(tmp_path, is_confirmed=True), Signer(b"tests", "last-good"))
+    folder = partial(StateFolder, tmp_path, is_confirmed=True)
+    disk = LastKnownGood(folder, folder, Signer(b"tests", "last-good"))
     keys = ApiKeys(sqlite_database, disk, DAY)
     keys.step(NOW)
     revoke_key(sqlite_database, key.partition(".")[0], NOW)
