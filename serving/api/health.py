@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Final, Literal, NamedTuple
 
-from serving.games.staleness import STALE_AFTER
+from serving.games.staleness import NEGATIVE_AGE, STALE_AFTER
 from serving.service import Service
 
 Status = Literal["ok", "degraded", "down"]
@@ -82,6 +82,10 @@ def _data(service: Service, now: datetime) -> Iterator[ComponentStatus]:
         if not service.staleness.allows(checked_at, now):
             yield ComponentStatus(
                 f"data {league}", "down", "data_too_old: the database has been unavailable for too long.", age
+            )
+        elif now - checked_at < NEGATIVE_AGE:
+            yield ComponentStatus(
+                f"data {league}", "degraded", "Built by a clock that is ahead: its age is negative.", age
             )
         elif now - checked_at > STALE_AFTER:
             yield ComponentStatus(f"data {league}", "degraded", "No feature build in the last day.", age)

@@ -55,6 +55,21 @@ def spool_folders(root: Path) -> list[Path]:
     return sorted(root.glob(f"*/{FOLDER}"))
 
 
+def refused_files(root: Path) -> list[Path]:
+    """Return every file below SERVING_DIR that was set aside."""
+    return sorted(root.glob(f"*/{FOLDER}/*{ENDING}{REFUSED_ENDING}"))
+
+
+def unsigned_files_of_others(root: Path) -> list[Path]:
+    """Return the files of earlier versions whose lines are not accepted, because others can have written them."""
+    found = []
+    for path in sorted(root.glob(f"*/{FOLDER}/*{ENDING}")):
+        with claim(path) as file:
+            if file is not None and not file.is_private and not all(map(is_signed, file.lines)):
+                found.append(path)
+    return found
+
+
 @contextmanager
 def claim(path: Path) -> Iterator[SpoolFile | None]:
     """Lock the file for the duration of the block; None if it has a writer, is gone or is not a regular file."""
@@ -77,6 +92,11 @@ def verify_line(signer: Signer, owner: str, signed: bytes) -> bytes | None:
     line, _, signature = signed.rpartition(SEPARATOR)
     is_valid = bool(line) and signer.verifies(_signed_part(owner, line), signature.decode("latin-1"))
     return line if is_valid else None
+
+
+def is_signed(line: bytes) -> bool:
+    """Whether the line bears a signature, valid or not."""
+    return SEPARATOR in line
 
 
 class LineCounts:

@@ -17,11 +17,11 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from core.database import reading
-from core.errors import DatabaseError
+from core.errors import DatabaseError, ResourceNotFoundError
 from core.logs import get_logger
 from core.signing import Signer
 from serving.backends.spool import Spool
-from serving.backends.spool_files import SEPARATOR, SpoolFile, claim, files_of, spool_folders, verify_line
+from serving.backends.spool_files import SpoolFile, claim, files_of, is_signed, spool_folders, verify_line
 from serving.backends.state_dir import StateDir, StateFolder
 from serving.predictions.tables import answers
 
@@ -79,6 +79,18 @@ class SpoolAdoption:
                 log.warning("spool is not known to be of this database; see `dbsbm doctor`", spool=folder.parent.name)
             self._left[folder] = frozenset(files_of(folder))
 
+    def adopt(self, name: str) -> int:
+        """Move the spool of that name into the one of the database in use, whosever it was; returns how many lines.
+
+        Raises DatabaseError, and ResourceNotFoundError with the spools that exist.
+        """
+        own = self._state_dir.confirm(self._engine).owner
+        folders = {folder.parent.name: folder for folder in spool_folders(self._state_dir.root)}
+        if name not in folders or name == own:
+            others = tuple(other for other in folders if other != own)
+            raise ResourceNotFoundError(f"There is no other spool {name!r}.", nearest=others, resource_type="spool")
+        return sum(map(self._move, files_of(folders[name])))
+
     def _is_ours(self, folder: Path, state: StateFolder) -> bool:
         if folder.parent == self._state_dir.by_address:
             return True
@@ -134,7 +146,7 @@ class SpoolAdoption:
             verified = verify_line(self._signer, owner, line)
             if verified is not None:
                 yield verified
-            elif file.is_private and ADDRESS_HASH.fullmatch(owner) and line and SEPARATOR not in line:
+            elif file.is_private and ADDRESS_HASH.fullmatch(owner) and line and not is_signed(line):
                 yield line
 
 
