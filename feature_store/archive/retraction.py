@@ -119,4 +119,6 @@ def _delete(connection: Connection, table: sa.Table, rows: list[RowMapping]) -> 
 
 def _rejected(kind: FactName, row: RowMapping, reason: str) -> Rejected:
     place = f"{row['sport']}/{row['league']}/{row['game_id']}"
-    return Rejected(row["source"], place, kind, reason, orjson.dumps(dict(row)).decode())
+    return Rejected(
+        row["source"], place, kind, reason, orjson.dumps({str(name): value for name, value in row.items()}).decode()
+    )
