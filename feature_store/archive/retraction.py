@@ -103,7 +103,7 @@ def _displaced(
 ) -> list[RowMapping]:
     """Return facts of the games that are known in this time although they were recorded earlier, with a right clock.
 
-    Those were recorded after a wrongly dated one of their game, and had to be dated after it.
+    Those were recorded after a wrongly dated one of their game, and are dated after it for this reason.
     """
     moved = table.c.known_at.between(first, last) & (table.c.recorded_at < first)
     return [row for row in _rows(connection, table, league, moved) if row["game_id"] in game_ids]

@@ -11,7 +11,7 @@ from pathlib import Path
 from tests.chaos.outcome import Outcome, Row
 
 PAGE = Path(__file__).parents[2] / "docs" / "results-faults.md"
-NAMES = (*(f"F{number}" for number in range(1, 24)), *(f"A{number}" for number in range(1, 16)))
+NAMES = (*(f"F{number}" for number in range(1, 26)), *(f"A{number}" for number in range(1, 16)))
 
 HEAD = """# Faults and abuse: what was done and what was observed
 
