@@ -4,10 +4,13 @@ Only entry points (a command, a request, a flow) read ``now()``; below them the 
 """
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
-from typing import Protocol
+from datetime import UTC, date, datetime, timedelta
+from typing import Final, Protocol
 
 from core.errors import ValidationError
+
+CLOCK_TOLERANCE: Final = timedelta(minutes=5)
+"""How far the clocks of two machines may differ; a moment further ahead is a fault, not an age."""
 
 
 class Clock(Protocol):

@@ -93,6 +93,10 @@ class ConflictError(DbsbmError):
     code = "CONFLICT_ERROR"
 
 
+class ClockError(ConflictError):
+    """A clock is so wrong that nothing may be stamped by it; refused, with exit code 4."""
+
+
 class DataIntegrityError(DbsbmError):
     """Stored facts contradict each other, the schema, or the feature set a model was trained on."""
 
@@ -149,8 +153,10 @@ EXIT_FAILED, EXIT_USAGE, EXIT_DEPENDENCY, EXIT_REFUSED = 1, 2, 3, 4
 
 
 def exit_code(error: DbsbmError) -> int:
-    """The command line's exit status for an error: 1 failed, 2 usage, 3 a dependency is missing or down."""
+    """The command line's exit status for an error: 1 failed, 2 usage, 3 a dependency is missing or down, 4 refused."""
     match error:
+        case ClockError():
+            return EXIT_REFUSED
         case ValidationError() | ConfigurationError() | ResourceNotFoundError():
             return EXIT_USAGE
         case ApiError(facts={"status": int(status)}) if 400 <= status < 500:

@@ -7,7 +7,6 @@ SIGNING_KEY (RFC 5869, expand step), so that a signed cache value cannot pass as
 import hmac
 import secrets
 from contextlib import suppress
-from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
@@ -28,7 +27,7 @@ class Signer:
 
     def sign(self, content: bytes) -> str:
         """Signature as 64 hexadecimal digits."""
-        return hmac.new(self._key, content, sha256).hexdigest()
+        return hmac.digest(self._key, content, "sha256").hex()
 
     def verifies(self, content: bytes, signature: str) -> bool:
         """Whether the signature is that of this content; takes the same time for every wrong one."""

@@ -13,7 +13,7 @@ from core.database import reading
 from core.errors import ConflictError
 from migrations import schema
 from migrations.backup_file import Header, write_backup
-from migrations.revision_tables import tables_at
+from migrations.revision_tables import identifies_database, tables_at
 from migrations.row_codec import RowCodec
 
 BATCH: Final = 1_000
@@ -72,7 +72,7 @@ def whole_revision(engine: Engine) -> str:
 
 def holds_rows(engine: Engine) -> bool:
     """Whether any table of the database's revision holds a row."""
-    tables = tables_at(whole_revision(engine))
+    tables = [table for table in tables_at(whole_revision(engine)) if not identifies_database(table.name)]
     with reading(engine) as connection:
         return any(connection.execute(sa.select(sa.literal(1)).select_from(table).limit(1)).first() for table in tables)
 

@@ -20,7 +20,7 @@ from core.database import reading, writing
 from core.errors import ConflictError, DataIntegrityError
 from migrations.backup import BATCH, OnTable, whole_revision
 from migrations.backup_file import Header, read_header, read_rows
-from migrations.revision_tables import tables_at
+from migrations.revision_tables import identifies_database, tables_at
 from migrations.row_codec import RowCodec
 from migrations.schema import head
 
@@ -103,11 +103,12 @@ def restore(
     with writing(_locking_gaps(engine), alone=(*alone, LOCK)) as connection:
         for override in overrides:
             override.read(connection)
-        _delete_rows(connection, tables_at(plan.revision), batch_size, replace=replace)
+        kept = _delete_rows(connection, tables_at(plan.revision), batch_size, replace=replace)
         for name, rows in groupby(read_rows(path), key=itemgetter(0)):
             on_table(name, list(header.tables).index(name), len(header.tables))
-            codec = RowCodec(tables[name], header.tables[name])
-            _fill(connection, tables[name], codec, (line for _, line in rows), batch_size)
+            if name not in kept:
+                codec = RowCodec(tables[name], header.tables[name])
+                _fill(connection, tables[name], codec, (line for _, line in rows), batch_size)
         for override in overrides:
             override.apply(connection)
     return plan
@@ -156,15 +157,22 @@ def _locking_gaps(engine: Engine) -> Engine:
     return engine if engine.dialect.name == "sqlite" else engine.execution_options(isolation_level="REPEATABLE READ")
 
 
-def _delete_rows(connection: Connection, tables: Sequence[sa.Table], batch_size: int, *, replace: bool) -> None:
+def _delete_rows(connection: Connection, tables: Sequence[sa.Table], batch_size: int, *, replace: bool) -> set[str]:
+    """Empty the tables; returns the names of those that keep their rows: what identifies this very database."""
+    kept = set()
     for table in reversed(tables):
-        if not replace and connection.execute(sa.select(sa.literal(1)).select_from(table).limit(1)).first():
+        holds_rows = connection.execute(sa.select(sa.literal(1)).select_from(table).limit(1)).first() is not None
+        if identifies_database(table.name):
+            kept |= {table.name} if holds_rows else set()
+            continue
+        if holds_rows and not replace:
             msg = f"The database is not empty: {table.name} holds rows."
             raise ConflictError(msg, hint="Add --replace to empty it first.", table=table.name)
         # MySQL in portions: one long statement would run into the read timeout.
         portion = sa.delete(table).with_dialect_options(mysql_limit=20 * batch_size, mariadb_limit=20 * batch_size)
         while connection.execute(portion).rowcount:
             pass
+    return kept
 
 
 def _fill(connection: Connection, table: sa.Table, codec: RowCodec, lines: Iterator[bytes], batch_size: int) -> None:

@@ -35,6 +35,12 @@ def tables_at(revision: str) -> Sequence[sa.Table]:
     return [table for table in made.sorted_tables if table.name != VERSION_TABLE]
 
 
+def identifies_database(table: str) -> bool:
+    """Whether the table's rows identify this very database: a restore leaves them as they are, unless there are none."""
+    own = METADATA.tables.get(table)
+    return own is not None and own.info.get("restore") == "if empty"
+
+
 def _with_our_types(_inspector: Any, _table: sa.Table, column: Any) -> None:
     """Give a column as SQLite describes it the type with which the code declares such columns."""
     match column["type"]:

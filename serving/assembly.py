@@ -24,6 +24,8 @@ from serving.backends.database import open_database_with_breaker
 from serving.backends.last_known_good import PURPOSE as LAST_GOOD
 from serving.backends.last_known_good import LastKnownGood
 from serving.backends.spool import Spool
+from serving.backends.spool_census import SERVING_OPENING, SpoolCensus
+from serving.backends.spool_files import PURPOSE as SPOOL
 from serving.backends.state_dir import state_dir
 from serving.champions.champion import Champions
 from serving.champions.follower import ChampionFollower
@@ -36,12 +38,13 @@ from serving.games.staleness import StalenessPolicy
 from serving.predictions.ahead.prewarming import Prewarming
 from serving.predictions.body_source import BodySource
 from serving.predictions.cache import PredictionCache
-from serving.predictions.log import SERVING_OPENING, PredictionLog
+from serving.predictions.log import PredictionLog
 from serving.predictions.plan import make_bodies
 from serving.predictions.predictor import Predictor
 from serving.predictions.redis_cache import PURPOSE as CACHE
 from serving.predictions.redis_cache import RedisCache
 from serving.predictions.shadow import Shadow
+from serving.predictions.spool_adoption import SpoolAdoption
 from serving.runtime.load_shedding import LoadShedding
 from serving.runtime.periodic_thread import PeriodicThread
 from serving.service import Service
@@ -87,10 +90,11 @@ def build_service(
     ``load`` loads model versions; by default ``load_version``.
     """
     engine, breaker = open_database_with_breaker(settings.database, pool_size=CONNECTIONS)
-    directory = state_dir(settings)
-    last_good = LastKnownGood(directory / "last-good", signer(settings, LAST_GOOD))
-    slate, champions, keys = Slate(), Champions(), ApiKeys(engine, last_good)
-    staleness = StalenessPolicy(timedelta(hours=settings.data_limit_hours))
+    state, data_limit = state_dir(settings), timedelta(hours=settings.data_limit_hours)
+    confirm = partial(state.confirm, engine)
+    last_good = LastKnownGood(lambda: state.folder, confirm, signer(settings, LAST_GOOD))
+    slate, champions, keys = Slate(), Champions(), ApiKeys(engine, last_good, data_limit)
+    staleness = StalenessPolicy(data_limit)
     cache = PredictionCache(_redis_cache(settings, metrics))
     bodies = BodySource(cache, make_bodies)
     predictor = Predictor(leagues, slate, champions, bodies, staleness)
@@ -106,8 +110,14 @@ def build_service(
         prewarming.prepare,
         keep_challengers=settings.shadow,
     )
-    spool = Spool(directory / "spool", settings.spool_megabytes * MEGABYTE, counted_prefix=SERVING_OPENING)
-    log = PredictionLog(engine, spool, metrics)
+    spool_signer = signer(settings, SPOOL)
+    spool = Spool(
+        lambda: state.folder,
+        spool_signer,
+        settings.spool_megabytes * MEGABYTE,
+        counted_prefix=SERVING_OPENING,
+    )
+    log = PredictionLog(engine, spool, metrics, confirm)
     load_shedding = LoadShedding(metrics)
     return Service(
         settings=settings,
@@ -123,11 +133,14 @@ def build_service(
         staleness=staleness,
         champion_follower=champion_follower,
         slate=slate,
-        slate_follower=SlateFollower(engine, slate, staleness, last_good, _published_slates(settings)),
+        slate_follower=SlateFollower(engine, slate, staleness, last_good, _published_slates(settings), state),
         prewarming=prewarming,
         keys=keys,
         admission=_admission(settings, clock, engine, keys, metrics),
         log=log,
+        state_dir=state,
+        spools=SpoolCensus(state.root),
+        spool_adoption=SpoolAdoption(engine, state, spool, spool_signer),
         shadow=_shadow(champion_follower, log, load_shedding, metrics) if settings.shadow else None,
         load=load_shedding,
         workers=RolloutStatus(engine, champions),
@@ -146,7 +159,7 @@ def background_threads(service: Service, timings: Timings) -> Iterator[list[Peri
         PeriodicThread("slate", partial(_follow_games, service), seconds=timings.check, errors=errors),
         PeriodicThread("champions", service.champion_follower.step, seconds=timings.check_champions, errors=errors),
         PeriodicThread("workers", service.workers.step, seconds=timings.heartbeat, errors=errors),
-        PeriodicThread("prediction-log", service.log.step, seconds=timings.log, errors=errors),
+        PeriodicThread("prediction-log", partial(_write_log, service), seconds=timings.log, errors=errors),
     ]
     if service.shadow is not None:
         threads.append(PeriodicThread("shadow", service.shadow.step, seconds=timings.log, errors=errors))
@@ -168,6 +181,12 @@ def _follow_games(service: Service) -> bool:
     """Check for changed games, then compute some predictions ahead; True while drafts are missing."""
     service.slate_follower.step()
     return service.prewarming.step()
+
+
+def _write_log(service: Service) -> bool:
+    """Write served predictions, and move spools of this database that have another name; True if more waits."""
+    service.spool_adoption.step()
+    return service.log.step()
 
 
 def _redis_cache(settings: Settings, metrics: Metrics) -> RedisCache | None:

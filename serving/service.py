@@ -13,6 +13,8 @@ from core.settings import Settings
 from serving.access.admission import AdmissionControl
 from serving.access.api_keys import ApiKeys
 from serving.backends.circuit_breaker import CircuitBreaker
+from serving.backends.spool_census import SpoolCensus
+from serving.backends.state_dir import StateDir
 from serving.champions.champion import Champions
 from serving.champions.follower import ChampionFollower
 from serving.champions.rollout_status import RolloutStatus
@@ -26,6 +28,7 @@ from serving.predictions.log import PredictionLog
 from serving.predictions.plan import ForecastPlan
 from serving.predictions.predictor import Predictor
 from serving.predictions.shadow import Shadow
+from serving.predictions.spool_adoption import SpoolAdoption
 from serving.runtime.load_shedding import LoadShedding
 from serving.telemetry.metrics import Metrics
 from serving.telemetry.trace import Trace, trace_of
@@ -54,6 +57,9 @@ class Service:
     keys: ApiKeys
     admission: AdmissionControl
     log: PredictionLog
+    state_dir: StateDir
+    spools: SpoolCensus
+    spool_adoption: SpoolAdoption
     shadow: Shadow | None
     """None where challengers do not run."""
     load: LoadShedding

@@ -148,9 +148,10 @@ def renew(engine: Engine, model: str, now: datetime) -> Deployment:
 
 def _change(engine: Engine, seen: Deployment, now: datetime, **columns: int | None) -> Deployment:
     record = tables.deployments
+    # The whole record: a restored database may hold another one of the same generation.
     update = (
         sa.update(record)
-        .where(record.c.model == seen.model, record.c.generation == seen.generation)
+        .where(*(record.c[name].is_not_distinct_from(value) for name, value in vars(seen).items()))
         .values(generation=seen.generation + 1, changed_at=now, **columns)
     )
     with writing(engine) as connection:

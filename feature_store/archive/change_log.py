@@ -5,6 +5,7 @@ Builds and materializations read it to find what has changed since they last ran
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from typing import Final
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -14,6 +15,9 @@ from core.bulk_insert import insert_new_tuples
 from feature_store.archive import tables
 from feature_store.archive.facts import GameFact, Quote, Result
 from feature_store.archive.game_links import links_of, with_linked_ids
+
+NO_GAME: Final = ""
+"""Id of the entry by which a retraction marks the moment from which on something may be gone from the archive."""
 
 Span = tuple[datetime, datetime]
 """From when to when something of a game became known."""
@@ -71,7 +75,10 @@ def newest_revision(connection: Connection, sport: str, league: str) -> int:
 
 
 def first_end_changed(connection: Connection, league: League, since: int) -> datetime | None:
-    """The earliest end of a game of which something new was written after revision ``since``; None without one."""
+    """The earliest end of a game of which something new was written after revision ``since``; None without one.
+
+    After a retraction the earliest moment that it touches, if that is earlier.
+    """
     results, changes = tables.results.c, tables.changes.c
     changed = sa.select(changes.game_id).where(
         changes.sport == league.sport, changes.league == league.key, changes.revision > since
@@ -79,8 +86,8 @@ def first_end_changed(connection: Connection, league: League, since: int) -> dat
     first_end = sa.select(sa.func.min(results.finished_at)).where(
         results.sport == league.sport, results.league == league.key, results.game_id.in_(changed)
     )
-    end: datetime | None = connection.scalar(first_end)
-    return end
+    moments = (connection.scalar(first_end), _first_retracted(connection, league, since))
+    return min((moment for moment in moments if moment is not None), default=None)
 
 
 def first_start_affected(connection: Connection, league: League, since: int, through: datetime) -> datetime | None:
@@ -108,4 +115,25 @@ def first_start_affected(connection: Connection, league: League, since: int, thr
         min(start, max(known_from, result_known))
         for known_from, result_known, start in connection.execute(moments_by_game)
     ]
-    return min(moments, default=None)
+    retracted = _first_retracted(connection, league, since)
+    return min(moments if retracted is None else [*moments, retracted], default=None)
+
+
+def note_retraction(
+    connection: Connection, sport: str, league: str, first: datetime, game_ids: Collection[str]
+) -> None:
+    """Enter in the change log that facts of the games are gone, which touches states and rows from ``first`` on."""
+    span = (first, first)
+    note_changes(connection, sport, league, {**dict.fromkeys(game_ids, span), NO_GAME: span})
+
+
+def _first_retracted(connection: Connection, league: League, since: int) -> datetime | None:
+    changes = tables.changes.c
+    query = sa.select(sa.func.min(changes.known_from, type_=changes.known_from.type)).where(
+        changes.sport == league.sport,
+        changes.league == league.key,
+        changes.game_id == NO_GAME,
+        changes.revision > since,
+    )
+    moment: datetime | None = connection.scalar(query)
+    return moment

@@ -23,6 +23,7 @@ from sqlalchemy.engine import Connection, Engine
 from core.betting.leagues import League
 from core.bulk_insert import insert_new_tuples
 from core.database import insert_new, reading, writing
+from core.database_clock import check_not_ahead
 from feature_store.archive import tables
 from feature_store.archive.border import admit
 from feature_store.archive.change_log import note_changes, spans_by_game
@@ -95,11 +96,14 @@ def record(
     identity. Every later version with other content is a correction.
 
     A fact whose id or name is faulty (``border``) is quarantined.
+    Raises ClockError, with nothing written, if ``recorded_at`` is far ahead of the database's clock: every later fact
+    would have to be dated after it.
     """
     batch = admit(batch, source)
     origin = Origin(league.sport, league.key, source, recorded_at)
     rule = as_new_without_clock if derived else partial(as_new, live=live)
     with writing(engine, alone=f"archive {league.key}") as connection:
+        check_not_ahead(connection, recorded_at)
         games, corrected_games = _record_facts(connection, GAMES, batch.games, origin, rule)
         results, corrected_results = _record_facts(connection, RESULTS, batch.results, origin, rule)
         quotes, corrected_quotes = _record_facts(connection, QUOTES, batch.quotes, origin, rule)
@@ -161,6 +165,12 @@ def _versions(
 
 def quarantine(engine: Engine, rejected: Iterable[Rejected], recorded_at: datetime) -> None:
     """Keep rejected items, once per place and reason, as their source gave them."""
+    with writing(engine, alone="archive quarantine") as connection:
+        put_in_quarantine(connection, rejected, recorded_at)
+
+
+def put_in_quarantine(connection: Connection, rejected: Iterable[Rejected], recorded_at: datetime) -> None:
+    """The same as part of a transaction."""
     entries = [
         {
             "entry_id": sha256("\x1f".join(item).encode()).hexdigest(),
@@ -172,8 +182,7 @@ def quarantine(engine: Engine, rejected: Iterable[Rejected], recorded_at: dateti
         }
         for item in rejected
     ]
-    with writing(engine, alone="archive quarantine") as connection:
-        insert_new(connection, tables.quarantine, entries)
+    insert_new(connection, tables.quarantine, entries)
 
 
 def quarantined_quotes(engine: Engine, league: League) -> list[str]:

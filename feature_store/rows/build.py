@@ -12,6 +12,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from core.betting.leagues import League
 from core.database import reading, upsert, writing
+from core.database_clock import check_not_ahead
 from core.errors import ConflictError
 from feature_store.archive.facts import FactBatch
 from feature_store.features.sets import EVERYTHING
@@ -44,7 +45,7 @@ def build(engine: Engine, league: League, now: datetime) -> Built:
     """Compute the rows of the league's coming games and its state as of now, and store both in one transaction.
 
     If another build has stored a later moment meanwhile, that stays in place. Raises ConflictError when other builds of
-    the league interfere ``ATTEMPTS`` times in a row.
+    the league interfere ``ATTEMPTS`` times in a row, ClockError if now is far ahead of the database's clock.
     """
     for _ in range(ATTEMPTS):
         with reading(engine) as connection:
@@ -61,6 +62,7 @@ def build(engine: Engine, league: League, now: datetime) -> Built:
         served, kept_out = split_servable(rows)
         fresh = [stored_row(league, row) for row in served]
         with writing(engine) as connection:
+            check_not_ahead(connection, now)
             built, built_at = checkpoints.built_revision(connection, league, lock=True), _built_at(connection, league)
             if built_at is not None and built_at > now and built_at != begun_at:
                 return Built(league.key, len(fresh), 0, state.games, kept_out)
@@ -100,9 +102,9 @@ def _built_at(connection: Connection, league: League) -> datetime | None:
 def _store_rows(connection: Connection, league: League, fresh: list[dict[str, Any]], now: datetime) -> int:
     """Store the rows that changed, delete those of games called off or long begun; returns how many changed."""
     of_league = (tables.rows.c.sport == league.sport) & (tables.rows.c.league == league.key)
-    digests = dict(
-        connection.execute(sa.select(tables.rows.c.game_id, tables.rows.c.digest).where(of_league)).tuples().all()
-    )
+    # A row of a later moment, which a clock that was ahead has written, is written again.
+    held = sa.select(tables.rows.c.game_id, tables.rows.c.digest).where(of_league, tables.rows.c.as_of <= now)
+    digests = dict(connection.execute(held).tuples().all())
     changed = [row for row in fresh if digests.get(row["game_id"]) != row["digest"]]
     upsert(connection, tables.rows, changed)
     still_due = {row["game_id"] for row in fresh}

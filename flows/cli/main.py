@@ -7,6 +7,7 @@ import typer
 
 from core.errors import EXIT_FAILED, DbsbmError, exit_code
 from flows.cli.commands import (
+    archive,
     backfill,
     backtest,
     db,
@@ -26,6 +27,7 @@ from flows.cli.commands import (
     rollback,
     serve,
     snapshot,
+    spools,
     teams,
     train,
 )
@@ -33,7 +35,8 @@ from flows.cli.commands import (
 HELP = """Forecasts for a sports-betting bot: an archive of games and prices, features as of a moment, registered
 models, and an API that serves them.
 
-Exit codes: 0 done, 1 failed, 2 usage, 3 a dependency is missing or down, 4 refused (promotion gate, look-ahead).
+Exit codes: 0 done, 1 failed, 2 usage, 3 a dependency is missing or down, 4 refused (promotion gate, look-ahead,
+wrong clock).
 """
 
 app = typer.Typer(
@@ -42,6 +45,7 @@ app = typer.Typer(
 app.add_typer(db.app, name="db")
 app.command()(backfill.backfill)
 app.command()(snapshot.snapshot)
+app.add_typer(archive.app, name="archive")
 app.add_typer(features.app, name="features")
 app.add_typer(teams.app, name="teams")
 app.add_typer(games.app, name="games")
@@ -57,6 +61,7 @@ app.command()(serve.serve)
 app.command()(predict.predict)
 app.command()(price.price)
 app.command()(doctor.doctor)
+app.command()(spools.spools)
 app.add_typer(keys.app, name="keys")
 app.add_typer(flows.app, name="flows")
 app.command()(demo.demo)

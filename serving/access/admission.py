@@ -118,7 +118,7 @@ class AdmissionControl:
     def step(self) -> bool:
         """Read keys and guilds' limits again; for a thread of its own."""
         self._guilds.step()
-        return self._keys.step()
+        return self._keys.step(self._clock.now())
 
     @property
     def limits_breaker(self) -> BreakerState:

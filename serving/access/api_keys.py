@@ -7,16 +7,19 @@ import hmac
 import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from hashlib import sha256
+from pathlib import Path
 from typing import Final, Literal, get_args
 
 import sqlalchemy as sa
 from pydantic import BaseModel
 from sqlalchemy.engine import Engine, RowMapping
 
+from core.clock import CLOCK_TOLERANCE
 from core.database import reading, writing
 from core.errors import AuthenticationError, DatabaseError, ResourceNotFoundError, ServiceError, ValidationError
+from core.logs import get_logger
 from core.nearest import nearest
 from serving.access.tables import api_keys
 from serving.backends.last_known_good import LastKnownGood
@@ -32,8 +35,13 @@ SERVICE_WIDE: Final[frozenset[Scope]] = frozenset(("train", "admin"))
 LARGEST_GUILD: Final = 2**63 - 1
 INVALID_KEY: Final = "The key is unknown, expired or revoked."
 DOCUMENT: Final = "keys"
+RENEWALS: Final = 20
+"""The keys on disk are written again after this fraction of the time for which they are valid, or a minute."""
+
 UNKNOWN_ID_HASH: Final = sha256(b"unknown id").hexdigest()
 """Compared with the secret of an unknown id, so that it takes the same time as a known one."""
+
+log = get_logger(__name__)
 
 
 class UnknownKeyError(AuthenticationError):
@@ -79,9 +87,10 @@ class ApiKey:
 
 
 class StoredApiKeys(BaseModel):
-    """The keys as stored on disk."""
+    """The keys as stored on disk, and when they were read from the database."""
 
     keys: tuple[ApiKey, ...]
+    read_at: datetime
 
 
 @dataclass(frozen=True)
@@ -151,33 +160,80 @@ def revoke_key(engine: Engine, key_id: str, now: datetime) -> ApiKey:
 class ApiKeys:
     """The keys in memory, read again every second; those read last apply while the database is unavailable.
 
-    They are also on disk (hashes, no secrets), for a start without the database.
+    They are also on disk (hashes, no secrets), for a start without the database. Without it, keys that were read longer
+    than ``limit`` ago open nothing, in memory or on disk: one of them may have been revoked since.
     """
 
-    def __init__(self, engine: Engine, last_good: LastKnownGood) -> None:
+    def __init__(self, engine: Engine, last_good: LastKnownGood, limit: timedelta) -> None:
         self._engine = engine
         self._last_good = last_good
+        self._limit = limit
+        self._renew_after = min(limit / RENEWALS, timedelta(minutes=1))
         self._keys: Mapping[str, ApiKey] = {}
-        self.loaded = False
-        """Whether the keys were ever read, from the database or the disk."""
-        self._saved: Mapping[str, ApiKey] | None = None
-        """The keys on disk; None until this process has written them."""
+        self._read_at: datetime | None = None
+        """When the keys in memory were read from the database; None while there are none."""
+        self._have_expired = False
+        self._saved: tuple[Path, Mapping[str, ApiKey], datetime] | None = None
+        """Folder, keys and their moment on disk; None until this process has written them."""
 
-    def step(self) -> bool:
-        """Read the keys again. Changes nothing if the database is unavailable."""
+    @property
+    def loaded(self) -> bool:
+        """Whether keys are in memory that may be used."""
+        return self._read_at is not None
+
+    @property
+    def why_not_loaded(self) -> str:
+        """Why no keys are loaded, for callers."""
+        return (
+            "The API keys were read too long ago, and the database is unavailable."
+            if self._have_expired
+            else "The API keys are not loaded yet."
+        )
+
+    def step(self, now: datetime) -> bool:
+        """Read the keys again; while the database is unavailable, those read last apply until they are too old."""
         try:
             keys = {key.key_id: key for key in list_keys(self._engine)}
         except DatabaseError:
-            if not self.loaded and (stored := self._last_good.load(DOCUMENT, StoredApiKeys)) is not None:
-                self._keys, self.loaded = {key.key_id: key for key in stored.keys}, True
+            self._fall_back(now)
             return False
+        self._put(keys, now)
+        # Repeated until the write succeeds: with an old file, a revoked key would be valid again after a restart.
+        folder = self._last_good.folder
+        if self._is_save_due(folder, keys, now) and self._last_good.save(
+            DOCUMENT, StoredApiKeys(keys=tuple(keys.values()), read_at=now)
+        ):
+            self._saved = folder, keys, now
+        return False
+
+    def _fall_back(self, now: datetime) -> None:
+        if self._read_at is None:
+            stored = self._last_good.load(DOCUMENT, StoredApiKeys)
+            if stored is not None and self._is_usable(stored.read_at, now):
+                self._put({key.key_id: key for key in stored.keys}, stored.read_at)
+            elif stored is not None:
+                self._expire(stored.read_at)
+        elif not self._is_usable(self._read_at, now):
+            self._expire(self._read_at)
+
+    def _put(self, keys: Mapping[str, ApiKey], read_at: datetime) -> None:
         if keys != self._keys:
             self._keys = keys
-        self.loaded = True
-        # Repeated until the write succeeds: with an old file, a revoked key would be valid again after a restart.
-        if keys != self._saved and self._last_good.save(DOCUMENT, StoredApiKeys(keys=tuple(keys.values()))):
-            self._saved = keys
-        return False
+        self._read_at, self._have_expired = read_at, False
+
+    def _expire(self, read_at: datetime) -> None:
+        if not self._have_expired:
+            log.warning("API keys are too old to be accepted without the database", read_at=read_at)
+        self._keys, self._read_at, self._have_expired = {}, None, True
+
+    def _is_usable(self, read_at: datetime, now: datetime) -> bool:
+        """Whether keys of that moment apply without the database; one in the future has no known age."""
+        return -CLOCK_TOLERANCE <= now - read_at <= self._limit
+
+    def _is_save_due(self, folder: Path, keys: Mapping[str, ApiKey], now: datetime) -> bool:
+        if self._saved is None or self._saved[:2] != (folder, keys):
+            return True
+        return not timedelta(0) <= now - self._saved[2] < self._renew_after
 
     @property
     def by_id(self) -> Mapping[str, ApiKey]:
@@ -193,7 +249,7 @@ class ApiKeys:
         if not text:
             raise AuthenticationError("API key required.", hint="Send it in the header X-API-Key.")
         if not self.loaded:
-            raise ServiceError("The API keys are not loaded yet.", hint="Try again later, or ask another instance.")
+            raise ServiceError(self.why_not_loaded, hint="Try again later, or ask another instance.")
         key_id, _, secret = text.partition(".")
         key = self._keys.get(key_id)
         matches = hmac.compare_digest(_digest(secret), UNKNOWN_ID_HASH if key is None else key.secret_sha256)

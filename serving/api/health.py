@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Final, Literal, NamedTuple
 
-from serving.games.staleness import STALE_AFTER
+from serving.games.staleness import NEGATIVE_AGE, STALE_AFTER
 from serving.service import Service
 
 Status = Literal["ok", "degraded", "down"]
@@ -83,6 +83,10 @@ def _data(service: Service, now: datetime) -> Iterator[ComponentStatus]:
             yield ComponentStatus(
                 f"data {league}", "down", "data_too_old: the database has been unavailable for too long.", age
             )
+        elif now - checked_at < NEGATIVE_AGE:
+            yield ComponentStatus(
+                f"data {league}", "degraded", "Built by a clock that is ahead: its age is negative.", age
+            )
         elif now - checked_at > STALE_AFTER:
             yield ComponentStatus(f"data {league}", "degraded", "No feature build in the last day.", age)
         else:
@@ -90,7 +94,8 @@ def _data(service: Service, now: datetime) -> Iterator[ComponentStatus]:
 
 
 def _inside(service: Service) -> Iterator[ComponentStatus]:
-    waiting, lost = service.log.spooled(), service.metrics.dropped()
+    depths, own, lost = service.spools.depths(), service.state_dir.folder.owner, service.metrics.dropped()
+    waiting, others = depths.get(own, 0), {owner: depth for owner, depth in depths.items() if owner != own}
     if lost:
         yield ComponentStatus(
             "prediction log", "degraded", f"{lost:.0f} served predictions were lost since this worker started."
@@ -101,6 +106,13 @@ def _inside(service: Service) -> Iterator[ComponentStatus]:
         )
     else:
         yield ComponentStatus("prediction log")
+    if others:
+        named = ", ".join(f"{depth} in {owner}" for owner, depth in sorted(others.items()))
+        yield ComponentStatus(
+            "other spools",
+            "degraded",
+            f"Served predictions of other databases wait on this machine's disk: {named}; see `dbsbm doctor`.",
+        )
     if not service.workers.have_converged():
         yield ComponentStatus("workers", "degraded", "Workers answer with different generations; see `workers`.")
     else:

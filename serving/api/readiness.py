@@ -20,7 +20,7 @@ def not_ready_causes(service: Service) -> list[str]:
             for model, refusal in service.champion_follower.failures.items()
         )
     if service.settings.requires_keys and not service.keys.loaded:
-        causes.append("API keys not loaded yet.")
+        causes.append(service.keys.why_not_loaded)
     try:
         _check_age(service, None, service.clock.now())
     except DataTooOldError as error:

@@ -8,49 +8,54 @@ is written.
 import fcntl
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import replace
 from io import FileIO
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Final
 
 from core.logs import get_logger
+from core.private_folder import make_private_folder
+from core.signing import Signer
+from serving.backends.spool_files import ENDING, FOLDER, LineCounts, SpoolFile, claim, files_of, sign_line, verify_line
+from serving.backends.state_dir import StateFolder
 
 FILE_BYTES: Final = 512 * 1024
 """After a file has grown beyond this size, a new one is begun. A file is read and written to the database at once."""
 
-ENDING: Final = ".jsonl"
+PRIVATE_FILE: Final = 0o600
 
 log = get_logger(__name__)
 
 
-@dataclass(frozen=True)
-class SpoolFile:
-    """A file without a writer, locked by its reader."""
-
-    path: Path
-    lines: tuple[bytes, ...]
-
-    def delete(self) -> None:
-        """Delete the file, once its lines are in the database."""
-        self.path.unlink(missing_ok=True)
-
-
 class Spool:
-    """A folder of such files; ``limit`` is their greatest total size [bytes]. Belongs to one thread.
+    """The spool of the database in use, below its state folder; ``limit`` is the greatest total size [bytes].
 
-    Lines that begin with ``counted_prefix`` make up its depth.
+    Lines that begin with ``counted_prefix`` make up its depth. Belongs to one thread. If the state folder becomes
+    another one, the next lines go there, and files of the old one stay for the database whose it is.
     """
 
-    def __init__(self, folder: Path, limit: int, file_bytes: int = FILE_BYTES, counted_prefix: bytes = b"") -> None:
-        self._folder = folder
+    def __init__(
+        self,
+        state_folder: Callable[[], StateFolder],
+        signer: Signer,
+        limit: int,
+        file_bytes: int = FILE_BYTES,
+        counted_prefix: bytes = b"",
+    ) -> None:
+        self._state_folder = state_folder
+        self._signer = signer
         self._limit = limit
         self._file_bytes = file_bytes
-        self._counted_prefix = b"\n" + counted_prefix
+        self._counts = LineCounts(counted_prefix)
         self._file: FileIO | None = None
-        self._depths: dict[Path, tuple[int, int]] = {}
-        """Size and depth of each file."""
+        self._file_folder: Path | None = None
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the files."""
+        return self._state_folder().path / FOLDER
 
     def separate(self) -> "Spool":
         """Return a spool over the same folder for another thread; it writes to a file of its own."""
@@ -58,15 +63,16 @@ class Spool:
 
     def append(self, lines: list[bytes]) -> bool:
         """Write the lines and sync them to disk; False, with none written, if the spool is full or the disk fails."""
-        content = b"".join(line + b"\n" for line in lines)
+        state = self._state_folder()
+        folder = state.path / FOLDER
+        content = b"".join([sign_line(self._signer, state.owner, line) + b"\n" for line in lines])
         if self.size() + len(content) > self._limit:
             return False
         try:
-            file = self._file or self._open_file()
+            file = self._open_file(folder) if self._file is None or self._file_folder != folder else self._file
             before = file.seek(0, os.SEEK_END)
             if before > self._file_bytes:
-                self.rotate()
-                file, before = self._open_file(), 0
+                file, before = self._open_file(folder), 0
             self._write(file, before, content)
         except OSError as error:
             log.warning("served predictions cannot be written to disk", reason=error.strerror)
@@ -83,12 +89,17 @@ class Spool:
 
     @contextmanager
     def claim_oldest(self) -> Iterator[SpoolFile | None]:
-        """Lock the oldest file without a writer for the duration of the block; None if there is none."""
+        """Lock the oldest file without a writer for the duration of the block; None if there is none.
+
+        Its lines are those with a valid signature.
+        """
+        owner = self._state_folder().owner
         for path in self._paths():
-            with suppress(FileNotFoundError), path.open("rb") as file:
-                if _try_lock(file) and os.fstat(file.fileno()).st_nlink:
-                    *lines, _torn = file.read().split(b"\n")
-                    yield SpoolFile(path, tuple(lines))
+            with claim(path) as file:
+                if file is not None:
+                    verified = [verify_line(self._signer, owner, line) for line in file.lines]
+                    lines = tuple([line for line in verified if line is not None])
+                    yield replace(file, lines=lines, refused=len(file.lines) - len(lines))
                     return
         yield None
 
@@ -102,32 +113,27 @@ class Spool:
 
     def depth(self) -> int:
         """Return the number of counted lines in all files, those of other workers included."""
-        depths = {}
-        for path in self._paths():
-            with suppress(FileNotFoundError):
-                size = path.stat().st_size
-                before = self._depths.get(path)
-                depths[path] = before if before and before[0] == size else (size, self._depth_of(path))
-        self._depths = depths
-        return sum(lines for _, lines in depths.values())
-
-    def _depth_of(self, path: Path) -> int:
-        whole, _, _torn = path.read_bytes().rpartition(b"\n")
-        return (b"\n" + whole).count(self._counted_prefix) if whole else 0
+        paths = self._paths()
+        self._counts.forget_others(paths)
+        return self._counts.count(paths)
 
     def _paths(self) -> list[Path]:
-        return sorted(self._folder.glob(f"*{ENDING}"))
+        return files_of(self.folder)
 
-    def _open_file(self) -> FileIO:
-        self._folder.mkdir(parents=True, exist_ok=True)
+    def _open_file(self, folder: Path) -> FileIO:
+        self.rotate()
+        make_private_folder(folder.parent)
+        make_private_folder(folder)
+        name = f"{time.time_ns():020}-{os.getpid()}{ENDING}"
+        descriptor = os.open(folder / name, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, PRIVATE_FILE)
         # Unbuffered, so that what a full disk refused is not written again when the file is closed.
-        file = (self._folder / f"{time.time_ns():020}-{os.getpid()}{ENDING}").open("xb", buffering=0)
+        file = FileIO(descriptor, "r+b")
         fcntl.flock(file, fcntl.LOCK_EX)
         if not os.fstat(file.fileno()).st_nlink:
             file.close()  # another worker took it for a dead worker's before it was locked
-            return self._open_file()
-        _sync_folder(self._folder)
-        self._file = file
+            return self._open_file(folder)
+        _sync_folder(folder)
+        self._file, self._file_folder = file, folder
         return file
 
     def _write(self, file: FileIO, before: int, content: bytes) -> None:
@@ -140,14 +146,6 @@ class Spool:
         except OSError:
             os.ftruncate(file.fileno(), before)
             raise
-
-
-def _try_lock(file: BinaryIO) -> bool:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def _sync_folder(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Final
 
 from pydantic import BaseModel
@@ -32,6 +33,9 @@ class Deployed(BaseModel):
 class ChampionFollower:
     """Reads the deployment records and loads what changed, each model independently.
 
+    The whole record and the version that it names are compared with what is loaded: a restored database may hold
+    another champion under the same generation.
+
     ``prepare`` is called with each new champion before it answers. Challengers are loaded as soon as they are
     registered, so that a promotion finds its bundle on disk; they stay in memory only if ``keep_challengers``.
     """
@@ -55,8 +59,8 @@ class ChampionFollower:
         self._prepare = prepare
         self._keep_challengers = keep_challengers
         self._has_database_answered = False
-        self._is_saved = True
-        """Whether the records read last are on disk."""
+        self._saved_in: Path | None = None
+        """Folder in which the records read last are on disk; None if they are not."""
         self._checked_challengers: set[VersionKey] = set()
         self.records: Mapping[str, Deployment] = {}
         self.versions: tuple[Version, ...] = ()
@@ -103,9 +107,9 @@ class ChampionFollower:
             if records != self.records:
                 self.versions = tuple(versions(self._engine))
                 self.records = records
-                self._is_saved = False
+                self._saved_in = None
             self._has_database_answered = True
-            self._is_saved = self._is_saved or self._last_good.save(DOCUMENT, _deployed(records, self.versions))
+            self._save(self._last_good.folder)
         except DatabaseError:
             if self._has_database_answered or self.records:
                 return
@@ -113,15 +117,19 @@ class ChampionFollower:
             if stored is not None:
                 self.records, self.versions = stored.records, stored.versions
 
+    def _save(self, folder: Path) -> None:
+        """Save the records in the folder, unless they are there."""
+        if self._saved_in != folder and self._last_good.save(DOCUMENT, _deployed(self.records, self.versions)):
+            self._saved_in = folder
+
     def _drop_removed(self) -> None:
         for model in list(self._champions.loaded):
             if model not in self.records or self.records[model].champion is None:
                 self._champions.drop(model)
-        wanted = {(record.model, record.challenger) for record in self.records.values()}
         self.challengers = {
             model: challenger
             for model, challenger in self.challengers.items()
-            if (model, challenger.version.version) in wanted
+            if model in self.records and challenger.version == self._find_version(model, self.records[model].challenger)
         }
         roles = {
             (record.model, number)
@@ -133,7 +141,11 @@ class ChampionFollower:
 
     def _is_current(self, record: Deployment) -> bool:
         champion = self._champions.loaded.get(record.model)
-        return champion is not None and champion.generation == record.generation
+        return (
+            champion is not None
+            and champion.generation == record.generation
+            and champion.version == self._find_version(record.model, record.champion)
+        )
 
     def _start_champion(self, record: Deployment) -> None:
         key = _key(record)
@@ -163,10 +175,12 @@ class ChampionFollower:
                 return
 
     def _finish(self, loading: Loading) -> None:
-        """Use what was loaded, unless the record has changed meanwhile and the version has no role any more."""
+        """Use what was loaded, unless the record has changed meanwhile and names this very version no more."""
         model, number = loading.key
         record = self.records.get(model)
         if record is None or number not in (record.champion, record.challenger):
+            return
+        if loading.registered != self._find_version(model, number):
             return
         if loading.champion is None:
             self._fail(record, loading.key, loading.error)

@@ -2,6 +2,7 @@
 
 import time
 from contextlib import suppress
+from pathlib import Path
 
 from sqlalchemy.engine import Engine
 
@@ -9,6 +10,7 @@ from core.errors import DatabaseError
 from core.logs import get_logger
 from feature_store.rows.online import watermarks
 from serving.backends.last_known_good import LastKnownGood
+from serving.backends.state_dir import StateDir
 from serving.games.published_slate import LeagueSlate, PublishedSlateReader, document_name
 from serving.games.slate import Slate
 from serving.games.source_age import SourceAges
@@ -19,6 +21,8 @@ log = get_logger(__name__)
 
 class SlateFollower:
     """Reads the leagues whose watermark has changed in the feature store, and saves them on disk.
+
+    Each step first confirms which database this is, so that nothing is saved among the files of another one.
 
     While the database is unavailable, games do not change unless Redis has newer ones (``published``). A service that
     starts then reads the games from Redis or from disk.
@@ -31,14 +35,18 @@ class SlateFollower:
         staleness: StalenessPolicy,
         last_good: LastKnownGood,
         published: PublishedSlateReader | None,
+        state_dir: StateDir,
     ) -> None:
         self._engine = engine
         self._slate = slate
         self._staleness = staleness
         self._last_good = last_good
         self._published = published
+        self._state_dir = state_dir
         self._unsaved: set[str] = set()
         """Leagues whose newest games are not on disk yet."""
+        self._saved_in: Path | None = None
+        """Folder of the leagues on disk."""
         self.source_ages = SourceAges()
         self.database_error: DatabaseError | None = None
         """Why the last query failed; None if it succeeded."""
@@ -61,6 +69,7 @@ class SlateFollower:
 
     def _refresh(self) -> None:
         try:
+            self._state_dir.confirm(self._engine)
             self._unsaved |= self._slate.refresh(self._engine, watermarks(self._engine))
         except DatabaseError as error:
             if self.database_error is None:
@@ -74,6 +83,9 @@ class SlateFollower:
         self.database_error = None
         self._staleness.database_unavailable = False
         self.last_success = time.monotonic()
+        if self._saved_in != self._last_good.folder:
+            self._saved_in = self._last_good.folder
+            self._unsaved |= self._slate.table.checked.keys()
         self._unsaved = {league for league in self._unsaved if not self._save(league)}
         # Last, and separately: a failed statistic does not mean that the games are out of date.
         with suppress(DatabaseError):

@@ -9,7 +9,7 @@ import orjson
 
 from feature_store.rows.online import OnlineRow
 from serving.champions.champion import Champion
-from serving.games.staleness import STALE_AFTER
+from serving.games.staleness import NEGATIVE_AGE, STALE_AFTER
 from serving.telemetry.cache_level import LEVELS, CacheLevel
 
 ENDINGS: Final = {
@@ -66,7 +66,8 @@ class Answer:
 
     def stale(self, now: datetime) -> bool:
         """Whether the data was last checked too long ago or cannot be checked, or a newer answer is being computed."""
-        return self.database_unavailable or self.level == "stale" or now - self.checked_at > STALE_AFTER
+        age = now - self.checked_at
+        return self.database_unavailable or self.level == "stale" or not NEGATIVE_AGE <= age <= STALE_AFTER
 
     def complete(self, now: datetime, *, stale: bool | None = None) -> bytes:
         """Return body, age, staleness and cache level as one JSON object; ``stale`` if the caller knows it already."""

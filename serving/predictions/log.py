@@ -25,6 +25,8 @@ from core.database import writing
 from core.errors import DatabaseError, DataIntegrityError
 from core.logs import get_logger
 from serving.backends.spool import Spool
+from serving.backends.spool_files import SpoolFile
+from serving.backends.state_dir import StateFolder
 from serving.predictions.answer import Answer
 from serving.predictions.tables import answers, predictions
 from serving.runtime.heap import release_free_memory
@@ -44,9 +46,6 @@ ANSWER_COLUMNS: Final = tuple(str(column.name) for column in answers.columns)
 SERVING_COLUMNS: Final = ("shadow", "cache", "key_id", "served_at", "served_id", "request_id", "answer_id")
 ANSWER_IN_ORDER: Final = itemgetter(*ANSWER_COLUMNS)
 ANSWER_ID: Final = SERVING_COLUMNS.index("answer_id")
-SERVING_OPENING: Final = b"["
-"""First byte of a spool line that is a serving; lines of answers are JSON objects."""
-
 log = get_logger(__name__)
 
 AnswerColumns = dict[str, Any]
@@ -85,14 +84,19 @@ class PredictionLog:
         engine: Engine,
         spool: Spool,
         metrics: Metrics,
+        confirm: Callable[[], StateFolder],
         capacity: int = CAPACITY,
         batch_size: int = BATCH,
         when_drained: Callable[[], None] = release_free_memory,
     ) -> None:
-        """``batch_size``: servings in one transaction. ``when_drained`` is called when the spool has become empty."""
+        """``confirm`` asks the database which folder is its own, or raises DatabaseError.
+
+        ``batch_size``: servings in one transaction. ``when_drained`` is called when the spool has become empty.
+        """
         self._engine = engine
         self._spool = spool
         self._metrics = metrics
+        self._confirm = confirm
         self._capacity = capacity
         self._batch_size = batch_size
         self._when_drained = when_drained
@@ -241,19 +245,28 @@ class PredictionLog:
             return False
         self._spool.rotate()
         with self._spool.claim_oldest() as file:
-            if file is None:
+            if file is None or not self._is_of_database(file):
                 return False
             batch, damaged = _parse(file.lines)
             if not self._insert_batch(batch):
                 return False
-            file.delete()
+            damaged += file.refused
+            if damaged:
+                self._metrics.log_dropped.inc(damaged)
+                log.warning("spool file has invalid lines", file=str(file.set_aside()), count=damaged)
+            else:
+                file.delete()
         if not self._spool.size():
             self._when_drained()
-        if damaged:
-            self._metrics.log_dropped.inc(damaged)
-            log.warning("spool file has invalid lines", file=file.path.name, count=damaged)
         self._metrics.log_drained.inc(len(batch.servings))
         return True
+
+    def _is_of_database(self, file: SpoolFile) -> bool:
+        """Whether the file is in the folder of the database that answers now."""
+        try:
+            return self._confirm().path in file.path.parents
+        except DatabaseError:
+            return False
 
 
 def _is_refusal(error: DatabaseError | DataIntegrityError) -> bool:

@@ -117,6 +117,11 @@ class Metrics:
             "Served predictions on this machine's disk that are not in the database yet.",
             registry=self.registry,
         )
+        self.other_spools_depth = Gauge(
+            "dbsbm_prediction_spool_other_depth",
+            "Served predictions on this machine's disk in spools that are not known to be of this database.",
+            registry=self.registry,
+        )
         self.log_spooled = Counter(
             "dbsbm_prediction_log_spooled", "Served predictions written to disk.", registry=self.registry
         )

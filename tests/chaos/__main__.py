@@ -13,6 +13,7 @@ from tests.chaos.rows import (  # noqa: F401 - each module registers its rows
     cache,
     database,
     disk,
+    identity,
     load,
     malformed,
     migrations,

@@ -12,7 +12,7 @@ from tests.chaos.outcome import Outcome, Row
 
 PAGE = Path(__file__).parents[2] / "docs" / "results-faults.md"
 SOAK = "soak"
-NAMES = (*(f"F{number}" for number in range(1, 27)), *(f"A{number}" for number in range(1, 16)), "B2", "E3", SOAK)
+NAMES = (*(f"F{number}" for number in range(1, 29)), *(f"A{number}" for number in range(1, 16)), "B2", "E3", SOAK)
 
 HEAD = """# Faults and abuse: what was done and what was observed
 

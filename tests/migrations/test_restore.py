@@ -17,6 +17,7 @@ from migrations import backup_file, schema
 from migrations.backup import backup
 from migrations.restore import restore
 from migrations.tables import METADATA
+from serving.backends.database_identity import ensure_identity, read_identity
 from tests.conftest import NOW
 from tests.migrations.filled import contents, fill
 
@@ -49,6 +50,20 @@ def test_a_database_with_rows_is_replaced_only_when_asked(sqlite_database: Engin
     assert contents(sqlite_database) == before
     restore(sqlite_database, saved, replace=True)
     assert {len(rows) for rows in contents(sqlite_database).values()} == {7}
+
+
+def test_a_restore_gives_a_database_an_identity_only_if_it_has_none(sqlite_database: Engine, tmp_path: Path) -> None:
+    first = ensure_identity(sqlite_database)
+    backup(sqlite_database, tmp_path / "backup.gz", now=NOW)
+    schema.downgrade(sqlite_database, "base")
+    schema.upgrade(sqlite_database)
+    restore(sqlite_database, tmp_path / "backup.gz", replace=False)
+    assert read_identity(sqlite_database) == first, "the database was lost, and this is its successor"
+    schema.downgrade(sqlite_database, "base")
+    schema.upgrade(sqlite_database)
+    second = ensure_identity(sqlite_database)
+    restore(sqlite_database, tmp_path / "backup.gz", replace=True)
+    assert read_identity(sqlite_database) == second != first, "a copy for another database, which has files of its own"
 
 
 def test_another_schema_revision_is_refused_with_the_way_out(sqlite_database: Engine, saved: Path) -> None:

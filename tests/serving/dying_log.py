@@ -12,11 +12,14 @@ from sqlalchemy.engine import make_url
 
 from core.database import open_database
 from core.errors import DatabaseError
-from serving.backends.spool import Spool, SpoolFile
+from core.signing import Signer
+from serving.backends.spool import Spool
+from serving.backends.spool_census import SERVING_OPENING
+from serving.backends.spool_files import PURPOSE, SpoolFile
+from serving.backends.state_dir import StateFolder
 from serving.predictions.log import (
     ANSWER_COLUMNS,
     SERVING_COLUMNS,
-    SERVING_OPENING,
     AnswerColumns,
     LogBatch,
     PredictionLog,
@@ -26,6 +29,7 @@ from tests.conftest import NOW
 
 POINTS = ("line half written", "written, not said", "spooled", "half drained", "drained, not deleted", "deleted")
 ROWS = 30
+SIGNER = Signer(b"tests", PURPOSE)
 
 
 def row(number: int) -> AnswerColumns:
@@ -69,10 +73,14 @@ class RowLog(PredictionLog):
             self._metrics.log_dropped.inc()
 
 
-def log_over(engine: Any, folder: Path, *, limit: int = 10**6, capacity: int = 1_000, **options: Any) -> RowLog:
-    return RowLog(
-        engine, Spool(folder, limit, file_bytes=2_000, counted_prefix=SERVING_OPENING), Metrics(), capacity, **options
-    )
+def spool_in(state: Path, limit: int = 10**6, **options: Any) -> Spool:
+    """A spool below a state folder."""
+    return Spool(lambda: StateFolder(state, is_confirmed=True), SIGNER, limit, **options)
+
+
+def log_over(engine: Any, state: Path, *, limit: int = 10**6, capacity: int = 1_000, **options: Any) -> RowLog:
+    spool = spool_in(state, limit, file_bytes=2_000, counted_prefix=SERVING_OPENING)
+    return RowLog(engine, spool, Metrics(), lambda: StateFolder(state, is_confirmed=True), capacity, **options)
 
 
 def dies(owner: Any, name: str, *, before: bool = False) -> None:

@@ -16,14 +16,17 @@ from sqlalchemy.engine import Connection, Engine
 
 from core.betting.leagues import League
 from core.database import insert_new, reading, writing
+from core.database_clock import check_not_ahead
 from core.errors import DataIntegrityError
 from feature_store.archive.queries import teams_of_games
+from feature_store.archive.retraction import RecordedSpan
 from feature_store.identity.team_aliases import Aliases, load_aliases
 from feature_store.sources.bot import tables
 from feature_store.sources.bot.people import Consent, Guild, People, PlacedBet
 from feature_store.sources.bot.picks import GameKey, Picks, Teams
 
 KEYS_PER_QUERY = 1_000
+PEOPLE = (tables.consents, tables.guilds, tables.bets)
 
 
 @dataclass(frozen=True)
@@ -47,10 +50,12 @@ def record_people(engine: Engine, people: People, now: datetime, *, erase_all: b
     earlier and is written later changes nothing that a later one has recorded.
 
     Raises DataIntegrityError where the table of consents is there but empty, so that every bet would be erased: it is
-    more likely that a table was emptied than that all users left. ``erase_all`` states that they did.
+    more likely that a table was emptied than that all users left. ``erase_all`` states that they did. Raises ClockError
+    if now is far ahead of the database's clock.
     """
     aliases = load_aliases(engine)
     with writing(engine, alone="archive people") as connection:
+        check_not_ahead(connection, now)
         if people.consents is not None and not people.consents and not erase_all:
             _refuse_to_erase_all(connection)
         consents = _record(connection, tables.consents, Consent, _with_withdrawn(connection, people.consents), now)
@@ -62,6 +67,29 @@ def record_people(engine: Engine, people: People, now: datetime, *, erase_all: b
             connection, tables.bets, PlacedBet, _with_selections(connection, aliases, kept, people.picks), now
         )
     return PeopleReport(consents, guilds, bets, erased, people.not_there)
+
+
+def count_people(engine: Engine, span: RecordedSpan) -> int:
+    """How many rows of consents, guilds and bets were recorded in the span."""
+    with reading(engine) as connection:
+        return sum(
+            connection.execute(
+                sa.select(sa.func.count()).select_from(table).where(span.covers(table.c.known_at))
+            ).scalar_one()
+            for table in PEOPLE
+        )
+
+
+def retract_people(engine: Engine, span: RecordedSpan) -> int:
+    """Delete what was recorded in the span of consents, guilds and bets; returns how many rows.
+
+    A row that is dated in the future hides every later one, a withdrawn consent among them. The next snapshot records
+    the present again.
+    """
+    with writing(engine, alone="archive people") as connection:
+        return sum(
+            connection.execute(sa.delete(table).where(span.covers(table.c.known_at))).rowcount for table in PEOPLE
+        )
 
 
 def consented_bets(engine: Engine, known_by: datetime) -> list[PlacedBet]:

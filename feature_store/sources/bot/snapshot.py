@@ -11,7 +11,10 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from core.betting.leagues import League, Leagues, canonical_sport
+from core.clock import CLOCK_TOLERANCE
 from core.database import reading, turn
+from core.database_clock import check_not_ahead, database_now, in_words
+from core.errors import ClockError
 from feature_store.archive import store as archive
 from feature_store.archive.facts import FactBatch, Rejected, Result
 from feature_store.archive.queries import latest_games, latest_results
@@ -27,6 +30,9 @@ from feature_store.sources.bot.schema import feed_table
 from feature_store.sources.seasons import UNSTATED, complete_seasons
 
 ROWS_PER_FETCH: Final = 1_000
+
+SNAPSHOTS: Final = "snapshot"
+"""Name of the lock by which snapshots take turns."""
 
 
 @dataclass(frozen=True)
@@ -76,12 +82,16 @@ def snapshot(
     written out of order. ``time_zone`` is that of ``start_time`` and ``end_time`` in rows with upstream's record in
     ``raw_json``, ``bare_time_zone`` that of the others. ``erase_all`` accepts an empty table of consents, which is
     otherwise refused after the games have been recorded.
-    Raises ConfigurationError for an unknown zone, DataIntegrityError naming missing tables and columns or refusing,
+    Raises ClockError if now, or a fact of an earlier snapshot, is far ahead of the clock of a database,
+    ConfigurationError for an unknown zone, DataIntegrityError naming missing tables and columns or refusing,
     DatabaseError when either database cannot be used.
     """
     zones = Zones.named(time_zone, bare_time_zone)
-    with turn(ours, "snapshot"):
-        looked_at = max([now, *(at for source, at in newest_facts(ours).items() if source.name == SOURCE)])
+    # An SQLite file has no clock but this machine's; the bot's server may have another one.
+    with reading(bot if ours.dialect.name == "sqlite" else ours) as connection:
+        check_not_ahead(connection, now)
+    with turn(ours, SNAPSHOTS):
+        looked_at = _moment_of_look(ours, now)
         feed = _read_games(bot, leagues, load_aliases(ours), now=looked_at, zones=zones)
         guessed = {key: _guess_seasons(ours, leagues.get(key), rows) for key, rows in feed.by_league.items()}
         batches = {key: _batch(ours, leagues.get(key), rows, looked_at) for key, rows in sorted(feed.by_league.items())}
@@ -104,6 +114,17 @@ def snapshot(
         quarantined=sum(len(batch.rejected) for batch in batches.values()) + len(feed.rejected),
         people=record_people(ours, read_people(bot, leagues), now, erase_all=erase_all),
     )
+
+
+def _moment_of_look(ours: Engine, now: datetime) -> datetime:
+    """Now, or the moment of the newest snapshot if that is later."""
+    newest = max([now, *(at for source, at in newest_facts(ours).items() if source.name == SOURCE)])
+    with reading(ours) as connection:
+        ahead = newest - database_now(connection)
+    if ahead > CLOCK_TOLERANCE:
+        msg = f"A snapshot has dated facts {newest:%Y-%m-%d %H:%M} UTC, which is {in_words(ahead)} ahead."
+        raise ClockError(msg, hint="Take them back with `dbsbm archive retract`, then try again.")
+    return newest
 
 
 @dataclass

@@ -14,7 +14,12 @@ from core.errors import EXIT_DEPENDENCY, DbsbmError
 from flows.cli.output import AsJson, Output
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sqlalchemy.engine import Engine
+
     from core.settings import Settings
+    from feature_store.archive.source_freshness import Source
 
 SMALLEST_FREE_GIB = 1.0
 
@@ -23,10 +28,10 @@ REDIS_SECONDS: Final = 1.0
 
 @dataclass(frozen=True)
 class Finding:
-    """The result of one check: ``missing`` fails the command, ``stale`` is a warning, ``absent`` a choice."""
+    """The result of one check: ``missing`` and ``fault`` fail the command, ``stale`` warns, ``absent`` is a choice."""
 
     name: str
-    state: Literal["ok", "absent", "stale", "missing"]
+    state: Literal["ok", "absent", "stale", "missing", "fault"]
     detail: str
     remedy: str = ""
 
@@ -34,19 +39,19 @@ class Finding:
 def doctor(json: AsJson = False) -> None:
     """Check everything that the service needs.
 
-    Settings, database, Redis, MLflow, the bot, data, models and disk; exit 3 if one is missing.
+    Settings, database, clock, Redis, MLflow, the bot, data, models, spools and disk; exit 3 if one is missing.
     """
     from flows.cli.session import begin
 
     session = begin()
     findings = [_checked(name, check, session.settings, session.now) for name, check in CHECKS.items()]
-    marks = {"ok": "ok     ", "absent": "not set", "stale": "STALE  ", "missing": "MISSING"}
+    marks = {"ok": "ok     ", "absent": "not set", "stale": "STALE  ", "missing": "MISSING", "fault": "FAULT  "}
     lines = [
         f"{marks[item.state]}  {item.name:<13} {item.detail}{f' -> {item.remedy}' if item.remedy else ''}"
         for item in findings
     ]
     Output(as_json=json).result({"checks": [vars(item) for item in findings]}, "\n".join(lines))
-    raise typer.Exit(EXIT_DEPENDENCY if any(item.state == "missing" for item in findings) else 0)
+    raise typer.Exit(EXIT_DEPENDENCY if any(item.state in ("missing", "fault") for item in findings) else 0)
 
 
 Check = Callable[["Settings", datetime], Finding]
@@ -96,6 +101,21 @@ def _stored_text(settings: "Settings", _now: datetime) -> Finding:
     return Finding("text", "ok", f"{SAMPLE} comes back as written{unused}")
 
 
+def _clock(settings: "Settings", now: datetime) -> Finding:
+    from core.clock import CLOCK_TOLERANCE
+    from core.database import open_database, reading
+    from core.database_clock import database_now, in_words
+
+    with reading(open_database(settings.database)) as connection:
+        ahead = now - database_now(connection)
+    if abs(ahead) > CLOCK_TOLERANCE:
+        detail = (
+            f"this machine is {in_words(ahead)} {'ahead of' if ahead.total_seconds() > 0 else 'behind'} the database"
+        )
+        return Finding("clock", "fault", detail, "set the clock that is wrong; facts are not recorded by one ahead")
+    return Finding("clock", "ok", "agrees with the database's")
+
+
 def _redis(settings: "Settings", _now: datetime) -> Finding:
     if settings.redis is None:
         return Finding("redis", "absent", "each process has its own cache")
@@ -139,6 +159,12 @@ def _data(settings: "Settings", now: datetime) -> Finding:
     detail = "; ".join(
         f"{key} {count:,} games ({_ages(now, fresh.sources(key))})" for key, count in sorted(counts.items())
     )
+    ahead = _ahead_of_database(engine, fresh.newest)
+    if ahead:
+        remedy = (
+            "their age is negative: see `dbsbm archive retract`, then run `dbsbm snapshot` and `dbsbm features build`"
+        )
+        return Finding("data", "fault", f"dated in the future: {', '.join(ahead)}; {detail}", remedy)
     stale = fresh.stale(now)
     if stale:
         due = ", ".join(f"{key} ({fresh.due[key]})" for key in stale)
@@ -149,6 +175,20 @@ def _data(settings: "Settings", now: datetime) -> Finding:
             f"games start within a week, and no new facts have arrived: {due}; run `dbsbm snapshot`",
         )
     return Finding("data", "ok", detail)
+
+
+def _ahead_of_database(engine: "Engine", newest: "Mapping[Source, datetime]") -> list[str]:
+    """Sources of facts, and leagues of feature rows, that are dated later than the database's clock allows."""
+    from core.clock import CLOCK_TOLERANCE
+    from core.database import reading
+    from core.database_clock import database_now
+    from feature_store.rows.online import watermarks
+
+    with reading(engine) as connection:
+        latest = database_now(connection) + CLOCK_TOLERANCE
+    sources = [f"{source.league} by {source.name}" for source, moment in sorted(newest.items()) if moment > latest]
+    built = [f"feature rows of {league}" for league, moment in sorted(watermarks(engine).items()) if moment > latest]
+    return sources + built
 
 
 def _duplicate_games(settings: "Settings", now: datetime) -> Finding:
@@ -187,24 +227,52 @@ def _disk(settings: "Settings", _now: datetime) -> Finding:
     return Finding("disk", "ok", f"{free:.0f} GiB free")
 
 
+def _spools(settings: "Settings", _now: datetime) -> Finding:
+    from core.database import open_database
+    from serving.backends.database_identity import read_identity
+    from serving.backends.spool_census import SpoolCensus
+    from serving.backends.spool_files import refused_files, unsigned_files_of_others
+
+    identity = read_identity(open_database(settings.database))
+    depths = SpoolCensus(settings.serving_dir).depths()
+    others = {owner: depth for owner, depth in depths.items() if owner != identity}
+    refused = [str(path) for path in refused_files(settings.serving_dir)]
+    open_to_others = [str(path) for path in unsigned_files_of_others(settings.serving_dir)]
+    parts = [f"{depth:,} predictions in {owner}" for owner, depth in sorted(depths.items())]
+    detail = "; ".join(parts) or "no prediction waits on disk"
+    if refused:
+        remedy = "lines without a valid signature: put back the SIGNING_KEY and remove the ending, or delete the file"
+        return Finding("spools", "stale", f"{detail}; refused: {', '.join(refused)}", remedy)
+    if open_to_others:
+        remedy = "without signatures and writable by others: check the file, then `chmod go-w` it and its folder"
+        return Finding("spools", "stale", f"{detail}; not read: {', '.join(open_to_others)}", remedy)
+    if others:
+        remedy = f"not known to be of this database, {identity}; see `dbsbm spools`"
+        return Finding("spools", "stale", detail, remedy)
+    return Finding("spools", "ok", detail)
+
+
 def _ages(now: datetime, sources: dict[str, datetime]) -> str:
     return ", ".join(f"{name} {_age(now, moment)} old" for name, moment in sources.items())
 
 
 def _age(now: datetime, moment: datetime) -> str:
+    """The age, with a minus sign for a moment in the future."""
     hours = (now - moment).total_seconds() / 3600
-    return f"{hours:.0f} h" if hours < 48 else f"{hours / 24:.0f} d"
+    return f"{hours:.0f} h" if abs(hours) < 48 else f"{hours / 24:.0f} d"
 
 
 CHECKS: dict[str, Check] = {
     "settings": _settings,
     "database": _database,
     "text": _stored_text,
+    "clock": _clock,
     "redis": _redis,
     "mlflow": _mlflow,
     "bot database": _bot,
     "data": _data,
     "games": _duplicate_games,
     "models": _models,
+    "spools": _spools,
     "disk": _disk,
 }

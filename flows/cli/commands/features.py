@@ -33,7 +33,7 @@ def build(
     from flows.jobs.features import build_features, count_duplicate_games, materialize_features, refuse_older_rows
 
     session, out = begin(), Output(as_json=json)
-    moment = _end_of(through) if through else session.now
+    moment = min(_end_of(through), session.now) if through else session.now
     if through:
         refuse_older_rows(session.settings, moment, league)
     built = build_features(session.settings, moment, league, out.working)

@@ -63,7 +63,10 @@ async def metrics(service: ServiceDep) -> Response:
     board.slate_age.set(service.slate_follower.age())
     board.slate_games.set(len(service.slate.table.rows))
     board.log_depth.set(service.log.depth)
-    board.spool_depth.set(await to_thread.run_sync(service.log.spooled))
+    depths = await to_thread.run_sync(service.spools.depths)
+    waiting = depths.get(service.state_dir.folder.owner, 0)
+    board.spool_depth.set(waiting)
+    board.other_spools_depth.set(sum(depths.values()) - waiting)
     board.load.set(service.load.level)
     board.database_breaker.set(BREAKER_LEVELS[service.database_breaker.state])
     for (league, kind), age in service.slate_follower.source_ages.ages(service.clock.now()).items():

@@ -2,9 +2,8 @@
 
 import errno
 import os
-from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,17 +12,15 @@ from sqlalchemy.engine import Engine, make_url
 
 from core.database import open_database
 from core.errors import AuthenticationError, DatabaseError
-from core.settings import Settings
 from core.signing import Signer, signer
-from migrations import schema
-from serving.access.api_keys import ApiKeys, revoke_key
+from serving.access.api_keys import ApiKeys, StoredApiKeys, revoke_key
 from serving.backends.last_known_good import PURPOSE, LastKnownGood
-from serving.backends.state_dir import state_dir
+from serving.backends.state_dir import StateFolder, state_dir
 from serving.games.published_slate import PublishedSlateReader, publish
 from tests.conftest import NOW
-from tests.proxy import Proxy, proxy
-from tests.services import MariaDb, RedisServer
-from tests.serving.conftest import World, make_world
+from tests.services import RedisServer
+from tests.serving.backends.conftest import ProxiedWorld
+from tests.serving.conftest import World
 from tests.serving.guarded import make_key, production_settings
 from tests.serving.models import EPL, record_price
 from tests.serving.service import MovingClock, Running, eventually, settings_for, started
@@ -31,30 +28,7 @@ from tests.serving.service import MovingClock, Running, eventually, settings_for
 GAME = "/v1/predictions/soccer/EPL/EPL-102"
 PRICED = "/v1/predictions/soccer/EPL/EPL-101"
 BATCH = {"games": [{"sport": "soccer", "league": "EPL", "game_id": "EPL-102"}]}
-UNREACHABLE_REGISTRY = "http://127.0.0.1:9"
-
-
-@dataclass
-class ProxiedWorld:
-    """A world whose database is behind a proxy."""
-
-    world: World
-    through: Engine
-    proxy: Proxy
-
-    def settings(self, **overrides: object) -> Settings:
-        return settings_for(self.through, self.world.store, mlflow_tracking_uri=UNREACHABLE_REGISTRY, **overrides)
-
-
-@pytest.fixture
-def proxied(mariadb: MariaDb, tmp_path: Path) -> Iterator[ProxiedWorld]:
-    engine = open_database(mariadb.recreate("ours"))
-    schema.upgrade(engine)
-    with proxy(mariadb.port) as proxied_port:
-        through = open_database(engine.url.set(port=proxied_port.port))
-        yield ProxiedWorld(make_world(engine, tmp_path / "bundles"), through, proxied_port)
-        through.dispose()
-    engine.dispose()
+DAY = timedelta(hours=24)
 
 
 def is_database_down(running: Running) -> bool:
@@ -106,7 +80,44 @@ def test_keys_are_checked_without_the_database(proxied: ProxiedWorld) -> None:
     with started(settings) as running:
         assert running.get(GAME, headers=key).status_code == 200
         assert running.get(GAME).status_code == 401
-        assert all(path.stat().st_mode & 0o77 == 0 for path in (state_dir(settings) / "last-good").iterdir())
+        assert all(
+            path.stat().st_mode & 0o77 == 0 for path in (state_dir(settings).folder.path / "last-good").iterdir()
+        )
+
+
+@pytest.mark.parametrize(("hours", "status"), [(-1, 503), (0, 200), (2, 200), (2.01, 503)])
+def test_keys_on_disk_open_nothing_that_is_older_than_the_limit(
+    proxied: ProxiedWorld, hours: float, status: int
+) -> None:
+    """Nor keys read in the future: their age is unknown."""
+    key = {"X-API-Key": make_key(proxied.world.engine, "predict", "admin")}
+    settings = production_settings(
+        proxied.world, database_url=proxied.settings().database_url, data_limit_hours=2, fast_path=True
+    )
+    with started(settings) as running:
+        assert running.get("/v1/models", headers=key).status_code == 200
+    proxied.proxy.down()
+    clock = MovingClock(NOW + timedelta(hours=hours))
+    with started(settings, clock) as running:
+        assert running.get("/v1/models", headers=key).status_code == status
+        assert (running.get("/readyz").status_code == 200) is (status == 200)
+        clock.moment = NOW + timedelta(hours=3)
+        eventually(lambda: running.get("/v1/models", headers=key).status_code == 503)
+        if status == 200:
+            assert "too long ago" in running.get("/v1/models", headers=key).json()["detail"]
+        proxied.proxy.up()
+        eventually(lambda: running.get("/v1/models", headers=key).status_code == 200)
+
+
+def test_keys_on_disk_are_renewed_while_the_database_answers(sqlite_database: Engine, tmp_path: Path) -> None:
+    folder = partial(StateFolder, tmp_path, is_confirmed=True)
+    disk = LastKnownGood(folder, folder, Signer(b"tests", "last-good"))
+    keys = ApiKeys(sqlite_database, disk, DAY)
+    for minutes, written_at in ((0, 0), (0.9, 0), (1, 1), (600, 600), (30, 30)):
+        keys.step(NOW + timedelta(minutes=minutes))
+        stored = disk.load("keys", StoredApiKeys)
+        assert stored is not None
+        assert stored.read_at == NOW + timedelta(minutes=written_at)
 
 
 def test_before_the_keys_are_loaded_a_key_is_neither_rejected_nor_counted_as_wrong(proxied: ProxiedWorld) -> None:
@@ -117,7 +128,7 @@ def test_before_the_keys_are_loaded_a_key_is_neither_rejected_nor_counted_as_wro
         answers = [running.get(GAME, headers=key) for _ in range(30)]
         assert {(answer.status_code, answer.json()["code"]) for answer in answers} == {(503, "SERVICE_ERROR")}
         assert running.get(GAME).status_code == 401
-        assert "API keys not loaded yet." in running.get("/readyz").json()["causes"]
+        assert "The API keys are not loaded yet." in running.get("/readyz").json()["causes"]
         proxied.proxy.up()
         eventually(lambda: running.get(GAME, headers=key).status_code == 200, 20)
 
@@ -126,9 +137,10 @@ def test_a_revocation_that_could_not_be_written_at_first_is_written_at_the_next_
     sqlite_database: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     key = make_key(sqlite_database, "predict")
-    disk = LastKnownGood(tmp_path, Signer(b"tests", "last-good"))
-    keys = ApiKeys(sqlite_database, disk)
-    keys.step()
+    folder = partial(StateFolder, tmp_path, is_confirmed=True)
+    disk = LastKnownGood(folder, folder, Signer(b"tests", "last-good"))
+    keys = ApiKeys(sqlite_database, disk, DAY)
+    keys.step(NOW)
     revoke_key(sqlite_database, key.partition(".")[0], NOW)
 
     def full(_descriptor: int) -> None:
@@ -136,10 +148,10 @@ def test_a_revocation_that_could_not_be_written_at_first_is_written_at_the_next_
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", full)
-        keys.step()
-    keys.step()
-    restarted = ApiKeys(open_database(make_url(f"sqlite:///{tmp_path}/nothing.db")), disk)
-    restarted.step()
+        keys.step(NOW)
+    keys.step(NOW)
+    restarted = ApiKeys(open_database(make_url(f"sqlite:///{tmp_path}/nothing.db")), disk, DAY)
+    restarted.step(NOW)
     with pytest.raises(AuthenticationError):
         restarted.authenticate(key, NOW)
 
@@ -280,7 +292,7 @@ def test_a_damaged_file_counts_as_missing(proxied: ProxiedWorld, damage: str) ->
     with started(proxied.settings()) as running:
         assert running.get(GAME).status_code == 200
     proxied.proxy.down()
-    folder = state_dir(proxied.settings()) / "last-good"
+    folder = state_dir(proxied.settings()).folder.path / "last-good"
     slate, models = (next(folder.glob(pattern)) for pattern in ("slate*", "models"))
     content = bytearray(slate.read_bytes())
     match damage:

@@ -101,14 +101,14 @@ def test_a_matchup_is_neither_counted_nor_logged(service: Running, shared_world:
 def test_the_disk_is_not_read_on_the_event_loop(service: Running, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
     off_loop: list[bool] = []
 
-    def spooled() -> int:
+    def depths() -> dict[str, int]:
         try:
             asyncio.get_running_loop()
         except RuntimeError:
             off_loop.append(True)
-        return 0
+        return {}
 
-    monkeypatch.setattr(service.service.log, "spooled", spooled)
+    monkeypatch.setattr(service.service.spools, "depths", depths)
     assert service.get(path).status_code == 200
     assert off_loop == [True]
 

@@ -15,7 +15,7 @@ from serving.backends.spool import Spool
 from serving.predictions.log import PredictionLog
 from serving.predictions.tables import predictions
 from tests.forked import run_module
-from tests.serving.dying_log import POINTS, batch_of, log_over, row
+from tests.serving.dying_log import POINTS, batch_of, log_over, row, spool_in
 
 LIMIT = 10_000
 
@@ -58,11 +58,11 @@ def test_a_worker_killed_at_any_step_loses_and_duplicates_nothing_on_disk(
 
 
 def test_lines_come_back_in_the_order_they_were_written_over_many_files(tmp_path: Path) -> None:
-    spool = Spool(tmp_path, 10**6, file_bytes=100)
+    spool = spool_in(tmp_path, 10**6, file_bytes=100)
     lines = [b"line %d" % number for number in range(200)]
     for line in lines:
         assert spool.append([line])
-    assert len(list(tmp_path.iterdir())) > 5
+    assert len(list((tmp_path / "spool").iterdir())) > 5
     assert spool.depth() == 200
     assert drain(spool) == lines
 
@@ -136,19 +136,19 @@ def test_a_full_disk_leaves_complete_lines_only(tmp_path: Path) -> None:
     """A limit on file sizes simulates a full disk: it causes the same kind of error in the same call."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    spool = Spool(tmp_path, 10**6)
+    spool = spool_in(tmp_path, 10**6)
     try:
         resource.setrlimit(resource.RLIMIT_FSIZE, (1_000, before[1]))
         taken = [line for line in (b"%03d" % n + b"x" * 96 for n in range(25)) if spool.append([line] * 3)]
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
         signal.signal(signal.SIGXFSZ, ignored)
-    assert 0 < len(taken) < 25 or len(list(tmp_path.iterdir())) > 1
+    assert 0 < len(taken) < 25 or len(list((tmp_path / "spool").iterdir())) > 1
     assert drain(spool) == [line for line in taken for _ in range(3)]
 
 
 def test_a_file_locked_by_a_living_worker_is_not_read(tmp_path: Path) -> None:
-    living, successor = Spool(tmp_path, LIMIT), Spool(tmp_path, LIMIT)
+    living, successor = spool_in(tmp_path, LIMIT), spool_in(tmp_path, LIMIT)
     living.append([b"line"])
     with successor.claim_oldest() as file:
         assert file is None
@@ -188,11 +188,11 @@ def test_a_file_deleted_between_its_creation_and_its_lock_is_not_written_to(
 
     def lost_race(file: object, how: int) -> None:
         if not taken:
-            taken.extend(tmp_path.iterdir())
+            taken.extend((tmp_path / "spool").iterdir())
             taken[0].unlink()
         flock(file, how)  # type: ignore[arg-type]
 
     monkeypatch.setattr(fcntl, "flock", lost_race)
-    spool = Spool(tmp_path, LIMIT)
+    spool = spool_in(tmp_path, LIMIT)
     assert spool.append([b"kept"])
     assert drain(spool) == [b"kept"]

@@ -7,10 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
+from core.database import writing
+from core.errors import ConflictError
 from core.registry.bundles.store import bundle_store
-from core.registry.deployment import Version, register, roll_back
+from core.registry.deployment import Version, deployment, install_champion, register, roll_back
+from core.registry.tables import deployments, versions
 from feature_store.features.sets import RESULTS
 from serving.api.schemas import Models
 from serving.champions.champion import Champion
@@ -43,6 +47,38 @@ def test_new_champion_answers_without_a_restart(mariadb_database: Engine, tmp_pa
         roll_back(database, "EPL-results", NOW)
         eventually(lambda: version_of(running) == 1)
         assert running.get(GAME).json()["probabilities"] == old["probabilities"]
+
+
+def test_another_champion_under_the_same_generation_is_followed(world: World) -> None:
+    """As after `dbsbm db restore`: the records of both databases may have counted to the same generation."""
+    deploy(world.engine, world.store, EPL, number=2, home_lean=2.0)
+    with started(settings_for(world.engine, world.store)) as running:
+        assert version_of(running) == 2
+        with writing(world.engine) as connection:
+            connection.execute(sa.update(deployments).values(champion=1, previous=None))
+        eventually(lambda: version_of(running) == 1)
+        champion = running.service.champions.loaded["EPL-results"]
+        other = written(world.store, EPL, number=1, home_lean=1.3)
+        assert other.bundle_sha256 != champion.version.bundle_sha256
+        with writing(world.engine) as connection:
+            connection.execute(
+                sa.update(versions).where(versions.c.version == 1).values(bundle_sha256=other.bundle_sha256)
+            )
+            connection.execute(sa.update(deployments).values(changed_at=NOW + timedelta(days=1)))
+        eventually(lambda: _bundle_of(running) == other.bundle_sha256)
+        assert running.get("/readyz").json()["agreed"] is True
+
+
+def test_a_promotion_that_saw_another_record_of_the_same_generation_conflicts(world: World) -> None:
+    seen = deployment(world.engine, "EPL-results")
+    with writing(world.engine) as connection:
+        connection.execute(sa.update(deployments).values(previous=7))
+    with pytest.raises(ConflictError):
+        install_champion(world.engine, seen, 1, NOW)
+
+
+def _bundle_of(running: Running) -> str:
+    return running.service.champions.loaded["EPL-results"].version.bundle_sha256
 
 
 @pytest.mark.slow
