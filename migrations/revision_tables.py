@@ -36,7 +36,7 @@ def tables_at(revision: str) -> Sequence[sa.Table]:
 
 
 def identifies_database(table: str) -> bool:
-    """Whether the table's rows identify this very database: a restore leaves them as they are, unless there are none."""
+    """Whether the table's rows identify this very database: a restore keeps those that are there."""
     own = METADATA.tables.get(table)
     return own is not None and own.info.get("restore") == "if empty"
 

@@ -48,6 +48,7 @@ class Spool:
         self._signer = signer
         self._limit = limit
         self._file_bytes = file_bytes
+        self._counted_prefix = counted_prefix
         self._counts = LineCounts(counted_prefix)
         self._file: FileIO | None = None
         self._file_folder: Path | None = None
@@ -59,7 +60,7 @@ class Spool:
 
     def separate(self) -> "Spool":
         """Return a spool over the same folder for another thread; it writes to a file of its own."""
-        return Spool(self._folder, self._limit, self._file_bytes, self._counted_prefix[1:])
+        return Spool(self._state_folder, self._signer, self._limit, self._file_bytes, self._counted_prefix)
 
     def append(self, lines: list[bytes]) -> bool:
         """Write the lines and sync them to disk; False, with none written, if the spool is full or the disk fails."""
