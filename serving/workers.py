@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from prometheus_client.multiprocess import mark_process_dead
 from uvicorn.supervisors import Multiprocess
 
+from core.clean_streams import clean_standard_streams
 from core.clock import Clock
 from core.logs import configure_logs
 from core.settings import Settings
@@ -81,6 +82,7 @@ class _Supervisor(Multiprocess):
 
 
 def _worker_app(settings: Settings, clock: Clock) -> FastAPI:
+    clean_standard_streams()
     configure_logs(settings)
     import_without_companions()
     tune_process()

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Final
 
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 
+from core.addresses import as_database_url, shown
 from core.errors import ConfigurationError, ExternalServiceError
+from core.redaction import words_of
 
 QUIET: Final[Mapping[str, str]] = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -33,11 +35,9 @@ def keep_quiet() -> None:
 
 def local_folder(uri: str) -> Path | None:
     """Folder of the artifacts of an SQLite store; None for a server or another database."""
-    try:
-        address = make_url(uri)
-    except ArgumentError as error:
-        msg = f"MLFLOW_TRACKING_URI: {uri!r} is neither the address of a server nor of a database."
-        raise ConfigurationError(msg) from error
+    address = as_database_url(uri)
+    if address is None:
+        raise ConfigurationError("MLFLOW_TRACKING_URI is neither the address of a server nor of a database.")
     if address.get_backend_name() != "sqlite" or not address.database:
         return None
     return Path(address.database).resolve().parent
@@ -77,6 +77,7 @@ def as_external_error(uri: str) -> Iterator[None]:
     try:
         yield
     except (MlflowException, RequestException, SQLAlchemyError, OSError) as error:
-        shown = make_url(uri).render_as_string(hide_password=True)
-        reason = str(error).splitlines()[0][:200]
-        raise ExternalServiceError(f"MLflow at {shown} failed: {reason}", hint="Run `dbsbm doctor`.") from error
+        where = shown(make_url(uri))
+        raise ExternalServiceError(
+            f"MLflow at {where} failed: {words_of(error)}", hint="Run `dbsbm doctor`."
+        ) from error

@@ -69,13 +69,14 @@ def restore(file: Path, replace: bool = False, yes: Yes = False, json: AsJson = 
 
     With --replace the database need not be empty: its rows are deleted first.
     """
+    from core.addresses import shown
     from flows.cli.session import begin
     from flows.jobs.databases import our_database
     from migrations.backup import restore as load_backup
 
     session = begin()
     if not yes:
-        target = session.settings.database.render_as_string(hide_password=True)
+        target = shown(session.settings.database)
         Output(as_json=json).result({"plan": str(file)}, f"would load {file} into {target}; confirm with --yes")
         return
     with our_database(session.settings) as engine:

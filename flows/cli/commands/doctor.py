@@ -64,13 +64,14 @@ def _settings(settings: "Settings", _now: datetime) -> Finding:
 
 
 def _database(settings: "Settings", _now: datetime) -> Finding:
+    from core.addresses import shown
     from core.bulk_insert import has_json_table
     from core.database import open_database
     from migrations import schema
 
     engine = open_database(settings.database)
     present, expected = schema.current(engine), schema.head()
-    where = settings.database.render_as_string(hide_password=True)
+    where = shown(settings.database)
     if not has_json_table(engine):
         return Finding("database", "missing", f"{where} has no JSON_TABLE", "use MySQL 8.0.19, MariaDB 10.6 or later")
     if present != expected:
