@@ -60,7 +60,7 @@ def differences(engine: Engine) -> list[str]:
 
 def _config(connection: Connection | None) -> Config:
     config = Config()
-    config.set_main_option("script_location", str(FOLDER))
+    config.set_main_option("script_location", str(FOLDER).replace("%", "%%"))  # % begins an interpolation
     config.set_main_option("path_separator", "os")
     config.attributes["connection"] = connection
     return config

@@ -23,6 +23,7 @@ from serving.champions.loader import LoadVersion
 from serving.fastpath.asgi_shortcut import AsgiShortcut
 from serving.fastpath.hits import HitPath
 from serving.http.allowed_hosts import AllowedHosts
+from serving.http.head_requests import HeadRequests
 from serving.http.middleware import BodyLimit, RequestRecorder
 from serving.http.openapi import DESCRIPTION, TITLE, VERSION, install_documentation
 from serving.http.problems import install_problems
@@ -126,7 +127,7 @@ def _wrap(app: Application, settings: Settings, metrics: Metrics) -> None:
     inner: ASGIApp = partial(FastAPI.__call__, app)
     if settings.fast_path:
         inner = AsgiShortcut(inner, cors=cors)
-    hosts = AllowedHosts(inner, settings.allowed_hosts)
+    hosts = AllowedHosts(HeadRequests(inner), settings.allowed_hosts)
     app.outermost = app.recorder = RequestRecorder(hosts, metrics)
     app.hit_path = HitPath(app.recorder, hosts, cors=cors)
 

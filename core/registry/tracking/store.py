@@ -43,6 +43,12 @@ def local_folder(uri: str) -> Path | None:
     return Path(address.database).resolve().parent
 
 
+def is_prepared(uri: str) -> bool:
+    """Whether a local store exists in the version that this MLflow writes; of a server that is assumed."""
+    folder = local_folder(uri)
+    return folder is None or (_marker(folder).exists() and Path(make_url(uri).database or "").exists())
+
+
 def prepare_store(uri: str, folder: Path) -> None:
     """Create or upgrade a local store under a lock: two processes doing so at once would make each other fail."""
     import fcntl
@@ -50,19 +56,18 @@ def prepare_store(uri: str, folder: Path) -> None:
     from mlflow import MlflowClient
 
     folder.mkdir(parents=True, exist_ok=True)
-    marker = folder / f".prepared-{_mlflow_version()}"
-    if marker.exists() and Path(make_url(uri).database or "").exists():
+    if is_prepared(uri):
         return
     with (folder / ".prepare.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         MlflowClient(tracking_uri=uri, registry_uri=uri).search_experiments(max_results=1)
-        marker.touch()
+        _marker(folder).touch()
 
 
-def _mlflow_version() -> str:
+def _marker(folder: Path) -> Path:
     from importlib.metadata import version
 
-    return version("mlflow-skinny")
+    return folder / f".prepared-{version('mlflow-skinny')}"
 
 
 @contextmanager

@@ -89,6 +89,7 @@ def test_sql_is_portable_and_never_built_from_strings() -> None:
 
 BOUNDARIES = {
     ("flows/jobs/training.py", "train_leagues"): "one league's error, whatever it is, must not stop the other leagues",
+    ("flows/cli/commands/doctor.py", "run"): "one check's error, whatever it is, must not end the other checks",
     ("serving/backends/database.py", "connect"): "every failure to connect counts for the circuit breaker; re-raised",
     (
         "serving/http/middleware.py",
