@@ -321,7 +321,7 @@ def _secrets_folder() -> Path | None:
 
 def _explain(location: tuple[int | str, ...], message: str, value: object) -> str:
     name = str(location[0])
-    text = repr(value)
+    text, message = repr(value), message.removeprefix("Value error, ")
     shown = text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}..., {len(str(value)):,} characters"
     return f"{name.upper()}: {message} (read: {'a value that is not shown' if _is_secret(name) else shown})."
 
