@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import Any, Final, Literal
 from urllib.parse import quote
 
-from dotenv import dotenv_values
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 from pydantic import ValidationError as PydanticValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, DotEnvSettingsSource, SettingsConfigDict
 from sqlalchemy.engine import URL, make_url
 
 from core.errors import ConfigurationError
@@ -42,6 +41,8 @@ SECRETS_VARIABLE: Final = "DBSBM_SECRETS_DIR"
 """Names another folder of secret files, one file per setting, called like its variable in any case."""
 
 ENV_FILE: Final = ".env"
+ENCODING: Final = "utf-8-sig"
+"""Windows editors begin the file with a byte-order mark."""
 LONGEST_SHOWN: Final = 80
 """Characters of a wrong value that a message quotes."""
 
@@ -263,7 +264,7 @@ class Settings(
 
     model_config = SettingsConfigDict(
         env_file=ENV_FILE,
-        env_file_encoding="utf-8-sig",  # Windows editors begin the file with a byte-order mark
+        env_file_encoding=ENCODING,
         env_ignore_empty=True,
         extra="ignore",
         frozen=True,
@@ -307,7 +308,7 @@ def _env_file(path: Any) -> Mapping[str, str | None]:
         return {}
     if not Path(path).is_file():
         raise ConfigurationError(f"{path}: expected a regular file.")  # of a pipe, reading would wait for a writer
-    return dotenv_values(path, encoding="utf-8-sig")
+    return DotEnvSettingsSource(Settings, path, ENCODING).env_vars
 
 
 def _secrets_folder() -> Path | None:

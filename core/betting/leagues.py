@@ -214,7 +214,7 @@ class Leagues:
 
 
 def _casefolded(names: Iterable[str]) -> set[str]:
-    return {name.casefold() for name in names}
+    return {name.strip().casefold() for name in names}
 
 
 def _whole(league_id: str | int | None) -> int | None:
@@ -248,8 +248,8 @@ def _check_distinct(source: Path, league: League, others: Iterable[League]) -> N
             msg = f"LEAGUES_FILE: {source}: [{league.key}] {shared[0]!r} is a name of {other.key} already."
             raise ConfigurationError(msg)
         if league.upstream_id is not None and (league.sport, league.upstream_id) == (other.sport, other.upstream_id):
-            msg = f"LEAGUES_FILE: {source}: [{league.key}] upstream_id {league.upstream_id} is that of {other.key} already."
-            raise ConfigurationError(msg)
+            taken = f"upstream_id {league.upstream_id} is that of {other.key} already"
+            raise ConfigurationError(f"LEAGUES_FILE: {source}: [{league.key}] {taken}.")
 
 
 def _configured(source: Path, key: str, table: object) -> League:

@@ -170,9 +170,10 @@ def test_only_listed_origins_may_call_from_a_browser(sqlite_database: Engine, tm
         assert running.request("OPTIONS", GAME, headers=wish).status_code == 400
 
 
-@pytest.mark.parametrize("wrong", ["redis.example:6379", "http://redis"])
+@pytest.mark.parametrize(
+    "wrong", ["redis.example:6379", "http://redis", "redis://h?socket_timeout=soon", "redis://h?sockets=3"]
+)
 def test_wrong_redis_address_is_named_before_anything_starts(tmp_path: Path, wrong: str) -> None:
-    settings = settings_for(make_url("sqlite://"), tmp_path, redis_url=wrong)
     with pytest.raises(errors.ConfigurationError, match="REDIS_URL") as refused:
-        create_app(settings)
+        create_app(settings_for(make_url("sqlite://"), tmp_path, redis_url=wrong))
     assert wrong not in str(refused.value)
