@@ -4,6 +4,7 @@ RFC 3986 has ``# / ? @ %`` stand for themselves only as %23 %2F %3F %40 %25. A p
 cut in different places by SQLAlchemy, redis-py and urllib, and their messages quote the pieces.
 """
 
+import inspect
 import re
 from collections.abc import Collection
 from typing import Final
@@ -53,6 +54,21 @@ def as_database_url(text: str) -> URL | None:
         return make_url(text)
     except (ArgumentError, ValueError):
         return None
+
+
+def has_known_parameters(address: URL) -> bool:
+    """Whether pymysql accepts what stands behind the ``?``: it raises TypeError for others, at the first connection."""
+    if not address.query or address.get_backend_name() == "sqlite":
+        return True
+    from pymysql.connections import Connection
+
+    dialect = address.get_dialect()()
+    try:
+        _, parameters = dialect.create_connect_args(address)
+        inspect.signature(Connection).bind_partial(**parameters)
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 def shown(address: URL) -> str:

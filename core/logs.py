@@ -58,6 +58,11 @@ class RedactedRecord(logging.LogRecord):
         return redact(super().getMessage())
 
 
+def redact_records() -> None:
+    """Redact every record from now on, also where a library configures its own handlers."""
+    logging.setLogRecordFactory(RedactedRecord)
+
+
 class _Formatter(structlog.stdlib.ProcessorFormatter):
     """Passes on unchanged what ``write_lines`` has formatted already."""
 
@@ -128,7 +133,7 @@ def configure_logs(settings: Settings) -> None:
         cache_logger_on_first_use=True,
     )
     conceal_secrets(settings)
-    logging.setLogRecordFactory(RedactedRecord)
+    redact_records()
     handler = logging.StreamHandler(stream)
     handler.setFormatter(
         _Formatter(

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import AfterValidator, Field, SecretStr
 from pydantic_settings import NoDecode
 
-from core.addresses import as_database_url, check_address
+from core.addresses import as_database_url, check_address, has_known_parameters
 
 DRIVERS: Final = ("sqlite", "mysql+pymysql", "mariadb+pymysql")
 DATABASE_EXAMPLE: Final = "mysql+pymysql://user:password@host/database"
@@ -43,6 +43,9 @@ def _check_database(value: SecretStr) -> SecretStr:
     address = as_database_url(text)
     if address is None or address.drivername not in DRIVERS:
         raise ValueError(f"expected an address such as {DATABASE_EXAMPLE}; drivers are {', '.join(DRIVERS)}")
+    if not has_known_parameters(address):
+        msg = "a parameter behind the ? is none of pymysql's, or has a value of another type"
+        raise ValueError(msg)
     return value
 
 
