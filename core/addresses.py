@@ -8,7 +8,7 @@ import inspect
 import re
 from collections.abc import Collection
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
@@ -17,7 +17,9 @@ FILE_SCHEMES: Final = ("sqlite", "file", "unix")
 """Addresses of files, in whose names these characters are allowed."""
 
 SCHEME: Final = re.compile(r"([a-z][a-z0-9+.-]*)://", re.IGNORECASE)
-STRAY_PERCENT: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
+STRAY_PERCENT: Final = re.compile(r"%(?![2-9A-Fa-f][0-9A-Fa-f])")
+"""A % that begins no escape, or that of a control character."""
+
 ESCAPES: Final = "in a user name or password # / ? @ % are written as %23 %2F %3F %40 %25"
 
 
@@ -36,7 +38,9 @@ def check_address(text: str, schemes: Collection[str], example: str) -> None:
 def _is_unambiguous(scheme: str, rest: str) -> bool:
     if scheme in FILE_SCHEMES:
         return True
-    if "#" in rest or rest.count("@") > 1 or STRAY_PERCENT.search(rest) or re.search(r"\s|\\", rest):
+    if "#" in rest or rest.count("@") > 1 or STRAY_PERCENT.search(rest) or re.search(r"\s", rest):
+        return False
+    if "\N{REPLACEMENT CHARACTER}" in unquote(rest):
         return False
     authority = re.split(r"[/?]", rest, maxsplit=1)[0]
     if "@" in rest and "@" not in authority:

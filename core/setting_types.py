@@ -22,7 +22,9 @@ LONGEST_PATH: Final = 1_024
 HOST_NAME: Final = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_])?\.?")
 ORIGIN: Final = re.compile(r"\*|https?://[A-Za-z0-9._:\[\]-]+")
 CRON_FIELD: Final = re.compile(r"[0-9A-Za-z*?,/#-]+")
-CRON_FIELDS: Final = 5
+CRON_LIMITS: Final = (59, 23, 31, 12, 7)
+"""The largest minute, hour, day, month and day of the week."""
+SHORTEST_SIGNING_KEY: Final = 16
 
 
 def without_control_characters(value: object) -> object:
@@ -69,6 +71,12 @@ def _check_key(value: SecretStr) -> SecretStr:
     if not (text.isascii() and text.isprintable()) or " " in text:
         msg = "expected printable ASCII characters without blanks, as in an HTTP header"
         raise ValueError(msg)
+    return value
+
+
+def _check_signing_key(value: SecretStr) -> SecretStr:
+    if len(value.get_secret_value()) < SHORTEST_SIGNING_KEY:
+        raise ValueError(f"expected at least {SHORTEST_SIGNING_KEY} characters, as from `openssl rand -hex 32`")
     return value
 
 
@@ -126,10 +134,14 @@ def _check_time_zone(value: str) -> str:
 
 def _check_cron(value: str) -> str:
     fields = value.split()
-    if len(fields) != CRON_FIELDS or not all(map(CRON_FIELD.fullmatch, fields)):
+    if len(fields) != len(CRON_LIMITS) or not all(map(_is_cron_field, fields, CRON_LIMITS)):
         msg = "expected five fields of a cron expression such as 0 6 * * *"
         raise ValueError(msg)
     return value
+
+
+def _is_cron_field(text: str, limit: int) -> bool:
+    return CRON_FIELD.fullmatch(text) is not None and all(float(number) <= limit for number in re.findall(r"\d+", text))
 
 
 def _check_file(value: Path) -> Path:
@@ -161,6 +173,7 @@ RedisAddress = Annotated[SecretStr, AfterValidator(_check_redis)]
 TrackingAddress = Annotated[str, AfterValidator(_check_tracking), Field(repr=False)]
 ServiceAddress = Annotated[str, AfterValidator(_check_service), Field(repr=False)]
 HeaderKey = Annotated[SecretStr, AfterValidator(_check_key)]
+SigningKey = Annotated[SecretStr, AfterValidator(_check_signing_key)]
 HostName = Annotated[str, AfterValidator(_check_host)]
 HostPatterns = Annotated[tuple[str, ...], NoDecode, AfterValidator(_check_host_patterns)]
 Networks = Annotated[tuple[str, ...], NoDecode, AfterValidator(_check_networks)]

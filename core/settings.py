@@ -31,6 +31,7 @@ from core.setting_types import (
     Origins,
     RedisAddress,
     ServiceAddress,
+    SigningKey,
     TimeZoneName,
     TrackingAddress,
     without_control_characters,
@@ -76,7 +77,7 @@ class CoreSettings(BaseModel):
     mysql_db: str = Field(default="dbsbm_predictions", max_length=64, pattern=r"^[^/\\.]*$")
     """Name of our own database at MYSQL_HOST."""
 
-    signing_key: SecretStr | None = None
+    signing_key: SigningKey | None = None
     """Signs bundles and cached answers: at least 16 characters, the same on every machine of one installation.
     Development writes one beside BUNDLE_DIR; staging and production require it."""
 
