@@ -181,6 +181,8 @@ def test_wrong_redis_address_is_named_before_anything_starts(tmp_path: Path, wro
 
 def test_the_reference_page_works_under_the_path_prefix_of_a_proxy(service: Running) -> None:
     """Its links are relative: from /odds/docs they lead to /odds/docs.css and /odds/openapi.json."""
-    links = re.findall(r'(?:href|src)="([^"]*)"', service.get("/docs").text)
+    page = service.get("/docs")
+    assert page.status_code == 200, page.text
+    links = re.findall(r'(?:href|src)="([^"]*)"', page.text)
     assert set(links) >= {"docs.css", "openapi.json"}
     assert [link for link in links if link.startswith("/") or "://" in link] == []

@@ -76,22 +76,6 @@ def test_the_run_names_its_data_and_the_model_its_columns_with_an_example(
     assert client.get_model_version(version.model, str(version.version)).run_id == version.run_id
 
 
-def test_mlflow_checks_the_model_under_the_key_it_was_signed_with(
-    sqlite_database: Engine,
-    tmp_path: Path,
-    uri: str,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    """MLflow loads the model once while it is registered; the settings of the environment have another key."""
-    facts = invented_facts(7, games=60, quirks=False)
-    archive.record(sqlite_database, LALIGA, facts, source="test", recorded_at=NOW)
-    store = BundleStore(tmp_path / "bundles", uri, signer(load_settings(), "bundle"))
-    monkeypatch.setenv("SIGNING_KEY", "the key of another installation")
-    train(sqlite_database, TrainingRun(LALIGA, RESULTS, store, NOW, NOW))
-    assert "signature" not in caplog.text
-
-
 def test_what_a_model_rests_on_stands_in_run_and_card(sqlite_database: Engine, tmp_path: Path, uri: str) -> None:
     for league, games, basis, made_of in (
         (EPL, 300, "own", "a blend of linear models and LightGBM trees"),
