@@ -66,6 +66,7 @@ chaos: setup services ## break things under load and write docs/results-faults.m
 requirements: # compile the hashed requirements from pyproject.toml
 	.tools/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --all-extras pyproject.toml -o requirements/dev.txt
 	.tools/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes -c requirements/dev.txt pyproject.toml -o requirements/serving.txt
+	for peer in mlflow mlserver bentoml; do .tools/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes requirements/bench/$$peer.in -o requirements/bench/$$peer.txt; done
 	echo uv | .tools/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes - -o requirements/uv.txt
 
 .PHONY: help setup demo services test test-fast check fix bench bench-models chaos requirements

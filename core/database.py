@@ -18,7 +18,9 @@ from sqlalchemy.engine import URL, Connection, Dialect, Engine
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.pool import QueuePool
 
+from core.addresses import shown
 from core.errors import DatabaseError, OperationTimeoutError
+from core.redaction import redact
 
 METADATA: Final = sa.MetaData(
     naming_convention={
@@ -268,10 +270,8 @@ def _as_database_error(engine: Engine) -> Iterator[None]:
     try:
         yield
     except SQLAlchemyError as error:
-        where = engine.url.render_as_string(hide_password=True)
-        reason = _reason(error)
         hint = "`dbsbm doctor` checks the connection and the schema."
-        raise DatabaseError(f"The database at {where} failed: {reason}.", hint=hint) from error
+        raise DatabaseError(f"The database at {shown(engine.url)} failed: {_reason(error)}.", hint=hint) from error
 
 
 def _reason(error: SQLAlchemyError) -> str:
@@ -279,8 +279,8 @@ def _reason(error: SQLAlchemyError) -> str:
     if not isinstance(error, DBAPIError) or error.orig is None:
         return type(error).__name__
     words = " ".join(str(word) for word in error.orig.args)
-    shown = QUOTED_VALUE.sub(r"\1 (not shown)", words)
-    return f"{type(error.orig).__name__} {shown}"[:300]
+    without_values = redact(QUOTED_VALUE.sub(r"\1 (not shown)", words))
+    return f"{type(error.orig).__name__} {without_values}"[:300]
 
 
 def insert_new(connection: Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from core.addresses import shown
 from core.clock import CLOCK_TOLERANCE
 from core.errors import ClockError
 
@@ -24,7 +25,7 @@ def check_not_ahead(connection: Connection, moment: datetime) -> None:
     if ahead > CLOCK_TOLERANCE:
         msg = (
             f"The moment {moment:%Y-%m-%d %H:%M} UTC is {in_words(ahead)} ahead of the clock of the database at "
-            f"{connection.engine.url.render_as_string(hide_password=True)}; nothing was written."
+            f"{shown(connection.engine.url)}; nothing was written."
         )
         raise ClockError(msg, hint="Set this machine's clock, then try again; `dbsbm doctor` compares the clocks.")
 

@@ -20,21 +20,25 @@
 
 The fifteen codes are the bot's own. ``DependencyError`` exists because the command line and serving's fall-backs catch
 it. A message is written for people and never holds a secret, SQL text or a parameter; those belong to the chained
-cause, which only the log shows.
+cause, which only the log shows, redacted. An error may quote another library's: secrets in its message are masked.
 """
 
 from typing import ClassVar
+
+from core.redaction import redact
 
 
 class DbsbmError(Exception):
     """A foreseen error: ``message`` says what happened, ``hint`` what to do, ``facts`` hold values for programs."""
 
     code: ClassVar[str] = "ERROR"
+    quotes_caller: ClassVar[bool] = False
+    """Whether the message repeats what the caller sent: masked, it would confirm to a stranger a secret guessed."""
 
     def __init__(self, message: str, *, hint: str = "", **facts: object) -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
+        self.message = message if self.quotes_caller else redact(message)
+        super().__init__(self.message)
+        self.hint = hint if self.quotes_caller else redact(hint)
         self.facts = facts
 
     def __str__(self) -> str:
@@ -45,6 +49,7 @@ class ValidationError(DbsbmError):
     """The caller's input is invalid; ``facts`` name the field."""
 
     code = "VALIDATION_ERROR"
+    quotes_caller = True
 
 
 class ConfigurationError(DbsbmError):
@@ -79,6 +84,7 @@ class ResourceNotFoundError(DbsbmError):
     """The resource does not exist; ``nearest`` holds the names spelt most like it, best first."""
 
     code = "NOT_FOUND_ERROR"
+    quotes_caller = True
 
     def __init__(self, message: str, *, nearest: tuple[str, ...] = (), hint: str = "", **facts: object) -> None:
         if nearest and not hint:

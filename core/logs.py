@@ -1,14 +1,14 @@
 """Structured logs: JSON lines in production, a readable console in development.
 
 Context bound with ``bind`` (request id, league, model version) is part of every line of the same thread or task, also
-of the standard library's loggers (uvicorn, Prefect, MLflow). Secrets are removed in two ways: keys that name a secret
-lose their value, and passwords inside addresses are masked everywhere.
+of the standard library's loggers (uvicorn, Prefect, MLflow). Fields that name a secret lose their value, and secrets in
+any text are masked, whichever handler writes the record.
 """
 
 import logging
 import math
-import re
 import sys
+import traceback
 from collections.abc import Iterable, Mapping, MutableMapping
 from datetime import UTC, datetime
 from typing import Any
@@ -17,26 +17,23 @@ import orjson
 import structlog
 from structlog.contextvars import bind_contextvars, bound_contextvars, clear_contextvars
 
-from core.settings import Settings
+from core.clean_streams import terminal_of
+from core.printable import printable
+from core.redaction import MASK, SECRET_NAME, redact
+from core.settings import Settings, conceal_secrets
 
 bind = bind_contextvars
 bound = bound_contextvars
 clear = clear_contextvars
 
-SECRET_KEY = re.compile(r"password|passwd|secret|token|api[-_]?key|authorization|cookie", re.IGNORECASE)
-ADDRESS_PASSWORD = re.compile(r"(?P<head>\w[\w+.-]*://[^\s:/@]*:)[^\s\"']+(?=@)")
-"""Greedy on purpose: a password may hold an unquoted slash or @."""
 
-MASK = "***"
-
-
-def redact(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+def redact_event(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """Mask every secret in a log event at any depth; values that JSON cannot hold become text."""
     return {key: _redacted(key, value) for key, value in event.items()}
 
 
 def _redacted(key: str, value: object) -> object:
-    if SECRET_KEY.search(key):
+    if SECRET_NAME.search(key):
         return MASK
     if isinstance(value, dict):
         return {str(inner): _redacted(str(inner), item) for inner, item in value.items()}
@@ -45,7 +42,25 @@ def _redacted(key: str, value: object) -> object:
         return [_redacted("", item) for item in value]
     if value is None or isinstance(value, bool | int) or (isinstance(value, float) and math.isfinite(value)):
         return value
-    return ADDRESS_PASSWORD.sub(rf"\g<head>{MASK}", value if isinstance(value, str) else repr(value))
+    return printable(redact(value if isinstance(value, str) else repr(value)))
+
+
+class RedactedRecord(logging.LogRecord):
+    """A record of any logger whose text and traceback hold no secret, for handlers that format it themselves."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        if self.exc_info and self.exc_info[0] is not None:
+            self.exc_text = redact("".join(traceback.format_exception(*self.exc_info)).rstrip("\n"))
+
+    def getMessage(self) -> str:  # noqa: N802 - the library's name
+        """The message with its arguments, without secrets."""
+        return redact(super().getMessage())
+
+
+def redact_records() -> None:
+    """Redact every record from now on, also where a library configures its own handlers."""
+    logging.setLogRecordFactory(RedactedRecord)
 
 
 class _Formatter(structlog.stdlib.ProcessorFormatter):
@@ -56,7 +71,7 @@ class _Formatter(structlog.stdlib.ProcessorFormatter):
         self.as_json = as_json
 
     def format(self, record: logging.LogRecord) -> str:
-        return record.getMessage() if getattr(record, "is_written", False) else super().format(record)
+        return str(record.msg) if getattr(record, "is_written", False) else super().format(record)
 
 
 def write_lines(name: str, event: str, lines: Iterable[tuple[float, Mapping[str, Any]]]) -> None:
@@ -100,9 +115,10 @@ def configure_logs(settings: Settings) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.StackInfoRenderer(),
     ]
+    stream = terminal_of(sys.stderr)
     # Exceptions become text before secrets are masked, since their text may hold secrets, too.
     as_text: structlog.typing.Processor = (
-        structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)
+        structlog.dev.ConsoleRenderer(colors=stream.isatty(), exception_formatter=structlog.dev.plain_traceback)
         if settings.dbsbm_env == "development"
         else structlog.processors.JSONRenderer()
     )
@@ -116,7 +132,9 @@ def configure_logs(settings: Settings) -> None:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(sys.stderr)
+    conceal_secrets(settings)
+    redact_records()
+    handler = logging.StreamHandler(stream)
     handler.setFormatter(
         _Formatter(
             as_json=settings.dbsbm_env != "development",
@@ -124,7 +142,7 @@ def configure_logs(settings: Settings) -> None:
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.format_exc_info,
-                redact,
+                redact_event,
                 as_text,
             ],
         )

@@ -6,45 +6,46 @@ is all of them. ``.env.example`` lists them for operators.
 
 import json
 import os
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Any, Final, Literal
 from urllib.parse import quote
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 from pydantic import ValidationError as PydanticValidationError
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import BaseSettings, DotEnvSettingsSource, SettingsConfigDict
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError
 
 from core.errors import ConfigurationError
+from core.redaction import conceal_environment
+from core.setting_types import (
+    CronExpression,
+    DatabaseAddress,
+    File,
+    Folder,
+    HeaderKey,
+    HostName,
+    HostPatterns,
+    Networks,
+    Origins,
+    RedisAddress,
+    ServiceAddress,
+    SigningKey,
+    TimeZoneName,
+    TrackingAddress,
+    without_control_characters,
+)
 
 SECRETS_FOLDER: Final = Path("/run/secrets")
 SECRETS_VARIABLE: Final = "DBSBM_SECRETS_DIR"
 """Names another folder of secret files, one file per setting, called like its variable in any case."""
 
-DRIVERS: Final = ("sqlite", "mysql+pymysql", "mariadb+pymysql")
-
-
-def _check_address(value: SecretStr | None) -> SecretStr | None:
-    """A field's validator: an address of a database, with one of the drivers."""
-    if value is None:
-        return None
-    msg = (
-        "expected an SQLAlchemy address such as mysql+pymysql://user:password@host/database; "
-        f"drivers are {', '.join(DRIVERS)}; special characters in a password are written as %40"
-    )
-    try:
-        address = make_url(value.get_secret_value())
-    except (ArgumentError, ValueError):
-        # Not chained: the library's own message quotes what may be a piece of the password.
-        raise ValueError(msg) from None
-    if address.drivername not in DRIVERS:
-        raise ValueError(msg)
-    return value
-
-
-DatabaseAddress = Annotated[SecretStr | None, AfterValidator(_check_address)]
+ENV_FILE: Final = ".env"
+ENCODING: Final = "utf-8-sig"
+"""Windows editors begin the file with a byte-order mark."""
+LONGEST_SHOWN: Final = 80
+"""Characters of a wrong value that a message quotes."""
 
 
 class CoreSettings(BaseModel):
@@ -58,32 +59,32 @@ class CoreSettings(BaseModel):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     """Lowest level that is logged."""
 
-    database_url: DatabaseAddress = None
+    database_url: DatabaseAddress | None = None
     """Our own database, as an SQLAlchemy address. Default: MYSQL_HOST, or without it an SQLite file in mlruns/."""
 
-    mysql_host: str | None = None
+    mysql_host: HostName | None = None
     """Host of our own database, used without DATABASE_URL. The names MYSQL_* are those of the bot's environment."""
 
     mysql_port: int = Field(default=3306, ge=1, le=65535)
     """TCP port at MYSQL_HOST."""
 
-    mysql_user: str = "dbsbm"
+    mysql_user: str = Field(default="dbsbm", max_length=128)
     """Account at MYSQL_HOST."""
 
     mysql_password: SecretStr = SecretStr("")
     """Password of MYSQL_USER, as it is: an address would need its special characters escaped."""
 
-    mysql_db: str = "dbsbm_predictions"
+    mysql_db: str = Field(default="dbsbm_predictions", max_length=64, pattern=r"^[^/\\.]*$")
     """Name of our own database at MYSQL_HOST."""
 
-    signing_key: SecretStr | None = None
+    signing_key: SigningKey | None = None
     """Signs bundles and cached answers: at least 16 characters, the same on every machine of one installation.
     Development writes one beside BUNDLE_DIR; staging and production require it."""
 
-    backup_dir: Path = Path("mlruns/backups")
+    backup_dir: Folder = Path("mlruns/backups")
     """Where `dbsbm db upgrade` writes a backup of the rows before it changes the schema."""
 
-    leagues_file: Path | None = None
+    leagues_file: File | None = None
     """TOML file with further leagues, one table per league."""
 
     @cached_property
@@ -115,10 +116,10 @@ class RegistrySettings(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    mlflow_tracking_uri: str = "sqlite:///mlruns/mlflow.db"
+    mlflow_tracking_uri: TrackingAddress = "sqlite:///mlruns/mlflow.db"
     """MLflow's server, or an SQLite store, beside which models and pictures are stored."""
 
-    bundle_dir: Path = Path("mlruns/bundles")
+    bundle_dir: Folder = Path("mlruns/bundles")
     """Verified copies of model bundles, a folder per SHA-256, so that the server starts while MLflow is unavailable."""
 
 
@@ -127,16 +128,16 @@ class FeatureStoreSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    bot_database_url: DatabaseAddress = None
+    bot_database_url: DatabaseAddress | None = None
     """The bot's MySQL, as an SQLAlchemy address. Only ever read."""
 
-    bot_timezone: str = "UTC"
+    bot_timezone: TimeZoneName = "UTC"
     """Time zone of ``api_games.start_time`` in rows with upstream's record in ``raw_json``, by the live fetcher."""
 
-    bot_bare_timezone: str = "America/New_York"
+    bot_bare_timezone: TimeZoneName = "America/New_York"
     """The same of rows without that record, by the comprehensive fetcher."""
 
-    features_dir: Path = Path("mlruns/features")
+    features_dir: Folder = Path("mlruns/features")
     """Feature rows of past games as Parquet, a folder per league; `dbsbm features build` updates it."""
 
     @cached_property
@@ -154,25 +155,25 @@ class ServingSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    host: str = "127.0.0.1"
+    host: HostName = "127.0.0.1"
     """Address to listen on; other machines need 0.0.0.0 or a reverse proxy."""
 
     port: int = Field(default=8000, ge=0, le=65535)
     """TCP port to listen on; 0 selects a free one."""
 
-    cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
+    cors_origins: Origins = ()
     """Web origins that may call the API from a browser, separated by commas or as a JSON list."""
 
-    allowed_hosts: Annotated[tuple[str, ...], NoDecode] = ()
+    allowed_hosts: HostPatterns = ()
     """Host names that requests may be addressed to, separated by commas; empty allows any."""
 
-    trusted_proxies: Annotated[tuple[str, ...], NoDecode] = ()
+    trusted_proxies: Networks = ()
     """Addresses or networks of our own proxies, separated by commas: only their X-Forwarded-For is used."""
 
-    redis_url: SecretStr | None = None
+    redis_url: RedisAddress | None = None
     """Shared cache. Default: REDIS_HOST; without either, each process has its own cache."""
 
-    redis_host: str | None = None
+    redis_host: HostName | None = None
     """Host of the shared cache, used without REDIS_URL. The names REDIS_* are those of the bot's environment."""
 
     redis_port: int = Field(default=6379, ge=1, le=65535)
@@ -181,17 +182,17 @@ class ServingSettings(BaseModel):
     redis_password: SecretStr = SecretStr("")
     """Password at REDIS_HOST, as it is: an address would need its special characters escaped."""
 
-    redis_db: int = Field(default=0, ge=0)
+    redis_db: int = Field(default=0, ge=0, le=1_000_000)
     """Number of the database at REDIS_HOST."""
 
-    serving_dir: Path = Path("mlruns/serving")
+    serving_dir: Folder = Path("mlruns/serving")
     """What serving keeps on disk for the time when the database is unavailable: the last known good games, models and
     keys, and the served predictions that are not logged yet. All workers of a machine share it."""
 
-    spool_megabytes: int = Field(default=200, ge=1)
+    spool_megabytes: int = Field(default=200, ge=1, le=1_000_000)
     """Limit of the served predictions on disk that are not logged yet; later ones are lost [MB]."""
 
-    data_limit_hours: float = Field(default=24.0, gt=0)
+    data_limit_hours: float = Field(default=24.0, gt=0, le=24 * 366)
     """While the database is unavailable, games last checked longer ago are answered 503, `data_too_old` [hours]."""
 
     shadow: bool = False
@@ -200,13 +201,13 @@ class ServingSettings(BaseModel):
     fast_path: bool = True
     """Whether plain requests for predictions are answered below the framework; responses without it are only slower."""
 
-    key_rate_limit: int = Field(default=12_000, ge=1)
+    key_rate_limit: int = Field(default=12_000, ge=1, le=1_000_000_000)
     """Limit of one API key [requests per minute]."""
 
-    guild_rate_limit: int = Field(default=100, ge=1)
+    guild_rate_limit: int = Field(default=100, ge=1, le=1_000_000_000)
     """Limit of a guild that has no ``api_rate_limit`` of its own [requests per minute]."""
 
-    rate_limit_sharers: int = Field(default=1, ge=1)
+    rate_limit_sharers: int = Field(default=1, ge=1, le=10_000)
     """Number of processes that serve the same callers; without Redis each allows this share of the limits."""
 
     @field_validator("cors_origins", "allowed_hosts", "trusted_proxies", mode="before")
@@ -235,10 +236,10 @@ class ClientSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    service_url: str = "http://127.0.0.1:8000"
+    service_url: ServiceAddress = "http://127.0.0.1:8000"
     """Address of the service."""
 
-    api_key: SecretStr | None = None
+    api_key: HeaderKey | None = None
     """The client's API key; the service itself does not read it."""
 
 
@@ -247,10 +248,10 @@ class FlowsSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    snapshot_seconds: int = Field(default=60, ge=5)
+    snapshot_seconds: int = Field(default=60, ge=5, le=86_400)
     """Interval at which the bot's database is read and features and forecasts are updated [seconds]."""
 
-    train_cron: str = "0 6 * * *"
+    train_cron: CronExpression = "0 6 * * *"
     """When challengers are trained [cron expression, UTC]."""
 
 
@@ -266,26 +267,52 @@ class Settings(
     """Every setting of this process. Frozen: a changed environment needs a new process."""
 
     model_config = SettingsConfigDict(
-        env_file=".env",
+        env_file=ENV_FILE,
+        env_file_encoding=ENCODING,
         env_ignore_empty=True,
         extra="ignore",
         frozen=True,
         hide_input_in_errors=True,
     )
 
+    _without_control_characters = field_validator("*", mode="before")(without_control_characters)
+
+    def texts(self) -> dict[str, str]:
+        """Every setting that is a text, secrets among them, by its variable."""
+        values = {name.upper(): getattr(self, name) for name in type(self).model_fields}
+        plain = {name: value.get_secret_value() for name, value in values.items() if isinstance(value, SecretStr)}
+        return plain | {name: value for name, value in values.items() if isinstance(value, str)}
+
 
 def load_settings(**overrides: object) -> Settings:
     """The settings of this process: keyword arguments, then the environment, ``.env``, secret files.
 
-    Raises ConfigurationError with one line per wrong variable: its name, what was read, what is allowed.
+    Their secrets are masked from then on wherever this process prints, logs or answers. Raises ConfigurationError with
+    one line per wrong variable: its name, what was read, what is allowed.
     """
     try:
-        return Settings(_secrets_dir=_secrets_folder(), **overrides)  # type: ignore[arg-type]
+        conceal_environment({**_env_file(overrides.get("_env_file", ENV_FILE)), **os.environ})  # before any message
+        settings = Settings(_secrets_dir=_secrets_folder(), **overrides)  # type: ignore[arg-type]
     except UnicodeDecodeError as error:
         raise ConfigurationError(".env or a secret file is not UTF-8 text.") from error
     except PydanticValidationError as error:
         lines = [_explain(entry["loc"], entry["msg"], entry["input"]) for entry in error.errors()]
         raise ConfigurationError("\n".join(lines), hint="See .env.example.") from error
+    conceal_secrets(settings)
+    return settings
+
+
+def conceal_secrets(settings: Settings) -> None:
+    """Mask the secrets of these settings and of the environment wherever this process prints, logs or answers."""
+    conceal_environment({**os.environ, **settings.texts()})
+
+
+def _env_file(path: Any) -> Mapping[str, str | None]:
+    if path is None or not Path(path).exists():
+        return {}
+    if not Path(path).is_file():
+        raise ConfigurationError(f"{path}: expected a regular file.")  # of a pipe, reading would wait for a writer
+    return DotEnvSettingsSource(Settings, path, ENCODING).env_vars
 
 
 def _secrets_folder() -> Path | None:
@@ -298,7 +325,12 @@ def _secrets_folder() -> Path | None:
 
 
 def _explain(location: tuple[int | str, ...], message: str, value: object) -> str:
-    name = str(location[0]).upper()
-    secret = isinstance(value, SecretStr) or any(word in name for word in ("URL", "URI", "PASSWORD", "KEY", "TOKEN"))
-    shown = "a value that is not shown" if secret else repr(value)
-    return f"{name}: {message} (read: {shown})."
+    name = str(location[0])
+    text, message = repr(value), message.removeprefix("Value error, ")
+    shown = text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}..., {len(str(value)):,} characters"
+    return f"{name.upper()}: {message} (read: {'a value that is not shown' if _is_secret(name) else shown})."
+
+
+def _is_secret(name: str) -> bool:
+    field = Settings.model_fields[name]
+    return "SecretStr" in str(field.annotation) or not field.repr

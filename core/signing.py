@@ -15,7 +15,6 @@ from core.errors import ConfigurationError
 from core.settings import Settings
 
 KEY_BYTES: Final = 32
-SHORTEST_KEY: Final = 16
 KEY_FILE: Final = "signing.key"
 
 
@@ -37,16 +36,12 @@ class Signer:
 def signer(settings: Settings, purpose: str) -> Signer:
     """The signer for a purpose under SIGNING_KEY.
 
-    Without that setting, development creates a key beside its bundles, once. Raises ConfigurationError if the key is
-    too short, or if it is missing in staging or production, where several machines must share it.
+    Without that setting, development creates a key beside its bundles, once. Raises ConfigurationError if it is missing
+    in staging or production, where several machines must share it.
     """
     if settings.signing_key is None:
         return Signer(_own_key(settings), purpose)
-    secret = settings.signing_key.get_secret_value().encode()
-    if len(secret) < SHORTEST_KEY:
-        msg = f"SIGNING_KEY: expected at least {SHORTEST_KEY} characters."
-        raise ConfigurationError(msg, hint="Make one with `openssl rand -hex 32`.", variable="SIGNING_KEY")
-    return Signer(secret, purpose)
+    return Signer(settings.signing_key.get_secret_value().encode(), purpose)
 
 
 def _own_key(settings: Settings) -> bytes:

@@ -12,13 +12,16 @@ from prefect.deployments.runner import EntrypointType
 from prefect.schedules import Cron, Interval, Schedule
 
 from core.clock import SystemClock
+from core.logs import redact_records
 from core.settings import Settings, load_settings
 from flows.jobs import features, scoring, training
 from flows.jobs import snapshot as snapshots
 
 
 def _start() -> tuple[Settings, datetime]:
-    return load_settings(), SystemClock().now()
+    settings = load_settings()
+    redact_records()  # Prefect writes the log of a flow itself, and sends it to its server
+    return settings, SystemClock().now()
 
 
 @flow(name="snapshot", retries=2, retry_delay_seconds=10)

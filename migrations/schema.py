@@ -151,7 +151,7 @@ def _script() -> ScriptDirectory:
 
 def _config(connection: Connection | None, when_applied: Callable[..., Any] | None = None) -> Config:
     config = Config()
-    config.set_main_option("script_location", str(FOLDER).replace("%", "%%"))
+    config.set_main_option("script_location", str(FOLDER).replace("%", "%%"))  # % begins an interpolation
     config.set_main_option("path_separator", "os")
     config.attributes.update(connection=connection, when_applied=when_applied)
     return config

@@ -24,6 +24,7 @@ from serving.fastpath.asgi_shortcut import AsgiShortcut
 from serving.fastpath.hits import HitPath
 from serving.http.allowed_hosts import AllowedHosts
 from serving.http.exact_paths import ExactPaths
+from serving.http.head_requests import HeadRequests
 from serving.http.middleware import BodyLimit, RequestRecorder
 from serving.http.openapi import DESCRIPTION, TITLE, VERSION, install_documentation
 from serving.http.problems import install_problems
@@ -136,7 +137,7 @@ def _wrap(app: Application, settings: Settings, metrics: Metrics) -> None:
     inner: ASGIApp = partial(FastAPI.__call__, app)
     if settings.fast_path:
         inner = AsgiShortcut(inner, cors=cors)
-    hosts = AllowedHosts(ExactPaths(inner), settings.allowed_hosts)
+    hosts = AllowedHosts(HeadRequests(ExactPaths(inner)), settings.allowed_hosts)
     app.metrics = metrics
     app.outermost = app.recorder = RequestRecorder(hosts, metrics)
     app.hit_path = HitPath(app.recorder, hosts, cors=cors)

@@ -245,7 +245,7 @@ class Leagues:
 
 
 def _casefolded(names: Iterable[str]) -> set[str]:
-    return {name.casefold() for name in names}
+    return {name.strip().casefold() for name in names}
 
 
 def _whole(league_id: str | int | None) -> int | None:
@@ -265,7 +265,23 @@ def load_leagues(leagues_file: Path | None) -> Leagues:
         tables = tomllib.loads(leagues_file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigurationError(f"LEAGUES_FILE: cannot read {leagues_file}: {error}.") from error
-    return Leagues((*BUILT_IN, *(_configured(leagues_file, key, table) for key, table in tables.items())))
+    configured = [_configured(leagues_file, key, table) for key, table in tables.items()]
+    by_key = {league.key: league for league in (*BUILT_IN, *configured)}
+    for league in configured:
+        _check_distinct(leagues_file, league, [other for other in by_key.values() if other is not league])
+    return Leagues(by_key.values())
+
+
+def _check_distinct(source: Path, league: League, others: Iterable[League]) -> None:
+    """Raise ConfigurationError if a spelling or the feed's id of the league is another one's, too."""
+    for other in others:
+        shared = sorted(_casefolded(league.names) & _casefolded(other.names))
+        if shared:
+            msg = f"LEAGUES_FILE: {source}: [{league.key}] {shared[0]!r} is a name of {other.key} already."
+            raise ConfigurationError(msg)
+        if league.upstream_id is not None and (league.sport, league.upstream_id) == (other.sport, other.upstream_id):
+            taken = f"upstream_id {league.upstream_id} is that of {other.key} already"
+            raise ConfigurationError(f"LEAGUES_FILE: {source}: [{league.key}] {taken}.")
 
 
 def _configured(source: Path, key: str, table: object) -> League:

@@ -2,3 +2,7 @@
 
 Terminals, help texts and output formats belong here. Work of more than one call belongs in `flows.jobs` or below.
 """
+
+from flows.cli.main import main
+
+__all__ = ["main"]

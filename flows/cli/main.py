@@ -5,6 +5,7 @@ from typing import NoReturn
 
 import typer
 
+from core.clean_streams import clean_standard_streams
 from core.errors import EXIT_FAILED, DbsbmError, exit_code
 from flows.cli.commands import (
     archive,
@@ -69,10 +70,11 @@ app.command()(demo.demo)
 
 def main() -> NoReturn:
     """Run a command and exit with its code. An error of this project is printed as a message, without a traceback."""
+    clean_standard_streams()
     try:
         app(standalone_mode=True)
     except DbsbmError as error:
-        _print_error(f"{error.code}: {error.message}", error.hint)
+        _print_error(f"{error.code}: {error}")
         sys.exit(exit_code(error))
     except KeyboardInterrupt:
         _print_error("Stopped.")
@@ -80,5 +82,5 @@ def main() -> NoReturn:
     sys.exit(0)
 
 
-def _print_error(*lines: str) -> None:
-    sys.stderr.write("".join(f"{line}\n" for line in lines if line))
+def _print_error(text: str) -> None:
+    sys.stderr.write(f"{text}\n")

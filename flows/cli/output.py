@@ -9,6 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from core.clean_streams import terminal_of
+from core.printable import printable
+from core.redaction import redact
+
 if TYPE_CHECKING:
     from rich.progress import Progress
 
@@ -35,13 +39,13 @@ class Output:
 
     def working(self, text: str, done: int = 0, total: int = 0) -> None:
         """Show the present step, with a bar if ``total`` is known; on a terminal only, until the next line."""
-        if self._as_json or not sys.stderr.isatty():
+        if self._as_json or not terminal_of(sys.stderr).isatty():
             return
         if self._progress is None:
             self._progress = _start_progress()
         for step in self._progress.task_ids:
             self._progress.remove_task(step)
-        self._progress.add_task(text, completed=done, total=total or None)
+        self._progress.add_task(printable(redact(text)), completed=done, total=total or None)
 
     def line(self, text: str) -> None:
         """Show a line to people."""
@@ -74,7 +78,7 @@ def _start_progress() -> "Progress":
         BarColumn(bar_width=24),
         MofNCompleteColumn(),
         TextColumn("{task.description} ...", markup=False),
-        console=Console(stderr=True),
+        console=Console(file=terminal_of(sys.stderr)),
         auto_refresh=False,
         transient=True,
     )

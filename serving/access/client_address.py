@@ -1,5 +1,6 @@
 """The address of a client behind trusted proxies."""
 
+import re
 from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Final
@@ -11,6 +12,8 @@ from core.errors import ConfigurationError
 FORWARDED_FOR: Final = b"x-forwarded-for"
 LOCAL: Final = "local"
 """The client of a request through a Unix socket."""
+
+WITH_PORT: Final = re.compile(r"\[(?P<bracketed>[^\[\]]+)\](?::\d{1,5})?|(?P<plain>[^:\[\]]+):\d{1,5}", re.ASCII)
 
 IPV6_PREFIX: Final = 64
 """The network that one IPv6 subscriber is assigned; single addresses within it can be chosen freely."""
@@ -56,8 +59,11 @@ def _forwarded(request: Scope) -> list[str]:
 
 
 def _address(text: str) -> IPv4Address | IPv6Address | None:
+    """The address of a hop; some proxies add its port, as in ``203.0.113.7:50614`` and ``[2001:db8::7]:50614``."""
+    with_port = WITH_PORT.fullmatch(text)
+    host = text if with_port is None else with_port["bracketed"] or with_port["plain"]
     try:
-        address = ip_address(text)
+        address = ip_address(host.partition("%")[0])  # without the zone of a link-local address
     except ValueError:
         return None
     mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None

@@ -24,10 +24,12 @@ REDIS_ERRORS: Final = (RedisError, OSError)
 def check_redis_address(address: SecretStr) -> None:
     """Raise ConfigurationError if the address cannot be one of Redis. Opens no connection."""
     try:
-        redis.ConnectionPool.from_url(address.get_secret_value())
-    except ValueError as error:
-        msg = f"REDIS_URL: {error} (the value is not shown)."
-        raise ConfigurationError(msg, hint="Expected redis://:password@host:6379/0.") from error
+        pool = redis.ConnectionPool.from_url(address.get_secret_value())
+        pool.connection_class(**pool.connection_kwargs)
+    except (ValueError, TypeError):
+        # Not chained: the library's own message quotes what may be a piece of the password.
+        msg = "REDIS_URL: redis-py does not accept the address or a parameter in it (the value is not shown)."
+        raise ConfigurationError(msg, hint="Expected redis://:password@host:6379/0.") from None
 
 
 def blocking_client(address: SecretStr, *, name: str, seconds: float) -> redis.Redis:

@@ -19,10 +19,13 @@ pre { overflow-x: auto; padding: .8rem; background: #8882; }
 
 
 def reference_page(description: dict[str, Any]) -> str:
-    """Return the page. ``description`` is an OpenAPI 3.1 document."""
+    """Return the page. ``description`` is an OpenAPI 3.1 document.
+
+    Links are relative, because a proxy may serve the page under a path prefix.
+    """
     about = description["info"]
     parts = [f"<h1>{escape(about['title'])} {escape(about['version'])}</h1>", _paragraphs(about["description"])]
-    parts.append('<p>Machine-readable: <a href="/openapi.json">/openapi.json</a>.</p>')
+    parts.append('<p>Machine-readable: <a href="openapi.json">openapi.json</a>.</p>')
     for tag in description["tags"]:
         operations = [
             _operation(path, method, operation, description)
@@ -32,7 +35,7 @@ def reference_page(description: dict[str, Any]) -> str:
         ]
         parts += [f"<h2>{escape(tag['name'])}</h2>", _paragraphs(tag["description"]), *operations]
     head = f'<meta charset="utf-8"><title>{escape(about["title"])}</title>'
-    view = '<meta name="viewport" content="width=device-width"><link rel="stylesheet" href="/docs.css">'
+    view = '<meta name="viewport" content="width=device-width"><link rel="stylesheet" href="docs.css">'
     return f'<!doctype html><html lang="en"><head>{head}{view}</head><body>{"".join(parts)}</body></html>'
 
 

@@ -14,8 +14,9 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Final, TextIO
+from typing import Final, TextIO, cast
 
+from core.clean_streams import redirect_stream, terminal_of
 from core.logs import get_logger
 
 LIMIT: Final = 4 * 1024 * 1024
@@ -151,18 +152,18 @@ def drain_output() -> None:
 
 @contextmanager
 def _queued(name: str) -> Iterator[None]:
-    stream = getattr(sys, name)
+    stream = terminal_of(getattr(sys, name))
     if not _has_descriptor(stream):
         yield
         return
     queue = OutputQueue(stream)
     _OPEN.append(queue)
-    setattr(sys, name, queue)
+    redirect_stream(name, cast("TextIO", queue))
     _redirect_loggers(stream, queue)
     try:
         yield
     finally:
-        setattr(sys, name, stream)
+        redirect_stream(name, stream)
         _redirect_loggers(queue, stream)
         queue.drain()
         _OPEN.remove(queue)

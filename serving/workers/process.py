@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import uvicorn
 
+from core.clean_streams import clean_standard_streams
 from core.clock import Clock
 from core.logs import configure_logs, get_logger
 from core.settings import Settings
@@ -32,6 +33,7 @@ def run_worker(settings: Settings, clock: Clock, listening: socket.socket, line:
     """Serve until a signal, or until the supervisor, the process ``parent``, has ended."""
     ignore_signals(signal.SIGHUP)  # the supervisor's: it replaces the workers one after another
     _end_with_parent(parent)
+    clean_standard_streams()
     with queued_output():
         configure_logs(settings)
         import_without_companions()

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 from sqlalchemy.engine import make_url
 
-from core.logs import bind, bound, clear, configure_logs, get_logger, redact
+from core.logs import bind, bound, clear, configure_logs, get_logger, redact_event
 from core.settings import load_settings
 
 SECRET = "hunter2"
@@ -171,7 +171,7 @@ def test_the_console_masks_exceptions_as_well(capsys: pytest.CaptureFixture[str]
 
 def test_masking_leaves_the_rest_readable() -> None:
     event = {"url": "http://127.0.0.1:8000/v1", "ids": [1, 2.5, None, True], "text": "see https://a.example:1/ and b@c"}
-    assert redact(None, "info", dict(event)) == event
+    assert redact_event(None, "info", dict(event)) == event
 
 
 def test_numbers_that_json_has_no_word_for_become_text(lines: Lines, production: Callable[[], None]) -> None:
@@ -190,7 +190,7 @@ json_values = st.recursive(
 
 @given(event=st.dictionaries(st.text(), json_values))
 def test_whatever_is_logged_is_one_valid_line(event: dict[str, Any]) -> None:
-    rendered = structlog.processors.JSONRenderer()(None, "info", redact(None, "info", event))
+    rendered = structlog.processors.JSONRenderer()(None, "info", redact_event(None, "info", event))
     assert "\n" not in str(rendered)
     strictly(str(rendered))
 

@@ -9,7 +9,7 @@ import pytest
 from core.errors import ConfigurationError
 from core.settings import Settings, load_settings
 
-SECRET = "hunter2"
+SECRET = "hunter2-hunter2-hunter2"
 
 
 @pytest.fixture(autouse=True)
@@ -194,14 +194,14 @@ def test_the_environment_wins_over_env_file_and_that_over_secret_files(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("api_key", "signing_key", "mysql_db"):
-        (tmp_path / "secrets" / name).write_text("file")
-    (tmp_path / ".env").write_text("SIGNING_KEY=dotenv\nMYSQL_DB=dotenv\n")
+        (tmp_path / "secrets" / name).write_text("file-file-file-file")
+    (tmp_path / ".env").write_text("SIGNING_KEY=dotenv-dotenv-dotenv\nMYSQL_DB=dotenv\n")
     monkeypatch.setenv("MYSQL_DB", "environment")
     settings = load_settings(mysql_user="argument")
     assert settings.api_key is not None
     assert settings.signing_key is not None
-    assert settings.api_key.get_secret_value() == "file"
-    assert settings.signing_key.get_secret_value() == "dotenv"
+    assert settings.api_key.get_secret_value() == "file-file-file-file"
+    assert settings.signing_key.get_secret_value() == "dotenv-dotenv-dotenv"
     assert (settings.mysql_db, settings.mysql_user) == ("environment", "argument")
 
 

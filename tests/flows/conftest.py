@@ -61,10 +61,13 @@ class Project:
 
     def run(self, *arguments: str, expect: int = 0, timeout: float = 600) -> str:
         """Run `dbsbm` with the arguments; returns standard output, after checking the exit code."""
-        start = self._spawn if self.spawned else self._fork
-        done = start(*arguments, timeout=timeout)
+        done = self.start(*arguments, timeout=timeout)
         assert done.returncode == expect, f"{arguments}: exit {done.returncode}\n{done.stdout}\n{done.stderr}"
         return done.stdout if expect == 0 else done.stdout + done.stderr
+
+    def start(self, *arguments: str, timeout: float = 600) -> Ended:
+        """Run `dbsbm` with the arguments; returns how it ended and what it wrote."""
+        return (self._spawn if self.spawned else self._fork)(*arguments, timeout=timeout)
 
     def _fork(self, *arguments: str, timeout: float) -> Ended:
         return run_module("flows.cli", *arguments, folder=self.folder, environment=self.environment, timeout=timeout)

@@ -18,6 +18,7 @@ from core.registry.bundles.store import BundleStore
 from core.registry.bundles.trial import try_bundle
 from core.registry.deployment import Version, model_name
 from core.registry.manifest import BundleManifest
+from core.registry.pyfunc import trusting
 from core.registry.tracking.client import Tracking
 from core.signing import Signer
 from feature_store.archive import manifest as data_manifests
@@ -108,7 +109,10 @@ def _record_version(
             tags={"bundle_sha256": folder.name},
         )
         example, scores = _example(trained), _scores(trained)
-        with tracking.registering(run, folder, manifest, example, scores=scores, now=now) as version:
+        with (
+            trusting(store.signer),
+            tracking.registering(run, folder, manifest, example, scores=scores, now=now) as version,
+        ):
             deployment.register(engine, version, now, held_out(trained.blocks))
     tracking.mirror(deployment.deployment(engine, version.model))
     return version

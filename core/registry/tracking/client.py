@@ -177,7 +177,8 @@ class Tracking:
         experiment = self._client.get_experiment_by_name(name)
         if experiment is not None:
             return str(experiment.experiment_id)
-        location = None if self._folder is None else str(self._folder / "artifacts" / name)
+        # As an address: of a plain path, MLflow decodes a %2F that is part of a folder's name.
+        location = None if self._folder is None else (self._folder / "artifacts" / name).as_uri()
         return str(self._client.create_experiment(name, artifact_location=location))
 
     @contextmanager

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Final
 
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 
+from core.addresses import as_database_url, shown
 from core.errors import ConfigurationError, ExternalServiceError
+from core.redaction import words_of
 
 QUIET: Final[Mapping[str, str]] = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -33,14 +35,18 @@ def keep_quiet() -> None:
 
 def local_folder(uri: str) -> Path | None:
     """Folder of the artifacts of an SQLite store; None for a server or another database."""
-    try:
-        address = make_url(uri)
-    except ArgumentError as error:
-        msg = f"MLFLOW_TRACKING_URI: {uri!r} is neither the address of a server nor of a database."
-        raise ConfigurationError(msg) from error
+    address = as_database_url(uri)
+    if address is None:
+        raise ConfigurationError("MLFLOW_TRACKING_URI is neither the address of a server nor of a database.")
     if address.get_backend_name() != "sqlite" or not address.database:
         return None
     return Path(address.database).resolve().parent
+
+
+def is_prepared(uri: str) -> bool:
+    """Whether a local store exists in the version that this MLflow writes; of a server that is assumed."""
+    folder = local_folder(uri)
+    return folder is None or (_marker(folder).exists() and Path(make_url(uri).database or "").exists())
 
 
 def prepare_store(uri: str, folder: Path) -> None:
@@ -50,19 +56,18 @@ def prepare_store(uri: str, folder: Path) -> None:
     from mlflow import MlflowClient
 
     folder.mkdir(parents=True, exist_ok=True)
-    marker = folder / f".prepared-{_mlflow_version()}"
-    if marker.exists() and Path(make_url(uri).database or "").exists():
+    if is_prepared(uri):
         return
     with (folder / ".prepare.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         MlflowClient(tracking_uri=uri, registry_uri=uri).search_experiments(max_results=1)
-        marker.touch()
+        _marker(folder).touch()
 
 
-def _mlflow_version() -> str:
+def _marker(folder: Path) -> Path:
     from importlib.metadata import version
 
-    return version("mlflow-skinny")
+    return folder / f".prepared-{version('mlflow-skinny')}"
 
 
 @contextmanager
@@ -77,6 +82,7 @@ def as_external_error(uri: str) -> Iterator[None]:
     try:
         yield
     except (MlflowException, RequestException, SQLAlchemyError, OSError) as error:
-        shown = make_url(uri).render_as_string(hide_password=True)
-        reason = str(error).splitlines()[0][:200]
-        raise ExternalServiceError(f"MLflow at {shown} failed: {reason}", hint="Run `dbsbm doctor`.") from error
+        where = shown(make_url(uri))
+        raise ExternalServiceError(
+            f"MLflow at {where} failed: {words_of(error)}", hint="Run `dbsbm doctor`."
+        ) from error

@@ -121,7 +121,9 @@ def restore(file: Path, replace: bool = False, yes: Yes = False, json: AsJson = 
 
 def _described(plan: "RestorePlan", database: "URL", workers: int) -> tuple[dict[str, Any], str]:
     """The plan as a document, and for people."""
-    target = database.render_as_string(hide_password=True)
+    from core.addresses import shown
+
+    target = shown(database)
     differing = {name: count for name, count in plan.rows.items() if count != plan.present[name]}
     lines = [
         f"would load {plan.path} of {plan.created_at:%Y-%m-%d %H:%M} UTC into {target}",

@@ -1,8 +1,11 @@
 """``dbsbm doctor``: checks everything the service needs, and names a remedy for each fault."""
 
+import logging
 import platform
 import shutil
-from collections.abc import Callable
+import threading
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -11,11 +14,10 @@ from typing import TYPE_CHECKING, Final, Literal
 import typer
 
 from core.errors import EXIT_DEPENDENCY, DbsbmError
+from core.redaction import words_of
 from flows.cli.output import AsJson, Output
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from sqlalchemy.engine import Engine
 
     from core.settings import Settings
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 SMALLEST_FREE_GIB = 1.0
 
 REDIS_SECONDS: Final = 1.0
+LONGEST_SECONDS: Final = 6.0
+"""Time limit of all checks together; start and end of the command take one to three seconds more."""
 
 
 @dataclass(frozen=True)
@@ -37,14 +41,14 @@ class Finding:
 
 
 def doctor(json: AsJson = False) -> None:
-    """Check everything that the service needs.
+    """Check everything that the service needs, within ten seconds.
 
     Settings, database, clock, Redis, MLflow, the bot, data, models, spools and disk; exit 3 if one is missing.
     """
     from flows.cli.session import begin
 
     session = begin()
-    findings = [_checked(name, check, session.settings, session.now) for name, check in CHECKS.items()]
+    findings = run_checks(CHECKS, session.settings, session.now)
     marks = {"ok": "ok     ", "absent": "not set", "stale": "STALE  ", "missing": "MISSING", "fault": "FAULT  "}
     lines = [
         f"{marks[item.state]}  {item.name:<13} {item.detail}{f' -> {item.remedy}' if item.remedy else ''}"
@@ -57,11 +61,43 @@ def doctor(json: AsJson = False) -> None:
 Check = Callable[["Settings", datetime], Finding]
 
 
-def _checked(name: str, check: Check, settings: "Settings", now: datetime) -> Finding:
-    try:
-        return check(settings, now)
-    except DbsbmError as error:
-        return Finding(name, "missing", error.message, error.hint)
+def run_checks(
+    checks: Mapping[str, Check], settings: "Settings", now: datetime, seconds: float = LONGEST_SECONDS
+) -> list[Finding]:
+    """The findings of all checks, which run at the same time. One that hangs or breaks is a finding, too."""
+    running = [_RunningCheck(name, check, settings, now) for name, check in checks.items()]
+    for item in running:
+        item.start()
+    deadline = time.monotonic() + seconds
+    for item in running:
+        item.join(max(0.0, deadline - time.monotonic()))
+    return [
+        item.finding or Finding(item.name, "missing", f"no answer within {seconds:.0f} s", "check what it depends on")
+        for item in running
+    ]
+
+
+class _RunningCheck(threading.Thread):
+    """A check in a thread that does not keep the process alive."""
+
+    def __init__(self, name: str, check: Check, settings: "Settings", now: datetime) -> None:
+        super().__init__(name=name, daemon=True)
+        self.finding: Finding | None = None
+        self._check = check
+        self._settings = settings
+        self._now = now
+
+    def run(self) -> None:
+        """Run the check; whatever it raises is its finding."""
+        try:
+            self.finding = self._check(self._settings, self._now)
+        except DbsbmError as error:
+            self.finding = Finding(self.name, "missing", error.message, error.hint)
+        except Exception as error:  # one part must not end the others, whatever is wrong with it
+            logging.getLogger(__name__).exception("check %s failed", self.name)
+            self.finding = Finding(
+                self.name, "missing", f"{type(error).__name__}: {words_of(error)}", "please report it"
+            )
 
 
 def _settings(settings: "Settings", _now: datetime) -> Finding:
@@ -69,13 +105,14 @@ def _settings(settings: "Settings", _now: datetime) -> Finding:
 
 
 def _database(settings: "Settings", _now: datetime) -> Finding:
+    from core.addresses import shown
     from core.bulk_insert import has_json_table
     from core.database import open_database
     from migrations import schema
 
     engine = open_database(settings.database)
     present, expected = schema.current(engine), schema.head()
-    where = settings.database.render_as_string(hide_password=True)
+    where = shown(settings.database)
     if not has_json_table(engine):
         return Finding("database", "missing", f"{where} has no JSON_TABLE", "use MySQL 8.0.19, MariaDB 10.6 or later")
     if unfinished := schema.unfinished(engine):
@@ -130,7 +167,10 @@ def _redis(settings: "Settings", _now: datetime) -> Finding:
 
 def _mlflow(settings: "Settings", _now: datetime) -> Finding:
     from core.registry.tracking.client import Tracking
+    from core.registry.tracking.store import is_prepared
 
+    if not is_prepared(settings.mlflow_tracking_uri):
+        return Finding("mlflow", "absent", "the next training creates or upgrades the store")
     return Finding("mlflow", "ok", Tracking(settings.mlflow_tracking_uri).reachable())
 
 

@@ -20,10 +20,11 @@ def serve(
     from core.clock import FixedClock, SystemClock, parse_moment
     from flows.cli.session import begin
 
-    settings = begin().settings
+    given = {"host": host, "port": port}
+    settings = begin(**{name: value for name, value in given.items() if value is not None}).settings
     clock = FixedClock(parse_moment(as_of, field="--as-of")) if as_of else SystemClock()
     out = Output(as_json=False)
-    address: dict[str, Any] = {"host": host or settings.host, "port": settings.port if port is None else port}
+    address: dict[str, Any] = {"host": settings.host, "port": settings.port}
 
     def announce(url: str) -> None:
         out.line(f"serving at {url}, documentation at {url}/docs")

@@ -63,10 +63,10 @@ wrk.body = [==[{body}]==]
 
 @dataclass(frozen=True)
 class Peer:
-    """Another server: its packages, its start command, its readiness path and its request."""
+    """Another server: its name, its start command, its readiness path and its request."""
 
     name: str
-    packages: tuple[str, ...]
+    """That of its requirements, too, which ``make requirements`` compiles."""
     command: Callable[[Path, Path, int], list[str]]
     """From the environment's programs, the folder with ``model.txt``, and the port."""
     ready: str
@@ -112,21 +112,18 @@ def _address(database: MariaDb, name: str) -> str:
 def _installed(peer: Peer) -> Path | None:
     """The programs of the peer's environment; None, with a printed reason, if it cannot be made."""
     home = ENVIRONMENTS / peer.name
-    programs, done = home / "bin", home / "installed"
-    wanted = " ".join(peer.packages)
-    if done.exists() and done.read_text() == wanted:
-        return programs
+    programs, requirements = home / "bin", ROOT / "requirements" / "bench" / f"{peer.name}.txt"
     commands: list[list[str | Path]] = [
-        [UV, "venv", "--quiet", "--clear", "--python", "3.11", home],
-        [UV, "pip", "install", "--quiet", "--python", programs / "python", *peer.packages],
+        [UV, "pip", "sync", "--quiet", "--python", programs / "python", "--require-hashes", requirements],
     ]
+    if not (programs / "python").exists():
+        commands.insert(0, [UV, "venv", "--quiet", "--python", "3.11", home])
     try:
         for command in commands:
-            subprocess.run(command, check=True, capture_output=True, text=True)
+            subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT)
     except (OSError, subprocess.CalledProcessError) as error:
         print(f"{peer.name}: left out, it could not be installed: {getattr(error, 'stderr', error)}")
         return None
-    done.write_text(wanted)
     return programs
 
 
@@ -175,7 +172,6 @@ def _bentoml(programs: Path, home: Path, port: int) -> list[str]:
 PEERS = (
     Peer(
         "mlflow",
-        ("mlflow==3.17.2", "lightgbm==4.7.0", "scikit-learn"),
         _mlflow,
         "/ping",
         "/invocations",
@@ -183,13 +179,12 @@ PEERS = (
     ),
     Peer(
         "mlserver",
-        ("mlserver==1.7.1", "mlserver-lightgbm==1.7.1", "lightgbm==4.7.0", "uvloop<0.22"),
         _mlserver,
         "/v2/health/ready",
         "/v2/models/trees/infer",
         {"inputs": [{"name": "rows", "shape": [1, len(ROW)], "datatype": "FP64", "data": ROW}]},
     ),
-    Peer("bentoml", ("bentoml==1.4.39", "lightgbm==4.7.0"), _bentoml, "/readyz", "/predict", {"rows": [ROW]}),
+    Peer("bentoml", _bentoml, "/readyz", "/predict", {"rows": [ROW]}),
 )
 
 

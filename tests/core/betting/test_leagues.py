@@ -202,9 +202,25 @@ def test_a_sport_in_the_bots_spelling_is_reached_from_the_feed(tmp_path: Path) -
     assert leagues.at("hockey", "SHL") is leagues.of_feed("ice-hockey", 47, None) is leagues.get("SHL")
 
 
-def test_an_alias_never_takes_another_leagues_key(tmp_path: Path) -> None:
-    leagues = configured(tmp_path, '[OTHER]\nsport = "soccer"\noutcomes = 3\naliases = ["EPL"]\n')
-    assert leagues.get("EPL").key == "EPL"
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ('[OTHER]\nsport = "soccer"\noutcomes = 3\naliases = ["EPL"]\n', r"\[OTHER\] 'epl' is a name of EPL"),
+        ('[OTHER]\nsport = "soccer"\noutcomes = 3\ntitle = " PREMIER league"\n', "'premier league' is a name of EPL"),
+        ('[OTHER]\nsport = "Soccer"\noutcomes = 3\nupstream_id = 39\n', "upstream_id 39 is that of EPL"),
+        ('[A]\nsport = "kabaddi"\naliases = ["Pro"]\n[B]\nsport = "chess"\naliases = ["PRO"]\n', "'pro' is a name of"),
+        ('[A]\nsport = "kabaddi"\nupstream_id = 1\n[B]\nsport = "kabaddi"\nupstream_id = 1\n', "that of B"),
+        ('[A]\nsport = "kabaddi"\naliases = ["b"]\n[B]\nsport = "chess"\n', "'b' is a name of B"),
+    ],
+)
+def test_a_league_that_takes_anothers_name_or_id_is_refused(text: str, named: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=named):
+        configured(tmp_path, text)
+
+
+def test_a_league_of_another_sport_may_have_the_same_id(tmp_path: Path) -> None:
+    leagues = configured(tmp_path, '[PRO]\nsport = "kabaddi"\nupstream_id = 39\n')
+    assert (leagues.get("PRO").upstream_id, leagues.get("EPL").upstream_id) == (39, 39)
 
 
 @pytest.mark.parametrize(

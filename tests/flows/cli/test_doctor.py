@@ -1,17 +1,19 @@
-"""What the doctor reports of data without new facts for a day."""
+"""What the doctor reports: of data without new facts for a day, and of checks that hang or break."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Event
 
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from core.betting.leagues import BUILT_IN, Leagues
-from core.settings import load_settings
+from core.redaction import conceal
+from core.settings import Settings, load_settings
 from feature_store.archive import store as archive
 from feature_store.archive.facts import FactBatch, GameFact
-from flows.cli.commands.doctor import CHECKS, Finding
+from flows.cli.commands.doctor import CHECKS, Finding, run_checks
 from migrations.step_journal import steps
 
 NOW = datetime(2024, 5, 1, 12, tzinfo=UTC)
@@ -72,3 +74,29 @@ def test_a_migration_that_was_killed_is_named_with_its_remedy(mariadb_database: 
         True,
     )
     assert "dbsbm db upgrade" in finding.remedy
+
+
+def test_a_check_that_hangs_or_breaks_is_a_finding_and_ends_no_other(tmp_path: Path) -> None:
+    conceal("canary-doctor")
+    released = Event()
+
+    def hangs(_settings: Settings, _now: datetime) -> Finding:
+        released.wait()
+        return Finding("hanging", "ok", "too late")
+
+    def breaks(_settings: Settings, _now: datetime) -> Finding:
+        raise KeyError("canary-doctor")
+
+    def works(_settings: Settings, _now: datetime) -> Finding:
+        return Finding("working", "ok", "fine")
+
+    checks = {"hanging": hangs, "breaking": breaks, "working": works}
+    findings = run_checks(checks, load_settings(_env_file=None, bundle_dir=tmp_path), NOW, seconds=0.2)
+    released.set()
+    assert [(item.name, item.state) for item in findings] == [
+        ("hanging", "missing"),
+        ("breaking", "missing"),
+        ("working", "ok"),
+    ]
+    assert "no answer within" in findings[0].detail
+    assert findings[1].detail == "KeyError: '***'"

@@ -62,6 +62,25 @@ def test_only_entry_points_ask_the_clock() -> None:
     }
 
 
+SETTINGS_READERS = {
+    "flows/cli/session.py": "every command",
+    "flows/cli/demo.py": "the demo, with settings of its own",
+    "flows/deployments.py": "every flow that Prefect starts",
+    "core/registry/pyfunc.py": "a notebook, in which MLflow's call is the first of this project",
+}
+"""The outermost entry points, which alone read the settings; below them they are passed on."""
+
+
+def test_only_the_outermost_entry_points_read_the_settings() -> None:
+    read = {
+        name
+        for name, tree in sources()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] in ("load_settings", "Settings")
+    }
+    assert read == {*SETTINGS_READERS, "core/settings.py"}
+
+
 def test_no_pickle_comes_near_a_model_or_a_cache() -> None:
     banned = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
     imported = {
@@ -89,6 +108,7 @@ def test_sql_is_portable_and_never_built_from_strings() -> None:
 
 BOUNDARIES = {
     ("flows/jobs/training.py", "train_leagues"): "one league's error, whatever it is, must not stop the other leagues",
+    ("flows/cli/commands/doctor.py", "run"): "one check's error, whatever it is, must not end the other checks",
     ("serving/backends/database.py", "connect"): "every failure to connect counts for the circuit breaker; re-raised",
     (
         "serving/http/middleware.py",

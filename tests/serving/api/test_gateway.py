@@ -142,6 +142,28 @@ def test_only_trusted_proxies_are_trusted() -> None:
     assert address((), None, "1.1.1.1") == "local"
 
 
+@pytest.mark.parametrize(
+    ("written", "client"),
+    [
+        ("1.1.1.1:50614", "1.1.1.1"),
+        ("[2001:db8::7]:50614", "2001:db8::/64"),
+        ("[2001:db8::7]", "2001:db8::/64"),
+        ("2001:db8::7", "2001:db8::/64"),
+        ("[::ffff:1.1.1.1]:443", "1.1.1.1"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("6.6.6.6:1, 1.1.1.1:2, 127.0.0.1:3", "1.1.1.1"),
+        ("unknown", "127.0.0.1"),
+        ("1.1.1.1:", "127.0.0.1"),
+        ("1.1.1.1:123456", "127.0.0.1"),
+        ("[1.1.1.1", "127.0.0.1"),
+        ("[[::1]]:1", "127.0.0.1"),
+        ("host:80", "127.0.0.1"),
+    ],
+)
+def test_a_hop_may_be_written_with_its_port_and_in_brackets(written: str, client: str) -> None:
+    assert address(("127.0.0.1",), "127.0.0.1", written) == client
+
+
 def test_a_proxy_that_is_no_address_is_named_at_the_start(tmp_path) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(ConfigurationError, match="TRUSTED_PROXIES"):
         TrustedProxies(("nginx",))

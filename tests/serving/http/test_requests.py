@@ -170,9 +170,19 @@ def test_only_listed_origins_may_call_from_a_browser(sqlite_database: Engine, tm
         assert running.request("OPTIONS", GAME, headers=wish).status_code == 400
 
 
-@pytest.mark.parametrize("wrong", ["redis.example:6379", "http://redis"])
+@pytest.mark.parametrize(
+    "wrong", ["redis.example:6379", "http://redis", "redis://h?socket_timeout=soon", "redis://h?sockets=3"]
+)
 def test_wrong_redis_address_is_named_before_anything_starts(tmp_path: Path, wrong: str) -> None:
-    settings = settings_for(make_url("sqlite://"), tmp_path, redis_url=wrong)
     with pytest.raises(errors.ConfigurationError, match="REDIS_URL") as refused:
-        create_app(settings)
+        create_app(settings_for(make_url("sqlite://"), tmp_path, redis_url=wrong))
     assert wrong not in str(refused.value)
+
+
+def test_the_reference_page_works_under_the_path_prefix_of_a_proxy(service: Running) -> None:
+    """Its links are relative: from /odds/docs they lead to /odds/docs.css and /odds/openapi.json."""
+    page = service.get("/docs")
+    assert page.status_code == 200, page.text
+    links = re.findall(r'(?:href|src)="([^"]*)"', page.text)
+    assert set(links) >= {"docs.css", "openapi.json"}
+    assert [link for link in links if link.startswith("/") or "://" in link] == []
