@@ -105,7 +105,7 @@ def test_every_price_of_the_sample_is_kept_and_rejected_if_the_book_kept_a_third
     assert (len(batch.quotes), batch.rejected) == (380, [])
     for quote in batch.quotes:
         odds = {name: getattr(quote, name) / 1.34 for name in ("odds_home", "odds_draw", "odds_away")}
-        kept, (reason,) = check_quote(quote._replace(**odds), LEAGUES.get(EPL))
+        kept, (reason,) = check_quote(quote._replace(**odds), EPL)
         assert "the overround" in reason or "decimal odds are above 1" in reason
         assert kept is None or kept.odds_home is None
 
