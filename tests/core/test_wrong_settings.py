@@ -24,6 +24,7 @@ WRONG: dict[str, tuple[str, ...]] = {
     "MYSQL_PASSWORD": (f"{CANARY}\r",),
     "MYSQL_DB": ("a" * 65, "ours/theirs", "a.b"),
     "SIGNING_KEY": ("canary-short",),
+    "BACKUP_DIR": ("a" * 300, "/dev/null", "/dev/null/backups"),
     "LEAGUES_FILE": ("no-such-file.toml", ".", "a" * 300, "/dev/null", LONG),
     "MLFLOW_TRACKING_URI": ("mlruns", "ftp://h", f"http://u:{CANARY}/1@h:5000", "http://", "http://h:99999", LONG),
     "BUNDLE_DIR": ("a" * 300, "/dev/null", "/dev/null/bundles", "a/" * 1_000),
