@@ -9,6 +9,7 @@ from sqlalchemy.engine import Engine
 from core.clock import CLOCK_TOLERANCE
 from core.database import reading, turn
 from core.database_clock import check_not_ahead, database_now
+from core.errors import ValidationError
 from core.registry.deployment import versions
 from core.settings import Settings
 from feature_store.archive.retraction import LeagueKey, RecordedSpan, Retracted, count_recorded, retract
@@ -32,7 +33,12 @@ class RetractionReport:
 
 
 def span_of(settings: Settings, since: datetime | None, until: datetime | None, source: str | None) -> RecordedSpan:
-    """The span that is meant; without ``since`` whatever is dated later than the database's clock allows."""
+    """The span that is meant; without ``since`` whatever is dated later than the database's clock allows.
+
+    Raises ValidationError for an end before the beginning.
+    """
+    if since is not None and until is not None and until < since:
+        raise ValidationError("until: must not be earlier than since.", field="until")
     with our_database(settings) as engine, reading(engine) as connection:
         return RecordedSpan(since or database_now(connection) + CLOCK_TOLERANCE, until, source)
 

@@ -46,8 +46,8 @@ class SpoolFile:
 
 
 def files_of(folder: Path) -> list[Path]:
-    """Return the files in the folder, the oldest first."""
-    return sorted(folder.glob(f"*{ENDING}"))
+    """Return the regular files in the folder, the oldest first; a pipe under such a name would never end."""
+    return [path for path in sorted(folder.glob(f"*{ENDING}")) if _is_regular(path)]
 
 
 def spool_folders(root: Path) -> list[Path]:
@@ -63,7 +63,7 @@ def refused_files(root: Path) -> list[Path]:
 def unsigned_files_of_others(root: Path) -> list[Path]:
     """Return the files of earlier versions whose lines are not accepted, because others can have written them."""
     found = []
-    for path in sorted(root.glob(f"*/{FOLDER}/*{ENDING}")):
+    for path in [path for folder in spool_folders(root) for path in files_of(folder)]:
         with claim(path) as file:
             if file is not None and not file.is_private and not all(map(is_signed, file.lines)):
                 found.append(path)
@@ -126,6 +126,12 @@ class LineCounts:
                 self._counts[path] = before
             return before[1]
         return 0
+
+
+def _is_regular(path: Path) -> bool:
+    with suppress(OSError):  # gone meanwhile
+        return stat.S_ISREG(path.lstat().st_mode)
+    return False
 
 
 @contextmanager

@@ -210,6 +210,19 @@ def test_forged_and_copied_lines_are_refused_and_kept_for_people(sqlite_database
     assert target.with_name(target.name + ".refused").exists()
 
 
+def test_pipes_links_and_folders_among_the_files_stop_nothing(sqlite_database: Engine, tmp_path: Path) -> None:
+    path = old_spool(tmp_path, address_hash(sqlite_database.url), 0)
+    secret = tmp_path / "secret"
+    secret.write_bytes(b'["secret"]\n')
+    os.mkfifo(path.with_name("0.jsonl"))
+    path.with_name("1.jsonl").symlink_to(secret)
+    path.with_name("2.jsonl").mkdir()
+    assert SpoolCensus(tmp_path).depths() == {path.parents[1].name: 1}
+    adopt(sqlite_database, tmp_path)
+    assert logged(sqlite_database) == ["id-0"]
+    assert secret.exists()
+
+
 def test_a_signature_covers_the_line_and_its_database() -> None:
     line = orjson.dumps({"answer_id": "a"})
     assert len({sign_line(SIGNER, owner, text) for owner in ("a", "b") for text in (line, line + b" ")}) == 4
