@@ -8,6 +8,7 @@
     ├── RateLimitError           RATE_LIMIT_ERROR        too many requests; says when to retry
     ├── ResourceNotFoundError    NOT_FOUND_ERROR         no such league, team, game or model
     ├── ConflictError            CONFLICT_ERROR          valid, but not now: another writer was first, or the game began
+    │   └── ClockError           CONFLICT_ERROR          this machine's clock is far ahead of the database's
     ├── DataIntegrityError       DATA_INTEGRITY_ERROR    stored facts contradict each other or the schema
     ├── ServiceError             SERVICE_ERROR           a part of this service cannot do its work
     └── DependencyError          (a base, never raised)  something outside this process is missing or down
