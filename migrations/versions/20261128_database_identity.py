@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "20261128_database_identity"
-down_revision = "20261128_text_charset"
+down_revision = "20261128_column_comments"
 branch_labels = None
 depends_on = None
 

@@ -5,7 +5,7 @@ import re
 from alembic import op
 
 revision = "20261128_text_charset"
-down_revision = "20261128_column_comments"
+down_revision = "20261128_database_identity"
 branch_labels = None
 depends_on = None
 
@@ -19,6 +19,7 @@ TABLES = (
     "archive_quarantine",
     "archive_quotes",
     "archive_results",
+    "database_identity",
     "feature_rows",
     "feature_rungs",
     "feature_states",

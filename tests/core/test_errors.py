@@ -49,7 +49,9 @@ RAISED = [kind for kind in TREE if kind not in (DbsbmError, DependencyError)]
 
 
 def test_the_codes_are_the_bots_fifteen_each_of_one_class_and_those_below_it() -> None:
-    codes = [kind.__dict__["code"] for kind in RAISED if DbsbmError in kind.__bases__ or DependencyError in kind.__bases__]
+    codes = [
+        kind.__dict__["code"] for kind in RAISED if DbsbmError in kind.__bases__ or DependencyError in kind.__bases__
+    ]
     assert len(codes) == len(set(codes)) == 15
     assert set(codes) == BOT_CODES
 
