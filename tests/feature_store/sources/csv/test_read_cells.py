@@ -116,8 +116,8 @@ def test_any_text_in_cells_that_are_not_read_changes_nothing(
         ('E0,16/08/03,Arsenal,Everton,2,1,1.5,"3.6,6.5,x', (2, 2, 1), ["odds_draw: the quotes of the line do not close"]),
         ('E0,16/08/03,"Arsenal,Everton,2,1,1.5,3.6,6.5,x', (1, 1, 1), ["home_team: the quotes of the line do not close"]),
         ('"E0,16/08/03,Arsenal,Everton,2,1,1.5,3.6,6.5,x', (1, 1, 1), ["league: the quotes of the line do not close"]),
-        (FIRST.replace("Arsenal", "Ars\0enal"), (1, 1, 1), ["home_team: control character U+0000"]),
-        (FIRST.replace("Arsenal", "Ars\x1b[2Jenal"), (1, 1, 1), ["home_team: control character U+001B"]),
+        (FIRST.replace("Arsenal", "Ars\0enal"), (1, 1, 1), ["home_team: has the control character U+0000 at position 4"]),
+        (FIRST.replace("Arsenal", "Ars\x1b[2Jenal"), (1, 1, 1), ["home_team: has the control character U+001B at position 4"]),
         (FIRST.replace(",2,1,", ",2,1_0,"), (2, 1, 2), ["away_score: expected a whole number from 0 to 1000000, got '1_0'"]),
     ],
 )  # fmt: skip
