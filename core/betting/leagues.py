@@ -6,7 +6,6 @@ A league that is not built in is added by configuration: a TOML file named by ``
 """
 
 import re
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, timedelta
 from functools import lru_cache
@@ -16,8 +15,9 @@ from typing import Any, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from pydantic import ValidationError as PydanticValidationError
 
-from core.errors import ConfigurationError, DataIntegrityError, ResourceNotFoundError
+from core.errors import ConfigurationError, DataIntegrityError, ResourceNotFoundError, ValidationError
 from core.nearest import NameIndex
+from core.text_file import read_toml
 
 KEY = re.compile(r"[A-Z0-9][A-Z0-9_]{0,31}")
 LONGEST_HOURS: Final = 240
@@ -262,9 +262,9 @@ def load_leagues(leagues_file: Path | None) -> Leagues:
     if leagues_file is None:
         return Leagues(BUILT_IN)
     try:
-        tables = tomllib.loads(leagues_file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigurationError(f"LEAGUES_FILE: cannot read {leagues_file}: {error}.") from error
+        tables = read_toml(leagues_file)
+    except ValidationError as error:
+        raise ConfigurationError(f"LEAGUES_FILE: cannot read {error.message}") from error
     configured = [_configured(leagues_file, key, table) for key, table in tables.items()]
     by_key = {league.key: league for league in (*BUILT_IN, *configured)}
     for league in configured:

@@ -14,7 +14,7 @@ from core.betting.leagues import Leagues
 from core.errors import ExternalServiceError, ValidationError
 from feature_store.identity.team_aliases import load_aliases
 from feature_store.sources.csv.backfill import BackfillReport, record_reading
-from feature_store.sources.csv.football_data import read_season_file
+from feature_store.sources.csv.mapping_file import find_mapping
 from feature_store.sources.csv.reader import read_csv
 from feature_store.sources.library.football_data import FOOTBALL_DATA, fetch_season
 from feature_store.sources.library.scores import COLUMNS, fetch_scores
@@ -30,15 +30,16 @@ def backfill_season(
     """
     league = leagues.get(name)
     content = fetch_season(league, season, address)
+    mapping = find_mapping(FOOTBALL_DATA).with_constants(league=league.key, season=str(season))
     report = BackfillReport(files=1)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"{FOOTBALL_DATA}-{league.key}-{season}.csv"
-        path.write_text(content, encoding="utf-8")
+        path.write_bytes(content)
         try:
-            reading = read_season_file(path, leagues, league, season, load_aliases(engine))
+            reading = read_csv(path, leagues, load_aliases(engine), mapping)
         except ValidationError as error:
             raise ExternalServiceError(f"{FOOTBALL_DATA}: the season's file cannot be read: {error.message}") from error
-    record_reading(engine, report, reading, source=f"{FOOTBALL_DATA}:{league.key}", now=now)
+    record_reading(engine, report, reading, file=path.name, source=f"{FOOTBALL_DATA}:{league.key}", now=now)
     return report
 
 
@@ -66,5 +67,5 @@ def backfill_scores(
             writer.writerows(rows)
         reading = read_csv(path, leagues, load_aliases(engine), now=now)
     report = BackfillReport(files=1)
-    record_reading(engine, report, reading, source=f"{source}:{league.key}", now=now)
+    record_reading(engine, report, reading, file=path.name, source=f"{source}:{league.key}", now=now)
     return report

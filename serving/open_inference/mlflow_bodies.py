@@ -84,7 +84,7 @@ def parse_mlflow(content: Mapping[str, Any]) -> Columns:
 def parse_csv(body: bytes) -> Columns:
     """Return the columns of a CSV with a header; empty cells are missing values. Raises ValidationError."""
     try:
-        names, *rows = filter(None, csv.reader(StringIO(body.decode(), newline=""), strict=True))
+        names, *rows = filter(None, csv.reader(StringIO(body.decode("utf-8-sig"), newline=""), strict=True))
     except (ValueError, csv.Error) as error:
         raise ValidationError(f"body: not CSV with a header ({error}).", field="body") from error
     numbers = [[_cell(cell, f"csv.data.{number}") for cell in row] for number, row in enumerate(rows)]

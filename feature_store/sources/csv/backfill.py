@@ -17,14 +17,19 @@ from feature_store.archive.queries import latest_games
 from feature_store.archive.store import Recorded
 from feature_store.identity.dropped_ids import Moved, find_dropped
 from feature_store.identity.team_aliases import load_aliases
-from feature_store.sources.csv.mapping import CsvMapping
+from feature_store.sources.csv.loss import FileLoss, measure_loss
+from feature_store.sources.csv.mapping import OWN_LAYOUT, CsvMapping
 from feature_store.sources.csv.reader import CsvReading, read_csv
-from feature_store.sources.csv.rows import csv_files
+from feature_store.sources.csv.table import csv_files
 
 
 @dataclass
 class BackfillReport:
-    """What a back-fill read and added; ``reasons`` counts the rejected items by reason."""
+    """What a back-fill read and added.
+
+    ``reasons`` counts the rejected items by reason, ``losses`` has the files that lost much, and ``detected`` the
+    encoding of those in which it was detected.
+    """
 
     files: int = 0
     rows: int = 0
@@ -34,6 +39,8 @@ class BackfillReport:
     """How many games were given a season by their dates, by league key and season."""
     moved: dict[str, list[Moved]] = field(default_factory=dict)
     """By league key the ids that a file lacks, but an earlier edition of it had, with its new ids."""
+    losses: list[FileLoss] = field(default_factory=list)
+    detected: dict[str, str] = field(default_factory=dict)
 
     @property
     def added(self) -> int:
@@ -50,7 +57,7 @@ def backfill(
     paths: Sequence[Path],
     *,
     now: datetime,
-    mapping: CsvMapping | None = None,
+    mapping: CsvMapping = OWN_LAYOUT,
     on_file: Callable[[Path, int, int], None] = lambda _path, _done, _all: None,
 ) -> BackfillReport:
     """Read every CSV file of the paths into the archive; ``on_file`` is called for each before it is read.
@@ -65,22 +72,16 @@ def backfill(
         on_file(path, position, len(files))
         with _without_garbage_collection():
             try:
-                reading = read_csv(
-                    path,
-                    leagues,
-                    aliases,
-                    mapping.rows(path) if mapping else None,
-                    now=now,
-                    archived=partial(latest_games, engine),
-                )
+                reading = read_csv(path, leagues, aliases, mapping, now=now, archived=partial(latest_games, engine))
             except ValidationError as error:
                 unreadable.append(error.message)
                 continue
             report.files += 1
-            record_reading(engine, report, reading, source=f"csv:{path.name}", now=now)
+            record_reading(engine, report, reading, file=path.name, source=f"csv:{path.name}", now=now)
     if unreadable:
         hint = f"The other {report.files} of {len(files)} files are in the archive ({report.added} facts added)."
-        raise ValidationError("\n".join(unreadable), hint=hint, field="PATH")
+        lost = [f"{loss}." for loss in report.losses]
+        raise ValidationError("\n".join((*unreadable, *lost)), hint=hint, field="PATH")
     return report
 
 
@@ -96,8 +97,10 @@ def _without_garbage_collection() -> Iterator[None]:
             gc.enable()
 
 
-def record_reading(engine: Engine, report: BackfillReport, reading: CsvReading, *, source: str, now: datetime) -> None:
-    """Record the facts of a file in the archive and its counts in the report."""
+def record_reading(
+    engine: Engine, report: BackfillReport, reading: CsvReading, *, file: str, source: str, now: datetime
+) -> None:
+    """Record the facts of a file in the archive, and its counts and its loss in the report."""
     report.rows += reading.rows
     for league, batch in reading.batches.items():
         if moved := find_dropped(batch.games, latest_games(engine, league)):
@@ -112,3 +115,7 @@ def record_reading(engine: Engine, report: BackfillReport, reading: CsvReading, 
     for item in reading.rejected:
         kind = f"{item.fact}: {item.reason}"
         report.reasons[kind] = report.reasons.get(kind, 0) + 1
+    if loss := measure_loss(file, reading):
+        report.losses.append(loss)
+    if reading.detected_encoding:
+        report.detected[file] = reading.detected_encoding

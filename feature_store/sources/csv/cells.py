@@ -5,7 +5,7 @@ and costs only the fact it belongs to.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Final, Protocol
@@ -13,6 +13,8 @@ from zoneinfo import ZoneInfo
 
 from core.betting.odds import american_to_decimal
 from core.errors import ValidationError
+from feature_store.sources.csv.columns import PRICES
+from feature_store.sources.csv.plain_text import plain_number, plain_spaces
 
 SPREADS: Final = ("spread_line", "spread_open")
 EVEN: Final = frozenset({"even", "evens", "ev"})
@@ -21,8 +23,12 @@ _TWO_YEARS = re.compile(r"(\d{4})\s*[-/]\s*\d{2,4}", re.ASCII)
 
 
 class Notation(Protocol):
-    """How the file writes dates, times, odds and spreads."""
+    """How the file writes missing values, dates, times, numbers, odds and spreads."""
 
+    @property
+    def missing(self) -> tuple[str, ...]: ...
+    @property
+    def decimal(self) -> str: ...
     @property
     def date(self) -> tuple[str, ...]: ...
     @property
@@ -37,17 +43,40 @@ class Notation(Protocol):
     def spread(self) -> str: ...
 
 
+OTHERS: Final = "*"
+"""Stands in a table of values for every cell that has no entry of its own and is not blank."""
+
+Values = Mapping[str, Mapping[str, str]]
+"""What the cells of a column mean: by our column, our value by theirs."""
+
+
+def known_cells(cells: dict[str, str], missing: Set[str], values: Values) -> dict[str, str]:
+    """The cells with our values for theirs, and blank where they are among ``missing``, words for what is not known."""
+    if not values and missing.isdisjoint(cells.values()):
+        return cells
+    return {name: _known(cell, missing, values.get(name, {})) for name, cell in cells.items()}
+
+
+def _known(cell: str, missing: Set[str], values: Mapping[str, str]) -> str:
+    if values and cell in values:
+        return values[cell]
+    if not cell or cell in missing:
+        return values.get("", "")
+    return values.get(OTHERS, cell)
+
+
 class ForeignCells:
     """The cells of one row by our column, still as the file writes them."""
 
     def __init__(self, theirs: Mapping[str, str], notation: Notation) -> None:
-        self._theirs = theirs
+        self._theirs = {name: cell if cell.isascii() else plain_spaces(cell) for name, cell in theirs.items()}
         self._notation = notation
 
     def translate(self, leagues: Mapping[str, str]) -> dict[str, str]:
         """The cells as our reader expects them; ``leagues`` gives our league for their word."""
         ours = {name: self._ours(name, cell) if cell else "" for name, cell in self._theirs.items()}
-        ours["league"] = leagues.get(ours.get("league", ""), ours.get("league", ""))
+        if league := ours.get("league"):
+            ours["league"] = leagues.get(league, league)
         if kickoff := self._kickoff():
             ours["kickoff_utc"] = kickoff
         ours.pop("kickoff", None)
@@ -66,11 +95,13 @@ class ForeignCells:
             return f"{day:%Y-%m-%d}" if day else _note_format(cell, self._notation.date)
         if name == "season" and (years := _TWO_YEARS.fullmatch(cell)):
             return years[1]
+        if name not in PRICES:
+            return cell
+        if self._notation.decimal == ",":
+            cell = plain_number(cell, ",")
         if name in SPREADS:
             return _spread(cell, turned=self._notation.spread == "bookmaker")
-        if name.startswith("odds_") and name != "odds_kind" and self._notation.odds == "american":
-            return _decimal(cell)
-        return cell
+        return _decimal(cell) if name.startswith("odds_") and self._notation.odds == "american" else cell
 
     def _kickoff(self) -> str:
         """The kick-off in UTC, empty where the row gives no time of day."""
@@ -111,7 +142,7 @@ def _note_format(cell: str, formats: tuple[str, ...]) -> str:
 
 def _decimal(cell: str) -> str:
     try:
-        return repr(american_to_decimal(100.0 if cell.casefold() in EVEN else float(cell)))
+        return repr(american_to_decimal(100.0 if cell.casefold() in EVEN else float(plain_number(cell))))
     except (ValueError, ValidationError):
         return f"{cell} (not American odds)"
 
@@ -120,6 +151,6 @@ def _spread(cell: str, *, turned: bool) -> str:
     if cell.casefold() in PICK:
         return "0"
     try:
-        return repr(0.0 - float(cell)) if turned else cell
+        return repr(0.0 - float(plain_number(cell))) if turned else cell
     except ValueError:
         return cell

@@ -1,38 +1,30 @@
-"""CSV archives in any layout: a TOML file says what their columns mean, and each row is put into our own columns.
+"""What the columns of a CSV layout mean, and its rows in our own columns.
 
-The tables are ``[columns]``, ``[constants]``, ``[leagues]`` and ``[formats]``; docs/data-scientists.md shows them. Only
-what is named is read. Team names are taken as they are; the alias table (feature_store/identity/team_aliases.py)
-decides which club they mean.
+``mapping_file`` reads mappings from TOML files, ``ready`` those that are part of this package. Only what is named is
+read. Team names are taken as they are; the alias table (feature_store/identity/team_aliases.py) decides which club
+they mean.
 """
 
 import re
-import tomllib
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
-from pydantic import ValidationError as PydanticValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from core.errors import ValidationError
-from core.nearest import nearest
-from feature_store.sources.csv.cells import ForeignCells
-from feature_store.sources.csv.reader import DATES, NEEDED, QUOTES
-from feature_store.sources.csv.rows import CsvRow, read_rows
+from feature_store.sources.csv.cells import ForeignCells, Values, known_cells
+from feature_store.sources.csv.columns import COLUMNS, DATES, LOCAL_TIMES, NEEDED, CsvColumn
+from feature_store.sources.csv.encoding import Encoding
+from feature_store.sources.csv.plain_text import MISSING
+from feature_store.sources.csv.records import CsvRecord
+from feature_store.sources.csv.rows import CsvRow
+from feature_store.sources.csv.table import CsvTable, PickedCells
 
-EXTRAS: Final = (
-    "season", "neutral", "playoff", "finished_utc", "odds_kind", "home_score_reg", "away_score_reg",
-    "home_shots", "away_shots", "home_sot", "away_sot",
-)  # fmt: skip
-LOCAL_TIMES: Final = ("kickoff", "kickoff_time")
-"""``kickoff`` is date and time in one cell, ``kickoff_time`` the time beside ``game_date``; both in the file's zone."""
-
-COLUMNS: Final = frozenset(
-    {*NEEDED, *DATES, *EXTRAS, *LOCAL_TIMES, *(name for columns in QUOTES.values() for name in columns.values())}
-)
 PLACEHOLDERS: Final = frozenset({"league", "season", "date", "home_team", "away_team", "nth"})
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 
@@ -60,6 +52,10 @@ class Formats(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
 
+    encoding: Annotated[tuple[Encoding, ...], BeforeValidator(_listed)] = ()
+    delimiter: Literal[",", ";", "\t", "|"] = ","
+    missing: Annotated[tuple[str, ...], BeforeValidator(_listed)] = MISSING
+    decimal: Literal[".", ","] = "."
     date: Annotated[tuple[str, ...], BeforeValidator(_listed), Field(min_length=1)] = ("%Y-%m-%d",)
     time: Annotated[tuple[str, ...], BeforeValidator(_listed), Field(min_length=1)] = ("%H:%M", "%H:%M:%S")
     kickoff: Annotated[tuple[str, ...], BeforeValidator(_listed), Field(min_length=1)] = ("%Y-%m-%d %H:%M",)
@@ -69,111 +65,142 @@ class Formats(BaseModel):
     game_id: Annotated[str, BeforeValidator(_template)] = "{date}-{home_team}-{away_team}"
 
 
-class _Layout(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+ISO_FORMATS: Final = Formats()
 
-    columns: dict[str, str]
-    constants: dict[str, str | bool | int | float] = {}
-    leagues: dict[str, str] = {}
-    formats: Formats = Formats()
 
-    @model_validator(mode="after")
-    def _complete(self) -> "_Layout":
-        given = {*self.columns, *self.constants}
-        missing = [name for name in NEEDED if name not in given and name != "game_id"]
-        if not given & {"game_date", "kickoff", "kickoff_utc"}:
-            missing.append("game_date (or kickoff, or kickoff_utc)")
-        if missing:
-            raise ValueError(f"[columns] lacks {', '.join(missing)}")
-        if twice := sorted(set(self.columns) & set(self.constants)):
-            raise ValueError(f"[constants] {twice[0]} is in [columns] too")
-        return self
+@dataclass(frozen=True)
+class BookColumns:
+    """The prices of one book in a row; ``total_line`` is that of its over and under odds where no column has it."""
+
+    name: str
+    columns: Sequence[CsvColumn]
+    total_line: str = ""
 
 
 @dataclass(frozen=True)
 class CsvMapping:
     """What the columns of a layout mean."""
 
-    source: Path
-    columns: Mapping[str, str]
-    """Their column by ours."""
+    source: str
+    """Names the mapping in errors."""
 
-    constants: Mapping[str, str]
-    leagues: Mapping[str, str]
+    columns: Sequence[CsvColumn]
+    constants: Mapping[str, str] = field(default_factory=dict)
+    leagues: Mapping[str, str] = field(default_factory=dict)
     """Our league by their word for it."""
 
-    formats: Formats
+    values: Values = field(default_factory=dict)
+    books: Sequence[BookColumns] = ()
+    """The books of a file that shows the prices of several."""
 
-    def rows(self, path: Path) -> Iterator[CsvRow]:
-        """The rows of a CSV file in our columns, beside the file's other columns.
+    formats: Formats = ISO_FORMATS
+    either: Sequence[str] = ()
+    """Columns of which the file must have one."""
 
-        Raises ValidationError when the file cannot be read or lacks a column that the mapping names.
-        """
-        ours = {theirs: name for name, theirs in self.columns.items()}
-        ids: Counter[str] = Counter()
+    def with_constants(self, **constants: str) -> "CsvMapping":
+        """The mapping with these values in place of its columns of those names."""
+        columns = [column for column in self.columns if column.ours not in constants]
+        return replace(self, columns=columns, constants={**self.constants, **constants})
+
+    def open_table(self, path: Path) -> CsvTable:
+        """The file with its header. Raises ValidationError when it cannot be read or lacks a required column."""
+        groups = [self.columns, *(book.columns for book in self.books)]
+        formats = self.formats
         try:
-            for row in read_rows(path, tuple(ours), tuple(ours)):
-                yield row if row.damage else self._ours(row, ids)
+            return CsvTable(path, groups, either=self.either, encodings=formats.encoding, delimiter=formats.delimiter)
         except ValidationError as error:
-            theirs = str(error.facts.get("field"))
-            if theirs not in ours:
-                raise
-            msg = f"{self.source}: [columns] {ours[theirs]} = {theirs!r}: {error.message}"
-            raise ValidationError(msg, field=ours[theirs]) from error
+            raise self._name_column(error) from error
 
-    def _ours(self, row: CsvRow, ids: Counter[str]) -> CsvRow:
-        cells = ForeignCells(
-            {**self.constants, **{name: row.optional(theirs) for name, theirs in self.columns.items()}}, self.formats
-        )
+    def rows(self, table: CsvTable) -> Iterator[CsvRow]:
+        """The rows of a file in our columns."""
+        ids: Counter[str] = Counter()
+        for record in table:
+            yield self._row(table, record, ids)
+
+    def _row(self, table: CsvTable, record: CsvRecord, ids: Counter[str]) -> CsvRow:
+        picked = table.pick(record)
+        content = (table.names, record.cells)
+        if damage := table.excess(record):
+            return CsvRow(record.line, picked.cells, damage, content=content)
+        known = known_cells(picked.cells, self._missing, self.values)
+        if self is OWN_LAYOUT:
+            return CsvRow(record.line, known, "", picked.damaged, picked.absent)
+        cells = self._in_our_notation(known, ids)
+        prices = [self._prices(book, table.pick(record, 1 + group), record) for group, book in enumerate(self.books)]
+        absent = [name for name in picked.absent if name in self._required] if picked.absent else ()
+        return _picked_row(record, picked, cells, absent, [each for each in prices if each], content)
+
+    def _in_our_notation(self, known: dict[str, str], ids: Counter[str]) -> dict[str, str]:
+        constants = self.constants
+        if "total_line" in constants and not _has_totals(known):
+            constants = {name: value for name, value in constants.items() if name != "total_line"}
+        cells = ForeignCells({**constants, **known}, self.formats)
         translated = cells.translate(self.leagues)
-        if "game_id" not in self.columns:
+        if "game_id" not in known:
             translated["game_id"] = _game_id(self.formats.game_id, cells, ids)
-        others = {name: value for name, value in row.cells.items() if name not in COLUMNS}
-        return replace(row, cells={**others, **translated})
+        return translated
+
+    def _prices(self, book: BookColumns, picked: PickedCells, record: CsvRecord) -> CsvRow | None:
+        """The prices of one book; None if the row shows none."""
+        known = known_cells(picked.cells, self._missing, self.values)
+        if not any(known.values()) and not picked.damaged:
+            return None
+        cells = ForeignCells(known, self.formats).translate({})
+        if book.total_line and _has_totals(known):
+            cells["total_line"] = book.total_line
+        return _picked_row(record, picked, {**cells, "odds_kind": book.name})
+
+    @cached_property
+    def _missing(self) -> frozenset[str]:
+        return frozenset(
+            written for word in self.formats.missing for written in (word, word.lower(), word.upper(), word.title())
+        )
+
+    @cached_property
+    def _required(self) -> frozenset[str]:
+        return frozenset(column.ours for column in self.columns if column.required)
+
+    def _name_column(self, error: ValidationError) -> ValidationError:
+        """The error with the entry of the mapping whose column the file lacks or has twice."""
+        ours = error.facts.get("field")
+        for table, columns in (
+            ("columns", self.columns),
+            *((f"books.{book.name}", book.columns) for book in self.books),
+        ):
+            theirs = next((" or ".join(column.theirs) for column in columns if column.ours == ours), None)
+            if theirs is not None and self is not OWN_LAYOUT:
+                return ValidationError(f"{self.source}: [{table}] {ours} = {theirs!r}: {error.message}", field=ours)
+        return error
 
 
-def read_mapping(path: Path) -> CsvMapping:
-    """Read a mapping file.
-
-    Raises ValidationError naming the file, the table, the key, and for an unknown key the nearest ones.
-    """
-    try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ValidationError(f"{path}: cannot be read as TOML: {error}.", field="mapping") from error
-    try:
-        layout = _Layout.model_validate(tables)
-    except PydanticValidationError as error:
-        raise _refused(path, *map(_in_words, error.errors())) from error
-    for table, keys in (("columns", layout.columns), ("constants", layout.constants)):
-        if unknown := [key for key in keys if key not in COLUMNS]:
-            raise _refused(path, f"[{table}] {unknown[0]}: unknown column{_nearest(unknown[0], COLUMNS)}")
-    constants = {name: _cell(value) for name, value in layout.constants.items()}
-    return CsvMapping(path, layout.columns, constants, layout.leagues, layout.formats)
+OWN_LAYOUT: Final = CsvMapping(
+    "our own columns",
+    [
+        *(CsvColumn(name, (name,), required=True) for name in NEEDED),
+        *(CsvColumn(name, (name,), required=False) for name in sorted(COLUMNS - {*NEEDED, *LOCAL_TIMES})),
+    ],
+    either=DATES,
+)
+"""The layout of docs/data-scientists.md, which needs no mapping."""
 
 
-def _in_words(error: Any) -> str:
-    """One of pydantic's errors in words, with its table and key."""
-    table, *keys = [*map(str, error["loc"][:2]), ""][:2]
-    where = " ".join(part for part in (f"[{table}]" if table else "", *keys) if part)
-    if error["type"] == "extra_forbidden":
-        allowed = Formats.model_fields if error["loc"][0] == "formats" else _Layout.model_fields
-        return f"{where}: unknown {'key' if keys[0] else 'table'}{_nearest(str(error['loc'][-1]), allowed)}"
-    message = error["msg"].removeprefix("Value error, ")
-    return f"{where}: {message}, got {error['input']!r}" if where else message
+def _has_totals(cells: Mapping[str, str]) -> bool:
+    """Whether there are odds for a total: a line that is the same in every row says nothing without them."""
+    return bool(cells.get("odds_over") or cells.get("odds_under"))
 
 
-def _refused(path: Path, *complaints: str) -> ValidationError:
-    return ValidationError(f"{path}: {'; '.join(complaints)}.", field="mapping")
-
-
-def _nearest(name: str, allowed: Any) -> str:
-    names = nearest(name, allowed)
-    return f"; nearest: {', '.join(names)}" if names else ""
-
-
-def _cell(value: object) -> str:
-    return str(int(value)) if isinstance(value, bool) else str(value)
+def _picked_row(
+    record: CsvRecord,
+    picked: PickedCells,
+    cells: Mapping[str, str],
+    absent: Sequence[str] = (),
+    prices: Sequence[CsvRow] = (),
+    content: tuple[Sequence[str], Sequence[str]] = ((), ()),
+) -> CsvRow:
+    damaged = picked.damaged
+    if damaged and any(name in damaged for name in LOCAL_TIMES):
+        damaged = {**damaged, "kickoff_utc": next(damaged[name] for name in LOCAL_TIMES if name in damaged)}
+    return CsvRow(record.line, cells, "", damaged, absent, prices, content)
 
 
 def _game_id(template: str, cells: ForeignCells, ids: Counter[str]) -> str:

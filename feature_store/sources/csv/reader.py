@@ -6,7 +6,7 @@ the rule for that.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -20,33 +20,13 @@ from feature_store.archive.border import LONGEST, fault_in
 from feature_store.archive.facts import FactBatch, GameFact, Quote, Rejected, Result
 from feature_store.archive.quote_checks import check_quote
 from feature_store.identity.team_aliases import NO_ALIASES, Aliases
-from feature_store.sources.csv.rows import EARLIEST_YEAR, LATEST_YEAR, CsvRow, DamagedError, read_rows
+from feature_store.sources.csv.columns import QUOTES
+from feature_store.sources.csv.mapping import OWN_LAYOUT, CsvMapping
+from feature_store.sources.csv.rows import EARLIEST_YEAR, LATEST_YEAR, CsvRow, DamagedError
 from feature_store.sources.derived_times import DATE_KNOWN, DATE_START, LISTED_AHEAD, OPENED_AHEAD
 from feature_store.sources.seasons import UNSTATED, complete_seasons
 
-NEEDED: Final = ("league", "game_id", "home_team", "away_team", "home_score", "away_score")
-DATES: Final = ("kickoff_utc", "game_date")
 AHEAD_OF_UTC: Final = timedelta(hours=14)
-
-QUOTES: Final[Mapping[str, Mapping[str, str]]] = {
-    "close": {
-        "odds_home": "odds_home",
-        "odds_draw": "odds_draw",
-        "odds_away": "odds_away",
-        "spread_line": "spread_line",
-        "total_line": "total_line",
-        "odds_over": "odds_over",
-        "odds_under": "odds_under",
-    },
-    "open": {
-        "odds_home": "odds_home_open",
-        "odds_draw": "odds_draw_open",
-        "odds_away": "odds_away_open",
-        "spread_line": "spread_open",
-        "total_line": "total_open",
-    },
-}
-"""CSV column by quote field, in the order of ``Quote``, for each moment a row may quote."""
 
 
 @dataclass(frozen=True)
@@ -58,29 +38,32 @@ class CsvReading:
     rows: int
     guessed_seasons: Mapping[League, Mapping[int, int]] = field(default_factory=dict)
     """How many games were given a season by their dates, by league and season."""
+    detected_encoding: str = ""
+    """The file's encoding, where neither its mark nor the mapping says it and it is not UTF-8."""
 
 
 def read_csv(
     path: Path,
     leagues: Leagues,
     aliases: Aliases = NO_ALIASES,
-    rows: Iterable[CsvRow] | None = None,
+    mapping: CsvMapping = OWN_LAYOUT,
     *,
     now: datetime | None = None,
     archived: Callable[[League], Iterable[GameFact]] = lambda _league: (),
 ) -> CsvReading:
     """Read one CSV or gzipped CSV file, its clubs under the names that the aliases give them.
 
-    ``rows`` are those of the file in our columns, as a mapping gives them; without them the file is in our columns.
     A game that starts after ``now`` cannot have a score. ``archived`` gives further games of a league, from whose dates
     the season of a row that states none is guessed.
-    Raises ValidationError when the file cannot be opened or lacks a needed column.
+    Raises ValidationError when the file cannot be read or lacks a needed column.
     """
     reader = _Reader(path.name, leagues, aliases, now)
-    for row in read_rows(path, NEEDED, DATES) if rows is None else rows:
+    table = mapping.open_table(path)
+    for row in mapping.rows(table):
         reader.read(row)
     guessed = reader.guess_seasons(archived)
-    return CsvReading(reader.batches, reader.rejected, reader.rows, guessed)
+    detected = table.decoded.encoding if table.decoded.detected else ""
+    return CsvReading(reader.batches, reader.rejected, reader.rows, guessed, detected)
 
 
 @dataclass(slots=True)
@@ -128,7 +111,8 @@ class _Reader:
         batch.games.append(game)
         if result is not None:
             batch.results.append(result)
-        batch.quotes += self._quotes(row, league, game)
+        for prices in row.prices or (row,):
+            self._read_prices(row, prices, league, game, batch)
 
     def guess_seasons(self, archived: Callable[[League], Iterable[GameFact]]) -> dict[League, Counter[int]]:
         """Give each game whose row states no season the one that its date shows; returns how many, by season."""
@@ -162,10 +146,11 @@ class _Reader:
             self._reject(row, "result", str(error))
             return None
 
-    def _quotes(self, row: CsvRow, league: League, game: GameFact) -> Iterator[Quote]:
+    def _read_prices(self, row: CsvRow, prices: CsvRow, league: League, game: GameFact, batch: FactBatch) -> None:
+        """Add the quotes of one book: ``prices`` is the row itself, or a part of it that holds the book's."""
         for moment, columns in QUOTES.items():
             try:
-                quote = _quote(row, game, moment, columns)
+                quote = _quote(prices, game, moment, columns)
             except DamagedError as error:
                 self._reject(row, "quote", str(error))
                 continue
@@ -175,7 +160,7 @@ class _Reader:
             for reason in reasons:
                 self._reject(row, "quote", reason)
             if kept is not None:
-                yield kept
+                batch.quotes.append(kept)
 
     def _compare(self, batch: FactBatch, first: _ReadGame, again: _ReadGame) -> None:
         """Compare a game that is given twice: the same again is nothing new, another score rejects both."""
@@ -281,6 +266,8 @@ def _result(row: CsvRow, league: League, game: GameFact) -> Result | None:
 
 
 def _quote(row: CsvRow, game: GameFact, moment: str, columns: Mapping[str, str]) -> Quote | None:
+    if row.absent or row.damaged:
+        _refuse_lost(row, columns.values(), played=game.status == "final")
     if not any(map(row.cells.get, columns.values())):
         return None
     values = [row.decimal(column) for column in columns.values()]
@@ -291,3 +278,14 @@ def _quote(row: CsvRow, game: GameFact, moment: str, columns: Mapping[str, str])
     if fault := fault_in("book", book):
         raise DamagedError(fault)
     return Quote(game.game_id, book, moment, shown, shown, *values)  # type: ignore[arg-type]
+
+
+def _refuse_lost(row: CsvRow, columns: Collection[str], *, played: bool) -> None:
+    """Raises DamagedError for a damaged price, and for one that the row of a played game ends before.
+
+    Programs leave out blank cells at the end of a row, as in rows of games to come, which have no prices yet.
+    """
+    for column in columns:
+        row.decimal(column)
+        if played and column in row.absent:
+            raise DamagedError(f"{column}: the row ends before this cell")

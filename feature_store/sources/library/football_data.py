@@ -1,7 +1,7 @@
 """Season files of football-data.co.uk, found through the `sports-betting` library; uses the network.
 
 The library says which seasons there are and where each file lies. Its own reader is not used: it skips bad lines
-without a word and keeps neither the closing prices nor the books. ``sources.csv.football_data`` reads the file.
+without a word and keeps neither the closing prices nor the books. The ready mapping ``football-data`` reads the file.
 """
 
 from collections.abc import Mapping
@@ -22,8 +22,8 @@ COUNTRIES: Final[Mapping[str, str]] = {
 """Leagues with one file per season there, all of them first divisions."""
 
 
-def fetch_season(league: League, season: int, address: str | None = None) -> str:
-    """The text of a season's CSV file. Two requests: the country's page and the file it names.
+def fetch_season(league: League, season: int, address: str | None = None) -> bytes:
+    """A season's CSV file. Two requests: the country's page and the file it names.
 
     ``season`` is the year in which it began, ``address`` that of another server with the same pages. Raises
     ResourceNotFoundError for a league or season that is not published, ExternalServiceError when the library is missing
@@ -47,12 +47,4 @@ def fetch_season(league: League, season: int, address: str | None = None) -> str
             years = [str(entry["year"] - 1) for entry in seasons if entry["division"] == 1]
             msg = f"{FOOTBALL_DATA} has no season {season} of {league.key}."
             raise ResourceNotFoundError(msg, hint=f"It has {', '.join(years)}.", resource_type="season")
-        return _text(fetch_page(session, items[0].url, address))
-
-
-def _text(content: bytes) -> str:
-    """The site writes UTF-8 in newer seasons and Latin 1 in older ones."""
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return content.decode("latin-1")
+        return fetch_page(session, items[0].url, address)

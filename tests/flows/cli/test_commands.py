@@ -300,11 +300,25 @@ def test_a_foreign_layout_is_read_through_a_mapping_file(new_project: Callable[.
     project.run("db", "upgrade")
     (project.folder / "layout.toml").write_text(FOOTBALL_DATA)
     (project.folder / "E0.csv").write_text(FOOTBALL_DATA_CSV)
-    read = project.json("backfill", "E0.csv", "--mapping", "layout.toml")
+    read = project.json("backfill", "E0.csv", "--mapping", "layout.toml", "--accept-loss")
     assert (read["rows"], read["rejected"], read["leagues"]["EPL"]["quotes"]) == (4, 1, 5)
     (project.folder / "layout.toml").write_text(FOOTBALL_DATA.replace("HomeTeam", "Home Team"))
     wrong = project.run("backfill", "E0.csv", "--mapping", "layout.toml", expect=2)
     assert "layout.toml: [columns] home_team = 'Home Team'" in wrong
+    assert "football-data-new" in project.run("backfill", "E0.csv", "--mapping", "footbal-data", expect=2)
+
+
+def test_a_backfill_that_loses_much_fails_with_its_reasons_and_first_lines(new_project: Callable[..., Project]) -> None:
+    project = new_project()
+    project.run("db", "upgrade")
+    (project.folder / "E0.csv").write_text(FOOTBALL_DATA_CSV)
+    said = project.run("backfill", "E0.csv", "--mapping", "football-data", expect=1)
+    assert "E0.csv: in quarantine are facts of 1 of 4 rows (25.0%)" in said
+    assert "1 x row: game_date: expected an ISO date or time" in said
+    assert "E0.csv:5: got '31/02/2023 (not %d/%m/%Y or %d/%m/%y)' in" in said
+    again = project.json("backfill", "E0.csv", "--mapping", "football-data", "--accept-loss")
+    assert (again["added"], again["losses"][0]["damaged_rows"]) == (0, 1)
+    assert project.json("backfill", "--mapping", "list")["mappings"].keys() >= {"football-data", "nflverse"}
 
 
 def test_many_reasons_for_rejecting_are_shown_in_part_and_given_whole_as_json(

@@ -209,8 +209,9 @@ def test_invocations_take_csv(client: Running, names: list[str]) -> None:
     table = rows(len(names))
     lines = [",".join("" if value is None else str(value) for value in row) for row in table]
     content, kind = "\r\n".join([",".join(names), *lines, ""]), {"content-type": "text/csv; charset=utf-8"}
-    answer = client.post(f"/invocations?model={MODEL}", content=content.encode(), headers=kind)
-    assert answer.json() == {"predictions": expected(client, table)}
+    for encoding in ("utf-8", "utf-8-sig"):
+        answer = client.post(f"/invocations?model={MODEL}", content=content.encode(encoding), headers=kind)
+        assert answer.json() == {"predictions": expected(client, table)}
     good = ",".join(["1"] * len(names))
     for wrong, field in (
         ("", "body"),

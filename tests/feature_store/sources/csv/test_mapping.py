@@ -16,7 +16,8 @@ from feature_store.archive.facts import FactBatch, GameFact, Quote, Result
 from feature_store.identity.team_aliases import record_alias
 from feature_store.sources.csv.backfill import backfill
 from feature_store.sources.csv.cells import ForeignCells
-from feature_store.sources.csv.mapping import Formats, read_mapping
+from feature_store.sources.csv.mapping import Formats
+from feature_store.sources.csv.mapping_file import read_mapping
 from feature_store.sources.csv.reader import CsvReading, read_csv
 from tests.conftest import NOW
 
@@ -99,7 +100,7 @@ def read(layout: Path, toml: str, text: str, leagues: Leagues) -> CsvReading:
     layout.write_text(toml)
     games = layout.with_name("theirs.csv")
     games.write_text(text)
-    return read_csv(games, leagues, rows=read_mapping(layout).rows(games))
+    return read_csv(games, leagues, mapping=read_mapping(layout))
 
 
 def only(reading: CsvReading) -> FactBatch:
@@ -185,7 +186,7 @@ def test_a_made_id_keeps_the_files_spelling_so_that_an_alias_corrects_and_does_n
 @pytest.mark.parametrize(
     ("toml", "named"),
     [
-        ("[columns", "cannot be read as TOML"),
+        ("[columns", "not TOML: "),
         (FOOTBALL_DATA.replace("odds_home_open", "odds_hme_open"), "[columns] odds_hme_open: unknown column; nearest: odds_home_open"),
         (FOOTBALL_DATA.replace("odds_kind", "odds_knd"), "[constants] odds_knd: unknown column; nearest: odds_kind"),
         (FOOTBALL_DATA.replace("[leagues]", "[league]"), "[league]: unknown table; nearest: leagues"),
@@ -198,7 +199,7 @@ def test_a_made_id_keeps_the_files_spelling_so_that_an_alias_corrects_and_does_n
         (FOOTBALL_DATA.replace('away_score = "FTAG"', ""), "[columns] lacks away_score"),
         (FOOTBALL_DATA.replace('game_date = "Date"', ""), "[columns] lacks game_date (or kickoff, or kickoff_utc)"),
         (FOOTBALL_DATA.replace("season = 2023", 'season = 2023\nleague = "EPL"'), "[constants] league is in [columns] too"),
-        (FOOTBALL_DATA.replace('"HS"', "7"), "[columns] home_shots: Input should be a valid string, got 7"),
+        (FOOTBALL_DATA.replace('"HS"', "7"), "[columns] home_shots: expected the name of a column or a list of names, got 7"),
         ("", "[columns]: Field required"),
     ],
 )  # fmt: skip
@@ -215,7 +216,7 @@ def test_a_column_that_the_file_lacks_is_named_by_both_names(layout: Path, leagu
 
 
 def test_a_mapping_file_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ValidationError, match=r"none\.toml: cannot be read as TOML"):
+    with pytest.raises(ValidationError, match=r"none\.toml: no such file"):
         read_mapping(tmp_path / "none.toml")
 
 
