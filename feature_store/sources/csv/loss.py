@@ -78,4 +78,4 @@ def _reasons(rejected: Sequence[Rejected]) -> list[LossReason]:
 def _line(item: Rejected) -> str:
     got = item.reason.partition(", got ")[2]
     content = item.content if len(item.content) <= CHARACTERS_SHOWN else f"{item.content[:CHARACTERS_SHOWN]} ..."
-    return f"{item.place}: {f'got {got} in ' if got else ''}{content}"
+    return f"{item.place}: {f'got {got} in ' if got else ''}{' '.join(content.splitlines())}"
