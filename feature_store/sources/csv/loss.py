@@ -1,5 +1,6 @@
 """Whether a file lost so much that its reading must not pass for a success."""
 
+import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,13 +12,16 @@ from feature_store.sources.csv.reader import CsvReading
 MOST_LOST: Final = 0.02
 """Share of a file's rows that may have something in quarantine."""
 
+_VALUE: Final = re.compile(r"'[^']*'|[+-]?\d+(?:\.\d+)?")
+"""What was read, as reasons quote it."""
+
 LINES_SHOWN: Final = 3
 CHARACTERS_SHOWN: Final = 160
 
 
 @dataclass(frozen=True)
 class LossReason:
-    """One reason for quarantine, without the value that was read, how often it occurs, and its first lines."""
+    """One reason for quarantine, with ... for values that differ, how often it occurs, and its first lines."""
 
     fact: str
     reason: str
@@ -64,18 +68,26 @@ def _lost_kinds(reading: CsvReading) -> list[str]:
 
 
 def _reasons(rejected: Sequence[Rejected]) -> list[LossReason]:
-    """The reasons, most frequent first."""
+    """The reasons, most frequent first; those that differ in the values that were read only are one."""
     found: dict[tuple[str, str], list[Rejected]] = defaultdict(list)
     for item in rejected:
-        found[item.fact, item.reason.split(", got ")[0]].append(item)
+        found[item.fact, _without_values(item.reason)].append(item)
     ordered = sorted(found.items(), key=lambda entry: -len(entry[1]))
     return [
-        LossReason(fact, reason, len(items), [_line(item) for item in items[:LINES_SHOWN]])
-        for (fact, reason), items in ordered
+        LossReason(
+            fact,
+            items[0].reason if len({item.reason for item in items}) == 1 else masked,
+            len(items),
+            [_line(item) for item in items[:LINES_SHOWN]],
+        )
+        for (fact, masked), items in ordered
     ]
 
 
+def _without_values(reason: str) -> str:
+    return _VALUE.sub("...", reason.partition(" Nearest: ")[0])
+
+
 def _line(item: Rejected) -> str:
-    got = item.reason.partition(", got ")[2]
     content = item.content if len(item.content) <= CHARACTERS_SHOWN else f"{item.content[:CHARACTERS_SHOWN]} ..."
-    return f"{item.place}: {f'got {got} in ' if got else ''}{content}"
+    return f"{item.place}: {item.reason}: {' '.join(content.splitlines())}"

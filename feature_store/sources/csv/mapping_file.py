@@ -3,6 +3,7 @@
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -118,7 +119,7 @@ def find_mapping(name: str) -> CsvMapping:
     """
     ready = READY_FOLDER / f"{name}{ENDING}"
     if "/" not in name and ready.is_file():
-        return read_mapping(ready)
+        return replace(read_mapping(ready), source=f"ready mapping {name}")
     if not Path(name).exists() and not name.endswith(ENDING):
         names = tuple(ready_mappings())
         raise ResourceNotFoundError(

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, islice
 from operator import itemgetter
 from pathlib import Path
+from textwrap import shorten
 from typing import Final, NamedTuple
 
 from core.errors import ValidationError
@@ -26,6 +27,9 @@ MOST_BYTES: Final = 1 << 30
 CHUNK: Final = 1 << 16
 TITLE_LINES: Final = 10
 """Records among which the header is looked for: some files begin with a title."""
+
+MOST_SHOWN: Final = 1000
+"""Characters of a header that a message shows."""
 
 _FOREIGN: Final = {b"PK\x03\x04": "a spreadsheet or an archive; save it as CSV", b"\x1f\x8b": "gzip; name it .csv.gz"}
 """What a file that is no CSV begins with."""
@@ -95,7 +99,8 @@ class TableHeader:
         hint = ""
         if len(shown) == 1 and (mark := next((mark for mark in ";\t|" if mark in shown[0]), "")):
             hint = f"; if {mark!r} parts its cells, declare that in a mapping: [formats] delimiter = {mark!r}"
-        msg = f"column {name} is missing; the file has {', '.join(shown) or 'no columns'}{hint}"
+        listed = shorten(", ".join(shown), MOST_SHOWN, placeholder=" ...") or "no columns"
+        msg = f"column {name} is missing; the file has {listed}{hint}"
         return ValidationError(msg, field=ours)
 
 
@@ -174,7 +179,10 @@ class CsvTable:
         for name in strays:
             del picked[name]
         encoding = self.decoded.encoding
-        return {name: f"byte 0x{ord(stray[0]) - 0xDC00:02X} is not {encoding}" for name, stray in strays.items()}
+        return {
+            name: f"byte 0x{ord(stray[0]) - 0xDC00:02X} is not {encoding}; a mapping can declare another encoding"
+            for name, stray in strays.items()
+        }
 
     def _find_header(self, records: Iterator[CsvRecord]) -> tuple[TableHeader, Iterator[CsvRecord]]:
         """The header, which may stand below a title and blank lines, and the records below it."""

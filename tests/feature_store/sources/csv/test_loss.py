@@ -41,7 +41,8 @@ def test_a_row_counts_once_and_reasons_come_without_the_value_that_was_read(tmp_
     assert (found.rows, found.damaged_rows, found.lost_kinds) == (6, 5, [])
     assert str(found) == "a.csv: in quarantine are facts of 5 of 6 rows (83.3%)"
     assert [(one.fact, one.reason, one.count, len(one.lines)) for one in found.reasons] == [
-        ("result", "home_score: expected a whole number", 5, 3),
-        ("quote", "odds_home: expected a number", 5, 3),
+        ("result", "home_score: expected a whole number, got ...", 5, 3),
+        ("quote", "odds_home: expected a number, got 'y'", 5, 3),
     ]
-    assert found.reasons[0].lines[0].startswith("a.csv:2: got 'x0' in league=EPL,game_id=g0")
+    first = "a.csv:2: home_score: expected a whole number, got 'x0': league=EPL,game_id=g0"
+    assert found.reasons[0].lines[0].startswith(first)
