@@ -1,7 +1,7 @@
 """The folder below SERVING_DIR that belongs to the database in use.
 
 It is named by the identity that is stored in the database, so that files of one database are never used with another,
-and are found again after the address has changed (docs/decisions/0064). Beside the folders, a signed note per address
+and are found again after the address has changed (docs/decisions/0063). Beside the folders, a signed note per address
 says which database was last seen there, for a start without the database. While no identity is known, the folder is
 named by a hash of the address, as in earlier versions.
 """

@@ -3,7 +3,7 @@
 Earlier versions named a spool by a hash of DATABASE_URL, and so does this one while the database has no identity. Such
 a spool belongs to the database in use if it is named by the present address, if that database was last seen at its
 address, or if the database already holds an answer that its lines name. Any other is left, and counted wherever spools
-are counted (docs/decisions/0064).
+are counted (docs/decisions/0063).
 """
 
 import re
