@@ -119,12 +119,13 @@ class CsvMapping:
 
     def _row(self, table: CsvTable, record: CsvRecord, ids: Counter[str]) -> CsvRow:
         picked = table.pick(record)
-        content = (table.names, record.cells)
-        if damage := table.excess(record):
-            return CsvRow(record.line, picked.cells, damage, content=content)
+        damage = table.excess(record)
         known = known_cells(picked.cells, self._missing, self.values)
         if self is OWN_LAYOUT:
-            return CsvRow(record.line, known, "", picked.damaged, picked.absent)
+            return CsvRow(record.line, known, damage, picked.damaged, picked.absent)
+        content = (table.names, record.cells)
+        if damage:
+            return CsvRow(record.line, picked.cells, damage, content=content)
         cells = self._in_our_notation(known, ids)
         prices = [self._prices(book, table.pick(record, 1 + group), record) for group, book in enumerate(self.books)]
         absent = [name for name in picked.absent if name in self._required] if picked.absent else ()

@@ -6,7 +6,7 @@ checksum. Messages name a row by the line of the file that it begins on.
 
 import gzip
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
 from operator import itemgetter
 from pathlib import Path
@@ -52,11 +52,15 @@ def csv_files(paths: list[Path]) -> list[Path]:
     return files
 
 
+SOUND: Final[Mapping[str, str]] = {}
+"""What is wrong with the cells of nearly every row; one object, since a file's rows stay in memory until its end."""
+
+
 class PickedCells(NamedTuple):
     """The cells of one group of columns in a record, what is wrong with others, and which columns the row lacks."""
 
     cells: dict[str, str]
-    damaged: dict[str, str]
+    damaged: Mapping[str, str]
     absent: tuple[str, ...]
 
 
@@ -126,7 +130,6 @@ class CsvTable:
             self.decoded = decode_text(content, encodings)
             text, delimiter = _delimited(self.decoded, delimiter)
             records = read_records(text, delimiter)
-            self._padded = _is_padded(text, delimiter)
             self._header, self._records = self._find_header(records)
         except ValidationError as error:
             raise ValidationError(f"{path}: {error.message}.", field=error.facts.get("field")) from error
@@ -138,11 +141,16 @@ class CsvTable:
 
     def __iter__(self) -> Iterator[CsvRecord]:
         """Every record below the header that is not blank; a header that is repeated counts from there on."""
-        needed = {name for column in self._groups[0] if column.required for name in column.theirs}
+        names = {name for column in self._groups[0] if column.required for name in column.theirs}
+        names |= {f"\ufeff{name}" for name in names}
         for record in self._records:
             cells, first = record.cells, self._header.first
-            cell = cells[first].lstrip("\ufeff").strip() if len(cells) > first else ""
-            if (cell or not _is_blank(record)) and not (cell in needed and self._is_header(record)):
+            cell = cells[first] if len(cells) > first else ""
+            if not cell or cell.isspace():
+                is_row = not _is_blank(record)
+            else:
+                is_row = cell.strip() not in names or not self._is_header(record)
+            if is_row:
                 yield record
 
     def excess(self, record: CsvRecord) -> str:
@@ -156,11 +164,10 @@ class CsvTable:
         """The cells of a group of columns in a record, without spaces around them."""
         cells, (names, places, take) = record.cells, self._header.groups[group]
         try:
-            taken = map(str.strip, take(cells)) if self._padded else take(cells)
-            picked = dict(zip(names, taken, strict=False))
+            picked = dict(zip(names, map(str.strip, take(cells)), strict=False))
         except IndexError:
             return self._pick_short(record, names, places)
-        damaged = self._take_strays(picked) if self.decoded.has_strays else {}
+        damaged = self._take_strays(picked) if self.decoded.has_strays else SOUND
         return PickedCells(picked, damaged, ())
 
     def _pick_short(self, record: CsvRecord, names: Sequence[str], places: Sequence[int]) -> PickedCells:
@@ -224,12 +231,6 @@ def _taker(places: Sequence[int]) -> Callable[[Sequence[str]], Iterable[str]]:
 
 def _is_blank(record: CsvRecord) -> bool:
     return record.sound is None and not any(map(str.strip, record.cells))
-
-
-def _is_padded(text: str, delimiter: str) -> bool:
-    """Whether there may be spaces around the cells of the text."""
-    beside = (f" {delimiter}", f"{delimiter} ", " \n", " \r", "\n ", '" ', ' "', "\t", "\xa0")
-    return any(pair in text for pair in beside)
 
 
 def _delimited(decoded: DecodedText, delimiter: str) -> tuple[str, str]:
