@@ -18,6 +18,7 @@ from feature_store.archive import store as archive
 from feature_store.archive import tables
 from feature_store.archive.change_log import newest_revision
 from feature_store.archive.facts import FactBatch, GameFact, Result
+from feature_store.archive.game_links import SAME_TIME
 from feature_store.features.sets import EVERYTHING
 from feature_store.identity.duplicate_games import find_duplicates, flag_duplicates
 from feature_store.identity.linking import link_games, list_links, unlink_game
@@ -136,9 +137,19 @@ def test_results_that_count_twice_refuse_the_training_until_the_ids_are_linked(s
 
 
 def split(seed: int, facts: FactBatch) -> tuple[FactBatch, list[str]]:
-    """The facts with those of some games torn between two ids."""
+    """The facts with those of some games torn between two ids; games that moved or changed sides stay whole.
+
+    Of these one half might be listed as it was before only, and count as a listing that was corrected.
+    """
     random, torn = Random(seed), FactBatch()
-    doubled = {one.game_id for one in facts.games if random.random() < 0.4}
+    first = {one.game_id: one for one in facts.games}
+    corrected = {
+        one.game_id
+        for one in facts.games
+        if (one.home_team, one.away_team) != (first[one.game_id].home_team, first[one.game_id].away_team)
+        or abs(one.start_at - first[one.game_id].start_at) > SAME_TIME / 2
+    }
+    doubled = {one.game_id for one in facts.games if random.random() < 0.4} - corrected
     for kind in KINDS:
         for fact in getattr(facts, kind):
             other = fact.game_id in doubled and random.random() < 0.5

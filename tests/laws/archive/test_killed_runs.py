@@ -33,7 +33,7 @@ pytestmark = pytest.mark.server
 
 LEAGUES = Leagues(BUILT_IN)
 EPL = LEAGUES.get("EPL")
-KILLS = 8
+KILLS = 10
 SEEN = (
     *(
         archive_tables.games,
