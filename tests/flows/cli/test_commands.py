@@ -35,7 +35,7 @@ def test_a_command_before_the_schema_says_what_to_run(new_project: Callable[...,
 
 
 def test_an_upgrade_of_a_database_with_rows_needs_a_backup_or_a_word(new_project: Callable[..., Project]) -> None:
-    project = new_project(BACKUP_DIR="ours.db/backups")
+    project = new_project(BACKUP_DIR="/proc")
     project.run("db", "upgrade")
     project.run("keys", "create", "the bot")
     project.run("db", "downgrade", "023", "--yes")
@@ -44,7 +44,7 @@ def test_an_upgrade_of_a_database_with_rows_needs_a_backup_or_a_word(new_project
     upgraded = project.json("db", "upgrade")
     assert (upgraded["before"], Path(upgraded["backup"]).parent) == ("023", Path("backups"))
     project.run("db", "downgrade", "023", "--yes")
-    project.settings["BACKUP_DIR"] = "ours.db/backups"
+    project.settings["BACKUP_DIR"] = "/proc"
     assert "schema 023 -> " in project.run("db", "upgrade", "--no-backup")
 
 

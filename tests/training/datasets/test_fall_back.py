@@ -101,7 +101,9 @@ def test_the_version_says_what_it_rests_on(sqlite_database: Engine, tmp_path: Pa
     archive.record(sqlite_database, EPL, invented_facts(5, games=60, quirks=False), source="test", recorded_at=NOW)
     stages: dict[str, str] = {}
     store = BundleStore(tmp_path, mlflow_store(tmp_path), Signer(b"test key", "bundle"))
-    version = train(sqlite_database, TrainingRun(EPL, RESULTS, store, NOW, NOW), on_stage=stages.__setitem__)
+    # Two of its games at random have the same clubs and score within days, as a game that was moved would have.
+    run = TrainingRun(EPL, RESULTS, store, NOW, NOW, accept=["EPL-2023-told_twice"])
+    version = train(sqlite_database, run, on_stage=stages.__setitem__)
     assert version.scores["basis"] == "elo"
     assert "Elo ratings" in stages["data"]
 

@@ -220,7 +220,8 @@ class TestTraining:
         ) -> Version:
             archive.record(sqlite_database, league, facts, source="test", recorded_at=NOW)
             flagged = [flag.name for flag in examine_facts(league, load_facts(sqlite_database, league, LATER))]
-            accept = [*flagged, *(f"{league.key}-{season}-season_day" for season in range(2015, 2025))]
+            of_seasons = [(season, name) for season in range(2015, 2025) for name in ("season_day", "told_twice")]
+            accept = [*flagged, *(f"{league.key}-{season}-{name}" for season, name in of_seasons)]
             bundles = BundleStore(tmp_path / "bundles", uri, Signer(b"test key", "bundle"))
             run = TrainingRun(league, recipe, bundles, LATER, LATER, accept=given.pop("accept", accept))
             return train(sqlite_database, run, **given)
