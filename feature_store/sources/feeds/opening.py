@@ -1,0 +1,57 @@
+"""Feeds as they are configured, ready to be asked."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import httpx
+
+from core.betting.leagues import Leagues
+from core.errors import ConfigurationError
+from feature_store.identity.team_aliases import Aliases
+from feature_store.sources.feeds.call_ledger import CallLedger
+from feature_store.sources.feeds.catalogue import KINDS
+from feature_store.sources.feeds.configuration import FeedConfiguration
+from feature_store.sources.feeds.json_feed import JsonFeed
+from feature_store.sources.feeds.polite_client import PoliteClient
+from feature_store.sources.feeds.raw_answers import RawAnswers
+
+
+def open_feed(
+    name: str,
+    configuration: FeedConfiguration,
+    leagues: Leagues,
+    aliases: Aliases,
+    *,
+    key: str | None,
+    folder: Path,
+    session: httpx.Client,
+) -> JsonFeed:
+    """Return the feed. ``folder`` keeps what feeds remember. Raises ConfigurationError where its key is missing."""
+    kind = KINDS[name]
+    if kind.key_setting and not key:
+        variable = kind.key_setting.upper()
+        raise ConfigurationError(f"{variable} is not set; {name} needs a key.", variable=variable)
+    client = PoliteClient(
+        name,
+        configuration.address or kind.address,
+        session,
+        CallLedger(folder / name / "calls.json", configuration.calls_per_day),
+        RawAnswers(folder / name / "answers", configuration.retain_hours),
+        secret_headers=_secret(kind.key_header, key),
+        secret_parameters=_secret(kind.key_parameter, key),
+        remaining_header=kind.remaining_header,
+    )
+    return JsonFeed(
+        name,
+        client,
+        leagues,
+        configuration.leagues,
+        aliases,
+        kind.requests,
+        configuration.terms,
+        configuration.regions,
+    )
+
+
+def _secret(place: str, key: str | None) -> Mapping[str, str]:
+    return {place: key} if place and key else {}
