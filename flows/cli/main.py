@@ -14,6 +14,7 @@ from flows.cli.commands import (
     doctor,
     experiment,
     features,
+    feeds,
     flows,
     forecast,
     games,
@@ -42,6 +43,7 @@ app = typer.Typer(
 app.add_typer(db.app, name="db")
 app.command()(backfill.backfill)
 app.command()(snapshot.snapshot)
+app.add_typer(feeds.app, name="feeds")
 app.add_typer(features.app, name="features")
 app.add_typer(teams.app, name="teams")
 app.add_typer(games.app, name="games")

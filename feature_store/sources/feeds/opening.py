@@ -26,11 +26,8 @@ def open_feed(
     folder: Path,
     session: httpx.Client,
 ) -> JsonFeed:
-    """Return the feed. ``folder`` keeps what feeds remember. Raises ConfigurationError where its key is missing."""
+    """Return the feed. ``folder`` keeps what feeds remember; without its ``key`` it must not be asked."""
     kind = KINDS[name]
-    if kind.key_setting and not key:
-        variable = kind.key_setting.upper()
-        raise ConfigurationError(f"{variable} is not set; {name} needs a key.", variable=variable)
     client = PoliteClient(
         name,
         configuration.address or kind.address,
@@ -51,6 +48,13 @@ def open_feed(
         configuration.terms,
         configuration.regions,
     )
+
+
+def require_key(name: str, key: str | None) -> None:
+    """Raise ConfigurationError where the feed needs a key and there is none."""
+    if KINDS[name].key_setting and not key:
+        variable = KINDS[name].key_setting.upper()
+        raise ConfigurationError(f"{variable} is not set; {name} needs a key.", variable=variable)
 
 
 def _secret(place: str, key: str | None) -> Mapping[str, str]:
