@@ -9,6 +9,7 @@ from core.errors import EXIT_FAILED, DbsbmError, exit_code
 from flows.cli.commands import (
     backfill,
     backtest,
+    collect,
     db,
     demo,
     doctor,
@@ -43,6 +44,7 @@ app = typer.Typer(
 app.add_typer(db.app, name="db")
 app.command()(backfill.backfill)
 app.command()(snapshot.snapshot)
+app.command()(collect.collect)
 app.add_typer(feeds.app, name="feeds")
 app.add_typer(features.app, name="features")
 app.add_typer(teams.app, name="teams")

@@ -4,10 +4,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 from core.betting.leagues import Leagues, load_leagues
-from core.errors import DbsbmError, ResourceNotFoundError
+from core.errors import DbsbmError, ResourceNotFoundError, ServiceError
 from core.nearest import nearest
 from core.settings import Settings
 from flows.jobs.databases import our_database
@@ -73,6 +74,33 @@ def feed_statuses(settings: Settings, now: datetime) -> list[FeedStatus]:
 def look_interval(configuration: "FeedConfiguration", feed: "JsonFeed", now: datetime) -> timedelta:
     """The interval between two looks: as configured, or longer where the day's budget does not last for that."""
     return max(timedelta(seconds=configuration.every_seconds), feed.ledger.spacing(feed.calls_per_look(now), now))
+
+
+def feed_paces(settings: Settings) -> dict[str, Callable[[datetime], timedelta]]:
+    """The interval between two looks at each configured feed, by the moment.
+
+    Raises ConfigurationError for a wrong file, and for a feed whose key is missing.
+    """
+    from feature_store.identity.team_aliases import NO_ALIASES
+    from feature_store.sources.feeds.opening import require_key
+
+    leagues = load_leagues(settings.leagues_file)
+    configured = _configured(settings, leagues)
+    for name in configured:
+        require_key(name, _key(settings, name))
+    with _open_feeds(settings, leagues, configured, NO_ALIASES) as feeds:
+        return {name: partial(look_interval, configured[name], feed) for name, feed in feeds.items()}
+
+
+def pull_feed(settings: Settings, now: datetime, name: str) -> set[str]:
+    """Look at one feed and record what it shows; returns the leagues of which it showed something new.
+
+    Raises what stopped the look.
+    """
+    (outcome,) = pull_feeds(settings, now, [name])
+    if outcome.report is None:
+        raise outcome.error or ServiceError(f"{name} was not looked at.")
+    return {key for key, added in outcome.report.recorded.items() if added.added}
 
 
 def pull_feeds(
