@@ -145,6 +145,9 @@ class FeatureStoreSettings(BaseModel):
     odds_api_key: SecretStr | None = None
     """Key of The Odds API; the name is that of the bot's environment."""
 
+    json_feed_key: SecretStr | None = None
+    """Key of the services that FEEDS_FILE describes by a mapping."""
+
     @cached_property
     def bot_database(self) -> URL:
         """Address of the bot's database. Raises ConfigurationError if it is not set."""

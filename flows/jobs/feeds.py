@@ -50,7 +50,6 @@ class FeedOutcome:
 def feed_statuses(settings: Settings, now: datetime) -> list[FeedStatus]:
     """Every configured feed with its budget; asks no service. Raises ConfigurationError naming table and key."""
     from feature_store.identity.team_aliases import NO_ALIASES
-    from feature_store.sources.feeds.catalogue import KINDS
 
     leagues = load_leagues(settings.leagues_file)
     configured = _configured(settings, leagues)
@@ -58,14 +57,14 @@ def feed_statuses(settings: Settings, now: datetime) -> list[FeedStatus]:
         return [
             FeedStatus(
                 name=name,
-                title=KINDS[name].title,
+                title=configured[name].kind(name).title,
                 leagues=tuple(configured[name].leagues),
                 calls_per_day=configured[name].calls_per_day,
                 calls_per_look=feed.calls_per_look(now),
                 calls_left=feed.ledger.left(now),
                 interval=look_interval(configured[name], feed, now),
                 paused_until=feed.ledger.paused_until(),
-                missing="" if _key(settings, name) or not KINDS[name].key_setting else KINDS[name].key_setting.upper(),
+                missing=_missing(settings, name, configured[name]),
             )
             for name, feed in feeds.items()
         ]
@@ -87,7 +86,7 @@ def feed_paces(settings: Settings) -> dict[str, Callable[[datetime], timedelta]]
     leagues = load_leagues(settings.leagues_file)
     configured = _configured(settings, leagues)
     for name in configured:
-        require_key(name, _key(settings, name))
+        require_key(name, configured[name], _key(settings, name, configured[name]))
     with _open_feeds(settings, leagues, configured, NO_ALIASES) as feeds:
         return {name: partial(look_interval, configured[name], feed) for name, feed in feeds.items()}
 
@@ -125,7 +124,7 @@ def pull_feeds(
         for number, (name, feed) in enumerate(feeds.items()):
             on_feed(name, number, len(feeds))
             try:
-                require_key(name, _key(settings, name))
+                require_key(name, configured[name], _key(settings, name, configured[name]))
                 outcomes.append(FeedOutcome(name, collect_feed(engine, leagues, feed, now), None))
             except DbsbmError as error:
                 outcomes.append(FeedOutcome(name, None, error))
@@ -162,7 +161,7 @@ def _open_feeds(
                 configuration,
                 leagues,
                 aliases,
-                key=_key(settings, name),
+                key=_key(settings, name, configuration),
                 folder=settings.feeds_dir,
                 session=session,
             )
@@ -170,9 +169,13 @@ def _open_feeds(
         }
 
 
-def _key(settings: Settings, name: str) -> str | None:
-    from feature_store.sources.feeds.catalogue import KINDS
-
-    setting = KINDS[name].key_setting
+def _key(settings: Settings, name: str, configuration: "FeedConfiguration") -> str | None:
+    setting = configuration.kind(name).key_setting
     secret = getattr(settings, setting) if setting else None
     return None if secret is None else secret.get_secret_value()
+
+
+def _missing(settings: Settings, name: str, configuration: "FeedConfiguration") -> str:
+    """The variable whose setting the feed lacks; empty if it lacks none."""
+    setting = configuration.kind(name).key_setting
+    return setting.upper() if setting and not _key(settings, name, configuration) else ""

@@ -1,21 +1,28 @@
 """Which feeds are asked, for which leagues and how often: a TOML file with one table per feed.
 
 ``[the-odds-api]``, ``leagues = ["NFL", "EPL"]``, ``calls_per_day = 500``; the rest is optional, docs/feeds.md lists it.
-Keys are settings and never stand in this file.
+A table of another name describes a service that answers with JSON, with ``[NAME.mapping]``. Keys are settings and never
+stand in this file.
 """
 
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from core.betting.leagues import Leagues
 from core.errors import ConfigurationError, ResourceNotFoundError
 from core.nearest import nearest
-from feature_store.sources.feeds.catalogue import KINDS
+from feature_store.sources.feeds.catalogue import KINDS, FeedKind
 from feature_store.sources.feeds.feed import Terms
+from feature_store.sources.feeds.json_over_http import JsonMapping, requests_by
+
+NAME: Final = re.compile("[a-z][a-z0-9-]{0,39}")
+JSON_KEY: Final = "json_feed_key"
+"""Setting with the key of services that are not built in."""
 
 
 class FeedConfiguration(BaseModel):
@@ -33,6 +40,14 @@ class FeedConfiguration(BaseModel):
     """Another address of the service, such as a proxy's."""
     regions: tuple[str, ...] = ()
     """Regions of bookmakers, where the service distinguishes them."""
+    mapping: JsonMapping | None = None
+    """How a service that is not built in is asked and read."""
+    key_header: str = ""
+    """Header that takes JSON_FEED_KEY, for a service that is not built in."""
+    key_parameter: str = ""
+    """Query parameter that takes it."""
+    remaining_header: str = ""
+    """Header with the calls that are left by the service's own count."""
     display: bool = True
     retain_hours: float | None = Field(default=None, gt=0)
     republish: bool = False
@@ -41,6 +56,27 @@ class FeedConfiguration(BaseModel):
     @classmethod
     def _listed(cls, value: object) -> object:
         return dict.fromkeys(value, "") if isinstance(value, list) else value
+
+    @model_validator(mode="after")
+    def _needs_an_address(self) -> Self:
+        if self.mapping is not None and not self.address:
+            raise ValueError("a service with a mapping needs its address")
+        return self
+
+    def kind(self, name: str) -> FeedKind:
+        """The service that the table of this name means."""
+        if self.mapping is None:
+            return KINDS[name]
+        return FeedKind(
+            title=f"{self.address}, by a mapping",
+            address=self.address,
+            competitions={},
+            requests=requests_by(self.mapping),
+            key_setting=JSON_KEY if self.key_header or self.key_parameter else "",
+            key_parameter=self.key_parameter,
+            key_header=self.key_header,
+            remaining_header=self.remaining_header,
+        )
 
     @property
     def terms(self) -> Terms:
@@ -58,18 +94,21 @@ def load_feeds(path: Path, leagues: Leagues) -> dict[str, FeedConfiguration]:
 
 def _feed(path: Path, name: str, table: object, leagues: Leagues) -> FeedConfiguration:
     where = f"FEEDS_FILE {path}: [{name}]"
-    if name not in KINDS:
-        raise ConfigurationError(f"{where}: unknown feed; there are {', '.join(KINDS)}.")
+    mapped = isinstance(table, dict) and "mapping" in table
+    if mapped == (name in KINDS) or not NAME.fullmatch(name):
+        hint = f"A service of another name, in small letters, needs a table [{name}.mapping]."
+        raise ConfigurationError(f"{where}: unknown feed; built in are {', '.join(KINDS)}.", hint=hint)
     try:
         configuration = FeedConfiguration.model_validate(table)
     except ValidationError as error:
         raise ConfigurationError("; ".join(f"{where} {_explain(entry)}" for entry in error.errors())) from error
-    return configuration.model_copy(update={"leagues": _names(where, name, configuration.leagues, leagues)})
+    names = _names(where, configuration.kind(name).competitions, configuration.leagues, leagues)
+    return configuration.model_copy(update={"leagues": names})
 
 
-def _names(where: str, feed: str, wanted: Mapping[str, str], leagues: Leagues) -> dict[str, str]:
+def _names(where: str, built_in: Mapping[str, str], wanted: Mapping[str, str], leagues: Leagues) -> dict[str, str]:
     """The service's name of each league, by our key."""
-    built_in, names = KINDS[feed].competitions, dict[str, str]()
+    names = dict[str, str]()
     for spelling, named in wanted.items():
         try:
             league = leagues.get(spelling)
@@ -78,7 +117,7 @@ def _names(where: str, feed: str, wanted: Mapping[str, str], leagues: Leagues) -
         names[league.key] = named or built_in.get(league.key, "")
         if not names[league.key]:
             hint = f'Write leagues = {{{league.key} = "the service\'s name"}}.'
-            raise ConfigurationError(f"{where} leagues: {feed} has no built-in name of {league.key}.", hint=hint)
+            raise ConfigurationError(f"{where} leagues: there is no built-in name of {league.key}.", hint=hint)
     return names
 
 

@@ -9,7 +9,6 @@ from core.betting.leagues import Leagues
 from core.errors import ConfigurationError
 from feature_store.identity.team_aliases import Aliases
 from feature_store.sources.feeds.call_ledger import CallLedger
-from feature_store.sources.feeds.catalogue import KINDS
 from feature_store.sources.feeds.configuration import FeedConfiguration
 from feature_store.sources.feeds.json_feed import JsonFeed
 from feature_store.sources.feeds.polite_client import PoliteClient
@@ -27,7 +26,7 @@ def open_feed(
     session: httpx.Client,
 ) -> JsonFeed:
     """Return the feed. ``folder`` keeps what feeds remember; without its ``key`` it must not be asked."""
-    kind = KINDS[name]
+    kind = configuration.kind(name)
     client = PoliteClient(
         name,
         configuration.address or kind.address,
@@ -50,11 +49,11 @@ def open_feed(
     )
 
 
-def require_key(name: str, key: str | None) -> None:
+def require_key(name: str, configuration: FeedConfiguration, key: str | None) -> None:
     """Raise ConfigurationError where the feed needs a key and there is none."""
-    if KINDS[name].key_setting and not key:
-        variable = KINDS[name].key_setting.upper()
-        raise ConfigurationError(f"{variable} is not set; {name} needs a key.", variable=variable)
+    setting = configuration.kind(name).key_setting
+    if setting and not key:
+        raise ConfigurationError(f"{setting.upper()} is not set; {name} needs a key.", variable=setting.upper())
 
 
 def _secret(place: str, key: str | None) -> Mapping[str, str]:

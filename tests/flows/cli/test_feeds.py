@@ -58,7 +58,7 @@ def test_a_feed_that_cannot_be_asked_is_named_and_fails_the_command(project: Pro
 
 
 WRONG = {
-    "[the-odd-api]\n": "[the-odd-api]: unknown feed; there are the-odds-api",
+    "[the-odd-api]\n": "[the-odd-api]: unknown feed; built in are the-odds-api",
     '[the-odds-api]\nleagues = ["EPL"]\n': "calls_per_day: Field required",
     '[the-odds-api]\nleagues = ["EPLL"]\ncalls_per_day = 5\n': "Nearest: EPL",
     '[the-odds-api]\nleagues = ["UFC"]\ncalls_per_day = 5\n': "no built-in name of UFC",
