@@ -1,4 +1,4 @@
-"""A service that nobody built in: its games, finals and prices come in by a mapping, and what is damaged stays out."""
+"""A service that is not built in: its games, finals and prices come in by a mapping, and what is damaged stays out."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
