@@ -140,6 +140,18 @@ class FeatureStoreSettings(BaseModel):
     features_dir: Folder = Path("mlruns/features")
     """Feature rows of past games as Parquet, a folder per league; `dbsbm features build` updates it."""
 
+    feeds_file: Path | None = None
+    """TOML file with the services that are asked for games and prices, one table per feed."""
+
+    feeds_dir: Path = Path("mlruns/feeds")
+    """What feeds remember between looks: calls of the day, versions of answers, and the answers themselves."""
+
+    odds_api_key: SecretStr | None = None
+    """Key of The Odds API; the name is that of the bot's environment."""
+
+    json_feed_key: SecretStr | None = None
+    """Key of the services that FEEDS_FILE describes by a mapping."""
+
     @cached_property
     def bot_database(self) -> URL:
         """Address of the bot's database. Raises ConfigurationError if it is not set."""

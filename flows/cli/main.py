@@ -11,11 +11,13 @@ from flows.cli.commands import (
     archive,
     backfill,
     backtest,
+    collect,
     db,
     demo,
     doctor,
     experiment,
     features,
+    feeds,
     flows,
     forecast,
     games,
@@ -47,6 +49,8 @@ app.add_typer(db.app, name="db")
 app.command()(backfill.backfill)
 app.command()(snapshot.snapshot)
 app.add_typer(archive.app, name="archive")
+app.command()(collect.collect)
+app.add_typer(feeds.app, name="feeds")
 app.add_typer(features.app, name="features")
 app.add_typer(teams.app, name="teams")
 app.add_typer(games.app, name="games")

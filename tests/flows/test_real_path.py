@@ -11,6 +11,8 @@ import pytest
 from core.database import open_database
 from serving.predictions.tables import SERVED
 from tests.bot_database import create_bot_tables, insert, soccer
+from tests.feature_store.sources.feeds.service import PlayedAnswer, played_service
+from tests.feature_store.sources.feeds.test_the_odds_api import ODDS, SCORES, bookmaker, event, market, outcome
 from tests.flows.conftest import Project, running
 from tests.services import MariaDb, RedisServer, free_port
 
@@ -84,6 +86,43 @@ def test_the_bots_next_game_is_forecast_served_cached_and_logged(line: Project, 
     logged = _logged(mariadb)
     assert [row["game_id"] for row in logged] == ["990001"]
     assert key not in (line.folder / "serve.log").read_text()
+
+
+def test_a_feeds_next_game_and_price_are_collected_forecast_and_served(
+    line: Project, redis_process: RedisServer, tmp_path: Path
+) -> None:
+    """One command besides the server: from The Odds API's answer to an HTTP answer."""
+    start = datetime.now(UTC) + timedelta(days=2)
+    prices = market("h2h", outcome("Chelsea", 1.95), outcome("Fulham", 4.1), outcome("Draw", 3.6), at=_iso(-1))
+    game = event(
+        id="chefu", commence_time=start.isoformat(), home_team="Chelsea", away_team="Fulham",
+        bookmakers=[bookmaker("bookone", prices)],
+    )  # fmt: skip
+    with played_service() as service:
+        service.answers = {ODDS: PlayedAnswer([game]), SCORES: PlayedAnswer([])}
+        path = tmp_path / "feeds.toml"
+        path.write_text(f'[the-odds-api]\nleagues = ["EPL"]\ncalls_per_day = 50\naddress = "{service.address}"\n')
+        feeds = {"FEEDS_FILE": str(path), "FEEDS_DIR": str(tmp_path / "feeds"), "ODDS_API_KEY": "a key"}
+        line.settings |= feeds
+        line.run("train", "--league", "EPL", "--recipe", "prices")
+        line.run("promote", "EPL-prices")
+        assert line.json("collect", "--once")["sources"] == ["bot", "the-odds-api"]
+    for name in feeds:
+        del line.settings[name]
+    port = free_port()
+    line.settings |= {"SERVICE_URL": f"http://127.0.0.1:{port}", "API_KEY": line.json("keys", "create", "bot 2")["key"]}
+    with running([*line.command, "serve", "--port", str(port)], line, "serve2.log"):
+        _wait_until_ready(line.settings["SERVICE_URL"])
+        answer = line.json("predict", "Chelsea", "Fulham")
+    assert answer["game"]["game_id"] == "the-odds-api:chefu"
+    assert answer["model"]["name"] == "EPL-prices"
+    implied = (1 / 1.95, 1 / 3.6, 1 / 4.1)
+    assert answer["market"]["home"] == pytest.approx(implied[0] / sum(implied))
+    assert answer["cache"] in ("local", "redis")
+
+
+def _iso(minutes: float) -> str:
+    return (datetime.now(UTC) + timedelta(minutes=minutes)).isoformat()
 
 
 def _wait_until_ready(url: str) -> None:

@@ -1,0 +1,49 @@
+"""Records what a feed shows: facts into the archive, and what could not be read into quarantine."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy.engine import Engine
+
+from core.betting.leagues import Leagues
+from core.database import turn
+from feature_store.archive import store as archive
+from feature_store.archive.source_freshness import newest_facts
+from feature_store.archive.store import Recorded
+from feature_store.sources.feeds.feed import Feed, FeedLook
+
+
+@dataclass(frozen=True)
+class CollectionReport:
+    """What one look at a feed brought."""
+
+    recorded: dict[str, Recorded]
+    """What it added to the archive, by league key."""
+    facts: int
+    rejected: int
+    calls: int
+    unchanged: int
+    """Answers that the service declared unchanged."""
+
+
+def collect_feed(engine: Engine, leagues: Leagues, feed: Feed, now: datetime) -> CollectionReport:
+    """Look at the feed and record what it shows.
+
+    Safe to repeat, to kill and to run twice at once: what the archive holds adds nothing. Looks at one feed take turns,
+    and one that waited is dated no earlier than what the other wrote. Raises RateLimitError if nothing may be asked
+    now, DatabaseError when the database cannot be used.
+    """
+    source = f"feed:{feed.name}"
+    with turn(engine, f"feed {feed.name}"):
+        looked_at = max([now, *(at for key, at in newest_facts(engine).items() if key.name == source)])
+        look = feed.look(looked_at)
+        recorded = {
+            key: archive.record(engine, leagues.get(key), batch, source=source, recorded_at=looked_at, live=True)
+            for key, batch in sorted(look.batches.items())
+        }
+        archive.quarantine(engine, look.rejected, looked_at)
+    return CollectionReport(recorded, look.facts, _rejected(look), look.calls, look.unchanged)
+
+
+def _rejected(look: FeedLook) -> int:
+    return len(look.rejected) + sum(len(batch.rejected) for batch in look.batches.values())

@@ -1,0 +1,137 @@
+"""Facts from what a service shows of one game: the rules that feeds share.
+
+A wrong value costs only the fact that it belongs to, and is rejected by name.
+"""
+
+import math
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, Literal
+
+import orjson
+
+from core.betting.leagues import League
+from core.errors import ExternalServiceError
+from feature_store.archive.facts import FactBatch, GameFact, Quote, Rejected, Result, Status
+from feature_store.archive.quote_checks import check_quote
+from feature_store.identity.team_aliases import Aliases
+from feature_store.sources.seasons import guess_season
+
+LONGEST_CONTENT: Final = 1_000
+LONGEST_BOOK: Final = 64
+RejectedFact = Literal["row", "game", "result", "quote"]
+
+AHEAD: Final = timedelta(minutes=10)
+"""A price dated so far after the look is a fault of the service's clock or ours."""
+
+
+class EventReader:
+    """Gathers the facts of one service's events of one league. An event that is shown twice is one game."""
+
+    def __init__(self, feed: str, league: League, aliases: Aliases, now: datetime) -> None:
+        self.league = league
+        self.now = now
+        self._feed = feed
+        self._aliases = aliases
+        self._games: dict[str, GameFact] = {}
+        self._facts = FactBatch()
+
+    def batch(self) -> FactBatch:
+        """Return the facts gathered so far."""
+        return FactBatch(list(self._games.values()), self._facts.results, self._facts.quotes, self._facts.rejected)
+
+    def add_game(
+        self, event_id: str, start_at: datetime | None, home: str, away: str, status: Status, event: object
+    ) -> GameFact | None:
+        """Add the game, or update its status; None if it is rejected."""
+        home, away = self._aliases.team(self.league, home), self._aliases.team(self.league, away)
+        if start_at is None or not event_id or not home or not away or home.casefold() == away.casefold():
+            self.reject("game", event_id, "id, start or a team is missing, or both teams are one", event)
+            return None
+        game = GameFact(
+            game_id=f"{self._feed}:{event_id}",
+            known_at=self.now,
+            season=guess_season(self.league, start_at),
+            start_at=start_at,
+            date_only=False,
+            home_team=home,
+            away_team=away,
+            neutral=False,
+            playoff=False,
+            status=status,
+        )
+        self._games[game.game_id] = game
+        return game
+
+    def add_result(self, game: GameFact, home_score: object, away_score: object, event: object) -> None:
+        """Add the final score."""
+        home, away = _score(home_score), _score(away_score)
+        if home is None or away is None:
+            self.reject("result", game.game_id, "final, but without two whole scores from 0 up", event)
+        elif game.start_at > self.now:
+            self.reject("result", game.game_id, "final, but starts in the future", event)
+        elif self.league.ties == "impossible" and home == away:
+            self.reject("result", game.game_id, f"final {home}-{away}, but {self.league.key} has no ties", event)
+        else:
+            ended = min(game.start_at + self.league.duration, self.now)
+            self._facts.results.append(Result(game.game_id, self.now, ended, home, away))
+
+    def add_quote(self, game: GameFact, book: str, quoted_at: datetime, prices: Mapping[str, float]) -> None:
+        """Add a book's decimal odds and lines, by field of ``Quote``; implausible markets are rejected."""
+        if quoted_at > self.now + AHEAD:
+            self.reject("quote", game.game_id, f"{book}: quoted at {quoted_at.isoformat()}, after the look", prices)
+            return
+        quote = Quote(game.game_id, book[:LONGEST_BOOK], "last", self.now, min(quoted_at, self.now), **prices)
+        kept, reasons = check_quote(quote, self.league)
+        for reason in reasons:
+            self.reject("quote", game.game_id, f"{book}: {reason}", prices)
+        if kept is not None:
+            self._facts.quotes.append(kept)
+
+    def reject(self, fact: RejectedFact, place: str, reason: str, content: object) -> None:
+        """Note an item that is not recorded."""
+        self._facts.rejected.append(reject(self._feed, fact, place, reason, content))
+
+
+def reject(feed: str, fact: RejectedFact, place: str, reason: str, content: object) -> Rejected:
+    """The quarantine entry of an item of a feed."""
+    text = content if isinstance(content, str) else orjson.dumps(content, default=str).decode()
+    return Rejected(f"feed:{feed}", place, fact, reason, text[:LONGEST_CONTENT])
+
+
+def list_of(document: object, what: str) -> list[Any]:
+    """The list that the answer is. Raises ExternalServiceError for another form."""
+    if not isinstance(document, list):
+        msg = f"{what}: expected a list, got {type(document).__name__}; the service may have changed."
+        raise ExternalServiceError(msg)
+    return document
+
+
+def moment(value: object) -> datetime | None:
+    """An ISO 8601 moment with a zone, in UTC; None for anything else."""
+    if not isinstance(value, str):
+        return None
+    try:
+        parsed = datetime.fromisoformat(value)
+        return parsed.astimezone(UTC) if parsed.tzinfo is not None else None
+    except (ValueError, OverflowError):
+        return None
+
+
+def number(value: object) -> float | None:
+    """A finite number, also from text; None for anything else."""
+    try:
+        parsed = float(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else math.nan
+    except (ValueError, OverflowError):
+        return None
+    return parsed if math.isfinite(parsed) else None
+
+
+def text(value: object) -> str:
+    """Text without surrounding blanks; empty for anything else. Half a surrogate pair, which JSON can hold, is cut."""
+    return value.strip().encode("utf-8", "ignore").decode() if isinstance(value, str) else ""
+
+
+def _score(value: object) -> int | None:
+    points = number(value)
+    return int(points) if points is not None and points >= 0 and points.is_integer() and points < 10_000 else None

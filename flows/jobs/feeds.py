@@ -1,0 +1,181 @@
+"""The feeds of an installation: which there are, what their budgets allow, and what a look at them brings."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from typing import TYPE_CHECKING
+
+from core.betting.leagues import Leagues, load_leagues
+from core.errors import DbsbmError, ResourceNotFoundError, ServiceError
+from core.nearest import nearest
+from core.settings import Settings
+from flows.jobs.databases import our_database
+
+if TYPE_CHECKING:
+    from feature_store.identity.team_aliases import Aliases
+    from feature_store.sources.feeds.collection import CollectionReport
+    from feature_store.sources.feeds.configuration import FeedConfiguration
+    from feature_store.sources.feeds.json_feed import JsonFeed
+
+
+@dataclass(frozen=True)
+class FeedStatus:
+    """A configured feed and its budget."""
+
+    name: str
+    title: str
+    leagues: tuple[str, ...]
+    calls_per_day: int
+    calls_per_look: int
+    calls_left: int
+    """Calls that are left for today."""
+    interval: timedelta
+    """Between two looks, by the budget and the configured pace."""
+    paused_until: datetime | None
+    missing: str
+    """The setting that is missing; empty if the feed can be asked."""
+
+
+@dataclass(frozen=True)
+class FeedOutcome:
+    """A look at a feed: what it brought, or why it could not be taken."""
+
+    name: str
+    report: "CollectionReport | None"
+    error: DbsbmError | None
+
+
+def feed_statuses(settings: Settings, now: datetime) -> list[FeedStatus]:
+    """Every configured feed with its budget; asks no service. Raises ConfigurationError naming table and key."""
+    from feature_store.identity.team_aliases import NO_ALIASES
+
+    leagues = load_leagues(settings.leagues_file)
+    configured = _configured(settings, leagues)
+    with _open_feeds(settings, leagues, configured, NO_ALIASES) as feeds:
+        return [
+            FeedStatus(
+                name=name,
+                title=configured[name].kind(name).title,
+                leagues=tuple(configured[name].leagues),
+                calls_per_day=configured[name].calls_per_day,
+                calls_per_look=feed.calls_per_look(now),
+                calls_left=feed.ledger.left(now),
+                interval=look_interval(configured[name], feed, now),
+                paused_until=feed.ledger.paused_until(),
+                missing=_missing(settings, name, configured[name]),
+            )
+            for name, feed in feeds.items()
+        ]
+
+
+def look_interval(configuration: "FeedConfiguration", feed: "JsonFeed", now: datetime) -> timedelta:
+    """The interval between two looks: as configured, or longer where the day's budget does not last for that."""
+    return max(timedelta(seconds=configuration.every_seconds), feed.ledger.spacing(feed.calls_per_look(now), now))
+
+
+def feed_paces(settings: Settings) -> dict[str, Callable[[datetime], timedelta]]:
+    """The interval between two looks at each configured feed, by the moment.
+
+    Raises ConfigurationError for a wrong file, and for a feed whose key is missing.
+    """
+    from feature_store.identity.team_aliases import NO_ALIASES
+    from feature_store.sources.feeds.opening import require_key
+
+    leagues = load_leagues(settings.leagues_file)
+    configured = _configured(settings, leagues)
+    for name in configured:
+        require_key(name, configured[name], _key(settings, name, configured[name]))
+    with _open_feeds(settings, leagues, configured, NO_ALIASES) as feeds:
+        return {name: partial(look_interval, configured[name], feed) for name, feed in feeds.items()}
+
+
+def pull_feed(settings: Settings, now: datetime, name: str) -> set[str]:
+    """Look at one feed and record what it shows; returns the leagues of which it showed something new.
+
+    Raises what stopped the look.
+    """
+    (outcome,) = pull_feeds(settings, now, [name])
+    if outcome.report is None:
+        raise outcome.error or ServiceError(f"{name} was not looked at.")
+    return {key for key, added in outcome.report.recorded.items() if added.added}
+
+
+def pull_feeds(
+    settings: Settings,
+    now: datetime,
+    names: Sequence[str] = (),
+    on_feed: Callable[[str, int, int], None] = lambda _name, _done, _all: None,
+) -> list[FeedOutcome]:
+    """Look once at each configured feed, or at those named, and record what they show.
+
+    A feed that cannot be asked stops no other. Raises ConfigurationError for a wrong file, ResourceNotFoundError for a
+    feed that is not configured, DatabaseError when our database cannot be used.
+    """
+    from feature_store.identity.team_aliases import load_aliases
+    from feature_store.sources.feeds.collection import collect_feed
+    from feature_store.sources.feeds.opening import require_key
+
+    leagues = load_leagues(settings.leagues_file)
+    configured = _chosen(_configured(settings, leagues), names)
+    outcomes = []
+    with our_database(settings) as engine, _open_feeds(settings, leagues, configured, load_aliases(engine)) as feeds:
+        for number, (name, feed) in enumerate(feeds.items()):
+            on_feed(name, number, len(feeds))
+            try:
+                require_key(name, configured[name], _key(settings, name, configured[name]))
+                outcomes.append(FeedOutcome(name, collect_feed(engine, leagues, feed, now), None))
+            except DbsbmError as error:
+                outcomes.append(FeedOutcome(name, None, error))
+    return outcomes
+
+
+def _configured(settings: Settings, leagues: Leagues) -> "dict[str, FeedConfiguration]":
+    from feature_store.sources.feeds.configuration import load_feeds
+
+    return load_feeds(settings.feeds_file, leagues) if settings.feeds_file is not None else {}
+
+
+def _chosen(configured: "dict[str, FeedConfiguration]", names: Sequence[str]) -> "dict[str, FeedConfiguration]":
+    for name in names:
+        if name not in configured:
+            msg = f"There is no feed {name!r} in FEEDS_FILE."
+            raise ResourceNotFoundError(msg, nearest=nearest(name, configured), resource_type="feed")
+    return {name: configured[name] for name in (names or configured)}
+
+
+@contextmanager
+def _open_feeds(
+    settings: Settings, leagues: Leagues, configured: "Mapping[str, FeedConfiguration]", aliases: "Aliases"
+) -> "Iterator[dict[str, JsonFeed]]":
+    import httpx
+
+    from feature_store.sources.feeds.opening import open_feed
+    from feature_store.sources.feeds.polite_client import TIME_LIMIT
+
+    with httpx.Client(timeout=TIME_LIMIT, follow_redirects=False) as session:
+        yield {
+            name: open_feed(
+                name,
+                configuration,
+                leagues,
+                aliases,
+                key=_key(settings, name, configuration),
+                folder=settings.feeds_dir,
+                session=session,
+            )
+            for name, configuration in configured.items()
+        }
+
+
+def _key(settings: Settings, name: str, configuration: "FeedConfiguration") -> str | None:
+    setting = configuration.kind(name).key_setting
+    secret = getattr(settings, setting) if setting else None
+    return None if secret is None else secret.get_secret_value()
+
+
+def _missing(settings: Settings, name: str, configuration: "FeedConfiguration") -> str:
+    """The variable whose setting the feed lacks; empty if it lacks none."""
+    setting = configuration.kind(name).key_setting
+    return setting.upper() if setting and not _key(settings, name, configuration) else ""
