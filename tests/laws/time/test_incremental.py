@@ -105,7 +105,7 @@ def test_the_law_above_makes_checkpoints_and_invalidates_them() -> None:
     facts = crowded_facts(4, games=240)
     with TemporaryDirectory() as folder:
         engine = new_database(folder, "ours")
-        archive.record(engine, EPL, facts, source="test", recorded_at=moment)
+        archive.record(engine, EPL, facts, source="test", recorded_at=FIRST_DAY)
         build(engine, EPL, END)
         revision = archived_revision(engine)
         before = checkpoints.valid_checkpoints(engine, EPL, revision)
@@ -219,7 +219,7 @@ def test_a_checkpoint_that_another_build_removes_meanwhile_changes_nothing(
     correction = FactBatch(results=[newest._replace(known_at=END, home_score=7, away_score=1)])
     overtaken, quiet = (new_database(str(tmp_path), name) for name in ("overtaken", "quiet"))
     for engine in (overtaken, quiet):
-        archive.record(engine, EPL, facts, source="test", recorded_at=moment)
+        archive.record(engine, EPL, facts, source="test", recorded_at=FIRST_DAY)
         build(engine, EPL, END)
         archive.record(engine, EPL, correction, source="test", recorded_at=END)
     materialize(overtaken, EPL, tmp_path, END)
