@@ -184,4 +184,5 @@ def test_half_of_every_real_season_lost_is_refused(key: str, leagues: Leagues, d
     facts = read_csv(development_data / f"{key}.csv.gz", leagues).batches[league]
     seasons = sorted({game.season for game in facts.games})
     refused = found(examine_facts(league, half_gone(facts, *seasons)), "refusal")
-    assert {(season, "schedule") for season in seasons[:-1]} <= refused
+    # Half of a season that paused for months, as in 2020, may look like parts of two seasons.
+    assert set(seasons[:-1]) <= {season for season, name in refused if name in ("schedule", "two_seasons")}

@@ -28,7 +28,7 @@ from tests.laws.archive.dying_run import run
 LEAGUES = Leagues(BUILT_IN)
 EPL = LEAGUES.get("EPL")
 ARCHIVE = (tables.games, tables.results, tables.quotes, tables.quarantine)
-END = datetime(2100, 1, 1, tzinfo=UTC)
+END = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def contents(engine: Engine) -> dict[tuple[Any, ...], tuple[Any, ...]]:

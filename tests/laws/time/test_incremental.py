@@ -149,14 +149,17 @@ def test_a_build_reads_only_the_games_after_its_checkpoint(days: int, database: 
 
 
 def decade(seed: int) -> FactBatch:
-    """Five times two crowded seasons, one after the other; their corrections and late facts reach into the next ones."""
+    """Five times two crowded seasons, one after the other; their corrections and late facts reach into the next ones.
+
+    The last two begin on ``FIRST_DAY``, so that none lies ahead of the clock.
+    """
     whole = FactBatch()
     for number in range(5):
-        shift = number * timedelta(days=730)
+        shift = (number - 4) * timedelta(days=730)
         facts = crowded_facts(seed + number, games=90)
         whole.games += [
             g._replace(game_id=f"{number}{g.game_id}", known_at=g.known_at + shift, start_at=g.start_at + shift,
-                       season=g.season + 2 * number)
+                       season=g.season + 2 * (number - 4))
             for g in facts.games
         ]  # fmt: skip
         whole.results += [
@@ -176,7 +179,7 @@ def test_a_first_build_in_parts_is_a_build_of_all_at_once(
     late: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However long the history, only a part of it is read at a time; rows, state, checkpoints and files are the same."""
-    facts, moment = decade(3), FIRST_DAY + timedelta(days=3_700)
+    facts, moment = decade(3), FIRST_DAY + timedelta(days=3_700 - 4 * 730)
     if late:
         middle = facts.results[len(facts.results) // 2]
         facts.results.append(middle._replace(known_at=moment - timedelta(days=9), home_score=8, away_score=0))

@@ -52,7 +52,8 @@ def test_what_the_database_does_not_take_in_time_goes_to_disk(world: World, monk
 
     with started(settings) as running:
         log = running.service.log
-        eventually(lambda: running.get(GAME).json()["cache"] == "local" and log.depth == 0)
+        eventually(lambda: running.get(GAME).json()["cache"] == "local")
+        eventually(lambda: log.depth == 0)
         before = logged(world)
         monkeypatch.setattr(PredictionLog, "_insert", hanging)
         for _ in range(ANSWERS):
