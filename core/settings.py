@@ -140,16 +140,16 @@ class FeatureStoreSettings(BaseModel):
     features_dir: Folder = Path("mlruns/features")
     """Feature rows of past games as Parquet, a folder per league; `dbsbm features build` updates it."""
 
-    feeds_file: Path | None = None
+    feeds_file: File | None = None
     """TOML file with the services that are asked for games and prices, one table per feed."""
 
-    feeds_dir: Path = Path("mlruns/feeds")
+    feeds_dir: Folder = Path("mlruns/feeds")
     """What feeds remember between looks: calls of the day, versions of answers, and the answers themselves."""
 
-    odds_api_key: SecretStr | None = None
+    odds_api_key: HeaderKey | None = None
     """Key of The Odds API; the name is that of the bot's environment."""
 
-    json_feed_key: SecretStr | None = None
+    json_feed_key: HeaderKey | None = None
     """Key of the services that FEEDS_FILE describes by a mapping."""
 
     @cached_property

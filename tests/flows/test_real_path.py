@@ -102,7 +102,7 @@ def test_a_feeds_next_game_and_price_are_collected_forecast_and_served(
         service.answers = {ODDS: PlayedAnswer([game]), SCORES: PlayedAnswer([])}
         path = tmp_path / "feeds.toml"
         path.write_text(f'[the-odds-api]\nleagues = ["EPL"]\ncalls_per_day = 50\naddress = "{service.address}"\n')
-        feeds = {"FEEDS_FILE": str(path), "FEEDS_DIR": str(tmp_path / "feeds"), "ODDS_API_KEY": "a key"}
+        feeds = {"FEEDS_FILE": str(path), "FEEDS_DIR": str(tmp_path / "feeds"), "ODDS_API_KEY": "a-key"}
         line.settings |= feeds
         line.run("train", "--league", "EPL", "--recipe", "prices")
         line.run("promote", "EPL-prices")

@@ -8,9 +8,11 @@ from sqlalchemy.engine import Engine
 from core.betting.leagues import Leagues
 from core.database import turn
 from feature_store.archive import store as archive
+from feature_store.archive.queries import latest_games
 from feature_store.archive.source_freshness import newest_facts
 from feature_store.archive.store import Recorded
 from feature_store.sources.feeds.feed import Feed, FeedLook
+from feature_store.sources.seasons import complete_seasons
 
 
 @dataclass(frozen=True)
@@ -31,16 +33,17 @@ def collect_feed(engine: Engine, leagues: Leagues, feed: Feed, now: datetime) ->
 
     Safe to repeat, to kill and to run twice at once: what the archive holds adds nothing. Looks at one feed take turns,
     and one that waited is dated no earlier than what the other wrote. Raises RateLimitError if nothing may be asked
-    now, DatabaseError when the database cannot be used.
+    now, ClockError if now is far ahead of the database's clock, DatabaseError when the database cannot be used.
     """
     source = f"feed:{feed.name}"
     with turn(engine, f"feed {feed.name}"):
         looked_at = max([now, *(at for key, at in newest_facts(engine).items() if key.name == source)])
         look = feed.look(looked_at)
-        recorded = {
-            key: archive.record(engine, leagues.get(key), batch, source=source, recorded_at=looked_at, live=True)
-            for key, batch in sorted(look.batches.items())
-        }
+        recorded = {}
+        for key, batch in sorted(look.batches.items()):
+            league = leagues.get(key)
+            batch.games, _ = complete_seasons(league, batch.games, latest_games(engine, league))
+            recorded[key] = archive.record(engine, league, batch, source=source, recorded_at=looked_at, live=True)
         archive.quarantine(engine, look.rejected, looked_at)
     return CollectionReport(recorded, look.facts, _rejected(look), look.calls, look.unchanged)
 

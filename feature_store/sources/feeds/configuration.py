@@ -6,7 +6,6 @@ stand in this file.
 """
 
 import re
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, Self
@@ -15,7 +14,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from core.betting.leagues import Leagues
 from core.errors import ConfigurationError, ResourceNotFoundError
+from core.errors import ValidationError as InputError
 from core.nearest import nearest
+from core.text_file import read_toml
 from feature_store.sources.feeds.catalogue import KINDS, FeedKind
 from feature_store.sources.feeds.feed import Terms
 from feature_store.sources.feeds.json_over_http import JsonMapping, requests_by
@@ -86,9 +87,9 @@ class FeedConfiguration(BaseModel):
 def load_feeds(path: Path, leagues: Leagues) -> dict[str, FeedConfiguration]:
     """The file's feeds by name. Raises ConfigurationError naming the file, the table and the key."""
     try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigurationError(f"FEEDS_FILE {path}: cannot be read as TOML: {error}.") from error
+        tables = read_toml(path)
+    except InputError as error:
+        raise ConfigurationError(f"FEEDS_FILE {error.message}") from error
     return {name: _feed(path, name, table, leagues) for name, table in tables.items()}
 
 

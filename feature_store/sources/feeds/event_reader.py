@@ -15,7 +15,7 @@ from core.errors import ExternalServiceError
 from feature_store.archive.facts import FactBatch, GameFact, Quote, Rejected, Result, Status
 from feature_store.archive.quote_checks import check_quote
 from feature_store.identity.team_aliases import Aliases
-from feature_store.sources.seasons import guess_season
+from feature_store.sources.seasons import UNSTATED
 
 LONGEST_CONTENT: Final = 1_000
 LONGEST_BOOK: Final = 64
@@ -51,7 +51,7 @@ class EventReader:
         game = GameFact(
             game_id=f"{self._feed}:{event_id}",
             known_at=self.now,
-            season=guess_season(self.league, start_at),
+            season=UNSTATED,
             start_at=start_at,
             date_only=False,
             home_team=home,

@@ -63,7 +63,7 @@ WRONG = {
     '[the-odds-api]\nleagues = ["EPLL"]\ncalls_per_day = 5\n': "Nearest: EPL",
     '[the-odds-api]\nleagues = ["UFC"]\ncalls_per_day = 5\n': "no built-in name of UFC",
     '[the-odds-api]\nleagues = ["EPL"]\ncalls_per_day = 5\nregion = ["eu"]\n': "region: unknown key; nearest: regions",
-    "[the-odds-api\n": "cannot be read as TOML",
+    "[the-odds-api\n": "not TOML",
 }
 
 

@@ -18,11 +18,12 @@ from feature_store.sources.feeds.collection import collect_feed
 from feature_store.sources.feeds.configuration import FeedConfiguration
 from feature_store.sources.feeds.json_feed import JsonFeed
 from feature_store.sources.feeds.opening import open_feed
+from feature_store.sources.seasons import UNSTATED
 from tests.feature_store.sources.feeds.service import PlayedAnswer, Service, played_service
 
 LEAGUES = Leagues(BUILT_IN)
 EPL, NFL = LEAGUES.get("EPL"), LEAGUES.get("NFL")
-NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
+NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 KEY = "a key that stands nowhere"
 ODDS, SCORES = "/v4/sports/soccer_epl/odds", "/v4/sports/soccer_epl/scores"
 
@@ -32,7 +33,7 @@ def event(**more: Any) -> dict[str, Any]:
         "id": "e1",
         "sport_key": "soccer_epl",
         "sport_title": "EPL",
-        "commence_time": "2026-11-28T15:00:00Z",
+        "commence_time": "2026-11-21T15:00:00Z",
         "home_team": "Northbridge United",
         "away_team": "Southport Rovers",
         **more,
@@ -40,10 +41,10 @@ def event(**more: Any) -> dict[str, Any]:
 
 
 def bookmaker(key: str, *markets: dict[str, Any]) -> dict[str, Any]:
-    return {"key": key, "title": key.title(), "last_update": "2026-11-28T11:58:00Z", "markets": list(markets)}
+    return {"key": key, "title": key.title(), "last_update": "2026-11-21T11:58:00Z", "markets": list(markets)}
 
 
-def market(key: str, *outcomes: dict[str, Any], at: str = "2026-11-28T11:57:30Z") -> dict[str, Any]:
+def market(key: str, *outcomes: dict[str, Any], at: str = "2026-11-21T11:57:30Z") -> dict[str, Any]:
     return {"key": key, "last_update": at, "outcomes": list(outcomes)}
 
 
@@ -53,7 +54,7 @@ def outcome(name: str, price: Any, point: float | None = None) -> dict[str, Any]
 
 MONEYLINE = market("h2h", outcome("Northbridge United", 1.95), outcome("Southport Rovers", 4.1), outcome("Draw", 3.6))
 SPREAD = market("spreads", outcome("Northbridge United", 1.9, -0.5), outcome("Southport Rovers", 1.95, 0.5))
-TOTAL = market("totals", outcome("Over", 1.85, 2.5), outcome("Under", 2.0, 2.5), at="2026-11-28T11:40:00Z")
+TOTAL = market("totals", outcome("Over", 1.85, 2.5), outcome("Under", 2.0, 2.5), at="2026-11-21T11:40:00Z")
 
 
 @pytest.fixture
@@ -84,14 +85,23 @@ def make_feed(service: Service, folder: Path, session: httpx.Client, **settings:
 def test_an_upcoming_game_with_its_prices_is_known_from_the_look_on(feed: JsonFeed, service: Service) -> None:
     look = feed.look(NOW)
     (game,) = look.batches["EPL"].games
-    start = datetime(2026, 11, 28, 15, tzinfo=UTC)
+    start = datetime(2026, 11, 21, 15, tzinfo=UTC)
     expected = GameFact(
-        "the-odds-api:e1", NOW, 2026, start, False, "Northbridge United", "Southport Rovers", False, False, "scheduled"
+        "the-odds-api:e1",
+        NOW,
+        UNSTATED,
+        start,
+        False,
+        "Northbridge United",
+        "Southport Rovers",
+        False,
+        False,
+        "scheduled",
     )
     assert game == expected
     (quote,) = look.batches["EPL"].quotes
     assert (quote.book, quote.moment, quote.known_at) == ("bookone", "last", NOW)
-    assert quote.quoted_at == datetime(2026, 11, 28, 11, 40, tzinfo=UTC), "as old as its oldest market"
+    assert quote.quoted_at == datetime(2026, 11, 21, 11, 40, tzinfo=UTC), "as old as its oldest market"
     assert (quote.odds_home, quote.odds_draw, quote.odds_away) == (1.95, 3.6, 4.1)
     assert (quote.spread_line, quote.total_line, quote.odds_over, quote.odds_under) == (0.5, 2.5, 1.85, 2.0)
     assert (look.rejected, look.calls, look.facts) == ([], 11, 2)
@@ -104,7 +114,7 @@ def test_an_upcoming_game_with_its_prices_is_known_from_the_look_on(feed: JsonFe
 
 
 def test_a_final_score_is_a_result_and_a_score_in_play_is_none(feed: JsonFeed, service: Service) -> None:
-    early = {"commence_time": "2026-11-28T09:00:00Z", "last_update": "2026-11-28T10:58:00Z"}
+    early = {"commence_time": "2026-11-21T09:00:00Z", "last_update": "2026-11-21T10:58:00Z"}
     scores = [{"name": "Southport Rovers", "score": "1"}, {"name": "Northbridge United", "score": "3"}]
     service.answers[ODDS] = PlayedAnswer([])
     service.answers[SCORES] = PlayedAnswer(
@@ -112,7 +122,7 @@ def test_a_final_score_is_a_result_and_a_score_in_play_is_none(feed: JsonFeed, s
     )
     batch = feed.look(NOW).batches["EPL"]
     assert [game.status for game in batch.games] == ["final", "live"]
-    assert batch.results == [Result("the-odds-api:e1", NOW, datetime(2026, 11, 28, 11, tzinfo=UTC), 3, 1)]
+    assert batch.results == [Result("the-odds-api:e1", NOW, datetime(2026, 11, 21, 11, tzinfo=UTC), 3, 1)]
 
 
 BROKEN: dict[str, tuple[PlayedAnswer, str]] = {
@@ -188,7 +198,7 @@ def test_a_wrong_market_costs_that_market_alone(wrong: dict[str, Any], feed: Jso
 
 
 def test_a_price_from_the_future_is_rejected(feed: JsonFeed, service: Service) -> None:
-    ahead = {**MONEYLINE, "last_update": "2026-11-29T12:00:00Z"}
+    ahead = {**MONEYLINE, "last_update": "2026-11-22T12:00:00Z"}
     service.answers[ODDS] = PlayedAnswer([event(bookmakers=[bookmaker("bookone", ahead)])])
     batch = feed.look(NOW).batches["EPL"]
     assert batch.quotes == []
@@ -264,6 +274,7 @@ def test_what_a_look_brought_is_in_the_archive_once_and_a_moved_price_twice(
     moved = {**MONEYLINE, "outcomes": [*MONEYLINE["outcomes"][1:], outcome("Northbridge United", 1.8)]}
     service.answers[ODDS] = PlayedAnswer([event(bookmakers=[bookmaker("bookone", moved, SPREAD, TOTAL)])])
     assert collect_feed(sqlite_database, LEAGUES, feed, NOW + timedelta(minutes=10)).recorded["EPL"].quotes == 1
+    assert {game.season for game in archive.load(sqlite_database, EPL).games} == {2026}
     quotes = archive.load(sqlite_database, EPL).quotes
     assert [(quote.known_at - NOW, quote.odds_home) for quote in quotes] == [
         (timedelta(0), 1.95),
