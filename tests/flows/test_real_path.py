@@ -104,11 +104,13 @@ def test_a_feeds_next_game_and_price_are_collected_forecast_and_served(
         path.write_text(f'[the-odds-api]\nleagues = ["EPL"]\ncalls_per_day = 50\naddress = "{service.address}"\n')
         feeds = {"FEEDS_FILE": str(path), "FEEDS_DIR": str(tmp_path / "feeds"), "ODDS_API_KEY": "a-key"}
         line.settings |= feeds
+        bot = line.settings.pop("BOT_DATABASE_URL")
         line.run("train", "--league", "EPL", "--recipe", "prices")
         line.run("promote", "EPL-prices")
-        assert line.json("collect", "--once")["sources"] == ["bot", "the-odds-api"]
+        assert line.json("collect", "--once")["sources"] == ["the-odds-api"]
     for name in feeds:
         del line.settings[name]
+    line.settings["BOT_DATABASE_URL"] = bot
     port = free_port()
     line.settings |= {"SERVICE_URL": f"http://127.0.0.1:{port}", "API_KEY": line.json("keys", "create", "bot 2")["key"]}
     with running([*line.command, "serve", "--port", str(port)], line, "serve2.log"):
