@@ -94,7 +94,7 @@ class Redactor:
     def __init__(self, values: Iterable[str]) -> None:
         self.values = frozenset(value for value in values if _is_distinct(value))
         ordered = sorted(self.values, key=len, reverse=True)
-        self._plain_parts = tuple({max(re.findall(r"[\w.~-]*", value, re.ASCII), key=len) for value in ordered})
+        self._plain_parts = tuple({max(re.findall("[A-Za-z0-9]*", value), key=len) for value in ordered})
         self._spellings = re.compile("|".join(map(_any_spelling, ordered)))
 
     def __call__(self, text: str) -> str:
