@@ -57,7 +57,9 @@ def line(
     return project
 
 
-def test_the_bots_next_game_is_forecast_served_cached_and_logged(line: Project, mariadb: MariaDb) -> None:
+def test_the_bots_next_game_and_then_a_feeds_are_forecast_served_and_logged(
+    line: Project, mariadb: MariaDb, tmp_path: Path
+) -> None:
     first = line.json("snapshot")
     assert first["leagues"]["EPL"]["games"] == 1
     assert line.json("snapshot")["leagues"]["EPL"]["games"] == 0
@@ -86,12 +88,11 @@ def test_the_bots_next_game_is_forecast_served_cached_and_logged(line: Project, 
     logged = _logged(mariadb)
     assert [row["game_id"] for row in logged] == ["990001"]
     assert key not in (line.folder / "serve.log").read_text()
+    _collect_from_a_feed_and_serve(line, tmp_path)
 
 
-def test_a_feeds_next_game_and_price_are_collected_forecast_and_served(
-    line: Project, redis_process: RedisServer, tmp_path: Path
-) -> None:
-    """One command besides the server: from The Odds API's answer to an HTTP answer."""
+def _collect_from_a_feed_and_serve(line: Project, tmp_path: Path) -> None:
+    """From The Odds API's answer to an HTTP answer, by one command besides the server."""
     start = datetime.now(UTC) + timedelta(days=2)
     prices = market("h2h", outcome("Chelsea", 1.95), outcome("Fulham", 4.1), outcome("Draw", 3.6), at=_iso(-1))
     game = event(
