@@ -77,8 +77,8 @@ def plan_restore(engine: Engine, path: Path, overrides: Sequence[RestoreOverride
         for override in overrides:
             override.read(connection)
     rows = _check_rows(path, header, tables, overrides)
-    said = [statement for override in overrides for statement in override.statements()]
-    return RestorePlan(path, header.revision, header.created_at, rows, present, said)
+    statements = [statement for override in overrides for statement in override.statements()]
+    return RestorePlan(path, header.revision, header.created_at, rows, present, statements)
 
 
 def restore(

@@ -11,14 +11,15 @@ from typing import Any, Final, Literal
 import orjson
 
 from core.betting.leagues import League
+from core.betting.score_bounds import fault_of_score
 from core.errors import ExternalServiceError
+from feature_store.archive.border import LONGEST
 from feature_store.archive.facts import FactBatch, GameFact, Quote, Rejected, Result, Status
 from feature_store.archive.quote_checks import check_quote
 from feature_store.identity.team_aliases import Aliases
 from feature_store.sources.seasons import UNSTATED
 
 LONGEST_CONTENT: Final = 1_000
-LONGEST_BOOK: Final = 64
 RejectedFact = Literal["row", "game", "result", "quote"]
 
 AHEAD: Final = timedelta(minutes=10)
@@ -72,6 +73,8 @@ class EventReader:
             self.reject("result", game.game_id, "final, but starts in the future", event)
         elif self.league.ties == "impossible" and home == away:
             self.reject("result", game.game_id, f"final {home}-{away}, but {self.league.key} has no ties", event)
+        elif fault := fault_of_score(self.league, home, away):
+            self.reject("result", game.game_id, f"final {fault}", event)
         else:
             ended = min(game.start_at + self.league.duration, self.now)
             self._facts.results.append(Result(game.game_id, self.now, ended, home, away))
@@ -81,7 +84,9 @@ class EventReader:
         if quoted_at > self.now + AHEAD:
             self.reject("quote", game.game_id, f"{book}: quoted at {quoted_at.isoformat()}, after the look", prices)
             return
-        quote = Quote(game.game_id, book[:LONGEST_BOOK], "last", self.now, min(quoted_at, self.now), **prices)
+        quote = Quote(
+            game.game_id, book[: LONGEST["book"]].strip(), "last", self.now, min(quoted_at, self.now), **prices
+        )
         kept, reasons = check_quote(quote, self.league)
         for reason in reasons:
             self.reject("quote", game.game_id, f"{book}: {reason}", prices)
@@ -134,4 +139,4 @@ def text(value: object) -> str:
 
 def _score(value: object) -> int | None:
     points = number(value)
-    return int(points) if points is not None and points >= 0 and points.is_integer() and points < 10_000 else None
+    return int(points) if points is not None and points >= 0 and points.is_integer() else None

@@ -76,6 +76,7 @@ class JsonFeed:
 
     def look(self, now: datetime) -> FeedLook:
         """Return what the service shows now. Raises RateLimitError if not even the first request is allowed."""
+        self._client.forget_old_answers(now)
         look = FeedLook()
         for key, named in self.leagues.items():
             league = self._all_leagues.get(key)

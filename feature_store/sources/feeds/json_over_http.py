@@ -43,7 +43,7 @@ Template = Annotated[str, AfterValidator(_check_template)]
 
 
 class JsonMapping(BaseModel):
-    """Where a service's JSON has what, table ``[NAME.json]`` of the file."""
+    """Where a service's JSON has what, table ``[NAME.mapping]`` of the file."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

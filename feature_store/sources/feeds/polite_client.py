@@ -28,7 +28,6 @@ class FetchedAnswer:
     """A service's answer to a request."""
 
     content: bytes
-    headers: Mapping[str, str]
     unchanged: bool
     """Whether the service replied that its last answer still holds; ``content`` is that one."""
 
@@ -61,8 +60,9 @@ class PoliteClient:
     def get(self, path: str, parameters: Mapping[str, str], now: datetime, *, calls: int = 1) -> FetchedAnswer:
         """Return the answer to a request that counts as so many calls.
 
-        Raises RateLimitError before asking when budget or pause do not allow it, and after it when the service says
-        so; AuthenticationError for a refused key; NetworkError, OperationTimeoutError, ExternalServiceError else.
+        Raises RateLimitError before asking when budget or pause do not allow it; AuthenticationError for a refused
+        key; ExternalServiceError for an answer that is no answer, also for "too many requests"; NetworkError and
+        OperationTimeoutError without one.
         """
         request = f"{path}?{urlencode(sorted(parameters.items()))}" if parameters else path
         version = self.ledger.version(request)
@@ -82,7 +82,11 @@ class PoliteClient:
         if not unchanged:
             self._answers.keep(request, content, now)
             self.ledger.note_version(request, _version(reply), now)
-        return FetchedAnswer(content, reply.headers, unchanged)
+        return FetchedAnswer(content, unchanged)
+
+    def forget_old_answers(self, now: datetime) -> int:
+        """Delete the stored answers that the terms no longer allow; returns how many."""
+        return self._answers.prune(now)
 
     def _send(self, path: str, parameters: Mapping[str, str], version: AnswerVersion | None) -> "_Reply":
         headers = {"accept-encoding": "gzip", **self._secret_headers}

@@ -121,6 +121,13 @@ def test_damage_costs_what_it_stands_in_and_is_named(
     assert [item for item in batch.rejected if reason in item.reason]
 
 
+def test_a_score_that_no_game_of_the_sport_has_is_rejected(service: Service, tmp_path: Path) -> None:
+    teams = [{"name": "River City Pilots", "points": 9_999}, {"name": "Harbour Gulls", "points": 17}]
+    batch, _ = look(service, tmp_path, event(kickoff=1_795_870_000, state="done", teams=teams, books=None))
+    assert batch.results == []
+    assert [item.reason for item in batch.rejected] == ["final 9999-17: a side has at most 225 in american_football"]
+
+
 def test_an_answer_of_another_form_is_named(service: Service, tmp_path: Path) -> None:
     look(service, tmp_path)
     service.answers["/v2/gridiron/events"] = PlayedAnswer({"items": []})

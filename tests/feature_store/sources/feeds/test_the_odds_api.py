@@ -218,6 +218,18 @@ def test_an_unchanged_answer_is_asked_for_conditionally_and_gives_the_same_facts
     assert len(first.batches["EPL"].games) == len(again.batches["EPL"].games) == 1
 
 
+def test_raw_answers_are_deleted_when_the_terms_end(feed: JsonFeed, tmp_path: Path) -> None:
+    feed.look(NOW)
+    first = set(tmp_path.rglob("answers/*/*.gz"))
+    feed.look(NOW + timedelta(hours=71))
+    assert first
+    assert first <= set(tmp_path.rglob("answers/*/*.gz"))
+    feed.look(NOW + timedelta(hours=73))
+    kept = set(tmp_path.rglob("answers/*/*.gz"))
+    assert kept
+    assert not first & kept
+
+
 def test_after_too_many_requests_nothing_is_asked_until_the_service_allows_it(feed: JsonFeed, service: Service) -> None:
     service.answers[ODDS] = PlayedAnswer({}, 429, {"retry-after": "120"})
     feed.look(NOW)
