@@ -4,18 +4,21 @@ The clock is fixed at the kick-off of the last day of the 2023-24 season: models
 the server forecasts the games of that day, and neither sees their results.
 """
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from http import HTTPStatus
 from pathlib import Path
 from threading import Event
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy.engine import Engine
 
 from core.betting.leagues import Leagues
 from core.clock import FixedClock
 from core.database import open_database
+from core.errors import ApiError
 from core.registry.bundles.store import BundleStore, bundle_store
 from core.registry.deployment import Version, deployments, model_name
 from core.settings import Settings, load_settings
@@ -32,10 +35,15 @@ from training.runs.registration import register
 from training.runs.train import find_trained_version
 from training.runs.trained_model import TrainedModel, fit_and_evaluate
 
+if TYPE_CHECKING:
+    from serving.client import PredictionClient
+
 MOMENT: Final = datetime(2024, 5, 19, 15, tzinfo=UTC)
 FOLDER: Final = Path("mlruns/demo")
 LEAGUE: Final = "EPL"
 HOME, AWAY = "Arsenal", "Everton"
+LOADING_SECONDS: Final = 60.0
+RETRY_SECONDS: Final = 0.2
 
 
 @dataclass(frozen=True)
@@ -154,7 +162,7 @@ def _forecast_and_serve(
         out.stage("serve", f"{address}  (documentation at {address}/docs)")
         with PredictionClient(address) as client:
             game = client.games(f"{HOME} {AWAY}", league=LEAGUE)[0]
-            answer = client.prediction(game["sport"], game["league"], game["game_id"])
+            answer = _first_answer(client, game)
         path = f"{game['sport']}/{game['league']}/{game['game_id']}"
         out.line(_forecast_text(answer, versions))
         out.line(f"\nTry:  curl '{address}/v1/predictions/{path}'")
@@ -162,6 +170,18 @@ def _forecast_and_serve(
             out.line("Serving until you press Ctrl-C. The clock is fixed at 2024-05-19 15:00 UTC.")
             _wait()
         return answer
+
+
+def _first_answer(client: "PredictionClient", game: dict[str, Any]) -> dict[str, Any]:
+    """Ask until the league's champion is loaded: the server listens before that, on a busy machine by many seconds."""
+    until = time.monotonic() + LOADING_SECONDS
+    while True:
+        try:
+            return client.prediction(game["sport"], game["league"], game["game_id"])
+        except ApiError as error:
+            if error.facts["status"] != HTTPStatus.SERVICE_UNAVAILABLE or time.monotonic() > until:
+                raise
+        time.sleep(RETRY_SECONDS)
 
 
 def _wait() -> None:
