@@ -84,9 +84,9 @@ bench-models: setup ## forecast every league beside the reference figures, into 
 chaos: setup services ## break things under load and write docs/results-faults.md; ARGS="--scale 0.1 F1 F9" for a part
 	$(BIN)/python -m tests.chaos $(ARGS)
 
-requirements: # compile the hashed requirements from pyproject.toml
-	.tools/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --all-extras pyproject.toml -o requirements/dev.txt
-	.tools/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes -c requirements/dev.txt pyproject.toml -o requirements/serving.txt
+requirements: # compile the hashed requirements from pyproject.toml; one version of each library for all Pythons where there is one
+	.tools/bin/uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest --generate-hashes --all-extras pyproject.toml -o requirements/dev.txt
+	.tools/bin/uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest --generate-hashes -c requirements/dev.txt pyproject.toml -o requirements/serving.txt
 	for peer in mlflow mlserver bentoml; do .tools/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes requirements/bench/$$peer.in -o requirements/bench/$$peer.txt; done
 	echo uv | .tools/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes - -o requirements/uv.txt
 

@@ -23,7 +23,7 @@ class PrefixError(Exception):
     """A line that would mean something else, or nothing, below the prefix."""
 
 
-class PrefixHook(BuildHookInterface):
+class PrefixHook(BuildHookInterface[Any]):
     """Lays the rooms below the prefix; ``rooms`` in pyproject.toml names them."""
 
     PLUGIN_NAME = "custom"
@@ -74,7 +74,10 @@ def with_prefix(source: bytes, rooms: frozenset[str], modules: set[str]) -> byte
     edits: list[tuple[int, int, int, bytes]] = []
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.ImportFrom) and not node.level and node.module and _room(node.module) in rooms:
-            begin = node.col_offset + len(re.match(rb"from\s+", lines[node.lineno - 1][node.col_offset :])[0])
+            written = re.match(rb"from\s+(?=\w)", lines[node.lineno - 1][node.col_offset :])
+            if written is None:
+                raise PrefixError(f"{node.lineno}: write {node.module} on the line of `from`")
+            begin = node.col_offset + written.end()
             edits.append((node.lineno - 1, begin, begin, f"{PREFIX}.".encode()))
         elif isinstance(node, ast.Import):
             edits.extend(_import_edits(node, rooms))

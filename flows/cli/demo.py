@@ -18,7 +18,7 @@ from sqlalchemy.engine import Engine
 from core.betting.leagues import Leagues
 from core.clock import FixedClock
 from core.database import open_database
-from core.errors import ApiError
+from core.errors import ApiError, OperationTimeoutError
 from core.registry.bundles.store import BundleStore, bundle_store
 from core.registry.deployment import Version, deployments, model_name
 from core.settings import Settings, load_settings
@@ -43,7 +43,7 @@ FOLDER: Final = Path("mlruns/demo")
 LEAGUE: Final = "EPL"
 HOME, AWAY = "Arsenal", "Everton"
 LOADING_SECONDS: Final = 60.0
-RETRY_SECONDS: Final = 0.2
+RETRY_SECONDS: Final = 0.5
 
 
 @dataclass(frozen=True)
@@ -178,8 +178,10 @@ def _first_answer(client: "PredictionClient", game: dict[str, Any]) -> dict[str,
     while True:
         try:
             return client.prediction(game["sport"], game["league"], game["game_id"])
-        except ApiError as error:
-            if error.facts["status"] != HTTPStatus.SERVICE_UNAVAILABLE or time.monotonic() > until:
+        except (ApiError, OperationTimeoutError) as error:
+            if error.facts.get("status", HTTPStatus.SERVICE_UNAVAILABLE) != HTTPStatus.SERVICE_UNAVAILABLE:
+                raise
+            if time.monotonic() > until:
                 raise
         time.sleep(RETRY_SECONDS)
 
