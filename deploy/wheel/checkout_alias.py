@@ -12,6 +12,8 @@ from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
 from types import CodeType, ModuleType
 
+ROOMS = frozenset({"core", "feature_store", "training", "serving", "flows", "migrations"})
+
 
 class CheckoutAlias(MetaPathFinder, Loader):
     """Finds ``dbsbm_predictions.NAME`` as the module NAME."""
@@ -22,9 +24,10 @@ class CheckoutAlias(MetaPathFinder, Loader):
         path: Sequence[str] | None,  # noqa: ARG002
         target: ModuleType | None = None,  # noqa: ARG002
     ) -> ModuleSpec | None:
-        """Find the module below this package's name; None for other names and for modules that do not exist."""
+        """Find the module below this package's name; None for what a wheel does not have."""
         package, _, name = fullname.partition(".")
-        original = find_spec(name) if package == __name__ else None
+        is_ours = package == __name__ and name.partition(".")[0] in ROOMS
+        original = find_spec(name) if is_ours else None
         if original is None:
             return None
         is_package = original.submodule_search_locations is not None

@@ -3,6 +3,8 @@
 import ast
 import importlib
 import re
+import subprocess
+import sys
 import tarfile
 import tomllib
 import zipfile
@@ -80,6 +82,13 @@ def test_the_prefix_changes_imports_and_nothing_else() -> None:
         assert not {name for name in named if name.split(".")[0] in ROOMS}, path
 
 
+@pytest.mark.server
+def test_code_that_is_not_installed_has_the_same_version() -> None:
+    script = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from core.version import VERSION; print(VERSION)"
+    done = subprocess.run([sys.executable, "-I", "-S", "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == VERSION
+
+
 @pytest.mark.parametrize(
     ("before", "after"),
     [
@@ -121,8 +130,10 @@ def test_code_that_would_lead_out_of_the_package_is_refused(code: str) -> None:
 def test_a_checkout_has_the_names_of_a_wheel_for_the_same_modules() -> None:
     for name in ("serving.client", "core.registry.pyfunc", "flows", "migrations.schema"):
         assert importlib.import_module(f"{PREFIX}.{name}") is importlib.import_module(name)
-    with pytest.raises(ModuleNotFoundError, match=r"dbsbm_predictions\.core\.nothing"):
-        importlib.import_module(f"{PREFIX}.core.nothing")
+    assert importlib.import_module(PREFIX).ROOMS == ROOMS
+    for name in ("core.nothing", "json", "tests", "deploy.wheel"):
+        with pytest.raises(ModuleNotFoundError, match=re.escape(f"{PREFIX}.{name.split('.')[0]}")):
+            importlib.import_module(f"{PREFIX}.{name}")
     assert hasattr(importlib.import_module(LOADER), "_load_pyfunc")
     (command,) = entry_points(group="console_scripts", name="dbsbm")
     assert command.value.startswith(f"{PREFIX}.")
