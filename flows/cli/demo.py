@@ -5,20 +5,19 @@ the server forecasts the games of that day, and neither sees their results.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from http import HTTPStatus
 from pathlib import Path
 from threading import Event
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
+import httpx
 from sqlalchemy.engine import Engine
 
 from core.betting.leagues import Leagues
 from core.clock import FixedClock
 from core.database import open_database
-from core.errors import ApiError, OperationTimeoutError
 from core.registry.bundles.store import BundleStore, bundle_store
 from core.registry.deployment import Version, deployments, model_name
 from core.settings import Settings, load_settings
@@ -35,15 +34,12 @@ from training.runs.registration import register
 from training.runs.train import find_trained_version
 from training.runs.trained_model import TrainedModel, fit_and_evaluate
 
-if TYPE_CHECKING:
-    from serving.client import PredictionClient
-
 MOMENT: Final = datetime(2024, 5, 19, 15, tzinfo=UTC)
 FOLDER: Final = Path("mlruns/demo")
 LEAGUE: Final = "EPL"
 HOME, AWAY = "Arsenal", "Everton"
 LOADING_SECONDS: Final = 60.0
-RETRY_SECONDS: Final = 0.5
+RETRY_SECONDS: Final = 0.1
 
 
 @dataclass(frozen=True)
@@ -86,8 +82,9 @@ def run_demo(settings: Settings, leagues: Leagues, out: Output, *, now: datetime
     out.stage("promote", _promote_models(engine, settings, leagues, models, now))
     for key in COUNTRIES.values():
         build(engine, leagues.get(key), MOMENT)
+    champions = _champions(engine)
     engine.dispose()
-    return _forecast_and_serve(settings, versions, out, keep_serving=keep_serving)
+    return _forecast_and_serve(settings, versions, champions, out, keep_serving=keep_serving)
 
 
 def _load_sample(engine: Engine, leagues: Leagues) -> str:
@@ -147,22 +144,26 @@ def _promote_models(
             continue
         verdict, _, _ = promote(engine, leagues, bundle_store(settings), model.name, None, now)
         refused += [f"{model.name} ({check.name}: {check.numbers})" for check in verdict.checks if not check.passed]
-    champions = [record.model for record in deployments(engine).values() if record.champion is not None]
-    text = f"{len(champions)} champions"
+    text = f"{len(_champions(engine))} champions"
     return f"{text}; the promotion gate refused {'; '.join(refused)}" if refused else text
 
 
+def _champions(engine: Engine) -> frozenset[str]:
+    return frozenset(record.model for record in deployments(engine).values() if record.champion is not None)
+
+
 def _forecast_and_serve(
-    settings: Settings, versions: Sequence[Version], out: Output, *, keep_serving: bool
+    settings: Settings, versions: Sequence[Version], champions: Set[str], out: Output, *, keep_serving: bool
 ) -> dict[str, Any]:
     from serving.client import PredictionClient
     from serving.server import running_server
 
     with running_server(settings, FixedClock(MOMENT), port=settings.port) as address:
         out.stage("serve", f"{address}  (documentation at {address}/docs)")
+        _wait_for_champions(address, champions)
         with PredictionClient(address) as client:
             game = client.games(f"{HOME} {AWAY}", league=LEAGUE)[0]
-            answer = _first_answer(client, game)
+            answer = client.prediction(game["sport"], game["league"], game["game_id"])
         path = f"{game['sport']}/{game['league']}/{game['game_id']}"
         out.line(_forecast_text(answer, versions))
         out.line(f"\nTry:  curl '{address}/v1/predictions/{path}'")
@@ -172,17 +173,14 @@ def _forecast_and_serve(
         return answer
 
 
-def _first_answer(client: "PredictionClient", game: dict[str, Any]) -> dict[str, Any]:
-    """Ask until the league's champion is loaded: the server listens before that, on a busy machine by many seconds."""
+def _wait_for_champions(address: str, champions: Set[str]) -> None:
+    """Return once games and champions are loaded, which takes longer than listening; at the latest after a minute."""
     until = time.monotonic() + LOADING_SECONDS
-    while True:
-        try:
-            return client.prediction(game["sport"], game["league"], game["game_id"])
-        except (ApiError, OperationTimeoutError) as error:
-            if error.facts.get("status", HTTPStatus.SERVICE_UNAVAILABLE) != HTTPStatus.SERVICE_UNAVAILABLE:
-                raise
-            if time.monotonic() > until:
-                raise
+    while time.monotonic() < until:
+        response = httpx.get(f"{address}/readyz", timeout=LOADING_SECONDS)
+        loaded = {model for model, about in response.json()["models"].items() if about["version"] is not None}
+        if response.is_success and champions <= loaded:
+            return
         time.sleep(RETRY_SECONDS)
 
 

@@ -84,7 +84,7 @@ def test_an_installed_wheel_runs_the_demo_beside_packages_of_the_same_names(
     served = json.loads(run_in(folder, python.parent / "dbsbm", *DEMO, PYTHONPATH=str(own)))
     assert served["probabilities"] == answer["probabilities"]
     assert bundles(folder) == bundles(demo[0].folder)
-    loaded = run_in(folder, python, "-P", "-c", LOAD, PYTHONPATH=str(own)).split()
+    loaded = run_in(folder, python, "-P", "-c", LOAD, PYTHONPATH=str(own), BUNDLE_DIR="mlruns/demo/bundles").split()
     assert loaded == ["dbsbm_predictions.core.registry.pyfunc", f"{own}/core.py"]
 
 
