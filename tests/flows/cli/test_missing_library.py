@@ -16,7 +16,7 @@ from flows.cli.missing_library import missing_library
             "apt-get install libgomp1",
         ),
         (ModuleNotFoundError("No module named 'mlflow.pyfunc'", name="mlflow.pyfunc"), "mlflow is not installed"),
-        (ModuleNotFoundError("No module named 'optuna'", name="optuna"), "pip install 'dbsbm-predictions[all]'"),
+        (ModuleNotFoundError("No module named 'optuna'", name="optuna"), "'dbsbm-predictions[all]'"),
     ],
 )
 def test_what_is_missing_is_named_with_its_remedy(error: ImportError | OSError, said: str) -> None:
