@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from core.betting.leagues import load_leagues
 from core.clock import Clock, SystemClock
 from core.settings import Settings
+from core.version import VERSION
 from serving.access.admission import GUILD_NAME, KEY_NAME
 from serving.api.routes import ROUTERS
 from serving.assembly import Timings, background_threads, build_service
@@ -26,7 +27,7 @@ from serving.http.allowed_hosts import AllowedHosts
 from serving.http.exact_paths import ExactPaths
 from serving.http.head_requests import HeadRequests
 from serving.http.middleware import BodyLimit, RequestRecorder
-from serving.http.openapi import DESCRIPTION, TITLE, VERSION, install_documentation
+from serving.http.openapi import DESCRIPTION, TITLE, install_documentation
 from serving.http.problems import install_problems
 from serving.http.reference_page import reference_page
 from serving.open_inference import routes as open_inference

@@ -13,7 +13,7 @@ from typing import Any, Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from core.arrays import FloatArray
+from core.arrays import FloatArray, sum_in_order
 from core.betting.scores import Outcome, ScoreDistribution
 from core.errors import ValidationError
 
@@ -119,7 +119,7 @@ def combine(scores: ScoreDistribution, legs: Sequence[MarketSelection], *, ties:
 
 def _mean(parts: Sequence[Pricing]) -> Pricing:
     return Pricing(
-        *(sum(shares) / len(parts) for shares in zip(*((p.win, p.push, p.lose) for p in parts), strict=True))
+        *(sum_in_order(shares) / len(parts) for shares in zip(*((p.win, p.push, p.lose) for p in parts), strict=True))
     )
 
 

@@ -52,12 +52,10 @@ def _joint_results(bets: Sequence[tuple[Pricing, float]]) -> tuple[FloatArray, F
         listed = np.array(list(product(*ends)))
         return listed[:, :, 0], listed[:, :, 1].prod(axis=1)
     random = np.random.default_rng(SEED)
-    drawn = [
-        random.choice(
-            [profit for profit, _ in end], MOST_SCENARIOS, p=np.array([p for _, p in end]) / sum(p for _, p in end)
-        )
-        for end in ends
-    ]
+    drawn = []
+    for end in ends:
+        profits, chances = np.array(end).T
+        drawn.append(random.choice(profits, MOST_SCENARIOS, p=chances / chances.sum()))
     return np.column_stack(drawn), np.full(MOST_SCENARIOS, 1 / MOST_SCENARIOS)
 
 

@@ -9,7 +9,7 @@ from functools import cached_property
 
 import numpy as np
 
-from core.arrays import FloatArray
+from core.arrays import FloatArray, sum_in_order
 from core.betting.score_grid import Region, ScoreGrid
 from core.errors import ValidationError
 
@@ -120,12 +120,12 @@ class ScoreDistribution:
     @property
     def margin_mean(self) -> float:
         """Expected home score minus away score."""
-        return sum(factor * region.margin for factor, region in self._scaled_regions())
+        return sum_in_order(factor * region.margin for factor, region in self._scaled_regions())
 
     @property
     def total_mean(self) -> float:
         """Expected sum of both scores."""
-        return sum(factor * region.total for factor, region in self._scaled_regions())
+        return sum_in_order(factor * region.total for factor, region in self._scaled_regions())
 
     def _scaled_regions(self) -> Iterable[tuple[float, Region]]:
         return zip(self._factors, self._base.regions, strict=True)

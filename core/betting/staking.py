@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 
+from core.arrays import sum_in_order
 from core.betting.markets import Pricing
 
 
@@ -57,7 +58,7 @@ def stakes(
     rules = rules or StakingRules()
     scale = rules.kelly_share * max(bankroll, 0.0) * drawdown_scale(bankroll, highest or bankroll, rules)
     each = [min(max(fraction, 0.0) * scale, rules.most_per_bet) for fraction in fractions]
-    together = sum(each)
+    together = sum_in_order(each)
     return each if together <= rules.most_per_day else [stake * rules.most_per_day / together for stake in each]
 
 

@@ -1,7 +1,7 @@
 """A bundle as an MLflow model: ``mlflow.pyfunc.load_model("models:/EPL-results@champion")`` for data scientists.
 
 The files are checked against the bundle's own manifest, and the manifest against our signature. Serving also knows the
-registered SHA-256 and opens a version by ``bundles.store``. The path of this module is stored in registered models.
+registered SHA-256 and opens a version by ``bundles.store``. Registered models name this module.
 """
 
 from collections.abc import Iterator

@@ -7,6 +7,7 @@ implied probabilities of the odds 2.60, 11.23 and 23.41, from a real archive, ad
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
+from core.arrays import sum_in_order
 from core.betting.leagues import League
 from feature_store.archive.facts import Quote
 
@@ -78,7 +79,7 @@ def _wrong_odds(
         return [(names, f"{name}: decimal odds are above 1, got {price:g}")]
     if len(shown) < complete or odds[0] is None or odds[-1] is None:
         return ()
-    overround = sum([1 / price for price in shown]) - 1
+    overround = sum_in_order(1 / price for price in shown) - 1
     if LEAST_OVERROUND <= overround <= MOST_OVERROUND:
         return ()
     prices = ", ".join(f"{price:g}" for price in shown)

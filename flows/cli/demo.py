@@ -4,13 +4,15 @@ The clock is fixed at the kick-off of the last day of the 2023-24 season: models
 the server forecasts the games of that day, and neither sees their results.
 """
 
-from collections.abc import Sequence
+import time
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event
 from typing import Any, Final
 
+import httpx
 from sqlalchemy.engine import Engine
 
 from core.betting.leagues import Leagues
@@ -36,6 +38,8 @@ MOMENT: Final = datetime(2024, 5, 19, 15, tzinfo=UTC)
 FOLDER: Final = Path("mlruns/demo")
 LEAGUE: Final = "EPL"
 HOME, AWAY = "Arsenal", "Everton"
+LOADING_SECONDS: Final = 60.0
+RETRY_SECONDS: Final = 0.1
 
 
 @dataclass(frozen=True)
@@ -78,8 +82,9 @@ def run_demo(settings: Settings, leagues: Leagues, out: Output, *, now: datetime
     out.stage("promote", _promote_models(engine, settings, leagues, models, now))
     for key in COUNTRIES.values():
         build(engine, leagues.get(key), MOMENT)
+    champions = _champions(engine)
     engine.dispose()
-    return _forecast_and_serve(settings, versions, out, keep_serving=keep_serving)
+    return _forecast_and_serve(settings, versions, champions, out, keep_serving=keep_serving)
 
 
 def _load_sample(engine: Engine, leagues: Leagues) -> str:
@@ -139,19 +144,23 @@ def _promote_models(
             continue
         verdict, _, _ = promote(engine, leagues, bundle_store(settings), model.name, None, now)
         refused += [f"{model.name} ({check.name}: {check.numbers})" for check in verdict.checks if not check.passed]
-    champions = [record.model for record in deployments(engine).values() if record.champion is not None]
-    text = f"{len(champions)} champions"
+    text = f"{len(_champions(engine))} champions"
     return f"{text}; the promotion gate refused {'; '.join(refused)}" if refused else text
 
 
+def _champions(engine: Engine) -> frozenset[str]:
+    return frozenset(record.model for record in deployments(engine).values() if record.champion is not None)
+
+
 def _forecast_and_serve(
-    settings: Settings, versions: Sequence[Version], out: Output, *, keep_serving: bool
+    settings: Settings, versions: Sequence[Version], champions: Set[str], out: Output, *, keep_serving: bool
 ) -> dict[str, Any]:
     from serving.client import PredictionClient
     from serving.server import running_server
 
     with running_server(settings, FixedClock(MOMENT), port=settings.port) as address:
         out.stage("serve", f"{address}  (documentation at {address}/docs)")
+        _wait_for_champions(address, champions)
         with PredictionClient(address) as client:
             game = client.games(f"{HOME} {AWAY}", league=LEAGUE)[0]
             answer = client.prediction(game["sport"], game["league"], game["game_id"])
@@ -162,6 +171,17 @@ def _forecast_and_serve(
             out.line("Serving until you press Ctrl-C. The clock is fixed at 2024-05-19 15:00 UTC.")
             _wait()
         return answer
+
+
+def _wait_for_champions(address: str, champions: Set[str]) -> None:
+    """Return once games and champions are loaded, which takes longer than listening; at the latest after a minute."""
+    until = time.monotonic() + LOADING_SECONDS
+    while time.monotonic() < until:
+        response = httpx.get(f"{address}/readyz", timeout=LOADING_SECONDS)
+        loaded = {model for model, about in response.json()["models"].items() if about["version"] is not None}
+        if response.is_success and champions <= loaded:
+            return
+        time.sleep(RETRY_SECONDS)
 
 
 def _wait() -> None:

@@ -6,7 +6,7 @@ from typing import NoReturn
 import typer
 
 from core.clean_streams import clean_standard_streams
-from core.errors import EXIT_FAILED, DbsbmError, exit_code
+from core.errors import EXIT_DEPENDENCY, EXIT_FAILED, DbsbmError, exit_code
 from flows.cli.commands import (
     archive,
     backfill,
@@ -34,6 +34,7 @@ from flows.cli.commands import (
     teams,
     train,
 )
+from flows.cli.missing_library import missing_library
 
 HELP = """Forecasts for a sports-betting bot: an archive of games and prices, features as of a moment, registered
 models, and an API that serves them.
@@ -80,6 +81,12 @@ def main() -> NoReturn:
     except DbsbmError as error:
         _print_error(f"{error.code}: {error}")
         sys.exit(exit_code(error))
+    except (ImportError, OSError) as error:
+        remedy = missing_library(error)
+        if remedy is None:
+            raise
+        _print_error(remedy)
+        sys.exit(EXIT_DEPENDENCY)
     except KeyboardInterrupt:
         _print_error("Stopped.")
         sys.exit(EXIT_FAILED)

@@ -13,6 +13,8 @@ from typing import Final
 from rapidfuzz import process
 from rapidfuzz.distance import OSA
 
+from core.arrays import sum_in_order
+
 MAX_WORDS: Final = 8
 """Words of a text that are searched for; two long names have no more."""
 
@@ -103,4 +105,4 @@ def _best(scores: WordScores, words: Sequence[str]) -> float:
 
 
 def _mean(values: Iterable[float], weights: Sequence[int]) -> float:
-    return sum(value * weight for value, weight in zip(values, weights, strict=True)) / sum(weights)
+    return sum_in_order(value * weight for value, weight in zip(values, weights, strict=True)) / sum(weights)

@@ -5,10 +5,10 @@ from typing import Any, Final
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from core.version import VERSION
 from serving.http.problems import PROBLEM_JSON
 
 TITLE: Final = "DBSBM predictions"
-VERSION: Final = "1.0.0"
 DESCRIPTION: Final = """Forecasts of scheduled games, from one joint distribution of both scores per game.
 
 Games are identified by their natural key `sport/league/game_id`. Every prediction gives its model, version,

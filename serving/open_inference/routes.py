@@ -14,11 +14,12 @@ from core.arrays import FloatArray
 from core.errors import ResourceNotFoundError, ValidationError
 from core.nearest import nearest
 from core.registry.forecaster import Forecast
+from core.version import VERSION
 from serving.api.examples import INFERENCE, INVOCATION
 from serving.api.readiness import not_ready_causes
 from serving.api.responses import as_json, guarded_router, problems
 from serving.champions.champion import Champion
-from serving.http.openapi import TITLE, VERSION
+from serving.http.openapi import TITLE
 from serving.open_inference.mlflow_bodies import SCHEMA, Columns, as_table, parse_csv, parse_mlflow, read_json
 from serving.open_inference.tensors import parse_tensors, schema
 from serving.service import Service, ServiceDep

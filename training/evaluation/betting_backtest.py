@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy.engine import Engine
 
-from core.arrays import FloatArray
+from core.arrays import FloatArray, sum_in_order
 from core.betting.leagues import League
 from core.betting.markets import Pricing
 from core.betting.odds import DevigMethod, choose_devig, devig
@@ -320,16 +320,16 @@ class _Account:
         due = sorted(bet for bet in self.open if bet[0] <= moment)
         self.open = [bet for bet in self.open if bet[0] > moment]
         for _, ended in groupby(due, key=itemgetter(0)):
-            self.bankroll += sum(earned for _, _, earned in ended)
+            self.bankroll += sum_in_order(earned for _, _, earned in ended)
             self.highest = max(self.highest, self.bankroll)
             self.drawdown = max(self.drawdown, 1 - self.bankroll / self.highest)
 
     def stake(self, moment: float, bets: Sequence[SimulatedBet]) -> None:
         """Stake the bets whose price becomes known at the moment."""
         self.capped = [one for one in self.capped if one[0] > moment]
-        free = 1 - sum(stake for _, stake, _ in self.open) / self.bankroll
+        free = 1 - sum_in_order(stake for _, stake, _ in self.open) / self.bankroll
         fractions = simultaneous_kelly([(Pricing(bet.probability, 0.0, 1 - bet.probability), bet.odds) for bet in bets])
-        left = max(0.0, self.rules.most_per_day - sum(stake for _, stake in self.capped))
+        left = max(0.0, self.rules.most_per_day - sum_in_order(stake for _, stake in self.capped))
         rules = replace(self.rules, most_per_day=left)
         staked = stakes([free * share for share in fractions], self.bankroll, highest=self.highest, rules=rules)
         for stake, bet in zip(staked, bets, strict=True):

@@ -10,12 +10,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from training.datasets.assembly import Dataset
 from training.evaluation.scores import Comparison, Evaluation, ForecasterScore
 from training.fitting.recipe import Recipe
 
+TEMPLATES: Final = Path(__file__).parents[1] / "templates"
 YARDSTICKS: Final = {
     "model": "model",
     "model_where_priced": "model, priced games only",
@@ -61,7 +62,7 @@ def card_html(subject: RunSubject, pictures: Iterable[Path]) -> str:
     """The page as HTML text."""
     evaluation = subject.evaluation
     environment = Environment(
-        loader=PackageLoader("training"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
     ranked = subject.dataset.league.outcomes == 3
     return environment.get_template("card.html").render(

@@ -2,11 +2,11 @@
 
 import subprocess
 from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
-PACKAGE: Final = "dbsbm-predictions"
+from core.version import VERSION
+
 GIT_SECONDS: Final = 10.0
 
 
@@ -18,12 +18,11 @@ def code_version() -> str:
     installed package.
     """
     root = Path(__file__).resolve().parents[2]
-    released = version(PACKAGE)
     if not (root / ".git").exists():
-        return released
+        return VERSION
     command = ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
     try:
         described = subprocess.run(command, capture_output=True, text=True, timeout=GIT_SECONDS, check=False)
     except (OSError, subprocess.TimeoutExpired):
-        return released
-    return f"{released}+{described.stdout.strip()}" if described.returncode == 0 else released
+        return VERSION
+    return f"{VERSION}+{described.stdout.strip()}" if described.returncode == 0 else VERSION

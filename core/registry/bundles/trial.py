@@ -1,7 +1,7 @@
 """The trial of a new bundle: its first reading, in a separate process that may crash, hang or use too much memory.
 
-``try_bundle`` verifies the bundle and starts the process, ``python -m core.registry.bundles.trial FOLDER SHA256
-SECONDS``. It gets no key and none of our settings: the SHA-256 of a manifest whose signature was checked is enough.
+``try_bundle`` verifies the bundle and starts the process, ``python -P -m`` with this module, FOLDER, SHA256
+and SECONDS. It gets no key and none of our settings: the SHA-256 of a manifest whose signature was checked is enough.
 """
 
 import math
@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from core.arrays import sum_in_order
 from core.errors import DbsbmError, ServiceError
 from core.registry.bundles.contents import Bundle, parse_bundle
 from core.registry.bundles.files import read_undamaged, read_verified
@@ -43,8 +44,9 @@ def try_bundle(folder: Path, expected_sha256: str, signer: Signer, *, seconds: f
     read_verified(folder, expected_sha256, signer)
     command = [
         sys.executable,
+        "-P",  # files of the folder where the command runs are no modules: one called signal.py would be imported
         "-m",
-        "core.registry.bundles.trial",
+        __name__,
         str(folder),
         expected_sha256,
         str(math.ceil(seconds)),
@@ -77,7 +79,7 @@ def _must_be_coherent(bundle: Bundle, forecast: Forecast) -> None:
     chances = (outcome.home, outcome.draw, outcome.away)
     if not all(map(math.isfinite, (*chances, forecast.margin, forecast.total))):
         raise ServiceError(f"Bundle {bundle.sha256[:12]} gives a forecast that is not a number.")
-    if not all(0 <= chance <= 1 for chance in chances) or abs(sum(chances) - 1) > COHERENCE:
+    if not all(0 <= chance <= 1 for chance in chances) or abs(sum_in_order(chances) - 1) > COHERENCE:
         raise ServiceError(f"Bundle {bundle.sha256[:12]} gives probabilities that are not: {chances}.")
 
 

@@ -14,8 +14,11 @@ from core.registry.forecaster import FORECAST_COLUMNS
 from core.registry.manifest import BundleManifest
 from core.registry.tracking.runs import FinishedRun, Lineage, RefusedRun, Run
 from core.registry.tracking.store import as_external_error, keep_quiet, local_folder, prepare_store
+from core.version import DISTRIBUTION
 
 MODEL: Final = "model"
+LOADER: Final = "dbsbm_predictions.core.registry.pyfunc"
+"""The loader's module in registered models, by the name that checkouts and installed wheels have in common."""
 PROCESS_TAG: Final = "dbsbm.process"
 """Tag with the process that writes the run. If that process has ended, the run will never end by itself."""
 ABANDONED_AFTER: Final = timedelta(days=1)
@@ -227,11 +230,11 @@ class Tracking:
         )
         return self._mlflow.pyfunc.log_model(
             name=MODEL,
-            loader_module="core.registry.pyfunc",
+            loader_module=LOADER,
             data_path=str(folder),
             signature=signature,
             input_example=pandas.DataFrame([example], columns=names),
-            pip_requirements=["dbsbm-predictions"],
+            pip_requirements=[DISTRIBUTION],
             metadata={"bundle_sha256": folder.name, "features": manifest.fingerprint},
         )
 

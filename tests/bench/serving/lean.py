@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -20,7 +21,7 @@ def installed() -> Path:
     """Return the interpreter of an environment with the requirements of serving alone."""
     python = FOLDER / "bin" / "python"
     if not python.exists():
-        subprocess.run([UV, "venv", "--quiet", "--python", "3.11", FOLDER], check=True)
+        subprocess.run([UV, "venv", "--quiet", "--python", sys.executable, FOLDER], check=True)
     requirements = HERE / "requirements" / "serving.txt"
     subprocess.run(
         [UV, "pip", "sync", "--quiet", "--python", python, "--require-hashes", requirements], check=True, cwd=HERE
