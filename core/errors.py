@@ -26,7 +26,7 @@ cause, which only the log shows, redacted. An error may quote another library's:
 
 from typing import ClassVar
 
-from core.redaction import redact
+from core.text.redaction import redact
 
 
 class DbsbmError(Exception):

@@ -17,10 +17,10 @@ import orjson
 import structlog
 from structlog.contextvars import bind_contextvars, bound_contextvars, clear_contextvars
 
-from core.clean_streams import terminal_of
-from core.printable import printable
-from core.redaction import MASK, SECRET_NAME, redact
 from core.settings import Settings, conceal_secrets
+from core.text.clean_streams import terminal_of
+from core.text.printable import printable
+from core.text.redaction import MASK, SECRET_NAME, redact
 
 bind = bind_contextvars
 bound = bound_contextvars

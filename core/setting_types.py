@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import AfterValidator, Field, SecretStr
 from pydantic_settings import NoDecode
 
-from core.addresses import as_database_url, check_address, has_known_parameters
+from core.text.addresses import as_database_url, check_address, has_known_parameters
 
 DRIVERS: Final = ("sqlite", "mysql+pymysql", "mariadb+pymysql")
 DATABASE_EXAMPLE: Final = "mysql+pymysql://user:password@host/database"

@@ -18,7 +18,6 @@ from pydantic_settings import BaseSettings, DotEnvSettingsSource, SettingsConfig
 from sqlalchemy.engine import URL, make_url
 
 from core.errors import ConfigurationError
-from core.redaction import conceal_environment
 from core.setting_types import (
     CronExpression,
     DatabaseAddress,
@@ -36,6 +35,7 @@ from core.setting_types import (
     TrackingAddress,
     without_control_characters,
 )
+from core.text.redaction import conceal_environment
 
 SECRETS_FOLDER: Final = Path("/run/secrets")
 SECRETS_VARIABLE: Final = "DBSBM_SECRETS_DIR"

@@ -10,8 +10,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from core.atomic_file import write_new_file
 from core.errors import ConfigurationError
+from core.files.atomic import write_new_file
 from core.settings import Settings
 
 KEY_BYTES: Final = 32

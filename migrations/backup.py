@@ -9,7 +9,7 @@ from typing import Final
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
-from core.database import reading
+from core.database.transactions import reading
 from core.errors import ConflictError
 from migrations import schema
 from migrations.backup_file import Header, write_backup

@@ -20,8 +20,8 @@ from typing import IO, Annotated, Any, Final, Literal, TypeVar
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from pydantic import ValidationError as InvalidContentError
 
-from core.atomic_file import atomic_file
 from core.errors import ConflictError, DataIntegrityError, ValidationError
+from core.files.atomic import atomic_file
 
 FORMAT: Final = 1
 LONGEST_ROW: Final = 2**24

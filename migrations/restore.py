@@ -16,7 +16,7 @@ from typing import Any, Final, Protocol
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
-from core.database import reading, writing
+from core.database.transactions import reading, writing
 from core.errors import ConflictError, DataIntegrityError
 from migrations.backup import BATCH, OnTable, whole_revision
 from migrations.backup_file import Header, read_header, read_rows

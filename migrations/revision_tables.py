@@ -6,7 +6,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import make_url
 
-from core.database import LongText, UtcDateTime, open_database
+from core.database.engines import open_database
+from core.database.schema import LongText, UtcDateTime
 from core.errors import ConflictError, ValidationError
 from migrations import schema
 from migrations.step_journal import VERSION_TABLE

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from core.database import LongText, UtcDateTime
+from core.database.schema import LongText, UtcDateTime
 from core.errors import DataIntegrityError
 
 Convert = Callable[[Any], Any]

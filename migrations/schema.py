@@ -12,7 +12,7 @@ from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy.engine import Connection, Engine
 
-from core.database import reading, writing
+from core.database.transactions import reading, writing
 from core.errors import ServiceError, ValidationError
 from core.logs import get_logger
 from migrations import step_journal

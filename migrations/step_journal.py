@@ -21,7 +21,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 from sqlalchemy.engine.interfaces import DBAPICursor, ExecutionContext
 
-from core.database import TABLE_OPTIONS
+from core.database.schema import TABLE_OPTIONS
 from core.errors import ServiceError
 
 Direction = Literal["upgrade", "downgrade"]

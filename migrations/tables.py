@@ -1,11 +1,11 @@
 """Every table of every room, for comparison with a database and for backups."""
 
-from core.database import METADATA
+from core.database.schema import METADATA
 from core.registry import tables as _registry
 from feature_store.archive import tables as _archive
 from feature_store.identity import tables as _identity
 from feature_store.rows import tables as _rows
-from feature_store.sources.bot import tables as _bot
+from feature_store.sources.bot.people import tables as _bot
 from serving.access import tables as _access
 from serving.backends import tables as _backends
 from serving.champions import tables as _champions

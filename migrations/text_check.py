@@ -6,8 +6,9 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
-from core.bulk_insert import insert_new_tuples
-from core.database import SMALLEST_PACKET, reading, writing
+from core.database.bulk_insert import insert_new_tuples
+from core.database.schema import SMALLEST_PACKET
+from core.database.transactions import reading, writing
 from core.errors import DatabaseError, DataIntegrityError
 from feature_store.identity.tables import team_aliases
 from migrations.step_journal import VERSION_TABLE

@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, settings
 from sqlalchemy.engine import Engine, make_url
 
 from core.betting.leagues import BUILT_IN, Leagues
-from core.database import open_database
+from core.database.engines import open_database
 from tests import processes
 from tests.databases import copy_migrated, migrated_file, migrated_tables
 from tests.services import MariaDb, RedisServer, mariadb_server, memory_folder, redis_server

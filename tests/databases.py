@@ -9,7 +9,7 @@ from pathlib import Path
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine, make_url
 
-from core.database import open_database
+from core.database.engines import open_database
 from core.registry.tracking.store import prepare_store
 from migrations import schema
 from tests.services import MariaDb

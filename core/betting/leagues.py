@@ -16,8 +16,8 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from pydantic import ValidationError as PydanticValidationError
 
 from core.errors import ConfigurationError, DataIntegrityError, ResourceNotFoundError, ValidationError
-from core.nearest import NameIndex
-from core.text_file import read_toml
+from core.files.text import read_toml
+from core.text.nearest import NameIndex
 
 KEY = re.compile(r"[A-Z0-9][A-Z0-9_]{0,31}")
 LONGEST_HOURS: Final = 240

@@ -12,11 +12,12 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine, RowMapping
 
-from core.database import insert_new, reading, writing
+from core.database.transactions import reading, writing
+from core.database.upserts import insert_new
 from core.errors import ConflictError, ResourceNotFoundError
-from core.nearest import nearest
 from core.registry import held_out, tables
 from core.registry.held_out import HeldOut
+from core.text.nearest import nearest
 
 
 @dataclass(frozen=True)

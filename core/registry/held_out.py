@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from sqlalchemy.engine import Connection, Engine
 
 from core.arrays import FloatArray
-from core.database import insert_new, reading
+from core.database.transactions import reading
+from core.database.upserts import insert_new
 from core.registry import tables
 
 Indices = NDArray[np.int64]

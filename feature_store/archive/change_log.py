@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from core.betting.leagues import League
-from core.bulk_insert import insert_new_tuples
+from core.database.bulk_insert import insert_new_tuples
 from feature_store.archive import tables
 from feature_store.archive.facts import GameFact, Quote, Result
 from feature_store.archive.game_links import links_of, with_linked_ids

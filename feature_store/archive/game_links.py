@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from core.betting.leagues import League
-from core.database import insert_new
+from core.database.upserts import insert_new
 from feature_store.archive import tables
 from feature_store.archive.versions import INSTANT, Fact, FactKind
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from core.database import UtcDateTime
+from core.database.schema import UtcDateTime
 
 
 def without_zone(column: sa.Column[Any]) -> sa.ColumnElement[Any]:

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
 from core.betting.leagues import League
-from core.database import reading
+from core.database.transactions import reading
 from feature_store.archive import tables
 from feature_store.archive.facts import GameFact, Result
 

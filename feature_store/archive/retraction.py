@@ -14,7 +14,7 @@ import orjson
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine, RowMapping
 
-from core.database import reading, writing
+from core.database.transactions import reading, writing
 from feature_store.archive import tables
 from feature_store.archive.change_log import note_retraction
 from feature_store.archive.facts import Rejected

@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
-from core.database import reading
+from core.database.transactions import reading
 from feature_store.archive import tables
 
 STALE_AFTER: Final = timedelta(hours=24)

@@ -21,12 +21,13 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
 from core.betting.leagues import League
-from core.bulk_insert import insert_new_tuples
-from core.database import insert_new, reading, writing
-from core.database_clock import check_not_ahead
+from core.database.bulk_insert import insert_new_tuples
+from core.database.clock import check_not_ahead
+from core.database.transactions import reading, writing
+from core.database.upserts import insert_new
 from feature_store.archive import tables
-from feature_store.archive.border import admit
 from feature_store.archive.change_log import note_changes, spans_by_game
+from feature_store.archive.checks.identities import admit
 from feature_store.archive.facts import FactBatch, Rejected
 from feature_store.archive.game_links import links_of, merge_linked, replaced_ids, with_linked_ids
 from feature_store.archive.interning import ValueInterner, without_zone

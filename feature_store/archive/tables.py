@@ -4,7 +4,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from core.database import METADATA, TABLE_OPTIONS, LongText, UtcDateTime
+from core.database.schema import METADATA, TABLE_OPTIONS, LongText, UtcDateTime
 
 
 def league_key() -> tuple[sa.Column[Any], ...]:

@@ -6,9 +6,9 @@ from typing import NamedTuple
 from sqlalchemy.engine import Connection, Engine
 
 from core.betting.leagues import League
-from core.database import reading, writing
+from core.database.transactions import reading, writing
 from core.errors import ConflictError, ResourceNotFoundError, ValidationError
-from core.nearest import nearest
+from core.text.nearest import nearest
 from feature_store.archive.change_log import note_all_facts
 from feature_store.archive.game_links import Links, links_of, record_link
 from feature_store.archive.queries import latest_game

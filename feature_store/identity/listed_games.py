@@ -7,7 +7,7 @@ from typing import NamedTuple
 from sqlalchemy.engine import Engine
 
 from core.betting.leagues import League
-from core.database import reading
+from core.database.transactions import reading
 from feature_store.archive.game_links import links_of
 from feature_store.archive.queries import final_scores, listings
 from feature_store.identity.team_aliases import load_aliases

@@ -14,10 +14,11 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
 from core.betting.leagues import League
-from core.database import insert_new, reading, writing
+from core.database.transactions import reading, writing
+from core.database.upserts import insert_new
 from core.errors import ConflictError, ResourceNotFoundError, ValidationError
-from core.identifiers import fault_of
-from core.nearest import nearest
+from core.text.identifiers import fault_of
+from core.text.nearest import nearest
 from feature_store.archive.facts import GameFact
 from feature_store.archive.queries import latest_games
 from feature_store.identity import tables

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from core.betting.leagues import League
 from core.errors import ServiceError
+from feature_store.archive.checks.quotes import LINES
 from feature_store.archive.facts import FactBatch, Quote
-from feature_store.archive.quote_checks import LINES
 from feature_store.features.catalogue import CATALOGUE
 from feature_store.quality.schedule_completeness import STRAY_REPEATS, lost_shares, rounds_played
 from feature_store.quality.usual_totals import USUAL_TOTALS

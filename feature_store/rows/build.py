@@ -11,8 +11,9 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
 from core.betting.leagues import League
-from core.database import reading, upsert, writing
-from core.database_clock import check_not_ahead
+from core.database.clock import check_not_ahead
+from core.database.transactions import reading, writing
+from core.database.upserts import upsert
 from core.errors import ConflictError
 from feature_store.archive.facts import FactBatch
 from feature_store.features.sets import EVERYTHING

@@ -14,7 +14,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
 from core.betting.leagues import League
-from core.database import reading, upsert
+from core.database.transactions import reading
+from core.database.upserts import upsert
 from feature_store.archive import store as archive
 from feature_store.archive.change_log import first_end_changed, newest_revision
 from feature_store.archive.facts import FactBatch

@@ -24,10 +24,10 @@ from pyarrow import csv
 from sqlalchemy.engine import Connection, Engine
 
 from core.arrays import FloatArray
-from core.atomic_file import atomic_file, write_file
 from core.betting.leagues import League
-from core.database import reading
+from core.database.transactions import reading
 from core.errors import ValidationError
+from core.files.atomic import atomic_file, write_file
 from feature_store.archive import store as archive
 from feature_store.archive.change_log import first_start_affected, newest_revision
 from feature_store.archive.game_links import links_of

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from sqlalchemy.engine import Engine
 
 from core.betting.leagues import League
-from core.database import reading
+from core.database.transactions import reading
 from core.errors import DataIntegrityError, ResourceNotFoundError, ServiceError
-from core.nearest import nearest
+from core.text.nearest import nearest
 from feature_store.archive.facts import GameFact
 from feature_store.features.sets import EVERYTHING, FeatureSet, compute
 from feature_store.features.situation import Fixtures, Situation, StateColumns, as_columns

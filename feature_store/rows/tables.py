@@ -4,7 +4,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from core.database import METADATA, TABLE_OPTIONS, LongText, UtcDateTime
+from core.database.schema import METADATA, TABLE_OPTIONS, LongText, UtcDateTime
 from feature_store.archive.tables import game_key, league_key
 
 checkpoints: Final = sa.Table(

@@ -17,7 +17,7 @@ from sqlalchemy.engine import Engine
 
 from core.betting.leagues import Leagues
 from core.clock import FixedClock
-from core.database import open_database
+from core.database.engines import open_database
 from core.registry.bundles.store import BundleStore, bundle_store
 from core.registry.deployment import Version, deployments, model_name
 from core.settings import Settings, load_settings

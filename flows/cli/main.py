@@ -5,8 +5,8 @@ from typing import NoReturn
 
 import typer
 
-from core.clean_streams import clean_standard_streams
 from core.errors import EXIT_DEPENDENCY, EXIT_FAILED, DbsbmError, exit_code
+from core.text.clean_streams import clean_standard_streams
 from flows.cli.commands import (
     archive,
     backfill,

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from core.clean_streams import terminal_of
-from core.printable import printable
-from core.redaction import redact
+from core.text.clean_streams import terminal_of
+from core.text.printable import printable
+from core.text.redaction import redact
 
 if TYPE_CHECKING:
     from rich.progress import Progress

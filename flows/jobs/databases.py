@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from sqlalchemy.engine import Engine
 
-from core.database import open_database
+from core.database.engines import open_database
 from core.errors import ServiceError
 from core.settings import Settings
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from core.betting.leagues import Leagues, load_leagues
 from core.errors import DbsbmError, ResourceNotFoundError, ServiceError
-from core.nearest import nearest
 from core.settings import Settings
+from core.text.nearest import nearest
 from flows.jobs.databases import our_database
 
 if TYPE_CHECKING:

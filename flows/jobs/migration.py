@@ -9,7 +9,8 @@ from typing import Final
 
 from sqlalchemy.engine import Engine
 
-from core.database import open_database, turn
+from core.database.engines import open_database
+from core.database.transactions import turn
 from core.errors import ConflictError, DataIntegrityError, DbsbmError, OperationTimeoutError
 from core.settings import Settings
 from migrations import schema

@@ -8,10 +8,10 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from core.betting.leagues import Leagues
-from core.database import reading
+from core.database.transactions import reading
 from core.registry.restored_deployments import RestoredDeployments
 from feature_store.archive.restored_history import RestoredHistory
-from feature_store.sources.bot.restored_consents import RestoredConsents
+from feature_store.sources.bot.people.restored_consents import RestoredConsents
 from migrations import schema
 from migrations.backup import OnTable
 from migrations.restore import RestoreOverride, RestorePlan, plan_restore, restore

@@ -7,13 +7,13 @@ from datetime import datetime
 from sqlalchemy.engine import Engine
 
 from core.clock import CLOCK_TOLERANCE
-from core.database import reading, turn
-from core.database_clock import check_not_ahead, database_now
+from core.database.clock import check_not_ahead, database_now
+from core.database.transactions import reading, turn
 from core.errors import ValidationError
 from core.registry.deployment import versions
 from core.settings import Settings
 from feature_store.archive.retraction import LeagueKey, RecordedSpan, Retracted, count_recorded, retract
-from feature_store.sources.bot.people_archive import count_people, retract_people
+from feature_store.sources.bot.people.archive import count_people, retract_people
 from feature_store.sources.bot.reading import SOURCE
 from feature_store.sources.bot.snapshot import SNAPSHOTS
 from flows.jobs.databases import our_database

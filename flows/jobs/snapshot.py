@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from core.betting.leagues import load_leagues
-from core.database import open_database
+from core.database.engines import open_database
 from core.settings import Settings
 from feature_store.sources.bot.snapshot import SnapshotReport, snapshot
 from flows.jobs.databases import our_database

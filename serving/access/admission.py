@@ -10,7 +10,7 @@ from starlette.types import Scope as AsgiScope
 from core.clock import Clock
 from core.errors import AuthenticationError, DatabaseError, DbsbmError, RateLimitError, ServiceError, ValidationError
 from core.settings import Settings
-from feature_store.sources.bot.guild_settings import api_rate_limits
+from feature_store.sources.bot.people.guild_settings import api_rate_limits
 from serving.access.api_keys import LARGEST_GUILD, ApiKey, ApiKeys, Scope, UnknownKeyError
 from serving.access.client_address import TrustedProxies
 from serving.access.rate_limiter import RateLimiter

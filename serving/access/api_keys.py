@@ -17,10 +17,10 @@ from pydantic import BaseModel
 from sqlalchemy.engine import Engine, RowMapping
 
 from core.clock import CLOCK_TOLERANCE
-from core.database import reading, writing
+from core.database.transactions import reading, writing
 from core.errors import AuthenticationError, DatabaseError, ResourceNotFoundError, ServiceError, ValidationError
 from core.logs import get_logger
-from core.nearest import nearest
+from core.text.nearest import nearest
 from serving.access.tables import api_keys
 from serving.backends.last_known_good import LastKnownGood
 

@@ -4,7 +4,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from core.database import METADATA, TABLE_OPTIONS, UtcDateTime
+from core.database.schema import METADATA, TABLE_OPTIONS, UtcDateTime
 
 api_keys: Final = sa.Table(
     "api_keys",

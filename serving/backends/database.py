@@ -7,7 +7,7 @@ from sqlalchemy.engine import URL, Engine, ExceptionContext
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import PoolProxiedConnection, QueuePool
 
-from core.database import open_database
+from core.database.engines import open_database
 from serving.backends.circuit_breaker import CircuitBreaker
 
 CONNECTING_SECONDS: Final = 2.0

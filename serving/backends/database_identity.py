@@ -7,7 +7,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from core.database import insert_new, reading, writing
+from core.database.transactions import reading, writing
+from core.database.upserts import insert_new
 from core.errors import DatabaseError
 from serving.backends.tables import database_identity
 

@@ -13,10 +13,10 @@ from urllib.parse import quote, unquote
 
 from pydantic import BaseModel
 
-from core.atomic_file import write_file
 from core.errors import DatabaseError
+from core.files.atomic import write_file
+from core.files.private_folder import make_private_folder
 from core.logs import get_logger
-from core.private_folder import make_private_folder
 from core.signing import Signer
 from serving.backends.sealed_values import Document, seal_document, unseal_document
 from serving.backends.state_dir import StateFolder

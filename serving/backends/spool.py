@@ -15,8 +15,8 @@ from io import FileIO
 from pathlib import Path
 from typing import Final
 
+from core.files.private_folder import make_private_folder
 from core.logs import get_logger
-from core.private_folder import make_private_folder
 from core.signing import Signer
 from serving.backends.spool_files import ENDING, FOLDER, LineCounts, SpoolFile, claim, files_of, sign_line, verify_line
 from serving.backends.state_dir import StateFolder

@@ -15,9 +15,9 @@ from typing import Final, NamedTuple
 from pydantic import BaseModel
 from sqlalchemy.engine import URL, Engine
 
-from core.atomic_file import write_file
+from core.files.atomic import write_file
+from core.files.private_folder import make_private_folder
 from core.logs import get_logger
-from core.private_folder import make_private_folder
 from core.settings import Settings
 from core.signing import Signer, signer
 from serving.backends.database_identity import ensure_identity

@@ -4,7 +4,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from core.database import METADATA, TABLE_OPTIONS
+from core.database.schema import METADATA, TABLE_OPTIONS
 
 database_identity: Final = sa.Table(
     "database_identity",

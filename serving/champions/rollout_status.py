@@ -17,7 +17,8 @@ import orjson
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
-from core.database import reading, upsert, writing
+from core.database.transactions import reading, writing
+from core.database.upserts import upsert
 from core.errors import DatabaseError
 from serving.champions.champion import Champions
 from serving.champions.tables import workers

@@ -4,7 +4,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from core.database import METADATA, TABLE_OPTIONS
+from core.database.schema import METADATA, TABLE_OPTIONS
 
 workers: Final = sa.Table(
     "serving_workers",

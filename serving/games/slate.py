@@ -10,10 +10,10 @@ from sqlalchemy.engine import Engine
 
 from core.betting.leagues import League
 from core.errors import ResourceNotFoundError, ServiceError
-from core.identifiers import fault_of
 from core.logs import get_logger
-from core.nearest import NameIndex
-from feature_store.archive.border import LONGEST
+from core.text.identifiers import fault_of
+from core.text.nearest import NameIndex
+from feature_store.archive.checks.identities import LONGEST
 from feature_store.rows.online import OnlineRow, StoredState, load_rows
 from serving.games.published_slate import LeagueSlate
 from serving.games.team_search import TeamSearch

@@ -7,7 +7,7 @@ path would read different ids. No path of this service has a control character.
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from core.identifiers import has_unprintable
+from core.text.identifiers import has_unprintable
 from serving.http.problems import refusal_response
 from serving.telemetry.trace import trace_of
 

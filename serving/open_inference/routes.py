@@ -12,8 +12,8 @@ from fastapi.responses import PlainTextResponse
 
 from core.arrays import FloatArray
 from core.errors import ResourceNotFoundError, ValidationError
-from core.nearest import nearest
 from core.registry.forecaster import Forecast
+from core.text.nearest import nearest
 from core.version import VERSION
 from serving.api.examples import INFERENCE, INVOCATION
 from serving.api.readiness import not_ready_causes

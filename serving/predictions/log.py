@@ -20,8 +20,8 @@ import sqlalchemy as sa
 from cachetools import LRUCache
 from sqlalchemy.engine import Engine
 
-from core.bulk_insert import insert_new_json, insert_new_tuples
-from core.database import writing
+from core.database.bulk_insert import insert_new_json, insert_new_tuples
+from core.database.transactions import writing
 from core.errors import DatabaseError, DataIntegrityError
 from core.logs import get_logger
 from serving.backends.spool import Spool

@@ -16,7 +16,7 @@ import orjson
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
-from core.database import reading
+from core.database.transactions import reading
 from core.errors import DatabaseError, ResourceNotFoundError
 from core.logs import get_logger
 from core.signing import Signer

@@ -16,8 +16,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Final, TextIO, cast
 
-from core.clean_streams import redirect_stream, terminal_of
 from core.logs import get_logger
+from core.text.clean_streams import redirect_stream, terminal_of
 
 LIMIT: Final = 4 * 1024 * 1024
 """Characters that wait at most, for each of the two streams: some 16,000 lines."""

@@ -9,10 +9,10 @@ from typing import Any, Final
 
 import uvicorn
 
-from core.clean_streams import clean_standard_streams
 from core.clock import Clock
 from core.logs import configure_logs, get_logger
 from core.settings import Settings
+from core.text.clean_streams import clean_standard_streams
 from serving.app import create_app
 from serving.runtime.heap import freeze_objects
 from serving.runtime.lean_imports import import_without_companions

@@ -5,23 +5,20 @@ import sys
 import time
 from contextlib import ExitStack
 
+from tests.chaos.abuse import access, malformed, secret, slow  # noqa: F401 - each module registers its rows
 from tests.chaos.outcome import ROWS, Outcome
 from tests.chaos.report import NAMES, SOAK, line_of, write
 from tests.chaos.rows import (  # noqa: F401 - each module registers its rows
-    access,
     beside,
     cache,
     database,
     disk,
     identity,
     load,
-    malformed,
     migrations,
     model,
     redis,
     registry,
-    secret,
-    slow,
 )
 from tests.chaos.rows.soak import SOAK_MINUTES
 from tests.chaos.stage import Stage, stage

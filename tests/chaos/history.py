@@ -6,7 +6,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from core.database import reading
+from core.database.transactions import reading
 from feature_store.rows.online import watermarks
 from serving.predictions.tables import predictions
 from tests.chaos.stage import Stage, until

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy.engine import Engine
 
-from core.database import open_database
+from core.database.engines import open_database
 from core.signing import KEY_FILE
 from migrations import schema
 from serving.access.api_keys import SCOPES, create_key

@@ -99,7 +99,7 @@ def test_a_file_with_a_byte_order_mark_is_read_whole(tmp_path: Path) -> None:
 
 
 def test_secrets_of_the_file_are_masked_also_those_of_libraries(tmp_path: Path) -> None:
-    from core.redaction import redact
+    from core.text.redaction import redact
 
     (tmp_path / ".env").write_text("MYSQL_PASSWORD='canary#file'\nMLFLOW_TRACKING_TOKEN=canary-token\n")
     assert load_settings().mysql_password.get_secret_value() == "canary#file"

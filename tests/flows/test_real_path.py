@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from core.database import open_database
+from core.database.engines import open_database
 from serving.predictions.tables import SERVED
 from tests.bot_database import create_bot_tables, insert, soccer
 from tests.feature_store.sources.feeds.service import PlayedAnswer, played_service

@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine, make_url
 
-from core.database import open_database
+from core.database.engines import open_database
 from migrations import schema
 
 

@@ -6,7 +6,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
-from core.database import UtcDateTime, reading, writing
+from core.database.schema import UtcDateTime
+from core.database.transactions import reading, writing
 from migrations.tables import METADATA
 
 MOMENT = datetime(2024, 5, 1, 12, 0, 0, 123457, tzinfo=UTC)

@@ -9,7 +9,8 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
-from core.database import open_database, writing
+from core.database.engines import open_database
+from core.database.transactions import writing
 from core.errors import DatabaseError, ValidationError
 from feature_store.archive import tables as store
 from migrations import schema

@@ -9,7 +9,8 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
-from core.database import open_database, reading, writing
+from core.database.engines import open_database
+from core.database.transactions import reading, writing
 from core.errors import ConflictError, ServiceError
 from migrations import schema
 from migrations.backup import whole_revision

@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
-from core.database import writing
+from core.database.transactions import writing
 from core.errors import ConflictError, DatabaseError, DataIntegrityError, ValidationError
 from feature_store.rows import tables as store
 from migrations import backup_file, schema

@@ -13,7 +13,8 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy.engine import Engine
 
-from core.database import open_database, reading
+from core.database.engines import open_database
+from core.database.transactions import reading
 from core.errors import DatabaseError
 from migrations import schema
 from migrations.tables import METADATA

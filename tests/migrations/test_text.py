@@ -7,8 +7,10 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
-from core.bulk_insert import insert_new_tuples
-from core.database import SMALLEST_PACKET, open_database, reading, turn, writing
+from core.database.bulk_insert import insert_new_tuples
+from core.database.engines import open_database
+from core.database.schema import SMALLEST_PACKET
+from core.database.transactions import reading, turn, writing
 from core.errors import DatabaseError, DataIntegrityError, OperationTimeoutError
 from feature_store.identity.tables import team_aliases
 from migrations import schema

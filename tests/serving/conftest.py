@@ -11,7 +11,7 @@ import redis
 import structlog
 from sqlalchemy.engine import Engine, make_url
 
-from core.database import open_database
+from core.database.engines import open_database
 from migrations import schema
 from tests.services import RedisServer
 from tests.serving.models import EPL, NFL, deploy, fill

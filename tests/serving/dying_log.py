@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import orjson
 from sqlalchemy.engine import make_url
 
-from core.database import open_database
+from core.database.engines import open_database
 from core.errors import DatabaseError
 from core.signing import Signer
 from serving.backends.spool import Spool

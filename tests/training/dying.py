@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy.engine import make_url
 
 from core.betting.leagues import BUILT_IN, Leagues
-from core.database import open_database
+from core.database.engines import open_database
 from core.registry import deployment
 from core.registry.bundles.store import BundleStore
 from core.registry.tracking.client import Tracking

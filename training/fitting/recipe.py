@@ -7,7 +7,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
 
 from core.errors import ResourceNotFoundError
-from core.nearest import nearest
+from core.text.nearest import nearest
 from feature_store.features.sets import PRICES, RESULTS, FeatureSet, feature_set
 
 if TYPE_CHECKING:

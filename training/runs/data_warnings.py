@@ -10,7 +10,7 @@ from sqlalchemy.engine import Engine
 
 from core.betting.leagues import League
 from feature_store.archive import store as archive
-from feature_store.archive.quote_checks import LEAST_OVERROUND, MOST_OVERROUND
+from feature_store.archive.checks.quotes import LEAST_OVERROUND, MOST_OVERROUND
 from feature_store.features.sets import EVERYTHING
 from feature_store.identity.duplicate_games import find_duplicates, flag_duplicates
 from feature_store.quality.checks import Flag, admit, examine_facts, examine_features

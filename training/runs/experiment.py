@@ -12,10 +12,10 @@ from sqlalchemy.engine import Engine
 from core import scoring
 from core.betting.leagues import League
 from core.errors import ResourceNotFoundError, ValidationError
-from core.nearest import nearest
 from core.registry.held_out import HeldOut, pair
 from core.registry.tracking.client import Tracking
 from core.registry.tracking.runs import FinishedRun
+from core.text.nearest import nearest
 from feature_store.features.catalogue import CATALOGUE
 from feature_store.features.sets import feature_set
 from training.datasets.assembly import load_dataset

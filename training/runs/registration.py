@@ -21,7 +21,7 @@ from core.registry.manifest import BundleManifest
 from core.registry.pyfunc import trusting
 from core.registry.tracking.client import Tracking
 from core.signing import Signer
-from feature_store.archive import manifest as data_manifests
+from feature_store.archive.manifests import contents as data_manifests
 from training.evaluation.importance import importance_of
 from training.evaluation.scores import held_out
 from training.promotion.bundle_checks import golden_rows

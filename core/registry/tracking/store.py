@@ -9,9 +9,9 @@ from typing import Final
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
-from core.addresses import as_database_url, shown
 from core.errors import ConfigurationError, ExternalServiceError
-from core.redaction import words_of
+from core.text.addresses import as_database_url, shown
+from core.text.redaction import words_of
 
 QUIET: Final[Mapping[str, str]] = {
     "MLFLOW_DISABLE_TELEMETRY": "true",

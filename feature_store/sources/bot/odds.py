@@ -6,9 +6,9 @@ from datetime import datetime
 from typing import Final
 
 from core.betting.leagues import League
-from feature_store.archive.border import LONGEST, fault_in
+from feature_store.archive.checks.identities import LONGEST, fault_in
+from feature_store.archive.checks.quotes import check_quote
 from feature_store.archive.facts import GameFact, Quote
-from feature_store.archive.quote_checks import check_quote
 from feature_store.sources.bot.json_fields import RejectedValueError, at_path, list_entries
 
 BETS_THREE_WAY: Final = ("match winner",)

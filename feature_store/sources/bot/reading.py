@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from core.betting.leagues import League, Leagues
 from core.errors import DataIntegrityError
-from feature_store.archive.border import LONGEST, fault_in
+from feature_store.archive.checks.identities import LONGEST, fault_in
 from feature_store.archive.facts import GameFact, Quote, Rejected, Result, Status
 from feature_store.identity.team_aliases import NO_ALIASES, Aliases
 from feature_store.sources.bot.exhibitions import is_exhibition

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 from sqlalchemy.exc import NoSuchTableError
 
-from core.database import reading
+from core.database.transactions import reading
 from core.errors import DataIntegrityError
 
 GAMES_TABLE: Final = "api_games"

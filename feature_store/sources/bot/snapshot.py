@@ -12,8 +12,8 @@ from sqlalchemy.engine import Engine
 
 from core.betting.leagues import League, Leagues, canonical_sport
 from core.clock import CLOCK_TOLERANCE
-from core.database import reading, turn
-from core.database_clock import check_not_ahead, database_now, in_words
+from core.database.clock import check_not_ahead, database_now, in_words
+from core.database.transactions import reading, turn
 from core.errors import ClockError
 from feature_store.archive import store as archive
 from feature_store.archive.facts import FactBatch, Rejected, Result
@@ -23,8 +23,8 @@ from feature_store.archive.store import Recorded
 from feature_store.identity.team_aliases import Aliases, load_aliases
 from feature_store.sources.bot.json_fields import RejectedValueError
 from feature_store.sources.bot.moments import Zones
-from feature_store.sources.bot.people import read_people
-from feature_store.sources.bot.people_archive import PeopleReport, record_people
+from feature_store.sources.bot.people.archive import PeopleReport, record_people
+from feature_store.sources.bot.people.reading import read_people
 from feature_store.sources.bot.reading import SOURCE, Reading, league_of, read_row, reject_row
 from feature_store.sources.bot.schema import feed_table
 from feature_store.sources.seasons import UNSTATED, complete_seasons

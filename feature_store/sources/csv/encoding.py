@@ -12,7 +12,7 @@ from typing import Final, Literal
 import charset_normalizer
 
 from core.errors import ValidationError
-from core.text_file import split_mark
+from core.files.text import split_mark
 
 Encoding = Literal[
     "utf-8", "utf-16", "cp1252", "latin-1", "latin-2", "cp1250", "cp1251", "cp1253", "cp1254", "cp1257"

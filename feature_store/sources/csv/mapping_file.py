@@ -12,8 +12,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 from pydantic import ValidationError as PydanticValidationError
 
 from core.errors import ResourceNotFoundError, ValidationError
-from core.nearest import nearest
-from core.text_file import read_toml
+from core.files.text import read_toml
+from core.text.nearest import nearest
 from feature_store.sources.csv.columns import COLUMNS, NEEDED, PRICES, CsvColumn
 from feature_store.sources.csv.mapping import BookColumns, CsvMapping, Formats
 

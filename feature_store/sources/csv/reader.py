@@ -16,9 +16,9 @@ from core.betting.leagues import League, Leagues
 from core.betting.score_bounds import fault_of_score
 from core.clock import midnight
 from core.errors import ResourceNotFoundError
-from feature_store.archive.border import LONGEST, fault_in
+from feature_store.archive.checks.identities import LONGEST, fault_in
+from feature_store.archive.checks.quotes import check_quote
 from feature_store.archive.facts import FactBatch, GameFact, Quote, Rejected, Result
-from feature_store.archive.quote_checks import check_quote
 from feature_store.identity.team_aliases import NO_ALIASES, Aliases
 from feature_store.sources.csv.columns import QUOTES
 from feature_store.sources.csv.mapping import OWN_LAYOUT, CsvMapping

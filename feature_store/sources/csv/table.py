@@ -14,7 +14,7 @@ from textwrap import shorten
 from typing import Final, NamedTuple
 
 from core.errors import ValidationError
-from core.text_file import open_regular
+from core.files.text import open_regular
 from feature_store.sources.csv.columns import CsvColumn
 from feature_store.sources.csv.encoding import STRAY, DecodedText, decode_text
 from feature_store.sources.csv.plain_text import plain_spaces

@@ -14,8 +14,8 @@ from typing import Final
 
 from pydantic import BaseModel, Field, ValidationError
 
-from core.atomic_file import write_file
 from core.errors import RateLimitError
+from core.files.atomic import write_file
 
 FIRST_PAUSE: Final = timedelta(seconds=15)
 LONGEST_PAUSE: Final = timedelta(hours=1)

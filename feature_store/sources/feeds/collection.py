@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy.engine import Engine
 
 from core.betting.leagues import Leagues
-from core.database import turn
+from core.database.transactions import turn
 from feature_store.archive import store as archive
 from feature_store.archive.queries import latest_games
 from feature_store.archive.source_freshness import newest_facts

@@ -15,8 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from core.betting.leagues import Leagues
 from core.errors import ConfigurationError, ResourceNotFoundError
 from core.errors import ValidationError as InputError
-from core.nearest import nearest
-from core.text_file import read_toml
+from core.files.text import read_toml
+from core.text.nearest import nearest
 from feature_store.sources.feeds.catalogue import KINDS, FeedKind
 from feature_store.sources.feeds.feed import Terms
 from feature_store.sources.feeds.json_over_http import JsonMapping, requests_by

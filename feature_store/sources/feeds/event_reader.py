@@ -13,9 +13,9 @@ import orjson
 from core.betting.leagues import League
 from core.betting.score_bounds import fault_of_score
 from core.errors import ExternalServiceError
-from feature_store.archive.border import LONGEST
+from feature_store.archive.checks.identities import LONGEST
+from feature_store.archive.checks.quotes import check_quote
 from feature_store.archive.facts import FactBatch, GameFact, Quote, Rejected, Result, Status
-from feature_store.archive.quote_checks import check_quote
 from feature_store.identity.team_aliases import Aliases
 from feature_store.sources.seasons import UNSTATED
 

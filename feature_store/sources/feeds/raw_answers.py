@@ -11,7 +11,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
-from core.atomic_file import write_file
+from core.files.atomic import write_file
 
 KEPT_HOURS: Final = 72.0
 """How long answers are kept where the service's terms set no limit [hours]."""

@@ -13,8 +13,8 @@ from typing import Final
 
 from core.betting.leagues import League, Leagues
 from core.errors import ExternalServiceError
+from feature_store.archive.checks.quotes import check_quote
 from feature_store.archive.facts import FactBatch, GameFact, Quote, Rejected, Result
-from feature_store.archive.quote_checks import check_quote
 from feature_store.sources.derived_times import LISTED_AHEAD
 
 COUNTRIES: Final[Mapping[str, str]] = {"England": "EPL", "Spain": "LALIGA"}

@@ -121,7 +121,7 @@ def restore(file: Path, replace: bool = False, yes: Yes = False, json: AsJson = 
 
 def _described(plan: "RestorePlan", database: "URL", workers: int) -> tuple[dict[str, Any], str]:
     """The plan as a document, and for people."""
-    from core.addresses import shown
+    from core.text.addresses import shown
 
     target = shown(database)
     differing = {name: count for name, count in plan.rows.items() if count != plan.present[name]}
@@ -147,7 +147,7 @@ def _described(plan: "RestorePlan", database: "URL", workers: int) -> tuple[dict
 @app.command()
 def check(json: AsJson = False) -> None:
     """Compare the schema with this code; exit 1 if they differ."""
-    from core.database import open_database
+    from core.database.engines import open_database
     from flows.cli.session import begin
     from migrations import schema
 

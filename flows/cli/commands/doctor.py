@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, Literal
 import typer
 
 from core.errors import EXIT_DEPENDENCY, DbsbmError
-from core.redaction import words_of
+from core.text.redaction import words_of
 from flows.cli.output import AsJson, Output
 
 if TYPE_CHECKING:
@@ -105,9 +105,9 @@ def _settings(settings: "Settings", _now: datetime) -> Finding:
 
 
 def _database(settings: "Settings", _now: datetime) -> Finding:
-    from core.addresses import shown
-    from core.bulk_insert import has_json_table
-    from core.database import open_database
+    from core.database.bulk_insert import has_json_table
+    from core.database.engines import open_database
+    from core.text.addresses import shown
     from migrations import schema
 
     engine = open_database(settings.database)
@@ -123,7 +123,7 @@ def _database(settings: "Settings", _now: datetime) -> Finding:
 
 
 def _stored_text(settings: "Settings", _now: datetime) -> Finding:
-    from core.database import open_database
+    from core.database.engines import open_database
     from migrations.text_check import SAMPLE, default_charset, packet_fault, text_faults
 
     engine = open_database(settings.database)
@@ -140,8 +140,9 @@ def _stored_text(settings: "Settings", _now: datetime) -> Finding:
 
 def _clock(settings: "Settings", now: datetime) -> Finding:
     from core.clock import CLOCK_TOLERANCE
-    from core.database import open_database, reading
-    from core.database_clock import database_now, in_words
+    from core.database.clock import database_now, in_words
+    from core.database.engines import open_database
+    from core.database.transactions import reading
 
     with reading(open_database(settings.database)) as connection:
         ahead = now - database_now(connection)
@@ -177,7 +178,7 @@ def _mlflow(settings: "Settings", _now: datetime) -> Finding:
 def _bot(settings: "Settings", _now: datetime) -> Finding:
     if settings.bot_database_url is None:
         return Finding("bot database", "absent", "snapshots need BOT_DATABASE_URL")
-    from core.database import open_database
+    from core.database.engines import open_database
     from feature_store.sources.bot.schema import feed_table
 
     feed_table(open_database(settings.bot_database))
@@ -186,7 +187,7 @@ def _bot(settings: "Settings", _now: datetime) -> Finding:
 
 def _data(settings: "Settings", now: datetime) -> Finding:
     from core.betting.leagues import load_leagues
-    from core.database import open_database
+    from core.database.engines import open_database
     from feature_store.archive import store as archive
     from feature_store.archive.source_freshness import freshness
 
@@ -220,8 +221,8 @@ def _data(settings: "Settings", now: datetime) -> Finding:
 def _ahead_of_database(engine: "Engine", newest: "Mapping[Source, datetime]") -> list[str]:
     """Sources of facts, and leagues of feature rows, that are dated later than the database's clock allows."""
     from core.clock import CLOCK_TOLERANCE
-    from core.database import reading
-    from core.database_clock import database_now
+    from core.database.clock import database_now
+    from core.database.transactions import reading
     from feature_store.rows.online import watermarks
 
     with reading(engine) as connection:
@@ -233,7 +234,7 @@ def _ahead_of_database(engine: "Engine", newest: "Mapping[Source, datetime]") ->
 
 def _duplicate_games(settings: "Settings", now: datetime) -> Finding:
     from core.betting.leagues import load_leagues
-    from core.database import open_database
+    from core.database.engines import open_database
     from feature_store.identity.duplicate_games import find_duplicates
     from flows.jobs.leagues import archived_leagues
 
@@ -250,7 +251,7 @@ def _duplicate_games(settings: "Settings", now: datetime) -> Finding:
 
 
 def _models(settings: "Settings", _now: datetime) -> Finding:
-    from core.database import open_database
+    from core.database.engines import open_database
     from core.registry.deployment import deployments
 
     champions = [r.model for r in deployments(open_database(settings.database)).values() if r.champion is not None]
@@ -268,7 +269,7 @@ def _disk(settings: "Settings", _now: datetime) -> Finding:
 
 
 def _spools(settings: "Settings", _now: datetime) -> Finding:
-    from core.database import open_database
+    from core.database.engines import open_database
     from serving.backends.database_identity import read_identity
     from serving.backends.spool_census import SpoolCensus
     from serving.backends.spool_files import refused_files, unsigned_files_of_others

@@ -8,7 +8,7 @@ import typer
 from flows.cli.output import AsJson, Output, table
 
 if TYPE_CHECKING:
-    from feature_store.archive.manifest_diff import TrainingDataDiff
+    from feature_store.archive.manifests.diff import TrainingDataDiff
 
 FIRST = 20
 
@@ -23,7 +23,7 @@ def diff(
 
     By season, and by game if both can be read again from the archive.
     """
-    from feature_store.archive.manifest_diff import compare, find_training_data
+    from feature_store.archive.manifests.diff import compare, find_training_data
     from flows.cli.session import begin
     from flows.jobs.databases import our_database
 

@@ -27,7 +27,7 @@ def run(
 ) -> None:
     """Run one flow now. Without PREFECT_API_URL, Prefect starts a temporary server."""
     _set_prefect_defaults()
-    from core.nearest import nearest
+    from core.text.nearest import nearest
     from flows.deployments import FLOWS
 
     if name not in FLOWS:

@@ -22,7 +22,7 @@ def snapshot(
 
     session, out = begin(), Output(as_json=json)
     if show_schema:
-        from core.database import open_database
+        from core.database.engines import open_database
         from feature_store.sources.bot.schema import read_schema
 
         columns_by_table = read_schema(open_database(session.settings.bot_database))

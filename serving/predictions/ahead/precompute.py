@@ -9,7 +9,7 @@ from sqlalchemy.engine import Engine
 
 from core.betting.leagues import load_leagues
 from core.clock import Clock
-from core.database import open_database
+from core.database.engines import open_database
 from core.errors import DbsbmError, DependencyError
 from core.registry.deployment import deployments, versions
 from core.settings import Settings

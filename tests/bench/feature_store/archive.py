@@ -14,7 +14,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine, make_url
 
 from core.betting.leagues import BUILT_IN, League, Leagues
-from core.database import INSERT_BATCH, open_database
+from core.database.engines import open_database
+from core.database.upserts import INSERT_BATCH
 from feature_store.archive import store as archive
 from feature_store.archive import tables
 from feature_store.archive.facts import FactBatch

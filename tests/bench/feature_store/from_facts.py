@@ -20,7 +20,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine, make_url
 
 from core.betting.leagues import BUILT_IN, Leagues
-from core.database import open_database, writing
+from core.database.engines import open_database
+from core.database.transactions import writing
 from feature_store.rows import tables
 from feature_store.rows.build import build
 from feature_store.rows.offline import materialize

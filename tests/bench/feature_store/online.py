@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from core.betting.leagues import BUILT_IN, League, Leagues
-from core.database import open_database
+from core.database.engines import open_database
 from feature_store.archive import store as archive
 from feature_store.archive.facts import FactBatch, GameFact, Quote, Result
 from feature_store.rows.build import build

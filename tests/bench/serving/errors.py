@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 
 from sqlalchemy.engine import make_url
 
-from core.database import open_database
+from core.database.engines import open_database
 from serving.access.api_keys import create_key
 from tests.bench.serving import stage
 from tests.bench.serving.requests import cpu_seconds

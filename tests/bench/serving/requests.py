@@ -20,7 +20,7 @@ from statistics import median
 import httpx
 from sqlalchemy.engine import make_url
 
-from core.database import open_database
+from core.database.engines import open_database
 from tests.bench.serving import open_loop, stage
 from tests.bench.serving.stage import GAMES, Server, Stage
 from tests.services import mariadb_server, redis_server

@@ -22,7 +22,7 @@ import numpy as np
 from sqlalchemy.engine import Engine, make_url
 
 from core.betting.leagues import BUILT_IN, League, Leagues
-from core.database import open_database
+from core.database.engines import open_database
 from core.registry.bundles.contents import write_bundle
 from core.registry.deployment import Version, deployment, install_champion, register
 from core.settings import load_settings

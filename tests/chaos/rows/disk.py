@@ -9,7 +9,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from core.database import reading
+from core.database.transactions import reading
 from serving.predictions.tables import predictions
 from tests.chaos.history import broken_invariants
 from tests.chaos.outcome import Outcome, row

@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 import sqlalchemy as sa
 
 from core.betting.leagues import BUILT_IN, Leagues
-from core.database import open_database, reading, writing
+from core.database.engines import open_database
+from core.database.transactions import reading, writing
 from core.errors import ClockError
 from core.settings import load_settings
 from feature_store.archive import store as archive

@@ -8,7 +8,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from core.betting.leagues import BUILT_IN, Leagues
-from core.database import open_database
+from core.database.engines import open_database
 from flows.jobs.restoration import restore_database
 from migrations import schema
 from migrations.backup import backup

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import redis
 import sqlalchemy as sa
 
-from core.database import reading
+from core.database.transactions import reading
 from feature_store.archive import store as archive
 from feature_store.archive.facts import FactBatch, Quote
 from feature_store.rows.build import build

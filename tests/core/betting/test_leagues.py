@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from core.betting.leagues import BUILT_IN, League, Leagues, canonical_sport, load_leagues
 from core.errors import ConfigurationError, DataIntegrityError, ResourceNotFoundError
-from core.nearest import nearest
+from core.text.nearest import nearest
 
 
 def configured(tmp_path: Path, text: str) -> Leagues:

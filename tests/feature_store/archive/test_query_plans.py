@@ -16,9 +16,12 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from core.betting.leagues import BUILT_IN, Leagues
-from core.database import open_database, reading
-from feature_store.archive import manifest, manifest_diff, tables
+from core.database.engines import open_database
+from core.database.transactions import reading
 from feature_store.archive import store as archive
+from feature_store.archive import tables
+from feature_store.archive.manifests import contents as manifest
+from feature_store.archive.manifests import diff as manifest_diff
 from feature_store.archive.source_freshness import freshness, newest_facts
 from feature_store.identity import tables as identity_tables
 from feature_store.identity import team_aliases
@@ -26,9 +29,9 @@ from feature_store.rows import online
 from feature_store.rows import tables as rows_tables
 from feature_store.rows.build import build
 from feature_store.rows.offline import materialize
-from feature_store.sources.bot import people_archive
-from feature_store.sources.bot import tables as bot_tables
-from feature_store.sources.bot.guild_settings import api_rate_limits
+from feature_store.sources.bot.people import archive as people_archive
+from feature_store.sources.bot.people import tables as bot_tables
+from feature_store.sources.bot.people.guild_settings import api_rate_limits
 from feature_store.sources.bot.snapshot import snapshot
 from tests.bot_database import bet, change, create_bot_tables, insert, soccer, soccer_record
 from tests.crowded import crowded_facts

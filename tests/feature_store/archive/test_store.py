@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from sqlalchemy.engine import Engine
 
 from core.betting.leagues import Leagues
-from core.bulk_insert import insert_new_tuples
-from core.database import reading
+from core.database.bulk_insert import insert_new_tuples
+from core.database.transactions import reading
 from feature_store.archive import store as archive
 from feature_store.archive import tables
 from feature_store.archive.facts import FactBatch, GameFact, Quote, Rejected, Result

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sqlalchemy.engine import Engine
 
 from core.betting.leagues import BUILT_IN, League, Leagues
-from core.database import reading
+from core.database.transactions import reading
 from core.errors import ConflictError, ResourceNotFoundError, ServiceError, ValidationError
 from feature_store.archive import store as archive
 from feature_store.archive import tables

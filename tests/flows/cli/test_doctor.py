@@ -9,8 +9,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from core.betting.leagues import BUILT_IN, Leagues
-from core.redaction import conceal
 from core.settings import Settings, load_settings
+from core.text.redaction import conceal
 from feature_store.archive import store as archive
 from feature_store.archive.facts import FactBatch, GameFact
 from flows.cli.commands.doctor import CHECKS, Finding, run_checks

@@ -84,7 +84,7 @@ def test_an_unquoted_password_is_refused_in_one_line(name: str, new_project: Cal
 def test_a_traceback_and_a_librarys_print_are_masked_as_well(tmp_path: Path) -> None:
     (tmp_path / "careless.py").write_text(
         "import logging, sys, threading, warnings\n"
-        "from core.clean_streams import clean_standard_streams\n"
+        "from core.text.clean_streams import clean_standard_streams\n"
         "from core.settings import load_settings\n"
         "clean_standard_streams()\n"
         "secret = load_settings().database.password\n"

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy.engine import Engine, make_url
 
-from core.database import open_database
+from core.database.engines import open_database
 from core.errors import DatabaseError
 from core.settings import load_settings
 from flows.jobs.databases import our_database

@@ -8,14 +8,14 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from core.betting.leagues import BUILT_IN, Leagues
-from core.database import reading, writing
+from core.database.transactions import reading, writing
 from core.registry.deployment import Deployment, deployment
 from core.registry.tables import deployments
 from feature_store.archive import store as archive
 from feature_store.archive.change_log import newest_revision
 from feature_store.archive.facts import FactBatch, GameFact, Result
 from feature_store.rows.offline import materialize, read_rows
-from feature_store.sources.bot.tables import bets, consents
+from feature_store.sources.bot.people.tables import bets, consents
 from flows.jobs.restoration import plan_restoration, restore_database
 from migrations.backup import backup
 from migrations.restore import RestorePlan

@@ -8,15 +8,16 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from core.betting.leagues import BUILT_IN, Leagues
-from core.database import open_database, writing
+from core.database.engines import open_database
+from core.database.transactions import writing
 from core.errors import EXIT_REFUSED, ClockError, exit_code
 from core.settings import Settings
 from feature_store.archive import store as archive
 from feature_store.archive import tables
 from feature_store.rows.tables import rows as feature_rows
 from feature_store.rows.tables import states
+from feature_store.sources.bot.people.tables import consents
 from feature_store.sources.bot.snapshot import snapshot
-from feature_store.sources.bot.tables import consents
 from flows.cli.commands.doctor import CHECKS, Finding
 from flows.jobs.features import build_features
 from flows.jobs.retraction import plan_retraction, retract_facts, span_of

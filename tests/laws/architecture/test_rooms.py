@@ -1,6 +1,7 @@
 """Laws of the code itself: imports between rooms, no clock below entry points, no pickle, portable SQL, no broad handler."""
 
 import ast
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,9 @@ from importlinter.cli import lint_imports
 ROOT = Path(__file__).parents[3]
 ROOMS = ("core", "feature_store", "training", "serving", "flows", "migrations")
 ENTRY_POINTS = {"core/clock.py"}
+MOST_FILES = 14
+ONE_FILE_EACH = {"flows/cli/commands"}
+"""Folders that grow with what the product offers, one file for each."""
 CLOCKS = {"now", "utcnow", "today", "time"}
 
 
@@ -22,6 +26,14 @@ def sources() -> Iterator[tuple[str, ast.Module]]:
 def test_imports_keep_to_the_contracts(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.chdir(ROOT)
     assert lint_imports(no_cache=True) == 0, capsys.readouterr().out
+
+
+def test_no_folder_holds_more_files_than_a_reader_can_survey() -> None:
+    files = Counter(
+        str(path.parent.relative_to(ROOT)) for room in (*ROOMS, "tests") for path in (ROOT / room).rglob("*.py")
+    )
+    crowded = {folder: count for folder, count in files.items() if count > MOST_FILES}
+    assert set(crowded) <= ONE_FILE_EACH, crowded
 
 
 def test_the_present_is_read_in_one_place_only() -> None:

@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine, make_url
 
 from core.betting.leagues import BUILT_IN, Leagues
-from core.database import open_database
+from core.database.engines import open_database
 from feature_store.rows.build import build
 from feature_store.rows.offline import materialize
 from feature_store.sources.bot.snapshot import snapshot

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from sqlalchemy.engine import Engine
 
 from core.betting.leagues import BUILT_IN, Leagues
-from core.database import open_database, reading, writing
+from core.database.engines import open_database
+from core.database.transactions import reading, writing
 from feature_store.archive import store as archive
 from feature_store.archive import tables
 from feature_store.archive.facts import FactBatch, GameFact, Quote, Result

@@ -13,14 +13,15 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from core.betting.leagues import BUILT_IN, Leagues
-from core.database import open_database, reading, writing
+from core.database.engines import open_database
+from core.database.transactions import reading, writing
 from feature_store.archive import store as archive
 from feature_store.archive import tables as archive_tables
 from feature_store.archive.facts import FactBatch
 from feature_store.rows import tables as rows_tables
 from feature_store.rows.build import build
 from feature_store.rows.offline import materialize, read_rows
-from feature_store.sources.bot import tables as bot_tables
+from feature_store.sources.bot.people import tables as bot_tables
 from feature_store.sources.bot.snapshot import snapshot
 from tests.bot_database import bet, change, create_bot_tables, football, insert, soccer, soccer_record, wall
 from tests.conftest import NOW

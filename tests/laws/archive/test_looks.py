@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from sqlalchemy.engine import Engine, make_url
 
 from core.betting.leagues import BUILT_IN, Leagues
-from core.database import open_database, writing
+from core.database.engines import open_database
+from core.database.transactions import writing
 from feature_store.archive import store as archive
 from feature_store.archive import tables
 from feature_store.sources.bot.schema import NEEDED

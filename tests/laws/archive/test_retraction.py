@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sqlalchemy.engine import Engine
 
 from core.betting.leagues import BUILT_IN, Leagues
-from core.database import reading
+from core.database.transactions import reading
 from core.errors import ClockError
 from feature_store.archive import store as archive
 from feature_store.archive import tables
@@ -20,8 +20,8 @@ from feature_store.archive.facts import FactBatch
 from feature_store.archive.retraction import RecordedSpan, count_recorded, retract
 from feature_store.rows.build import build
 from feature_store.rows.offline import materialize
-from feature_store.sources.bot.people import People
-from feature_store.sources.bot.people_archive import record_people
+from feature_store.sources.bot.people.archive import record_people
+from feature_store.sources.bot.people.reading import People
 from tests.crowded import crowded_facts
 from tests.generated import FIRST_DAY
 from tests.laws.time.test_incremental import END, assert_materialized, new_database, stored

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from sqlalchemy.engine import Engine, make_url
 
 from core.betting.leagues import BUILT_IN, Leagues
-from core.database import open_database, reading, writing
+from core.database.engines import open_database
+from core.database.transactions import reading, writing
 from feature_store.archive import store as archive
 from feature_store.archive.change_log import newest_revision
 from feature_store.archive.facts import FactBatch

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from sqlalchemy.engine import make_url
 
 from core.betting.leagues import BUILT_IN, League, Leagues
-from core.database import open_database
+from core.database.engines import open_database
 from feature_store.archive import store as archive
 from feature_store.archive.facts import FactBatch, Quote
 from feature_store.features.sets import EVERYTHING

@@ -19,7 +19,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from core.database import reading
+from core.database.transactions import reading
 from migrations.tables import METADATA
 from tests.serving.conftest import World, filled_world
 from tests.serving.guarded import make_key, production_settings

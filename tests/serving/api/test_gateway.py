@@ -6,10 +6,10 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
-from core.database import writing
+from core.database.transactions import writing
 from core.errors import ConfigurationError
-from feature_store.sources.bot import tables
-from feature_store.sources.bot.guild_settings import api_rate_limits
+from feature_store.sources.bot.people import tables
+from feature_store.sources.bot.people.guild_settings import api_rate_limits
 from serving.access.admission import FAILURES_PER_MINUTE
 from serving.access.api_keys import SCOPES
 from serving.access.client_address import TrustedProxies

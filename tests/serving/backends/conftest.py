@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy.engine import Engine
 
-from core.database import open_database
+from core.database.engines import open_database
 from core.settings import Settings
 from migrations import schema
 from tests.proxy import Proxy, proxy

@@ -7,7 +7,7 @@ import orjson
 import pytest
 from sqlalchemy.engine import URL, Engine, make_url
 
-from core.database import open_database
+from core.database.engines import open_database
 from core.signing import Signer, signer
 from migrations import schema
 from serving.backends.database_identity import ensure_identity, read_identity

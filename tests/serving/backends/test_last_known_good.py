@@ -10,7 +10,7 @@ import pytest
 from redis import Redis
 from sqlalchemy.engine import Engine, make_url
 
-from core.database import open_database
+from core.database.engines import open_database
 from core.errors import AuthenticationError, DatabaseError
 from core.signing import Signer, signer
 from serving.access.api_keys import ApiKeys, StoredApiKeys, revoke_key

@@ -10,7 +10,8 @@ import redis
 import sqlalchemy as sa
 from sqlalchemy.engine import URL
 
-from core.database import open_database, reading
+from core.database.engines import open_database
+from core.database.transactions import reading
 from core.registry.deployment import versions
 from migrations import schema
 from serving.predictions.ahead.precompute import score_upcoming

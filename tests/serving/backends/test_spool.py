@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
-from core.database import reading
+from core.database.transactions import reading
 from core.errors import DatabaseError
 from serving.backends.spool import Spool
 from serving.predictions.log import PredictionLog

@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
-from core.database import writing
+from core.database.transactions import writing
 from core.errors import ConflictError
 from core.registry.bundles.store import bundle_store
 from core.registry.deployment import Version, deployment, install_champion, register, roll_back

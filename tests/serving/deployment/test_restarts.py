@@ -13,7 +13,8 @@ import pytest
 import redis
 import sqlalchemy as sa
 
-from core.database import open_database, reading
+from core.database.engines import open_database
+from core.database.transactions import reading
 from migrations import schema
 from serving.predictions.body import BODY_FORMAT
 from serving.predictions.tables import predictions

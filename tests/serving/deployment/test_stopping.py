@@ -8,7 +8,7 @@ import httpx
 import pytest
 import sqlalchemy as sa
 
-from core.database import reading
+from core.database.transactions import reading
 from serving.predictions.log import LogBatch, PredictionLog
 from serving.predictions.tables import predictions
 from tests.serving.conftest import World

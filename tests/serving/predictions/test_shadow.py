@@ -7,7 +7,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
-from core.database import reading
+from core.database.transactions import reading
 from core.registry.deployment import deployment, register, versions
 from serving.api.schemas import SystemHealth
 from serving.assembly import Timings

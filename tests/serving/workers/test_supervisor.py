@@ -18,7 +18,7 @@ import httpx
 import pytest
 import sqlalchemy as sa
 
-from core.database import reading
+from core.database.transactions import reading
 from serving.predictions.tables import predictions
 from tests.serving.conftest import World
 from tests.serving.processes import Served, served

@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy.engine import Engine, make_url
 
 from core.betting.leagues import BUILT_IN, Leagues
-from core.database import open_database
+from core.database.engines import open_database
 from core.registry import deployment
 from core.registry.bundles.store import BundleStore
 from core.signing import Signer

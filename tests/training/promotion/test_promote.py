@@ -13,7 +13,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine, make_url
 
 from core.betting.leagues import BUILT_IN, Leagues
-from core.database import open_database, writing
+from core.database.engines import open_database
+from core.database.transactions import writing
 from core.errors import ConflictError, SecurityError
 from core.registry import deployment
 from core.registry import tables as registry_tables

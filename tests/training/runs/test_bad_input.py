@@ -19,8 +19,8 @@ from core.registry.bundles.store import BundleStore
 from core.registry.deployment import Version
 from core.signing import Signer
 from feature_store.archive import store as archive
+from feature_store.archive.checks.quotes import check_quote
 from feature_store.archive.facts import FactBatch, Quote, Rejected
-from feature_store.archive.quote_checks import check_quote
 from feature_store.archive.store import load as load_facts
 from feature_store.features.sets import EVERYTHING
 from feature_store.quality.checks import examine_facts

@@ -9,7 +9,7 @@ from mlflow import MlflowClient
 from sqlalchemy.engine import Engine, make_url
 
 from core.betting.leagues import BUILT_IN, Leagues
-from core.database import open_database
+from core.database.engines import open_database
 from core.registry import deployment, held_out
 from feature_store.archive import store as archive
 from feature_store.sources.library.sample import sample_batches

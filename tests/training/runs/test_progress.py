@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy.engine import make_url
 
 from core.betting.leagues import BUILT_IN, Leagues
-from core.database import open_database
+from core.database.engines import open_database
 from feature_store.archive import store as archive
 from feature_store.quality.checks import examine_facts
 from flows.cli.output import Output

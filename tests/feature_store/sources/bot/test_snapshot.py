@@ -10,14 +10,15 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from core.betting.leagues import Leagues
-from core.database import open_database, reading, turn
+from core.database.engines import open_database
+from core.database.transactions import reading, turn
 from core.errors import ConfigurationError, DatabaseError, DataIntegrityError
 from feature_store.archive import store as archive
 from feature_store.archive import tables
 from feature_store.archive.facts import FactBatch
 from feature_store.archive.store import Recorded
 from feature_store.identity.team_aliases import record_alias
-from feature_store.sources.bot.people_archive import PeopleReport
+from feature_store.sources.bot.people.archive import PeopleReport
 from feature_store.sources.bot.schema import read_schema
 from feature_store.sources.bot.snapshot import SnapshotReport, snapshot
 from tests.bot_database import (

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from core.betting.leagues import Leagues
-from core.database import reading
+from core.database.transactions import reading
 from core.errors import ValidationError
 from feature_store.archive import store as archive
 from feature_store.archive import tables
