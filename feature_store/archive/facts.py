@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
-from typing import Literal, NamedTuple, TypeVar
+from typing import Any, Final, Literal, NamedTuple, TypeVar
 
 import orjson
 
@@ -67,6 +67,12 @@ class Quote(NamedTuple):
     total_line: float | None = None
     odds_over: float | None = None
     odds_under: float | None = None
+    odds_home_spread: float | None = None
+    """The home side beats the spread: its score margin exceeds ``spread_line``."""
+    odds_away_spread: float | None = None
+    odds_both_score: float | None = None
+    """Both teams score."""
+    odds_not_both_score: float | None = None
 
 
 class Rejected(NamedTuple):
@@ -108,9 +114,23 @@ class FactBatch:
         """
         digest = sha256()
         for facts in (self.games, self.results, self.quotes):
-            for content in sorted(orjson.dumps(tuple(fact)) for fact in facts):
+            for content in sorted(orjson.dumps(content_of(fact)) for fact in facts):
                 digest.update(content + b"\n")
         return digest.hexdigest()
+
+
+FIRST_LATER_PRICE: Final = Quote._fields.index("odds_home_spread")
+"""The prices from here on are younger than the archive."""
+
+
+def content_of(fact: GameFact | Result | Quote) -> tuple[Any, ...]:
+    """The fact as it enters a SHA-256: without prices that were added to quotes later, unless one of them was shown.
+
+    So the same facts have the SHA-256 that they always had.
+    """
+    if isinstance(fact, Quote) and fact[FIRST_LATER_PRICE:].count(None) == len(fact) - FIRST_LATER_PRICE:
+        return fact[:FIRST_LATER_PRICE]
+    return tuple(fact)
 
 
 F = TypeVar("F", GameFact, Result, Quote)

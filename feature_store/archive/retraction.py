@@ -18,6 +18,7 @@ from core.database.transactions import reading, writing
 from feature_store.archive import tables
 from feature_store.archive.change_log import note_retraction
 from feature_store.archive.facts import Rejected
+from feature_store.archive.sightings import forget_sightings
 from feature_store.archive.store import put_in_quarantine
 
 LeagueKey = tuple[str, str]
@@ -79,6 +80,7 @@ def retract(engine: Engine, league: LeagueKey, span: RecordedSpan, now: datetime
             found[kind] += _displaced(connection, table, league, game_ids, min(moments), max(moments) + DISPLACED)
             _delete(connection, table, found[kind])
         touched = [row[clock] for of_kind in found.values() for row in of_kind for clock in CLOCKS if clock in row]
+        forget_sightings(connection, *league, min(row["recorded_at"] for row in rows))
         note_retraction(connection, *league, min(touched), game_ids)
         reason = f"taken back: recorded at {span.since:%Y-%m-%d %H:%M} UTC or later, by a wrong clock or in error"
         items = [_rejected(kind, row, reason) for kind, of_kind in found.items() for row in of_kind]

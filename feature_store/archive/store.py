@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from hashlib import sha256
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
@@ -31,7 +31,9 @@ from feature_store.archive.checks.identities import admit
 from feature_store.archive.facts import FactBatch, Rejected
 from feature_store.archive.game_links import links_of, merge_linked, replaced_ids, with_linked_ids
 from feature_store.archive.interning import ValueInterner, without_zone
+from feature_store.archive.origin import Origin
 from feature_store.archive.queries import IDS_PER_QUERY
+from feature_store.archive.sightings import note_sightings
 from feature_store.archive.versions import (
     GAMES,
     QUOTES,
@@ -47,15 +49,6 @@ from feature_store.archive.versions import (
 ROWS_AT_ONCE: Final = 10_000
 LEAGUE_CELL: Final = re.compile("(?:^|,)league=([^,]*)")
 """Where a quarantined row of a CSV file names its league."""
-
-
-class Origin(NamedTuple):
-    """What every row of a batch shares: its league, its source, and when the row was written."""
-
-    sport: str
-    league: str
-    source: str
-    recorded_at: datetime
 
 
 @dataclass(frozen=True)
@@ -92,9 +85,10 @@ def record(
 
     A fact that is there with the same ``known_at`` is skipped. One that contradicts a fact of the same
     ``known_at`` is a correction, learned now, so it is known from ``recorded_at`` on. With ``live`` a fact that only
-    repeats the newest version adds nothing; its source must be read in order of time. With ``derived`` the source has
-    no clock: each ``known_at`` was derived by a rule (docs/decisions/0001) and counts only for the first version of an
-    identity. Every later version with other content is a correction.
+    repeats the newest version adds nothing, except that the look that showed a price is noted; its source must be read
+    in order of time. With ``derived`` the source has no clock: each ``known_at`` was derived by a rule
+    (docs/decisions/0001) and counts only for the first version of an identity. Every later version with other content
+    is a correction.
 
     A fact whose id or name is faulty (``border``) is quarantined.
     Raises ClockError, with nothing written, if ``recorded_at`` is far ahead of the database's clock: every later fact
@@ -109,6 +103,8 @@ def record(
         results, corrected_results = _record_facts(connection, RESULTS, batch.results, origin, rule)
         quotes, corrected_quotes = _record_facts(connection, QUOTES, batch.quotes, origin, rule)
         note_changes(connection, league.sport, league.key, spans_by_game([*games, *results, *quotes]))
+        if live:
+            note_sightings(connection, origin, batch.quotes)
     quarantine(engine, batch.rejected, recorded_at)
     added = len(games) + len(results) + len(quotes)
     return Recorded(

@@ -148,11 +148,36 @@ quotes: Final = sa.Table(
     sa.Column("total_line", sa.Double, comment="Total line: expected sum of both scores in points"),
     sa.Column("odds_over", sa.Double, comment="Decimal odds of more points than total_line; NULL if not shown"),
     sa.Column("odds_under", sa.Double, comment="Decimal odds of fewer points than total_line; NULL if not shown"),
+    sa.Column(
+        "odds_home_spread", sa.Double, comment="Decimal odds of a home margin above spread_line; NULL if not shown"
+    ),
+    sa.Column(
+        "odds_away_spread", sa.Double, comment="Decimal odds of a home margin below spread_line; NULL if not shown"
+    ),
+    sa.Column("odds_both_score", sa.Double, comment="Decimal odds that both teams score; NULL if not shown"),
+    sa.Column("odds_not_both_score", sa.Double, comment="Decimal odds that not both teams score; NULL if not shown"),
     *origin(),
     sa.Index(None, "sport", "league", "source", "recorded_at"),
     **TABLE_OPTIONS,
 )
 """Prices by game and bookmaker: a row for each version of a quote."""
+
+quote_sightings: Final = sa.Table(
+    "quote_sightings",
+    METADATA,
+    *game_key(),
+    sa.Column("book", sa.String(64), primary_key=True, comment="Bookmaker whose prices a live source showed"),
+    sa.Column("seen_at", UtcDateTime, nullable=False, comment="UTC moment of the last look that showed them"),
+    sa.Column(
+        "quoted_at",
+        UtcDateTime,
+        nullable=False,
+        comment="UTC moment of the prices by the clock of the source in that look: their age counts from it",
+    ),
+    sa.Column("source", sa.String(80), nullable=False, comment="Source of that look"),
+    **TABLE_OPTIONS,
+)
+"""When each book's prices were last shown: a price that does not change writes no new quote, and yet is fresh."""
 
 changes: Final = sa.Table(
     "archive_changes",

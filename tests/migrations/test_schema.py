@@ -24,6 +24,8 @@ from tests.services import MariaDb
 FOLDER = Path(schema.__file__).parent
 LAST_NUMBERED = "023"
 COMMENTED = "20261128_column_comments"
+LAST_DESCRIPTIVE = "20261128_text_charset"
+"""From the last numbered revision to this one, no column of an older table changes but in its description."""
 
 
 def test_a_fresh_database_reaches_the_head_and_agrees_with_the_code(bare_database: Engine) -> None:
@@ -57,7 +59,9 @@ def dated() -> dict[str, Path]:
 def test_numbered_revisions_continue_the_bots_and_later_ones_follow_by_date() -> None:
     numbered = [revision for revision in files_by_revision() if revision.isdecimal()]
     assert numbered == [f"{number:03}" for number in range(16, int(LAST_NUMBERED) + 1)]
-    assert list(files_by_revision()) == numbered + sorted(dated())
+    assert list(files_by_revision()) == [*numbered, *dated()]
+    dates = [revision.partition("_")[0] for revision in dated()]
+    assert dates == sorted(dates)
 
 
 @pytest.mark.parametrize("revision", dated())
@@ -112,21 +116,34 @@ def columns_of(engine: Engine, *, comments: bool) -> list[tuple[object, ...]]:
         return [tuple(row) for row in connection.execute(ours.order_by(table.c.table_name, table.c.ordinal_position))]
 
 
+def rows_of(engine: Engine) -> dict[str, list[tuple[object, ...]]]:
+    """Every row of the tables that are there, but for the note of the revision."""
+    there = sa.MetaData()
+    there.reflect(engine)
+    with reading(engine) as connection:
+        return {
+            name: sorted(map(tuple, connection.execute(sa.select(table))), key=repr)
+            for name, table in there.tables.items()
+            if name != "schema_version"
+        }
+
+
 def test_comments_come_and_go_and_nothing_else_changes(mariadb: MariaDb) -> None:
     engine = open_database(mariadb.recreate("ours"))
     schema.upgrade(engine, COMMENTED)
     schema.downgrade(engine, LAST_NUMBERED)
     schema.upgrade(engine)
     fill(engine)
-    rows, commented = contents(engine), columns_of(engine, comments=True)
+    schema.downgrade(engine, LAST_DESCRIPTIVE)
+    rows, commented = rows_of(engine), columns_of(engine, comments=True)
     assert [row for row in commented if not row[-1] and row[0] != "schema_version"] == []
     older = [row[:-1] for row in commented if row[0] != "database_identity"]
     schema.downgrade(engine, LAST_NUMBERED)
     plain = columns_of(engine, comments=True)
     assert {row[-1] for row in plain} == {""}
     assert columns_of(engine, comments=False) == older
-    assert contents(engine) == rows
-    schema.upgrade(engine)
+    assert rows_of(engine) == {table: of_table for table, of_table in rows.items() if table != "database_identity"}
+    schema.upgrade(engine, LAST_DESCRIPTIVE)
     assert columns_of(engine, comments=True) == commented
     assert contents(engine) == rows
     engine.dispose()

@@ -26,6 +26,8 @@ LINES: Final = {"spread_line": (-150.0, 150.0), "total_line": (0.0, 500.0)}
 
 _MONEYLINE: Final = ("odds_home", "odds_draw", "odds_away")
 _TOTALS: Final = ("odds_over", "odds_under")
+_SPREAD: Final = ("odds_home_spread", "odds_away_spread")
+_BOTH_SCORE: Final = ("odds_both_score", "odds_not_both_score")
 _FIRST_PRICE: Final = Quote._fields.index("odds_home")
 
 
@@ -48,6 +50,8 @@ def check_quote(quote: Quote, league: League) -> CheckedQuote:
     reasons = [
         *_wrong_moneyline(quote, league),
         *_wrong_odds("over/under", _TOTALS, (quote.odds_over, quote.odds_under), complete=2),
+        *_wrong_odds("spread", _SPREAD, (quote.odds_home_spread, quote.odds_away_spread), complete=2),
+        *_wrong_odds("both teams score", _BOTH_SCORE, (quote.odds_both_score, quote.odds_not_both_score), complete=2),
         *_wrong_line("spread_line", quote.spread_line),
         *_wrong_line("total_line", quote.total_line),
     ]
@@ -55,6 +59,8 @@ def check_quote(quote: Quote, league: League) -> CheckedQuote:
     if league.scores == "points" and (flipped := _opposite_spread(kept)):
         reasons.append((("spread_line",), flipped))
         kept = _without(kept, "spread_line")
+    if kept.spread_line is None:
+        kept = _without(kept, *_SPREAD)
     return CheckedQuote(kept if _has_price(kept) else None, tuple([f"{quote.moment} {text}" for _, text in reasons]))
 
 

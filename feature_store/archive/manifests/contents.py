@@ -20,7 +20,7 @@ from core.database.transactions import reading, writing
 from core.database.upserts import insert_new
 from core.errors import ConflictError, ResourceNotFoundError
 from feature_store.archive import tables
-from feature_store.archive.facts import FactBatch
+from feature_store.archive.facts import FactBatch, content_of
 
 KINDS: Final = ("games", "results", "quotes")
 UNKNOWN_SEASON: Final = 0
@@ -76,7 +76,7 @@ def manifest_of(facts: FactBatch) -> DataManifest:
     contents: dict[tuple[int, str], list[bytes]] = defaultdict(list)
     for kind in KINDS:
         for fact in getattr(facts, kind):
-            contents[seasons.get(fact.game_id, UNKNOWN_SEASON), kind].append(orjson.dumps(tuple(fact)))
+            contents[seasons.get(fact.game_id, UNKNOWN_SEASON), kind].append(orjson.dumps(content_of(fact)))
     parts = [
         ManifestPart(season, kind, len(own), sha256(b"\n".join(sorted(own))).hexdigest())
         for (season, kind), own in sorted(contents.items())
