@@ -145,7 +145,7 @@ def test_comments_come_and_go_and_nothing_else_changes(mariadb: MariaDb) -> None
     assert rows_of(engine) == {table: of_table for table, of_table in rows.items() if table != "database_identity"}
     schema.upgrade(engine, LAST_DESCRIPTIVE)
     assert columns_of(engine, comments=True) == commented
-    assert contents(engine) == rows
+    assert rows_of(engine) == {**rows, "database_identity": []}
     engine.dispose()
 
 
