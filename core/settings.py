@@ -207,6 +207,15 @@ class ServingSettings(BaseModel):
     data_limit_hours: float = Field(default=24.0, gt=0, le=24 * 366)
     """While the database is unavailable, games last checked longer ago are answered 503, `data_too_old` [hours]."""
 
+    price_age_minutes: float = Field(default=60.0, gt=0, le=24 * 60)
+    """Oldest price of a bookmaker that judges an offer, until an hour before the start [minutes]."""
+
+    price_age_near_start_minutes: float = Field(default=10.0, gt=0, le=24 * 60)
+    """The same in the last hour before the start [minutes]."""
+
+    price_least_books: int = Field(default=2, ge=1, le=50)
+    """Number of bookmakers with such a price that a value needs; without them there is no value and no stake."""
+
     shadow: bool = False
     """Whether challengers forecast served games, too: logged, never returned, and the first work dropped under load."""
 

@@ -11,6 +11,7 @@ from typing import Final
 from anyio import CapacityLimiter
 from sqlalchemy.engine import Engine
 
+from core.betting.books.quotes import FreshnessRule
 from core.betting.leagues import Leagues
 from core.clock import Clock
 from core.registry.bundles.store import bundle_store
@@ -34,6 +35,7 @@ from serving.champions.rollout_status import RolloutStatus
 from serving.games.published_slate import PublishedSlateReader
 from serving.games.slate import Slate
 from serving.games.slate_follower import SlateFollower
+from serving.games.slate_quotes import SlateQuotes
 from serving.games.staleness import StalenessPolicy
 from serving.predictions.ahead.prewarming import Prewarming
 from serving.predictions.body_source import BodySource
@@ -94,7 +96,7 @@ def build_service(
     confirm = partial(state.confirm, engine)
     last_good = LastKnownGood(lambda: state.folder, confirm, signer(settings, LAST_GOOD))
     slate, champions, keys = Slate(), Champions(), ApiKeys(engine, last_good, data_limit)
-    staleness = StalenessPolicy(data_limit)
+    staleness, quotes = StalenessPolicy(data_limit), SlateQuotes(_freshness(settings))
     cache = PredictionCache(_redis_cache(settings, metrics))
     bodies = BodySource(cache, make_bodies)
     predictor = Predictor(leagues, slate, champions, bodies, staleness)
@@ -133,7 +135,8 @@ def build_service(
         staleness=staleness,
         champion_follower=champion_follower,
         slate=slate,
-        slate_follower=SlateFollower(engine, slate, staleness, last_good, _published_slates(settings), state),
+        slate_follower=SlateFollower(engine, slate, quotes, staleness, last_good, _published_slates(settings), state),
+        quotes=quotes,
         prewarming=prewarming,
         keys=keys,
         admission=_admission(settings, clock, engine, keys, metrics),
@@ -195,6 +198,14 @@ def _redis_cache(settings: Settings, metrics: Metrics) -> RedisCache | None:
 
 def _published_slates(settings: Settings) -> PublishedSlateReader | None:
     return None if settings.redis is None else PublishedSlateReader(settings.redis, signer(settings, LAST_GOOD))
+
+
+def _freshness(settings: Settings) -> FreshnessRule:
+    return FreshnessRule(
+        timedelta(minutes=settings.price_age_minutes),
+        timedelta(minutes=settings.price_age_near_start_minutes),
+        settings.price_least_books,
+    )
 
 
 def _admission(settings: Settings, clock: Clock, engine: Engine, keys: ApiKeys, metrics: Metrics) -> AdmissionControl:

@@ -20,6 +20,7 @@ from serving.champions.follower import ChampionFollower
 from serving.champions.rollout_status import RolloutStatus
 from serving.games.slate import Slate
 from serving.games.slate_follower import SlateFollower
+from serving.games.slate_quotes import SlateQuotes
 from serving.games.staleness import StalenessPolicy
 from serving.predictions.ahead.prewarming import Prewarming
 from serving.predictions.body_source import BodySource
@@ -53,6 +54,7 @@ class Service:
     champion_follower: ChampionFollower
     slate: Slate
     slate_follower: SlateFollower
+    quotes: SlateQuotes
     prewarming: Prewarming
     keys: ApiKeys
     admission: AdmissionControl

@@ -20,6 +20,8 @@ from core.betting.value import Shrinkage, Value
 STEPS: Final = 50
 HALVINGS: Final = 30
 TOLERANCE: Final = 1e-10
+ROUNDING: Final = 1e-13
+"""A step near the minimum may seem to climb by this much: without it the search would halve it to nothing."""
 CONFIDENCE: Final = 0.9
 REQUIRED_PRICES: Final = {
     **dict.fromkeys(("moneyline", "regulation", "draw_no_bet", "double_chance"), ("outcome",)),
@@ -37,10 +39,12 @@ class MarketView:
     outcome: tuple[float, ...] | None
     """Home, draw (where it is an outcome) and away; they sum to 1."""
     spread_line: float | None = None
-    """The home side's margin that is exceeded with probability 1/2 [points]."""
+    """A margin of the home side that is exceeded with probability ``cover`` [points]."""
     total_line: float | None = None
     over: float | None = None
     """P(over) the total line, among games that do not push it."""
+    cover: float | None = None
+    """P(home margin above the spread line), among games that do not push it; None: 1/2."""
 
     def covers(self, market: str) -> bool:
         """Whether it has the prices that a bet on that market needs."""
@@ -123,7 +127,8 @@ def _lines(size: int, market: MarketView) -> list[_MarketLine]:
     if market.outcome is not None:
         lines.append(_MarketLine(home - away, (0.0,), np.array(market.outcome), keeps_pushes=True))
     if market.spread_line is not None:
-        lines.append(_MarketLine(home - away, _halves(market.spread_line), np.array((0.5, 0.5))))
+        cover = 0.5 if market.cover is None else market.cover
+        lines.append(_MarketLine(home - away, _halves(market.spread_line), np.array((cover, 1 - cover))))
     if market.total_line is not None and market.over is not None:
         lines.append(_MarketLine(home + away, _halves(market.total_line), np.array((market.over, 1 - market.over))))
     return lines
@@ -159,10 +164,12 @@ def _tilted(masses: FloatArray, statistics: FloatArray, targets: FloatArray) -> 
         step = np.linalg.lstsq((around * moved) @ around.T, off, rcond=1e-10)[0]
         for _ in range(HALVINGS):
             trial, lower = at(tilt - step)
-            if lower <= height:
+            if lower <= height + ROUNDING:
                 break
             step = step / 2
         tilt, moved, height = tilt - step, trial, lower
+        if np.abs(step).max() < TOLERANCE:
+            break
     return moved
 
 

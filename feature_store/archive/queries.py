@@ -10,7 +10,7 @@ from sqlalchemy.engine import Connection, Engine
 from core.betting.leagues import League
 from core.database.transactions import reading
 from feature_store.archive import tables
-from feature_store.archive.facts import GameFact, Result
+from feature_store.archive.facts import GameFact, Quote, Result
 
 IDS_PER_QUERY: Final = 1_000
 
@@ -101,6 +101,34 @@ def latest_results(engine: Engine, league: League, game_ids: Sequence[str]) -> d
             for part in _parts(game_ids)
             for row in connection.execute(query.where(results.game_id.in_(part)))
         }
+
+
+def latest_quotes(
+    connection: Connection, league: League, game_ids: Sequence[str], known_by: datetime
+) -> Iterator[tuple[Quote, str]]:
+    """The newest version of each book's quotes of the games known by the moment, with its source, older moments first.
+
+    A book that has quoted an opening and a later price comes twice.
+    """
+    quotes = tables.quotes.c
+    identity = (quotes.game_id, quotes.book, quotes.moment)
+    for part in _parts(game_ids):
+        chosen = _of(tables.quotes, league) & quotes.game_id.in_(part) & (quotes.known_at <= known_by)
+        newest = (
+            sa.select(*identity, sa.func.max(quotes.known_at, type_=quotes.known_at.type).label("known_at"))
+            .where(chosen)
+            .group_by(*identity)
+            .subquery()
+        )
+        same = sa.and_(*(tables.quotes.c[name] == column for name, column in newest.c.items()))
+        query = (
+            sa.select(*(quotes[name] for name in Quote._fields), quotes.source)
+            .join(newest, same)
+            .where(_of(tables.quotes, league))
+            .order_by(quotes.quoted_at, quotes.known_at)
+        )
+        for *values, source in connection.execute(query):
+            yield Quote._make(values), source
 
 
 def final_scores(

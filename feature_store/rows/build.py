@@ -22,6 +22,7 @@ from feature_store.history.league_state import Checkpoint, LeagueState
 from feature_store.rows import checkpoints, tables
 from feature_store.rows.bounds import split_servable
 from feature_store.rows.online import stored_row
+from feature_store.rows.published_quotes import publish_quotes
 from feature_store.rows.replay import coming_rows, make_checkpoints
 
 KEPT_AFTER_START: Final = timedelta(days=7)
@@ -43,11 +44,18 @@ class Built:
 
 
 def build(engine: Engine, league: League, now: datetime) -> Built:
-    """Compute the rows of the league's coming games and its state as of now, and store both in one transaction.
+    """Bring the league's rows, its state and the published quotes of its games up to date, as of now.
 
     If another build has stored a later moment meanwhile, that stays in place. Raises ConflictError when other builds of
     the league interfere ``ATTEMPTS`` times in a row, ClockError if now is far ahead of the database's clock.
     """
+    built = _build_rows(engine, league, now)
+    publish_quotes(engine, league, now)
+    return built
+
+
+def _build_rows(engine: Engine, league: League, now: datetime) -> Built:
+    """Compute the rows of the league's coming games and its state as of now, and store both in one transaction."""
     for _ in range(ATTEMPTS):
         with reading(engine) as connection:
             before, begun_at = checkpoints.built_revision(connection, league), _built_at(connection, league)

@@ -86,3 +86,18 @@ rows: Final = sa.Table(
     **TABLE_OPTIONS,
 )
 """Feature rows of games to come, and of games that started within the last week."""
+
+league_quotes: Final = sa.Table(
+    "league_quotes",
+    METADATA,
+    *league_key(),
+    sa.Column("as_of", UtcDateTime, nullable=False, comment="UTC moment at which they were read from the archive"),
+    sa.Column(
+        "body",
+        LongText,
+        nullable=False,
+        comment="JSON: by game to come a list per book: name, UTC moment, whether it may be displayed, odds and lines",
+    ),
+    **TABLE_OPTIONS,
+)
+"""The newest quotes of every book for each league's games to come, one row per league."""

@@ -43,7 +43,33 @@ class Offer(Shape):
     """Null if the bet cannot be valued; see ``note``."""
     stake: float
     """Units: a quarter of the Kelly fraction, at most 3 per bet; 0 if the edge's interval includes zero."""
+    reason: str | None
+    """Why there is no value or no stake, as a fixed name; null if there is a stake."""
     note: str | None
+    """The same in words."""
+
+
+class PriceAges(Shape):
+    """The books' fresh prices behind an answer."""
+
+    quoted_at: datetime | None
+    """Moment of the oldest fresh price; without one, of the game's newest price; null without prices."""
+    price_age_s: float | None
+    """Seconds since then."""
+    books: int
+    """Number of books with a fresh price."""
+    disagreement: float | None
+    """Standard deviation between the books of the first selection's probability; null without fresh prices."""
+
+
+class BookOdds(Shape):
+    """One book's odds, with the moment at which they were last confirmed."""
+
+    book: str
+    decimal: float | None
+    american: int | None
+    quoted_at: datetime
+    price_age_s: float
 
 
 class Dated(Shape):
@@ -57,7 +83,7 @@ class Dated(Shape):
     """The data was last checked more than a day ago, or cannot be checked now; the stake is then 0."""
 
 
-class Price(Dated):
+class Price(PriceAges, Dated):
     """Price of one bet: probabilities that a unit wins, is returned and loses, by the model alone."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [PRICE]})
@@ -71,7 +97,9 @@ class Price(Dated):
     lose: float
     fair_odds: Odds
     by_market: Chances | None
-    """The same by the bookmakers' prices without overround; null without prices of this kind."""
+    """The same by the books' fresh prices without overround; null without fresh prices of this kind."""
+    best: BookOdds | None
+    """The longest fresh odds of this bet at any book; null if none shows it."""
     offer: Offer | None
     model: ModelRef
 
@@ -103,7 +131,7 @@ class ParlayQuestion(Shape):
     """Bankroll that the stake is a share of [units]."""
 
 
-class PricedLeg(Chances, Dated):
+class PricedLeg(Chances, PriceAges, Dated):
     """Price of one leg, by the model alone."""
 
     game: Game

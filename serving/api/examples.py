@@ -53,6 +53,9 @@ PREDICTION: Final[dict[str, Any]] = {
     "as_of": "2024-05-03T18:00:00Z",
     "checked_at": "2024-05-04T06:00:00Z",
     "age_s": 312.4,
+    "quoted_at": "2024-05-04T06:03:20Z",
+    "books": 6,
+    "price_age_s": 112.4,
     "stale": False,
     "cache": "local",
 }
@@ -65,6 +68,13 @@ DATED: Final[dict[str, Any]] = {
     "stale": False,
 }
 
+PRICE_AGES: Final[dict[str, Any]] = {
+    "quoted_at": "2024-05-04T06:03:20Z",
+    "price_age_s": 112.4,
+    "books": 6,
+    "disagreement": 0.011,
+}
+
 PRICE: Final[dict[str, Any]] = {
     "game": PREDICTION["game"],
     "market": "total",
@@ -75,6 +85,14 @@ PRICE: Final[dict[str, Any]] = {
     "lose": 0.42,
     "fair_odds": {"decimal": 1.7241, "american": -138},
     "by_market": {"win": 0.53, "push": 0.0, "lose": 0.47},
+    **PRICE_AGES,
+    "best": {
+        "book": "pinnacle",
+        "decimal": 1.93,
+        "american": -108,
+        "quoted_at": "2024-05-04T06:05:00Z",
+        "price_age_s": 12.4,
+    },
     "offer": {
         "decimal": 1.9091,
         "american": -110,
@@ -88,6 +106,7 @@ PRICE: Final[dict[str, Any]] = {
             "is_value": False,
         },
         "stake": 0.0,
+        "reason": "edge_uncertain",
         "note": "No stake: the 90 % interval of the edge includes zero.",
     },
     "model": {"name": "EPL-prices", "version": 3},
@@ -130,6 +149,7 @@ PARLAY: Final[dict[str, Any]] = {
             "fair_odds": {"decimal": 2.1277, "american": 113},
             "decimal": 2.1,
             "model": {"name": "EPL-prices", "version": 3},
+            **PRICE_AGES,
             **DATED,
         },
         {
@@ -141,6 +161,7 @@ PARLAY: Final[dict[str, Any]] = {
             "fair_odds": {"decimal": 2.2727, "american": 127},
             "decimal": 2.3,
             "model": {"name": "EPL-prices", "version": 3},
+            **PRICE_AGES,
             **DATED,
         },
     ],
@@ -161,6 +182,7 @@ PARLAY: Final[dict[str, Any]] = {
             "is_value": False,
         },
         "stake": 0.0,
+        "reason": "edge_uncertain",
         "note": "No stake: the 90 % interval of the edge includes zero.",
     },
 }

@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from core.errors import DbsbmError
 from serving.api.schemas import GameRef
+from serving.games.slate_quotes import PriceAge
 from serving.http.etags import matches
 from serving.http.headers import JSON_CONTENT, REVALIDATED, Header
 from serving.http.problems import problem_of
@@ -73,17 +74,18 @@ def respond_with(
     """Return this prediction, counted and logged; or 304 if the caller has it."""
     trace.level = answer.level
     trace.generation = answer.generation
-    stale = answer.stale(now)
-    etag = etag_of(answer, stale=stale)
+    stale, prices = answer.stale(now), service.quotes.of(answer.row).age(now)
+    etag = etag_of(answer, prices, stale=stale)
     if if_none_match is not None and matches(if_none_match, etag):
         return RawResponse(NOT_MODIFIED, ((b"etag", etag.encode()), REVALIDATED), b"")
     record(service, trace, answer, now)
-    return RawResponse(200, ((b"etag", etag.encode()), REVALIDATED, JSON_CONTENT), answer.complete(now, stale=stale))
+    body = answer.complete(now, prices, stale=stale)
+    return RawResponse(200, ((b"etag", etag.encode()), REVALIDATED, JSON_CONTENT), body)
 
 
-def etag_of(answer: Answer, *, stale: bool) -> str:
-    """Return a weak tag, because age and cache level differ between answers with the same content."""
-    return f'W/"{answer.tag}-stale"' if stale else f'W/"{answer.tag}"'
+def etag_of(answer: Answer, prices: PriceAge, *, stale: bool) -> str:
+    """Return a weak tag, because ages and cache level differ between answers with the same content."""
+    return f'W/"{answer.tag}{prices.tag}-stale"' if stale else f'W/"{answer.tag}{prices.tag}"'
 
 
 async def respond_to_many(service: Service, trace: Trace, games: list[GameRef]) -> RawResponse:
@@ -100,7 +102,7 @@ def _item(service: Service, trace: Trace, answer: Answer | DbsbmError, now: date
         return b'{"problem":' + orjson.dumps(problem_of(answer, trace.request_id)) + b"}"
     trace.record_prediction(answer.level, answer.generation)
     record(service, trace, answer, now)
-    return b'{"prediction":' + answer.complete(now) + b"}"
+    return b'{"prediction":' + answer.complete(now, service.quotes.of(answer.row).age(now)) + b"}"
 
 
 def record(service: Service, trace: Trace, answer: Answer, now: datetime) -> None:

@@ -154,6 +154,12 @@ class Prediction(Shape):
     checked_at: datetime
     """When the league's data was last updated."""
     age_s: float
+    quoted_at: datetime | None
+    """Moment of the oldest fresh price of a bookmaker; without one, of the newest price; null without prices."""
+    books: int
+    """Number of bookmakers with a fresh price."""
+    price_age_s: float | None
+    """Seconds since ``quoted_at``."""
     stale: bool
     """The data was last checked more than a day ago, or a newer answer is due (``cache`` is then *stale*)."""
     cache: CacheLevel

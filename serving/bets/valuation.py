@@ -1,49 +1,91 @@
-"""Value and stake of a bet: the model's score distribution, pooled with the market's prices by a learned weight."""
+"""Value and stake of a bet: the model's score distribution, pooled with the books' fresh prices by a learned weight."""
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cached_property
 from typing import Any, Final, Literal
 
-from core.betting.market_pooling import MarketView, PooledDistributions, pool_with_interval, pooled_scores
+from core.betting.books.consensus import Agreement, Consensus, consensus
+from core.betting.books.quotes import BookQuote, FreshnessRule
+from core.betting.market_pooling import REQUIRED_PRICES, MarketView, pool_with_interval, pooled_scores
 from core.betting.markets import Pricing
-from core.betting.odds import american_to_decimal, devig
+from core.betting.odds import american_to_decimal
 from core.betting.scores import ScoreDistribution
 from core.betting.staking import kelly_fraction, stakes
 from core.betting.value import Value
 from core.errors import ValidationError
 from core.registry.pooling_weight import PoolingWeight
-from feature_store.rows.online import OnlineRow
-from serving.predictions.body import has_begun, odds_document
+from serving.bets.no_value import (
+    DATA_STALE,
+    EDGE_UNCERTAIN,
+    GAME_BEGUN,
+    NO_MARKET_PRICE,
+    NOT_EVALUATED,
+    NoValue,
+    price_too_old,
+    too_few_books,
+)
+from serving.games.slate_quotes import GameQuotes
+from serving.predictions.body import NOT_STATED, has_begun, odds_document
 from serving.predictions.predictor import GameForecast
 
 OddsFormat = Literal["decimal", "american"]
+PricingOf = Callable[[ScoreDistribution], Pricing]
 SMALLEST_AMERICAN: Final = 100
-
-GAME_BEGUN: Final = "No value, no stake: the game has begun."
-DATA_STALE: Final = "No value, no stake: the data is stale, and prices may have moved."
-NOT_EVALUATED: Final = "No value, no stake: the model has not been evaluated beside prices."
-NO_MARKET_PRICE: Final = "No value, no stake: no bookmaker's price for this kind of bet."
-EDGE_UNCERTAIN: Final = "No stake: the 90 % interval of the edge includes zero."
 
 
 @dataclass(frozen=True, eq=False)
 class BetValuation:
-    """What is needed to value bets on one game: the model's scores, the market's prices, and the pooling weight."""
+    """What is needed to value bets on one game: the model's scores, the books' quotes, and the pooling weight."""
 
     scores: ScoreDistribution
     belief: PoolingWeight | None
-    market: MarketView
+    quotes: Sequence[BookQuote]
+    """The youngest first."""
+    fresh: int
+    """How many of them are young enough to count."""
+    rule: FreshnessRule
+    outcomes: int
+    start_at: datetime
+    now: datetime
     begun: bool
     stale: bool
 
     @classmethod
-    def of(cls, game: GameForecast, now: datetime) -> "BetValuation":
-        """Return the valuation of a forecast beside the prices in its feature row."""
-        belief = game.champion.bundle.forecaster.spec.belief
-        market = _market(belief, game.row)
-        return cls(game.forecast.scores, belief, market, has_begun(game.row, now), game.stale)
+    def of(cls, game: GameForecast, quotes: GameQuotes, now: datetime) -> "BetValuation":
+        """Return the valuation of a forecast beside the quotes of its game."""
+        return cls(
+            scores=game.forecast.scores,
+            belief=game.champion.bundle.forecaster.spec.belief,
+            quotes=quotes.quotes,
+            fresh=len(quotes.fresh(now)),
+            rule=quotes.rule,
+            outcomes=3 if game.champion.ties == "draw" else 2,
+            start_at=game.row.game.start_at,
+            now=now,
+            begun=has_begun(game.row, now),
+            stale=game.stale,
+        )
 
-    def reason_against(self, *markets: str) -> str | None:
+    def beside_others(self, book: str) -> "BetValuation":
+        """Return the valuation without a book's own quotes, to judge its price by those of the others."""
+        others = [quote for quote in self.quotes if quote.book != book]
+        fresh = sum(quote.book != book for quote in self.quotes[: self.fresh])
+        return replace(self, quotes=others, fresh=fresh)
+
+    @cached_property
+    def consensus(self) -> Consensus:
+        """The consensus of the fresh quotes."""
+        return self._consensus(self.quotes[: self.fresh])
+
+    def agreement(self, market: str) -> Agreement | None:
+        """Return the agreement of the books on the prices that the market needs; of several kinds the weakest."""
+        kinds = [self.consensus.agreement.get(kind) for kind in REQUIRED_PRICES[market]]
+        shown = [kind for kind in kinds if kind is not None]
+        return min(shown, key=lambda kind: (kind.books, kind.quoted_at)) if len(shown) == len(kinds) else None
+
+    def reason_against(self, *markets: str) -> NoValue | None:
         """Return why bets on these markets cannot be valued; None if they can."""
         if self.begun:
             return GAME_BEGUN
@@ -51,26 +93,58 @@ class BetValuation:
             return DATA_STALE
         if self.belief is None:
             return NOT_EVALUATED
-        return None if all(self.market.covers(market) for market in markets) else NO_MARKET_PRICE
+        reasons = (self._reason_against_prices(kind) for market in markets for kind in REQUIRED_PRICES[market])
+        return next((reason for reason in reasons if reason is not None), None)
 
     def market_scores(self, market: str) -> ScoreDistribution | None:
-        """Return the distribution by the bookmakers' prices alone; None without the prices that the market needs."""
-        return pooled_scores(self.scores, self.market, 0.0) if self.market.covers(market) else None
+        """Return the distribution by the books' fresh prices alone; None without the prices that the market needs."""
+        view = self.consensus.view
+        return pooled_scores(self.scores, view, 0.0) if view.covers(market) else None
 
-    def pooled(self) -> PooledDistributions:
-        """Return model and market pooled. Requires that ``reason_against`` is None."""
+    def value(self, pricing_of: PricingOf, decimal: float) -> tuple[Pricing, Value]:
+        """Return pricing and edge at these odds. Requires that ``reason_against`` is None.
+
+        The least of what the fresh quotes give and of what they give together with older ones: a price must not look
+        better because another one has become too old to speak against it.
+        """
+        values = [self._pooled_value(view, pricing_of, decimal) for view in self._views()]
+        pricing, edge = min(values, key=lambda one: one[1].expected_value)
+        return pricing, Value(
+            edge.expected_value, min(one.low for _, one in values), min(one.high for _, one in values)
+        )
+
+    def _views(self) -> Iterator[MarketView]:
+        """The consensus of the fresh quotes, then with each older one added, from the youngest on."""
+        seen: list[MarketView] = []
+        for count in range(self.fresh, len(self.quotes) + 1):
+            view = self.consensus.view if count == self.fresh else self._consensus(self.quotes[:count]).view
+            if view not in seen:
+                seen.append(view)
+                yield view
+
+    def _pooled_value(self, view: MarketView, pricing_of: PricingOf, decimal: float) -> tuple[Pricing, Value]:
         assert self.belief is not None  # noqa: S101 - reason_against is None
-        return pool_with_interval(self.scores, self.market, self.belief.shrinkage)
+        return pool_with_interval(self.scores, view, self.belief.shrinkage).price_and_value(pricing_of, decimal)
 
+    def _consensus(self, quotes: Sequence[BookQuote]) -> Consensus:
+        method = "multiplicative" if self.belief is None else self.belief.devig
+        return consensus(quotes, outcomes=self.outcomes, method=method)
 
-def _market(belief: PoolingWeight | None, row: OnlineRow) -> MarketView:
-    """Return the bookmakers' latest prices of the game, de-vigged by the league's method."""
-    prices = row.prices
-    if prices is None:
-        return MarketView(None)
-    odds = prices.odds
-    outcome = None if odds is None else devig(odds, "multiplicative" if belief is None else belief.devig)[0].tolist()
-    return MarketView(outcome and tuple(outcome), prices.spread_line, prices.total_line, prices.over)
+    @cached_property
+    def _of_all_ages(self) -> Consensus:
+        return self._consensus(self.quotes)
+
+    def _reason_against_prices(self, kind: str) -> NoValue | None:
+        fresh, every = self.consensus.agreement.get(kind), self._of_all_ages.agreement.get(kind)
+        if every is None:
+            return NO_MARKET_PRICE
+        books = 0 if fresh is None else fresh.books
+        if books >= self.rule.least_books:
+            return None
+        if books and every.books < self.rule.least_books:
+            return too_few_books(books, self.rule.least_books)
+        first_too_old = self.quotes[min(self.fresh, len(self.quotes) - 1)]
+        return price_too_old(self.now - first_too_old.quoted_at, self.rule.limit(self.start_at - self.now))
 
 
 def decimal_odds(odds: float, odds_format: OddsFormat | None) -> float:
@@ -83,13 +157,13 @@ def decimal_odds(odds: float, odds_format: OddsFormat | None) -> float:
     return odds
 
 
-def offer_document(decimal: float, valued: tuple[Pricing, Value] | str, bankroll: float) -> dict[str, Any]:
+def offer_document(decimal: float, valued: tuple[Pricing, Value] | NoValue, bankroll: float) -> dict[str, Any]:
     """Return the offered odds with their value and stake, or with the reason why they cannot be valued or stated."""
     odds = odds_document(decimal)
     if odds["decimal"] is None:
-        return {**odds, "value": None, "stake": 0.0}
-    if isinstance(valued, str):
-        return {**odds, "value": None, "stake": 0.0, "note": valued}
+        return {**odds, "value": None, "stake": 0.0, "reason": "odds_not_stated", "note": NOT_STATED}
+    if isinstance(valued, NoValue):
+        return {**odds, "value": None, "stake": 0.0, "reason": valued.code, "note": valued.text}
     pricing, edge = valued
     value = {
         **vars(pricing),
@@ -98,5 +172,17 @@ def offer_document(decimal: float, valued: tuple[Pricing, Value] | str, bankroll
         "high": edge.high,
         "is_value": edge.is_certain,
     }
+    against = None if edge.is_certain else EDGE_UNCERTAIN
+    return {
+        **odds,
+        "value": value,
+        "stake": round(stake_of(pricing, edge, decimal, bankroll), 2),
+        "reason": None if against is None else against.code,
+        "note": None if against is None else against.text,
+    }
+
+
+def stake_of(pricing: Pricing, edge: Value, decimal: float, bankroll: float) -> float:
+    """Return the stake in units: 0 unless the whole interval of the edge is above zero."""
     (stake,) = stakes([kelly_fraction(pricing, decimal) if edge.is_certain else 0.0], bankroll)
-    return {**odds, "value": value, "stake": round(stake, 2), "note": None if edge.is_certain else EDGE_UNCERTAIN}
+    return stake

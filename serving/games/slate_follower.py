@@ -13,6 +13,7 @@ from serving.backends.last_known_good import LastKnownGood
 from serving.backends.state_dir import StateDir
 from serving.games.published_slate import LeagueSlate, PublishedSlateReader, document_name
 from serving.games.slate import Slate
+from serving.games.slate_quotes import SlateQuotes
 from serving.games.source_age import SourceAges
 from serving.games.staleness import StalenessPolicy
 
@@ -25,13 +26,15 @@ class SlateFollower:
     Each step first confirms which database this is, so that nothing is saved among the files of another one.
 
     While the database is unavailable, games do not change unless Redis has newer ones (``published``). A service that
-    starts then reads the games from Redis or from disk.
+    starts then reads the games from Redis or from disk. Quotes are kept nowhere else: without the database no new ones
+    can arrive, and the old ones are soon too old to be used.
     """
 
     def __init__(
         self,
         engine: Engine,
         slate: Slate,
+        quotes: SlateQuotes,
         staleness: StalenessPolicy,
         last_good: LastKnownGood,
         published: PublishedSlateReader | None,
@@ -39,6 +42,7 @@ class SlateFollower:
     ) -> None:
         self._engine = engine
         self._slate = slate
+        self._quotes = quotes
         self._staleness = staleness
         self._last_good = last_good
         self._published = published
@@ -71,6 +75,7 @@ class SlateFollower:
         try:
             self._state_dir.confirm(self._engine)
             self._unsaved |= self._slate.refresh(self._engine, watermarks(self._engine))
+            self._quotes.refresh(self._engine)
         except DatabaseError as error:
             if self.database_error is None:
                 log.warning("database unavailable; games are served from memory", reason=error.message)

@@ -9,6 +9,7 @@ import orjson
 
 from feature_store.rows.online import OnlineRow
 from serving.champions.champion import Champion
+from serving.games.slate_quotes import PriceAge
 from serving.games.staleness import NEGATIVE_AGE, STALE_AFTER
 from serving.telemetry.cache_level import LEVELS, CacheLevel
 
@@ -69,7 +70,11 @@ class Answer:
         age = now - self.checked_at
         return self.database_unavailable or self.level == "stale" or not NEGATIVE_AGE <= age <= STALE_AFTER
 
-    def complete(self, now: datetime, *, stale: bool | None = None) -> bytes:
-        """Return body, age, staleness and cache level as one JSON object; ``stale`` if the caller knows it already."""
+    def complete(self, now: datetime, prices: PriceAge, *, stale: bool | None = None) -> bytes:
+        """Return body, ages of data and prices, staleness and cache level as one JSON object.
+
+        ``stale`` if the caller knows it already.
+        """
         age = max(0.0, (now - self.checked_at).total_seconds())
-        return b"%b%.3f%b" % (self._opening, age, ENDINGS[self.stale(now) if stale is None else stale, self.level])
+        ending = ENDINGS[self.stale(now) if stale is None else stale, self.level]
+        return b"%b%.3f%b%b" % (self._opening, age, prices.as_json(now), ending)

@@ -18,7 +18,7 @@ from core.database.transactions import reading
 from core.errors import DatabaseError
 from migrations import schema
 from migrations.tables import METADATA
-from tests.migrations.filled import contents, fill
+from tests.migrations.filled import fill
 from tests.services import MariaDb
 
 FOLDER = Path(schema.__file__).parent

@@ -35,6 +35,8 @@ TEAMS = {
 }
 DAY = timedelta(days=1)
 TRAINED_UNTIL = NOW - 2 * DAY
+QUOTED_AT = NOW - timedelta(minutes=5)
+"""Fresh for games that are about to begin, too."""
 BELIEVED = PoolingWeight(devig="multiplicative", weight=0.9, error=0.02, games=5_000)
 
 
@@ -57,7 +59,8 @@ def fill(engine: Engine, league: League, now: datetime = NOW) -> None:
         game(f"{league.key}-103", teams[1], "Newcomers", NOW + 3 * DAY),
         game(f"{league.key}/104", teams[1], teams[2], NOW + timedelta(minutes=10)),
     ]
-    batch.quotes += [price(league, f"{league.key}-101", 1.8), price(league, f"{league.key}/104", 2.4)]
+    for game_id, odds_home in ((f"{league.key}-101", 1.8), (f"{league.key}/104", 2.4)):
+        batch.quotes += prices(league, game_id, odds_home)
     archive.record(engine, league, batch, source="test", recorded_at=NOW)
     build(engine, league, now)
 
@@ -67,17 +70,22 @@ def game(game_id: str, home: str, away: str, start_at: datetime, *, status: str 
     return GameFact(game_id, known_at, 2023, start_at, False, home, away, False, False, status)  # type: ignore[arg-type]
 
 
-def price(league: League, game_id: str, odds_home: float, known_at: datetime = NOW - timedelta(hours=5)) -> Quote:
+def price(league: League, game_id: str, odds_home: float, known_at: datetime = QUOTED_AT) -> Quote:
     draw = 3.6 if league.outcomes == 3 else None
     lines = {"total_line": 2.75} if league.scores == "goals" else {"spread_line": 3.0, "total_line": 44.5}
     return Quote(game_id, "book", "last", known_at, known_at, odds_home, draw, 2.9, **lines)
 
 
+def prices(league: League, game_id: str, odds_home: float, known_at: datetime = QUOTED_AT) -> list[Quote]:
+    """The same price of two books: as few as a value needs."""
+    one = price(league, game_id, odds_home, known_at)
+    return [one, one._replace(book="other")]
+
+
 def record_price(engine: Engine, league: League, game_id: str, odds_home: float, now: datetime) -> None:
-    """A new price arrives and the feature store sees it."""
-    archive.record(
-        engine, league, FactBatch(quotes=[price(league, game_id, odds_home, now)]), source="test", recorded_at=now
-    )
+    """A new price of both books arrives and the feature store sees it."""
+    batch = FactBatch(quotes=prices(league, game_id, odds_home, now))
+    archive.record(engine, league, batch, source="test", recorded_at=now)
     build(engine, league, now)
 
 

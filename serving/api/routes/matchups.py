@@ -10,6 +10,7 @@ from core.errors import ValidationError
 from feature_store.rows.online import StoredState, load_state, matchup
 from serving.api.responses import REVALIDATED, LeaguePath, SportPath, guarded_router, problems
 from serving.api.schemas import Prediction
+from serving.games.slate_quotes import WITHOUT_PRICES
 from serving.predictions.answer import Answer
 from serving.predictions.plan import ForecastPlan, make_body
 from serving.service import Service, ServiceDep, TraceDep
@@ -52,7 +53,7 @@ async def hypothetical(
 
     served = await to_thread.run_sync(forecast, limiter=service.database_threads)
     trace.record_prediction(served.level, served.generation)  # not logged: a game that is not played cannot be graded
-    return Response(served.complete(now), headers=REVALIDATED, media_type="application/json")
+    return Response(served.complete(now, WITHOUT_PRICES), headers=REVALIDATED, media_type="application/json")
 
 
 def _state(service: Service, league: League) -> StoredState | None:

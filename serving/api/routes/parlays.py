@@ -14,6 +14,8 @@ from core.betting.value import Value
 from core.errors import ValidationError
 from serving.api.bet_schemas import Leg, ParlayAnswer, ParlayQuestion
 from serving.api.responses import as_json, guarded_router, problems
+from serving.bets.no_value import NoValue
+from serving.bets.price_age import prices_document
 from serving.bets.valuation import BetValuation, decimal_odds, offer_document
 from serving.games.slate import key_of
 from serving.predictions.body import game_document, odds_document
@@ -36,7 +38,7 @@ class _ForecastLeg:
         bets = [MarketSelection(bet.market, bet.selection, bet.line) for bet in self.leg.bets]
         return combine(scores, bets, ties=self.game.champion.ties)
 
-    def reason_against(self) -> str | None:
+    def reason_against(self) -> NoValue | None:
         """Return why it cannot be valued; None if it can."""
         return self.valuation.reason_against(*(bet.market for bet in self.leg.bets))
 
@@ -68,7 +70,8 @@ def price_parlay(request: ParlayQuestion, service: ServiceDep) -> Response:
 
 def _forecast_leg(service: Service, leg: Leg, now: datetime) -> _ForecastLeg:
     game = service.predictor.forecast(leg.sport, leg.league, leg.game_id, now)
-    return _ForecastLeg(leg, game, BetValuation.of(game, now), decimal_odds(leg.odds, leg.format))
+    valuation = BetValuation.of(game, service.quotes.of(game.row), now)
+    return _ForecastLeg(leg, game, valuation, decimal_odds(leg.odds, leg.format))
 
 
 def _check_different_games(legs: Sequence[_ForecastLeg]) -> None:
@@ -86,12 +89,19 @@ def _leg_document(leg: _ForecastLeg, pricing: Pricing, now: datetime) -> dict[st
         **vars(pricing),
         "fair_odds": odds_document(pricing.fair_odds),
         "decimal": round(leg.odds, 4),
+        **prices_document(leg.valuation, _weakest(leg)),
         "model": {"name": leg.game.champion.model, "version": leg.game.champion.version.version},
         **leg.game.age(now),
     }
 
 
-def _value_of(legs: Sequence[_ForecastLeg]) -> tuple[Pricing, Value] | str:
+def _weakest(leg: _ForecastLeg) -> str:
+    """Return the market of the leg whose prices the fewest books show."""
+    agreements = {bet.market: leg.valuation.agreement(bet.market) for bet in leg.leg.bets}
+    return min(agreements, key=lambda market: 0 if (held := agreements[market]) is None else held.books)
+
+
+def _value_of(legs: Sequence[_ForecastLeg]) -> tuple[Pricing, Value] | NoValue:
     """Return pricing and edge of the parlay, or which leg cannot be valued and why.
 
     The ends of the interval combine the lower ends, or the upper ends, of all legs. That is wider than for independent
@@ -99,10 +109,10 @@ def _value_of(legs: Sequence[_ForecastLeg]) -> tuple[Pricing, Value] | str:
     """
     for number, leg in enumerate(legs, start=1):
         if (reason := leg.reason_against()) is not None:
-            return f"Leg {number}: {reason}"
+            return reason._replace(text=f"Leg {number}: {reason.text}")
     pricings, low, high = [], 1.0, 1.0
     for leg in legs:
-        pricing, edge = leg.valuation.pooled().price_and_value(leg.pricing, leg.odds)
+        pricing, edge = leg.valuation.value(leg.pricing, leg.odds)
         pricings.append((pricing, leg.odds))
         low, high = low * (1 + edge.low), high * (1 + edge.high)
     whole = parlay(pricings)

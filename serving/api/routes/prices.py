@@ -4,10 +4,11 @@ from typing import Annotated
 
 from fastapi import Query, Response
 
-from core.betting.markets import SELECTIONS, Pricing, price
+from core.betting.markets import SELECTIONS, MarketSelection, Pricing, price
 from core.betting.scores import ScoreDistribution
 from serving.api.bet_schemas import LARGEST_LINE, LARGEST_ODDS, Price
 from serving.api.responses import GameIdPath, LeaguePath, SportPath, as_json, guarded_router, problems
+from serving.bets.price_age import best_document, prices_document
 from serving.bets.valuation import BetValuation, OddsFormat, decimal_odds, offer_document
 from serving.predictions.body import game_document, odds_document
 from serving.service import ServiceDep
@@ -25,6 +26,11 @@ ODDS = Query(
     allow_inf_nan=False,
     examples=[-110],
     description="Offered odds; decimal below 100, American from 100 on (or -100 and less).",
+)
+BOOK = Query(
+    max_length=64,
+    examples=["pinnacle"],
+    description="The book that offers the odds: they are judged by the prices of the other books.",
 )
 BANKROLL = Query(
     ge=0, le=LARGEST_ODDS * 1_000, allow_inf_nan=False, description="Bankroll that the stake is a share of [units]."
@@ -50,12 +56,13 @@ def bet(
     line: Annotated[float | None, LINE] = None,
     odds: Annotated[float | None, ODDS] = None,
     odds_format: Annotated[OddsFormat | None, FORMAT] = None,
+    book: Annotated[str | None, BOOK] = None,
     bankroll: Annotated[float, BANKROLL] = 100.0,
 ) -> Response:
     """Probabilities and fair odds by the model and by the bookmakers' prices; with `odds`, value and stake.
 
-    The value pools model and market by a weight learned on past games. If the 90 % interval of the edge includes zero,
-    the stake is 0.
+    The value pools the model with the books' fresh prices by a weight learned on past games. If the 90 % interval of
+    the edge includes zero, or too few prices are fresh, the stake is 0. `best` is the longest fresh odds of any book.
     """
     service.load.check("single")
     now = service.clock.now()
@@ -64,14 +71,14 @@ def bet(
     def price_by(scores: ScoreDistribution) -> Pricing:
         return price(scores, market, selection, line, ties=game.champion.ties)
 
-    pricing, valuation = price_by(game.forecast.scores), BetValuation.of(game, now)
+    quotes = service.quotes.of(game.row)
+    pricing, valuation = price_by(game.forecast.scores), BetValuation.of(game, quotes, now)
+    judged = valuation if book is None else valuation.beside_others(book)
     by_market = valuation.market_scores(market)
     offer = None
     if odds is not None:
         decimal = decimal_odds(odds, odds_format)
-        offer = offer_document(
-            decimal, valuation.reason_against(market) or valuation.pooled().price_and_value(price_by, decimal), bankroll
-        )
+        offer = offer_document(decimal, judged.reason_against(market) or judged.value(price_by, decimal), bankroll)
     return as_json(
         {
             "game": game_document(game.row, now),
@@ -83,6 +90,8 @@ def bet(
             "lose": pricing.lose,
             "fair_odds": odds_document(pricing.fair_odds),
             "by_market": None if by_market is None else vars(price_by(by_market)),
+            **prices_document(valuation, market),
+            "best": best_document(quotes.fresh(now), MarketSelection(market, selection, line), now),
             "offer": offer,
             "model": {"name": game.champion.model, "version": game.champion.version.version},
             **game.age(now),

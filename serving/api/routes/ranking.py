@@ -56,7 +56,9 @@ async def ranking(
         trace.record_prediction(served.level, served.generation)
         record(service, trace, served, now)
     items = [
-        b'{"confidence":%s,"prediction":%s}' % (repr(chance).encode(), one.complete(now)) for chance, one in ranked
+        b'{"confidence":%s,"prediction":%s}'
+        % (repr(chance).encode(), one.complete(now, service.quotes.of(one.row).age(now)))
+        for chance, one in ranked
     ]
     return Response(b'{"items":' + json_list(items) + b"}", headers=REVALIDATED, media_type="application/json")
 

@@ -126,7 +126,14 @@ def test_a_parlay_whose_odds_are_beyond_the_bound_has_no_value_and_no_stake(serv
         for sport, league, game in (GAMES[0], GAMES[1], GAMES[3])
     ]
     answer = service.post("/v1/parlays", json={"legs": legs})
-    assert answer.json()["offer"] == {"decimal": None, "american": None, "value": None, "stake": 0, "note": NOT_STATED}
+    assert answer.json()["offer"] == {
+        "decimal": None,
+        "american": None,
+        "value": None,
+        "stake": 0,
+        "reason": "odds_not_stated",
+        "note": NOT_STATED,
+    }
     assert answer.json()["legs"][0]["decimal"] == 1e6
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from core.betting.staking import StakingRules
 from serving.api.bet_schemas import ParlayAnswer
-from serving.bets.valuation import EDGE_UNCERTAIN, NO_MARKET_PRICE
+from serving.bets.no_value import EDGE_UNCERTAIN, NO_MARKET_PRICE
 from tests.serving.conftest import World
 from tests.serving.guarded import make_key, production_settings
 from tests.serving.service import MovingClock, Running, started
@@ -67,12 +67,12 @@ def test_a_stake_needs_a_sure_edge_and_has_the_cap_of_a_bet(service: Running) ->
     assert good.value.low < good.value.expected_value < good.value.high
     assert good.value.is_value
     assert 0 < good.stake <= StakingRules().most_per_bet
-    assert (bad.value.is_value, bad.stake, bad.note) == (False, 0, EDGE_UNCERTAIN)
+    assert (bad.value.is_value, bad.stake, bad.note) == (False, 0, EDGE_UNCERTAIN.text)
 
 
 def test_a_leg_that_cannot_be_valued_leaves_the_parlay_without_a_stake(service: Running) -> None:
     offer = answered(service, leg("EPL-101", odds=50), leg("EPL-102", odds=50)).offer
-    assert (offer.value, offer.stake, offer.note) == (None, 0, f"Leg 2: {NO_MARKET_PRICE}")
+    assert (offer.value, offer.stake, offer.note) == (None, 0, f"Leg 2: {NO_MARKET_PRICE.text}")
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from core.betting.staking import StakingRules
 from core.betting.value import Shrinkage
 from core.registry.pooling_weight import PoolingWeight
 from serving.api.bet_schemas import Offer, Price
-from serving.bets.valuation import EDGE_UNCERTAIN, GAME_BEGUN, NO_MARKET_PRICE, NOT_EVALUATED
+from serving.bets.no_value import EDGE_UNCERTAIN, GAME_BEGUN, NO_MARKET_PRICE, NOT_EVALUATED
 from tests.serving.conftest import World
 from tests.serving.models import BELIEVED, EPL, deploy, fill
 from tests.serving.service import MovingClock, Running, settings_for, started
@@ -63,7 +63,7 @@ def test_a_stake_needs_a_sure_edge_and_has_caps(service: Running) -> None:
     assert bad.value is not None
     assert good.value.is_value
     assert 0 < good.stake <= StakingRules().most_per_bet
-    assert (bad.value.is_value, bad.stake, bad.note) == (False, 0, EDGE_UNCERTAIN)
+    assert (bad.value.is_value, bad.stake, bad.note) == (False, 0, EDGE_UNCERTAIN.text)
     assert offered(service, odds=900).stake <= StakingRules().most_per_bet
     assert offered(service, odds=3.5, bankroll=10).stake == pytest.approx(
         offered(service, odds=3.5, bankroll=5).stake * 2, abs=0.02
@@ -86,9 +86,9 @@ def test_a_model_without_weight_has_no_edge(sqlite_database: Engine, tmp_path: P
 @pytest.mark.parametrize(
     ("game", "query", "note"),
     [
-        ("EPL-102", {}, NO_MARKET_PRICE),
-        ("EPL-101", {"market": "total", "selection": "over", "line": 2.5}, NO_MARKET_PRICE),
-        ("EPL-101", {"market": "spread", "selection": "home", "line": -1}, NO_MARKET_PRICE),
+        ("EPL-102", {}, NO_MARKET_PRICE.text),
+        ("EPL-101", {"market": "total", "selection": "over", "line": 2.5}, NO_MARKET_PRICE.text),
+        ("EPL-101", {"market": "spread", "selection": "home", "line": -1}, NO_MARKET_PRICE.text),
     ],
 )
 def test_without_a_price_of_that_kind_there_is_no_stake(
@@ -106,7 +106,7 @@ def test_a_begun_game_is_not_bet_on(world: World) -> None:
         start = priced(service).game.start_at
         clock.moment = start
         offer = offered(service, odds=3.5)
-    assert (offer.value, offer.stake, offer.note) == (None, 0, GAME_BEGUN)
+    assert (offer.value, offer.stake, offer.note) == (None, 0, GAME_BEGUN.text)
 
 
 def test_a_bundle_without_a_belief_is_answered_without_a_stake(sqlite_database: Engine, tmp_path: Path) -> None:
@@ -114,7 +114,7 @@ def test_a_bundle_without_a_belief_is_answered_without_a_stake(sqlite_database: 
     deploy(sqlite_database, tmp_path / "bundles", EPL, belief=None)
     with started(settings_for(sqlite_database, tmp_path / "bundles"), MovingClock()) as service:
         offer = offered(service, odds=3.5)
-    assert (offer.value, offer.stake, offer.note) == (None, 0, NOT_EVALUATED)
+    assert (offer.value, offer.stake, offer.note) == (None, 0, NOT_EVALUATED.text)
 
 
 def test_a_bet_on_part_of_the_outcome_is_pooled_with_it(service: Running) -> None:

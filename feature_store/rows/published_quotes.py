@@ -1,0 +1,116 @@
+"""The newest quotes of every book for the games to come, as the server reads them.
+
+Apart from the feature rows, because a look that finds all prices unchanged makes them young again and leaves every
+forecast as it is.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence, Set
+from datetime import UTC, datetime
+from typing import Any, Final, NamedTuple
+
+import orjson
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Engine
+
+from core.betting.books.quotes import BookQuote, newest_first
+from core.betting.leagues import League
+from core.database.clock import check_not_ahead
+from core.database.transactions import reading, writing
+from core.database.upserts import upsert
+from feature_store.archive.facts import Quote
+from feature_store.archive.game_links import links_of, with_linked_ids
+from feature_store.archive.queries import latest_quotes
+from feature_store.archive.sightings import Sighting, sightings_of
+from feature_store.rows import tables
+
+EVERYTHING_DISPLAYED: Final[Set[str]] = frozenset()
+LINES_AND_ODDS: Final = BookQuote._fields[BookQuote._fields.index("odds_home") :]
+
+
+class LeagueQuotes(NamedTuple):
+    """A league's quotes as published: ``body`` is what ``quotes_by_game`` reads."""
+
+    league: str
+    as_of: datetime
+    body: str
+
+
+def publish_quotes(engine: Engine, league: League, now: datetime, undisplayed: Set[str] = EVERYTHING_DISPLAYED) -> int:
+    """Store what each book shows now for the league's games to come; returns the number of quotes.
+
+    ``undisplayed`` names the sources whose prices may not be shown. What another process stored as of a later moment
+    stays in place. Raises ClockError if now is far ahead of the database's clock.
+    """
+    with writing(engine, alone=f"quotes {league.key}") as connection:
+        check_not_ahead(connection, now)
+        quotes = _newest_quotes(connection, league, now, undisplayed)
+        own = tables.league_quotes.c
+        held = connection.scalar(sa.select(own.as_of).where(own.sport == league.sport, own.league == league.key))
+        if held is None or held <= now:
+            row = {"sport": league.sport, "league": league.key, "as_of": now, "body": _body(quotes)}
+            upsert(connection, tables.league_quotes, [row])
+    return sum(map(len, quotes.values()))
+
+
+def quote_watermarks(engine: Engine) -> dict[str, datetime]:
+    """When each league's quotes were last published, by league key."""
+    own = tables.league_quotes.c
+    with reading(engine) as connection:
+        return dict(connection.execute(sa.select(own.league, own.as_of)).tuples().all())
+
+
+def load_quotes(engine: Engine, leagues: Sequence[str]) -> dict[str, LeagueQuotes]:
+    """The published quotes of the leagues named, by league key."""
+    own = tables.league_quotes.c
+    query = sa.select(own.league, own.as_of, own.body).where(own.league.in_(leagues))
+    with reading(engine) as connection:
+        return {row.league: LeagueQuotes._make(row) for row in connection.execute(query)}
+
+
+def quotes_by_game(body: str) -> dict[str, list[BookQuote]]:
+    """The quotes of each game, the youngest first."""
+    return {
+        game_id: [
+            BookQuote(book, datetime.fromtimestamp(moment, UTC), displayed, *values)
+            for book, moment, displayed, *values in quotes
+        ]
+        for game_id, quotes in orjson.loads(body).items()
+    }
+
+
+def _newest_quotes(
+    connection: Connection, league: League, now: datetime, undisplayed: Set[str]
+) -> dict[str, list[BookQuote]]:
+    rows = tables.rows.c
+    of_league = (rows.sport == league.sport) & (rows.league == league.key)
+    games = set(connection.scalars(sa.select(rows.game_id).where(of_league, rows.start_at > now)))
+    links = links_of(connection, league.sport, league.key)
+    seen = sightings_of(connection, league)
+    newest: dict[str, dict[str, BookQuote]] = defaultdict(dict)
+    for quote, source in latest_quotes(connection, league, sorted(with_linked_ids(games, links)), now):
+        game_id = links.get(quote.game_id, quote.game_id)
+        if game_id in games:
+            shown = _book_quote(quote, source, seen.get((quote.game_id, quote.book)), undisplayed)
+            held = newest[game_id].get(quote.book)
+            if held is None or held.quoted_at <= shown.quoted_at:
+                newest[game_id][quote.book] = shown
+    return {game_id: newest_first(by_book.values()) for game_id, by_book in newest.items()}
+
+
+def _book_quote(quote: Quote, source: str, seen: Sighting | None, undisplayed: Set[str]) -> BookQuote:
+    confirmed = seen is not None and seen.seen_at >= quote.known_at
+    return BookQuote(
+        quote.book,
+        max(seen.quoted_at, quote.quoted_at) if seen is not None and confirmed else quote.quoted_at,
+        (seen.source if seen is not None and confirmed else source) not in undisplayed,
+        *(getattr(quote, name) for name in LINES_AND_ODDS),
+    )
+
+
+def _body(quotes: Mapping[str, Iterable[BookQuote]]) -> str:
+    document: dict[str, list[list[Any]]] = {
+        game_id: [[quote.book, quote.quoted_at.timestamp(), *quote[2:]] for quote in of_game]
+        for game_id, of_game in sorted(quotes.items())
+    }
+    return orjson.dumps(document).decode()
