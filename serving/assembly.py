@@ -28,6 +28,7 @@ from serving.backends.spool import Spool
 from serving.backends.spool_census import SERVING_OPENING, SpoolCensus
 from serving.backends.spool_files import PURPOSE as SPOOL
 from serving.backends.state_dir import state_dir
+from serving.bets.value_search import ValueSearch
 from serving.champions.champion import Champions
 from serving.champions.follower import ChampionFollower
 from serving.champions.loader import TRIAL_SECONDS, Backoff, LoadVersion, VersionLoader, load_version
@@ -148,6 +149,7 @@ def build_service(
         load=load_shedding,
         workers=RolloutStatus(engine, champions),
         predictor=predictor,
+        value_search=ValueSearch(predictor, quotes),
     )
 
 

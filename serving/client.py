@@ -74,9 +74,20 @@ class PredictionClient:
         *,
         line: float | None = None,
         odds: float | None = None,
+        book: str | None = None,
     ) -> dict[str, Any]:
-        """Return price and value of one bet on a game (sport, league, game id); odds in either format."""
-        return self._get(f"/v1/prices/{_path(*game)}", market=market, selection=selection, line=line, odds=odds)
+        """Return price and value of one bet on a game (sport, league, game id); odds in either format.
+
+        ``book`` offers the odds: they are judged by the prices of the other books.
+        """
+        query = {"market": market, "selection": selection, "line": line, "odds": odds, "book": book}
+        return self._get(f"/v1/prices/{_path(*game)}", **query)
+
+    def value(self, league: str | None = None, *, bankroll: float = 100.0, limit: int = 25) -> list[dict[str, Any]]:
+        """Return the fresh prices that are worth a bet, the surest edge first; mostly none."""
+        answer = self._get("/v1/value", league=league, bankroll=bankroll, limit=limit)
+        items: list[dict[str, Any]] = answer["items"]
+        return items
 
     def parlay(self, legs: Iterable[Mapping[str, Any]], bankroll: float = 100.0) -> dict[str, Any]:
         """Return price and value of legs on different games that must all win; docs/bot.md shows a leg."""

@@ -15,6 +15,7 @@ from serving.access.api_keys import ApiKeys
 from serving.backends.circuit_breaker import CircuitBreaker
 from serving.backends.spool_census import SpoolCensus
 from serving.backends.state_dir import StateDir
+from serving.bets.value_search import ValueSearch
 from serving.champions.champion import Champions
 from serving.champions.follower import ChampionFollower
 from serving.champions.rollout_status import RolloutStatus
@@ -67,6 +68,7 @@ class Service:
     load: LoadShedding
     workers: RolloutStatus
     predictor: Predictor
+    value_search: ValueSearch
 
 
 class LifespanState(TypedDict):

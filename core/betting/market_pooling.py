@@ -6,8 +6,9 @@ distribution and cannot contradict each other.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from statistics import NormalDist
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,8 @@ from core.arrays import FloatArray
 from core.betting.markets import Pricing
 from core.betting.scores import ScoreDistribution
 from core.betting.value import Shrinkage, Value
+
+Statistic = Literal["margin", "total"]
 
 STEPS: Final = 50
 HALVINGS: Final = 30
@@ -85,14 +88,14 @@ def pooled_scores(scores: ScoreDistribution, market: MarketView, weight: float) 
     chances, the result is the nearest in the sense of Kullback and Leibler (an exponential tilting; Csiszar 1975),
     found over groups of cells that no price separates. Prices that contradict each other give a compromise.
     """
-    lines = _lines(len(scores.grid), market)
+    lines = _lines(market)
     if not lines:
         return scores
-    signs = [np.sign(line.statistic - half).astype(np.int64) + 1 for line in lines for half in line.halves]
-    group = np.ravel_multi_index(tuple(signs), (3,) * len(signs))
-    masses = np.bincount(group.ravel(), scores.grid.ravel(), 3 ** len(signs)).astype(np.float64)
+    borders = tuple((line.statistic, half) for line in lines for half in line.halves)
+    group = _group_of_cells(len(scores.grid), borders)
+    masses = np.bincount(group.ravel(), scores.grid.ravel(), 3 ** len(borders)).astype(np.float64)
     statistics, targets = [], []
-    for line, ends in zip(lines, _ends(lines, len(signs)), strict=True):
+    for line, ends in zip(lines, _ends(lines, len(borders)), strict=True):
         model = ends @ masses
         if model.min() <= 0:
             continue
@@ -113,7 +116,7 @@ def pooled_scores(scores: ScoreDistribution, market: MarketView, weight: float) 
 class _MarketLine:
     """A bet's line on a statistic of the score, in halves where it is a quarter line, and the market's chances."""
 
-    statistic: NDArray[np.int64]
+    statistic: Statistic
     halves: tuple[float, ...]
     chances: FloatArray
     """Above, on (if that is an outcome) and below it."""
@@ -121,17 +124,25 @@ class _MarketLine:
     """Whether games on the line keep their mass; otherwise only above against below is given."""
 
 
-def _lines(size: int, market: MarketView) -> list[_MarketLine]:
-    home, away = np.indices((size, size))
+def _lines(market: MarketView) -> list[_MarketLine]:
     lines = []
     if market.outcome is not None:
-        lines.append(_MarketLine(home - away, (0.0,), np.array(market.outcome), keeps_pushes=True))
+        lines.append(_MarketLine("margin", (0.0,), np.array(market.outcome), keeps_pushes=True))
     if market.spread_line is not None:
         cover = 0.5 if market.cover is None else market.cover
-        lines.append(_MarketLine(home - away, _halves(market.spread_line), np.array((cover, 1 - cover))))
+        lines.append(_MarketLine("margin", _halves(market.spread_line), np.array((cover, 1 - cover))))
     if market.total_line is not None and market.over is not None:
-        lines.append(_MarketLine(home + away, _halves(market.total_line), np.array((market.over, 1 - market.over))))
+        lines.append(_MarketLine("total", _halves(market.total_line), np.array((market.over, 1 - market.over))))
     return lines
+
+
+@lru_cache(maxsize=64)
+def _group_of_cells(size: int, borders: tuple[tuple[Statistic, float], ...]) -> NDArray[np.int64]:
+    """The group of each cell of the grid: cells of a group lie on the same side of every border, or on it."""
+    home, away = np.indices((size, size))
+    values = {"margin": home - away, "total": home + away}
+    signs = [np.sign(values[statistic] - half).astype(np.int64) + 1 for statistic, half in borders]
+    return np.asarray(np.ravel_multi_index(tuple(signs), (3,) * len(signs)))
 
 
 def _ends(lines: Sequence[_MarketLine], width: int) -> Iterator[FloatArray]:

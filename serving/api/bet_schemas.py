@@ -6,7 +6,7 @@ from typing import Annotated, Final, Literal
 from pydantic import ConfigDict, Field
 
 from core.betting.markets import MOST_LEGS
-from serving.api.examples import PARLAY, PARLAY_QUESTION, PRICE
+from serving.api.examples import PARLAY, PARLAY_QUESTION, PRICE, VALUES
 from serving.api.schemas import Game, GameRef, ModelRef, Odds, Shape
 
 LARGEST_LINE: Final = 1_000
@@ -149,3 +149,30 @@ class ParlayAnswer(Chances):
     legs: list[PricedLeg]
     fair_odds: Odds
     offer: Offer
+
+
+class ListedValue(PriceAges, Dated):
+    """A price that is worth a bet by the model and the prices of the other books, whose age the answer states."""
+
+    game: Game
+    market: str
+    selection: str
+    line: float | None
+    price: BookOdds
+    """The longest fresh odds of this bet."""
+    value: BetValue
+    stake: float
+    """Units: a quarter of the Kelly fraction, at most 3 per bet."""
+    model: ModelRef
+
+
+class Values(Shape):
+    """Prices that are worth a bet, the surest edge first."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [VALUES]})
+
+    items: list[ListedValue]
+    games: int
+    """Number of games to come."""
+    judged: int
+    """Number of them that enough books show at fresh prices."""

@@ -114,6 +114,33 @@ PRICE: Final[dict[str, Any]] = {
 }
 
 
+VALUES: Final[dict[str, Any]] = {
+    "items": [
+        {
+            "game": PREDICTION["game"],
+            "market": "total",
+            "selection": "over",
+            "line": 2.5,
+            "price": PRICE["best"],
+            "value": {
+                "win": 0.55,
+                "push": 0.0,
+                "lose": 0.45,
+                "expected_value": 0.0615,
+                "low": 0.0114,
+                "high": 0.1116,
+                "is_value": True,
+            },
+            "stake": 1.65,
+            "model": {"name": "EPL-prices", "version": 3},
+            **PRICE_AGES,
+            **DATED,
+        }
+    ],
+    "games": 48,
+    "judged": 46,
+}
+
 PARLAY_QUESTION: Final[dict[str, Any]] = {
     "legs": [
         {

@@ -8,7 +8,13 @@ from typing import Any, Final, Literal
 
 from core.betting.books.consensus import Agreement, Consensus, consensus
 from core.betting.books.quotes import BookQuote, FreshnessRule
-from core.betting.market_pooling import REQUIRED_PRICES, MarketView, pool_with_interval, pooled_scores
+from core.betting.market_pooling import (
+    REQUIRED_PRICES,
+    MarketView,
+    PooledDistributions,
+    pool_with_interval,
+    pooled_scores,
+)
 from core.betting.markets import Pricing
 from core.betting.odds import american_to_decimal
 from core.betting.scores import ScoreDistribution
@@ -124,7 +130,15 @@ class BetValuation:
 
     def _pooled_value(self, view: MarketView, pricing_of: PricingOf, decimal: float) -> tuple[Pricing, Value]:
         assert self.belief is not None  # noqa: S101 - reason_against is None
-        return pool_with_interval(self.scores, view, self.belief.shrinkage).price_and_value(pricing_of, decimal)
+        pooled = self._pooled.get(view)
+        if pooled is None:
+            pooled = self._pooled[view] = pool_with_interval(self.scores, view, self.belief.shrinkage)
+        return pooled.price_and_value(pricing_of, decimal)
+
+    @cached_property
+    def _pooled(self) -> dict[MarketView, PooledDistributions]:
+        """The pooled distributions made so far: all bets on the game share them."""
+        return {}
 
     def _consensus(self, quotes: Sequence[BookQuote]) -> Consensus:
         method = "multiplicative" if self.belief is None else self.belief.devig

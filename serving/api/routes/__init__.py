@@ -14,6 +14,7 @@ from serving.api.routes import (
     ranking,
     reference,
     system,
+    value,
 )
 
 ROUTERS: tuple[APIRouter, ...] = (
@@ -23,6 +24,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     matchups.router,
     prices.router,
     parlays.router,
+    value.router,
     models.router,
     admin.router,
     system.router,

@@ -1,0 +1,94 @@
+"""The newest quote of every book for the games to come, with the moment at which it was last shown."""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy.engine import Engine
+
+from core.betting.books.quotes import BookQuote
+from core.database.transactions import writing
+from feature_store.archive import store as archive
+from feature_store.archive.facts import FactBatch, GameFact, Quote
+from feature_store.archive.game_links import record_link
+from feature_store.rows.build import build
+from feature_store.rows.published_quotes import load_quotes, publish_quotes, quote_watermarks, quotes_by_game
+from tests.conftest import NOW
+from tests.serving.models import EPL
+
+MINUTE = timedelta(minutes=1)
+
+
+def game(game_id: str, start_at: datetime) -> GameFact:
+    return GameFact(game_id, NOW - MINUTE, 2023, start_at, False, "Arsenal", "Chelsea", False, False, "scheduled")
+
+
+def quote(game_id: str, book: str, home: float, at: datetime = NOW, **more: object) -> Quote:
+    return Quote(game_id, book, "last", at, at, home, 3.4, 3.0, **more)  # type: ignore[arg-type]
+
+
+def record(engine: Engine, *facts: GameFact | Quote, at: datetime = NOW, source: str = "feed:one") -> archive.Recorded:
+    batch = FactBatch(
+        games=[fact for fact in facts if isinstance(fact, GameFact)],
+        quotes=[fact for fact in facts if isinstance(fact, Quote)],
+    )
+    return archive.record(engine, EPL, batch, source=source, recorded_at=at, live=True)
+
+
+def published(engine: Engine) -> dict[str, list[BookQuote]]:
+    return quotes_by_game(load_quotes(engine, ["EPL"])["EPL"].body)
+
+
+def test_each_book_has_its_newest_quote_with_every_market(database: Engine) -> None:
+    spread = {"odds_home_spread": 1.9, "odds_away_spread": 1.95, "spread_line": 0.5, "odds_both_score": 1.7}
+    record(database, game("g", NOW + 60 * MINUTE), quote("g", "a", 2.0), quote("g", "b", 2.2))
+    record(database, quote("g", "a", 2.1, NOW + MINUTE, **spread), at=NOW + MINUTE)
+    build(database, EPL, NOW + 2 * MINUTE)
+    newest, older = published(database)["g"]
+    assert (newest.book, newest.odds_home, newest.quoted_at) == ("a", 2.1, NOW + MINUTE)
+    assert (newest.spread_line, newest.odds_home_spread, newest.odds_both_score) == (0.5, 1.9, 1.7)
+    assert (older.book, older.odds_home, older.quoted_at) == ("b", 2.2, NOW)
+
+
+def test_a_price_shown_again_is_as_young_as_the_look_and_adds_no_fact(database: Engine) -> None:
+    record(database, game("g", NOW + 600 * MINUTE), quote("g", "a", 2.0), quote("g", "b", 2.0))
+    build(database, EPL, NOW)
+    again = record(database, quote("g", "a", 2.0, NOW + 30 * MINUTE), at=NOW + 30 * MINUTE)
+    assert publish_quotes(database, EPL, NOW + 30 * MINUTE) == 2
+    assert again.added == 0
+    assert [(one.book, one.quoted_at) for one in published(database)["g"]] == [("a", NOW + 30 * MINUTE), ("b", NOW)]
+
+
+def test_the_clock_of_the_source_counts_not_that_of_the_look(database: Engine) -> None:
+    """A service that repeats an hour-old price at every look does not make it young."""
+    old = quote("g", "a", 2.0)._replace(quoted_at=NOW - 60 * MINUTE)
+    record(database, game("g", NOW + 600 * MINUTE), old)
+    record(database, old._replace(known_at=NOW + 30 * MINUTE), at=NOW + 30 * MINUTE)
+    build(database, EPL, NOW + 30 * MINUTE)
+    assert published(database)["g"][0].quoted_at == NOW - 60 * MINUTE
+
+
+def test_begun_games_have_no_quotes_and_undisplayed_sources_are_marked(database: Engine) -> None:
+    record(database, game("g", NOW + 600 * MINUTE), game("past", NOW - MINUTE), quote("past", "a", 2.0))
+    record(database, quote("g", "a", 2.0), source="feed:private")
+    build(database, EPL, NOW)
+    publish_quotes(database, EPL, NOW, frozenset({"feed:private"}))
+    assert {game_id: [one.displayed for one in quotes] for game_id, quotes in published(database).items()} == {
+        "g": [False]
+    }
+
+
+def test_quotes_of_a_linked_id_are_quotes_of_its_game(database: Engine) -> None:
+    start = NOW + 600 * MINUTE
+    record(database, game("g", start), quote("g", "a", 2.0))
+    record(database, game("other", start), quote("other", "b", 2.2), source="feed:two")
+    with writing(database) as connection:
+        record_link(connection, EPL, "other", "g", source="test", now=NOW)
+    build(database, EPL, NOW)
+    assert [one.book for one in published(database)["g"]] == ["a", "b"]
+    assert "other" not in published(database)
+
+
+def test_what_was_published_as_of_a_later_moment_stays(database: Engine) -> None:
+    record(database, game("g", NOW + 600 * MINUTE), quote("g", "a", 2.0))
+    build(database, EPL, NOW + 2 * MINUTE)
+    publish_quotes(database, EPL, NOW)
+    assert quote_watermarks(database) == {"EPL": NOW + 2 * MINUTE}

@@ -1,0 +1,137 @@
+"""No price is judged without its age: what is too old, or shown by too few books, gives no value and no stake."""
+
+from datetime import timedelta
+from functools import partial
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.betting.books.quotes import BookQuote, FreshnessRule, count_fresh, newest_first
+from core.betting.markets import price
+from core.registry.pooling_weight import PoolingWeight
+from feature_store.archive import store as archive
+from feature_store.archive.facts import FactBatch
+from feature_store.rows.build import build
+from serving.bets.valuation import BetValuation, stake_of
+from tests.conftest import NOW
+from tests.core.betting.one_game import goal_scores
+from tests.serving.conftest import World
+from tests.serving.models import EPL, prices
+from tests.serving.models import price as quote_of
+from tests.serving.service import MovingClock, eventually, settings_for, started
+
+GOALS = goal_scores(1.7, 1.1)
+MINUTE = timedelta(minutes=1)
+START = NOW + timedelta(hours=30)
+WEIGHT = PoolingWeight(devig="multiplicative", weight=0.5, error=0.02, games=5_000)
+HOME = partial(price, market="moneyline", selection="home")
+PRICE = "/v1/prices/soccer/EPL/EPL-102"
+ages = st.floats(0, 180)
+odds = st.tuples(st.floats(1.5, 3.5), st.floats(3.0, 4.5), st.floats(2.0, 6.0))
+
+
+def valuation(quotes: list[tuple[float, tuple[float, float, float]]], later: float = 0.0) -> BetValuation:
+    """Of quotes of some ages [minutes], looked at some minutes later."""
+    now = NOW + later * MINUTE
+    shown = newest_first(
+        BookQuote(f"book {number}", NOW - age * MINUTE, True, *odds) for number, (age, odds) in enumerate(quotes)
+    )
+    rule = FreshnessRule()
+    return BetValuation(
+        GOALS, WEIGHT, shown, count_fresh(shown, now, START, rule), rule, 3, START, now, begun=False, stale=False
+    )
+
+
+def stake(judged: BetValuation, offered: float) -> float:
+    if judged.reason_against("moneyline") is not None:
+        return 0.0
+    pricing, value = judged.value(HOME, offered)
+    return stake_of(pricing, value, offered, 100.0)
+
+
+@given(quotes=st.lists(st.tuples(ages, odds), max_size=6), later=ages, offered=st.floats(1.5, 5.0))
+def test_a_stake_never_rises_with_the_age_of_the_prices(
+    quotes: list[tuple[float, tuple[float, float, float]]], later: float, offered: float
+) -> None:
+    assert stake(valuation(quotes, later), offered) <= stake(valuation(quotes), offered) + 1e-9
+
+
+def test_a_price_that_has_become_too_old_still_speaks_against_a_bet() -> None:
+    """Two fresh books favour the home side more than a third does, which is a minute too old."""
+    fresh, old = (55.0, (1.7, 3.8, 5.0)), (61.0, (3.2, 3.4, 2.3))
+    with_old, without = valuation([fresh, fresh, old]), valuation([fresh, fresh])
+    assert with_old.consensus == without.consensus
+    assert with_old.value(HOME, 2.0)[1].expected_value < without.value(HOME, 2.0)[1].expected_value
+
+
+@pytest.mark.parametrize(
+    "market",
+    [
+        {"market": "moneyline", "selection": "home"},
+        {"market": "draw_no_bet", "selection": "home"},
+        {"market": "double_chance", "selection": "home_or_draw"},
+        {"market": "spread", "selection": "home", "line": -0.5},
+        {"market": "total", "selection": "over", "line": 2.5},
+        {"market": "both_teams_score", "selection": "yes"},
+        {"market": "home_total", "selection": "over", "line": 1.5},
+        {"market": "correct_score", "selection": "1-0"},
+    ],
+    ids=lambda market: str(market["market"]),
+)
+def test_one_opening_quote_of_yesterday_gives_no_stake_on_any_market(
+    market: dict[str, object], old_world: World
+) -> None:
+    with started(settings_for(old_world.engine, old_world.store), MovingClock()) as running:
+        answer = running.get(PRICE, params={**market, "odds": 2.6}).json()
+    assert (answer["offer"]["value"], answer["offer"]["stake"]) == (None, 0)
+    assert answer["offer"]["reason"] in {"price_too_old", "no_market_price"}
+    assert (answer["books"], answer["price_age_s"]) == (0, 22 * 3600)
+
+
+@pytest.fixture
+def old_world(world: World) -> World:
+    """The game's only price is one book's opening quote of 22 hours ago."""
+    batch = FactBatch(quotes=[quote_of(EPL, "EPL-102", 2.15, NOW - timedelta(hours=22))._replace(moment="open")])
+    archive.record(world.engine, EPL, batch, source="test", recorded_at=NOW)
+    build(world.engine, EPL, NOW + MINUTE)
+    return world
+
+
+def test_one_fresh_book_alone_is_too_few(world: World) -> None:
+    batch = FactBatch(quotes=[quote_of(EPL, "EPL-102", 2.15, NOW)])
+    archive.record(world.engine, EPL, batch, source="test", recorded_at=NOW)
+    build(world.engine, EPL, NOW)
+    with started(settings_for(world.engine, world.store), MovingClock()) as running:
+        answer = running.get(
+            "/v1/prices/soccer/EPL/EPL-102", params={"market": "moneyline", "selection": "home", "odds": 9}
+        )
+    offer = answer.json()["offer"]
+    assert (offer["value"], offer["stake"], offer["reason"]) == (None, 0, "too_few_books")
+    assert answer.json()["books"] == 1
+
+
+def test_an_unchanged_price_that_is_shown_again_is_young_again(world: World) -> None:
+    """A look an hour later finds what the archive holds: no fact is added, and the answer's tag and age follow."""
+    clock = MovingClock()
+    look = FactBatch(quotes=prices(EPL, "EPL-102", 2.15, NOW))
+    archive.record(world.engine, EPL, look, source="feed:test", recorded_at=NOW, live=True)
+    build(world.engine, EPL, NOW)
+    with started(settings_for(world.engine, world.store), clock) as running:
+        path = "/v1/predictions/soccer/EPL/EPL-102"
+        before = running.get(path)
+        clock.moment = NOW + timedelta(minutes=65)
+        aged = running.get(path)
+        later = [quote._replace(known_at=clock.moment, quoted_at=clock.moment) for quote in look.quotes]
+        recorded = archive.record(
+            world.engine, EPL, FactBatch(quotes=later), source="feed:test", recorded_at=clock.moment, live=True
+        )
+        assert recorded.added == 0
+        build(world.engine, EPL, clock.moment)
+        eventually(lambda: running.get(path).json()["books"] == 2)
+        again = running.get(path)
+    assert (before.json()["books"], before.json()["price_age_s"]) == (2, 0)
+    assert (aged.json()["books"], aged.json()["price_age_s"]) == (0, 65 * 60)
+    assert (again.json()["books"], again.json()["price_age_s"]) == (2, 0)
+    assert len({before.headers["etag"], aged.headers["etag"], again.headers["etag"]}) == 3
+    assert before.json()["as_of"] == again.json()["as_of"], "the forecast is the same one"
