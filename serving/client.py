@@ -93,6 +93,10 @@ class PredictionClient:
         """Return price and value of legs on different games that must all win; docs/bot.md shows a leg."""
         return self._request("POST", "/v1/parlays", json={"legs": list(legs), "bankroll": bankroll})
 
+    def movement(self, game: tuple[str, str, str]) -> dict[str, Any]:
+        """Return how the prices of a game (sport, league, game id) have moved at each book."""
+        return self._get(f"/v1/movement/{_path(*game)}")
+
     def models(self) -> list[dict[str, Any]]:
         """Return every model with its versions and the loaded generation."""
         answer = self._get("/v1/models")

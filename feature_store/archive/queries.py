@@ -11,6 +11,7 @@ from core.betting.leagues import League
 from core.database.transactions import reading
 from feature_store.archive import tables
 from feature_store.archive.facts import GameFact, Quote, Result
+from feature_store.archive.game_links import links_of, with_linked_ids
 
 IDS_PER_QUERY: Final = 1_000
 
@@ -129,6 +130,22 @@ def latest_quotes(
         )
         for *values, source in connection.execute(query):
             yield Quote._make(values), source
+
+
+def quote_history(engine: Engine, league: League, game_id: str, known_by: datetime) -> list[tuple[Quote, str]]:
+    """Every version of every book's quotes of the game known by the moment, with its source, in order of ``known_at``.
+
+    Quotes of ids that are linked to the game's are its own.
+    """
+    quotes = tables.quotes.c
+    with reading(engine) as connection:
+        ids = with_linked_ids([game_id], links_of(connection, league.sport, league.key))
+        query = (
+            sa.select(*(quotes[name] for name in Quote._fields), quotes.source)
+            .where(_of(tables.quotes, league), quotes.game_id.in_(sorted(ids)), quotes.known_at <= known_by)
+            .order_by(quotes.known_at, quotes.quoted_at)
+        )
+        return [(Quote._make(values), source) for *values, source in connection.execute(query)]
 
 
 def final_scores(

@@ -6,7 +6,7 @@ from typing import Annotated, Final, Literal
 from pydantic import ConfigDict, Field
 
 from core.betting.markets import MOST_LEGS
-from serving.api.examples import PARLAY, PARLAY_QUESTION, PRICE, VALUES
+from serving.api.examples import MOVEMENT, PARLAY, PARLAY_QUESTION, PRICE, VALUES
 from serving.api.schemas import Game, GameRef, ModelRef, Odds, Shape
 
 LARGEST_LINE: Final = 1_000
@@ -176,3 +176,52 @@ class Values(Shape):
     """Number of games to come."""
     judged: int
     """Number of them that enough books show at fresh prices."""
+
+
+class PriceMoment(Shape):
+    """What a book showed from a moment on; ``chance`` is the probability without overround."""
+
+    at: datetime
+    line: float | None
+    decimal: float | None
+    american: int | None
+    chance: float
+
+
+class MovementAtBook(Shape):
+    """One book's price of a bet from its opening to now."""
+
+    book: str
+    opening: PriceMoment
+    latest: PriceMoment
+    moved: float
+    """Change of the probability; a changed line counts by what it is worth in this game."""
+    changes: int
+
+
+class JointMove(Shape):
+    """Steam: several books that moved the same way within 15 minutes."""
+
+    since: datetime
+    until: datetime
+    books: list[str]
+    moved: float
+    """Mean change of the probability."""
+
+
+class MovementOfBet(Shape):
+    market: str
+    selection: str
+    books: list[MovementAtBook]
+    steam: list[JointMove]
+
+
+class Movement(Shape):
+    """How the prices of one game have moved, by bet and book."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [MOVEMENT]})
+
+    game: Game
+    bets: list[MovementOfBet]
+    note: str | None
+    """Says where there is no history; null if any price has moved."""

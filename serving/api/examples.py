@@ -141,6 +141,39 @@ VALUES: Final[dict[str, Any]] = {
     "judged": 46,
 }
 
+MOVEMENT: Final[dict[str, Any]] = {
+    "game": PREDICTION["game"],
+    "bets": [
+        {
+            "market": "total",
+            "selection": "over",
+            "books": [
+                {
+                    "book": "pinnacle",
+                    "opening": {
+                        "at": "2024-05-01T10:00:00Z",
+                        "line": 2.5,
+                        "decimal": 2.02,
+                        "american": 102,
+                        "chance": 0.4819,
+                    },
+                    "latest": {
+                        "at": "2024-05-04T05:10:00Z",
+                        "line": 2.5,
+                        "decimal": 1.93,
+                        "american": -108,
+                        "chance": 0.5052,
+                    },
+                    "moved": 0.0233,
+                    "changes": 4,
+                }
+            ],
+            "steam": [],
+        }
+    ],
+    "note": None,
+}
+
 PARLAY_QUESTION: Final[dict[str, Any]] = {
     "legs": [
         {

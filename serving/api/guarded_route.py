@@ -19,6 +19,7 @@ REQUIRED_SCOPES: Final[Mapping[str, Scope]] = {
     "/v1/prices/{sport}/{league}/{game_id}": "predict",
     "/v1/parlays": "predict",
     "/v1/value": "predict",
+    "/v1/movement/{sport}/{league}/{game_id}": "predict",
     "/v1/games": "predict",
     "/v1/models": "predict",
     "/v1/system/health": "predict",
