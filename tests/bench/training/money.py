@@ -1,4 +1,4 @@
-"""Value bets at the closing price, and what the look-ahead trap would "earn" at opening prices, league by league.
+"""Value bets by lead time, at the opening and at the closing price, and what the look-ahead trap would "earn".
 
 All as tables to be pasted; the share of value bets at the close, last column of the second, is to stay below 5 %.
 """
@@ -39,12 +39,18 @@ def run() -> None:
         print(f"no development data at {DEVELOPMENT_DATA}")
         return
     print(WAYS)
-    at_close = {name: _league(name, seasons) for name, seasons in SEASONS.items()}
-    print(f"\nBets at the close in 100 games, by way to bet:\n\n{SHARES}")
-    for name, money in at_close.items():
-        last = money.seasons[-1]
-        _print_shares(name, last.devig, f"{last.shrinkage.weight:.2f} ± {last.shrinkage.error:.2f}", [money])
-    _print_shares("all", "", "", list(at_close.values()))
+    at_close: dict[str, BettingBacktest] = {}
+    at_open: dict[str, BettingBacktest] = {}
+    for name, seasons in SEASONS.items():
+        at_close[name], opening = _league(name, seasons)
+        if opening is not None:
+            at_open[name] = opening
+    for lead, found in (("close, at the start", at_close), ("opening price, a day or days before", at_open)):
+        print(f"\nBets at the {lead}, in 100 games, by way to bet:\n\n{SHARES}")
+        for name, money in found.items():
+            last = money.seasons[-1]
+            _print_shares(name, last.devig, f"{last.shrinkage.weight:.2f} ± {last.shrinkage.error:.2f}", [money])
+        _print_shares("all", "", "", list(found.values()))
 
 
 def _print_shares(name: str, method: str, weight: str, found: Sequence[BettingBacktest]) -> None:
@@ -64,18 +70,17 @@ def _print_way(league: str, title: str, way: StrategyResult) -> None:
     print(f"| {league} | {title} | {way.bets:,} | {100 * way.share:.1f} | {shown} |", flush=True)
 
 
-def _league(name: str, seasons: list[int]) -> BettingBacktest:
+def _league(name: str, seasons: list[int]) -> tuple[BettingBacktest, BettingBacktest | None]:
+    """The bets at the closing price and, where the data have one, at the opening price."""
     league = LEAGUES.get(name)
     dataset = dataset_of(league, read_csv(DEVELOPMENT_DATA / f"{name}.csv.gz", LEAGUES).batches[league])
     money = bet_on(RECIPES["results"], dataset, seasons, prices_of(dataset, "close"))
     for way in money.strategies:
         _print_way(name, f"the close, {way.name}", way)
-    if prices_of(dataset, "open").available.any():
-        _trap(dataset, seasons)
-    return money
+    return money, _trap(dataset, seasons) if prices_of(dataset, "open").available.any() else None
 
 
-def _trap(dataset: Dataset, seasons: list[int]) -> None:
+def _trap(dataset: Dataset, seasons: list[int]) -> BettingBacktest:
     """The same recipe at the same opening prices, with features that saw the close and with those that could not."""
     prices = prices_of(dataset, "open")
     try:
@@ -91,3 +96,4 @@ def _trap(dataset: Dataset, seasons: list[int]) -> None:
         money = bet_on(RECIPES["prices"], rows, priced, prices)
         for way in (money.strategies[0], money.strategies[2]):
             _print_way(dataset.league.key, f"the open, {title}, {way.name}", way)
+    return money
