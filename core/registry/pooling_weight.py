@@ -1,5 +1,7 @@
 """The weight of a model beside the market, as a bundle holds it."""
 
+from collections.abc import Mapping
+
 from pydantic import BaseModel, ConfigDict, Field
 
 from core.betting.odds import DevigMethod
@@ -22,6 +24,8 @@ class PoolingWeight(BaseModel):
     """Standard error of the weight."""
     games: int
     """Number of priced games it was learnt on."""
+    books: Mapping[str, float] = Field(default={}, exclude_if=lambda books: not books)
+    """Weight of each book in the consensus, 1 on average; left out where no book has earned one."""
 
     @property
     def shrinkage(self) -> Shrinkage:

@@ -141,8 +141,9 @@ class BetValuation:
         return {}
 
     def _consensus(self, quotes: Sequence[BookQuote]) -> Consensus:
-        method = "multiplicative" if self.belief is None else self.belief.devig
-        return consensus(quotes, outcomes=self.outcomes, method=method)
+        if self.belief is None:
+            return consensus(quotes, outcomes=self.outcomes)
+        return consensus(quotes, outcomes=self.outcomes, method=self.belief.devig, weights=self.belief.books)
 
     @cached_property
     def _of_all_ages(self) -> Consensus:

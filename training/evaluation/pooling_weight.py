@@ -2,9 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from operator import attrgetter
 
 import numpy as np
 
+from core.arrays import FloatArray
+from core.betting.books.weights import learn_weights
 from core.betting.odds import choose_devig, devig
 from core.betting.value import learn_shrinkage
 from core.registry.pooling_weight import PoolingWeight
@@ -31,4 +34,25 @@ def learn_pooling_weight(dataset: Dataset, blocks: Sequence[Forecasts], prices: 
     method = choose_devig(prices.odds, dataset.outcomes)
     model = np.concatenate([block.probabilities for block in blocks])
     learnt = learn_shrinkage(model, devig(odds, method), outcomes)
-    return PoolingWeight(devig=method, weight=learnt.weight, error=learnt.error, games=learnt.games)
+    books = learn_weights(chances_by_book(dataset), dataset.outcomes)
+    return PoolingWeight(devig=method, weight=learnt.weight, error=learnt.error, games=learnt.games, books=books)
+
+
+def chances_by_book(dataset: Dataset) -> dict[str, FloatArray]:
+    """Each book's probabilities at the close without overround, shape (games, outcomes); NaN without a price.
+
+    The last quote counts that was known and shown by the start, other than an opening price.
+    """
+    place = {game_id: row for row, game_id in enumerate(dataset.game_ids)}
+    outcomes = dataset.league.outcomes
+    odds: dict[str, FloatArray] = {}
+    for quote in sorted(dataset.facts.quotes, key=attrgetter("known_at")):
+        row = place.get(quote.game_id)
+        shown = (
+            (quote.odds_home, quote.odds_draw, quote.odds_away) if outcomes == 3 else (quote.odds_home, quote.odds_away)
+        )
+        if row is None or quote.moment == "open" or None in shown:
+            continue
+        if max(quote.known_at, quote.quoted_at).timestamp() <= dataset.starts[row]:
+            odds.setdefault(quote.book, np.full((len(dataset), outcomes), np.nan))[row] = shown
+    return {book: devig(own, "multiplicative") for book, own in odds.items()}
