@@ -48,9 +48,8 @@ def chances_by_book(dataset: Dataset) -> dict[str, FloatArray]:
     odds: dict[str, FloatArray] = {}
     for quote in sorted(dataset.facts.quotes, key=attrgetter("known_at")):
         row = place.get(quote.game_id)
-        shown = (
-            (quote.odds_home, quote.odds_draw, quote.odds_away) if outcomes == 3 else (quote.odds_home, quote.odds_away)
-        )
+        three_way = (quote.odds_home, quote.odds_draw, quote.odds_away)
+        shown = three_way if outcomes == 3 else three_way[::2]
         if row is None or quote.moment == "open" or None in shown:
             continue
         if max(quote.known_at, quote.quoted_at).timestamp() <= dataset.starts[row]:
