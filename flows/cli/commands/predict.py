@@ -41,6 +41,16 @@ def _forecast_text(answer: dict[str, Any]) -> str:
             f"{game['home_team']} v {game['away_team']}, {game['start_at']}",
             table(("", *sides), rows),
             f"expected margin {expected['margin']:+.2f}, total {expected['total']:.2f}",
+            _prices_text(answer),
             f"{model['name']} version {model['version']}, data as of {answer['as_of']}",
         )
     )
+
+
+def _prices_text(answer: dict[str, Any]) -> str:
+    """How old the bookmakers' prices are."""
+    if answer.get("price_age_s") is None:
+        return "no bookmaker's price"
+    minutes = answer["price_age_s"] / 60
+    books = "no fresh price" if answer["books"] == 0 else f"fresh prices of {answer['books']} books"
+    return f"{books}, {minutes:,.0f} minutes old"

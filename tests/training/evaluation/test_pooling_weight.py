@@ -54,3 +54,17 @@ def test_the_weight_is_part_of_the_bundles_spec(trained: TrainedModel) -> None:
 def test_without_priced_games_there_is_no_weight(dataset: Dataset, trained: TrainedModel) -> None:
     unpriced = replace(dataset, facts=replace(dataset.facts, quotes=[]))
     assert learn_pooling_weight(unpriced, trained.blocks, prices_of(unpriced, "close")) is None
+
+
+def test_a_book_that_only_guesses_loses_weight_and_a_single_book_has_none(
+    dataset: Dataset, trained: TrainedModel
+) -> None:
+    assert trained.fitted.spec.belief is not None
+    assert trained.fitted.spec.belief.books == {}, "left out of the bundle"
+    assert b"books" not in trained.fitted.spec.belief.model_dump_json().encode()
+    guesses = [quote._replace(book="guesser", odds_home=1.9, odds_away=1.9) for quote in dataset.facts.quotes]
+    two = replace(dataset, facts=replace(dataset.facts, quotes=[*dataset.facts.quotes, *guesses]))
+    learnt = learn_pooling_weight(two, trained.blocks, prices_of(two, "close"))
+    assert learnt is not None
+    assert learnt.books["guesser"] < 0.9 < 1.1 < max(learnt.books.values())
+    assert type(learnt).model_validate_json(learnt.model_dump_json()) == learnt
