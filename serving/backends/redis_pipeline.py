@@ -18,11 +18,40 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from serving.backends.redis_clients import single_connection_pool
 
-Command = Sequence[str | bytes | int]
 Reply = asyncio.Future[Any]
 
 GRACE: Final = 0.2
 """Fraction of the time limit added to it: a reply may be in the socket already while the event loop is busy."""
+
+
+class _Exchange:
+    """Commands that are sent together, and the future of their replies.
+
+    Without ``count`` it is one command, whose refusal is raised; else the list of that many replies and refusals.
+    """
+
+    __slots__ = ("_count", "_received", "packed", "replies")
+
+    def __init__(self, packed: bytes, count: int | None, replies: Reply) -> None:
+        self.packed = packed
+        self.replies = replies
+        self._count = count
+        self._received: list[Any] = []
+
+    def receive(self, reply: Any) -> bool:
+        """Add the next reply or refusal; True if it was the last. For a cancelled caller that is all."""
+        self._received.append(reply)
+        if self._count is not None and len(self._received) < self._count:
+            return False
+        if self.replies.done():
+            return True
+        if self._count is not None:
+            self.replies.set_result(self._received)
+        elif isinstance(reply, ResponseError):
+            self.replies.set_exception(reply)
+        else:
+            self.replies.set_result(reply)
+        return True
 
 
 class RedisPipeline:
@@ -36,8 +65,8 @@ class RedisPipeline:
         self._timeout = timeout
         self._pool = single_connection_pool(address, name=client_name, seconds=timeout)
         self._connection: AbstractConnection | None = None
-        self._unsent: list[tuple[Command, Reply]] = []
-        self._pending: deque[Reply] = deque()
+        self._unsent: list[_Exchange] = []
+        self._pending: deque[_Exchange] = deque()
         self._sender: asyncio.Task[None] | None = None
         self._reader: asyncio.Task[None] | None = None
         self._disconnecting: asyncio.Task[None] | None = None
@@ -48,19 +77,22 @@ class RedisPipeline:
 
         A cancelled future keeps its place in the order, so each reply goes to its own command.
         """
-        reply: Reply = asyncio.get_running_loop().create_future()
-        self._unsent.append((command, reply))
-        if self._sender is None:
-            self._sender = asyncio.create_task(self._send())
-        return reply
+        return self._begin(_packed(command), None)
 
     async def read(self, keys: Sequence[str], max_bytes: int) -> list[bytes | None]:
         """Return the first ``max_bytes`` of each key: empty for a missing key, None for another type of value.
 
         Unlike GET, this never transfers more than ``max_bytes`` per key. Raises one of ``REDIS_ERRORS``.
         """
-        replies = [self.send("GETRANGE", key, 0, max_bytes) for key in keys]
-        return [_bytes_of(reply) for reply in await asyncio.gather(*replies, return_exceptions=True)]
+        packed = b"".join([_packed(("GETRANGE", key, 0, max_bytes)) for key in keys])
+        return [_bytes_of(reply) for reply in await self._begin(packed, len(keys))]
+
+    def _begin(self, packed: bytes, count: int | None) -> Reply:
+        exchange = _Exchange(packed, count, asyncio.get_running_loop().create_future())
+        self._unsent.append(exchange)
+        if self._sender is None:
+            self._sender = asyncio.create_task(self._send())
+        return exchange.replies
 
     async def close(self) -> None:
         """Fail all pending commands and close the connection."""
@@ -75,9 +107,9 @@ class RedisPipeline:
             try:
                 connection = connection or await self._connect()
                 batch, self._unsent = self._unsent, []
-                self._pending.extend(reply for _, reply in batch)
-                self._schedule_timeout(batch[-1][1])
-                packed = connection.pack_commands(command for command, _ in batch)
+                self._pending.extend(batch)
+                self._schedule_timeout(batch[-1])
+                packed = b"".join([exchange.packed for exchange in batch])
                 await connection.send_packed_command(packed, check_health=False)
             except (RedisError, OSError) as error:
                 await self._disconnect(connection, error)
@@ -94,26 +126,20 @@ class RedisPipeline:
     async def _read(self, connection: AbstractConnection) -> None:
         while connection is self._connection:
             try:
-                content = await connection.read_response(timeout=math.inf, disconnect_on_error=False)
-                refusal = None
-            except ResponseError as error:
-                content, refusal = None, error
+                reply = await connection.read_response(timeout=math.inf, disconnect_on_error=False)
+            except ResponseError as refusal:
+                reply = refusal
             except (RedisError, OSError) as error:
                 await self._disconnect(connection, error)
                 return
             if not self._pending:
                 await self._disconnect(connection, RedisConnectionError("reply without a command"))
                 return
-            reply = self._pending.popleft()
-            if reply.done():
-                continue
-            if refusal is None:
-                reply.set_result(content)
-            else:
-                reply.set_exception(refusal)
+            if self._pending[0].receive(reply):
+                self._pending.popleft()
 
-    def _schedule_timeout(self, last: Reply) -> None:
-        """Close the connection if this reply, and so one of those before it, is too late."""
+    def _schedule_timeout(self, last: _Exchange) -> None:
+        """Close the connection if this one's replies, and so some of those before it, are too late."""
         loop, connection = asyncio.get_running_loop(), self._connection
 
         def time_out() -> None:
@@ -132,11 +158,17 @@ class RedisPipeline:
         self._connection = None
         pending, self._pending = self._pending, deque()
         unsent, self._unsent = self._unsent, []
-        for reply in (*pending, *(reply for _, reply in unsent)):
-            if not reply.done():
-                reply.set_exception(error)
+        for exchange in (*pending, *unsent):
+            if not exchange.replies.done():
+                exchange.replies.set_exception(error)
         if connection is not None:
             await connection.disconnect(nowait=True)
+
+
+def _packed(command: Sequence[str | bytes | int]) -> bytes:
+    """Return the command as Redis' protocol has it (RESP): redis-py's own packing costs as much as a forecast's row."""
+    parts = [part if isinstance(part, bytes) else str(part).encode() for part in command]
+    return b"*%d\r\n" % len(parts) + b"".join([b"$%d\r\n%b\r\n" % (len(part), part) for part in parts])
 
 
 def _bytes_of(reply: bytes | BaseException) -> bytes | None:

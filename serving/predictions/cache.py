@@ -6,11 +6,10 @@ much. Whole bodies are made ahead (``ahead.prewarming``, ``ahead.precompute``), 
 
 import asyncio
 import time
+from collections import OrderedDict
 from collections.abc import Callable
 from threading import Lock
 from typing import Final, NamedTuple
-
-from cachetools import TLRUCache
 
 from serving.predictions.redis_cache import RedisCache, jittered_life
 from serving.telemetry.cache_level import CacheLevel
@@ -29,6 +28,7 @@ class _Entry(NamedTuple):
     whole: bool
     refresh_at: float
     ends_at: float
+    size: int
 
 
 class CachedBody(NamedTuple):
@@ -40,46 +40,69 @@ class CachedBody(NamedTuple):
 
 
 class LocalCache:
-    """Bodies in this process, limited in number and size; the least recently used is evicted first. Thread-safe."""
+    """Bodies in this process, limited in number and size; the least recently used is evicted first. Thread-safe.
+
+    A dictionary in order of use: the general caches of cachetools cost fifteen times as much, half of a forecast.
+    """
 
     def __init__(
         self, bodies: int = MOST_BODIES, size: int = MOST_BYTES, timer: Callable[[], float] = time.monotonic
     ) -> None:
         self._lock = Lock()
         self._timer = timer
-        smallest = size // bodies
-        self._entries: TLRUCache[str, _Entry, float] = TLRUCache(
-            size,
-            ttu=lambda _key, entry, _now: entry.ends_at,
-            timer=timer,
-            getsizeof=lambda entry: max(smallest, OVERHEAD + len(entry.body)),
-        )
+        self._size_limit = size
+        self._smallest = size // bodies
+        self._size = 0
+        self._entries: OrderedDict[str, _Entry] = OrderedDict()
         self.drafted = False
         """Whether a draft was added since this was last reset."""
 
     def get(self, key: str) -> CachedBody | None:
         """Return the body of the key, if it has not expired."""
         with self._lock:
-            entry: _Entry | None = self._entries.get(key)
-            return None if entry is None else CachedBody(entry.body, "local", entry.whole)
+            entry = self._current(key)
+            if entry is None:
+                return None
+            self._entries.move_to_end(key)
+        return CachedBody(entry.body, "local", entry.whole)
 
     def put(self, key: str, body: bytes, *, whole: bool = True) -> None:
         """Store the body for about a quarter of an hour; one too large for the cache is not stored.
 
         A draft never replaces an entry.
         """
+        size = max(self._smallest, OVERHEAD + len(body))
+        if size > self._size_limit:
+            return
         ends_at = self._timer() + jittered_life()
-        entry = _Entry(body, whole, ends_at - REFRESH_SECONDS, ends_at)
         with self._lock:
-            if self._entries.getsizeof(entry) <= self._entries.maxsize and (whole or key not in self._entries):
-                self._entries[key] = entry
-                self.drafted = self.drafted or not whole
+            if not whole and self._current(key) is not None:
+                return
+            self._remove(key)
+            self._entries[key] = _Entry(body, whole, ends_at - REFRESH_SECONDS, ends_at, size)
+            self._size += size
+            while self._size > self._size_limit:
+                self._remove(next(iter(self._entries)))
+            self.drafted = self.drafted or not whole
 
     def wants(self, key: str, *, whole: bool = True) -> bool:
         """Whether the key is missing; for a ``whole`` body, also whether the entry is a draft or expires soon."""
         with self._lock:
-            entry: _Entry | None = self._entries.get(key)
-            return entry is None or (whole and (not entry.whole or self._timer() >= entry.refresh_at))
+            entry = self._current(key)
+        return entry is None or (whole and (not entry.whole or self._timer() >= entry.refresh_at))
+
+    def _current(self, key: str) -> _Entry | None:
+        """Return the entry of the key, which is removed if it has expired."""
+        entry = self._entries.get(key)
+        if entry is not None and self._timer() >= entry.ends_at:
+            self._remove(key)
+            return None
+        return entry
+
+    def _remove(self, key: str) -> None:
+        entry = self._entries.pop(key, None)
+        if entry is not None:
+            self._size -= entry.size
 
 
 class PredictionCache:
