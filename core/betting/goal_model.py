@@ -4,8 +4,8 @@ All games are computed at once, because numpy's calls cost more than the arithme
 the same to the last bit whatever the other games are, so nothing here is a product of two matrices over games.
 """
 
-from collections.abc import Iterator, Sequence
-from functools import lru_cache, partial
+from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -13,7 +13,7 @@ from scipy.special import gammaln, nbdtrik, pdtrik
 
 from core.arrays import FloatArray
 from core.betting.margin_weights import NEWTON_STEPS, NEWTON_TOLERANCE, weights_of
-from core.betting.score_grid import Regions, ScoreGrid, by_size, statistics
+from core.betting.score_grid import ScoreGrids, by_size, statistics
 
 SMALLEST_MEAN: Final = 0.05
 """Lower limit of an expected score."""
@@ -29,27 +29,28 @@ LONGEST_STEP: Final = 2.0
 """Limit of a step of Newton's method [log-odds per goal]: with some weights no solution has these means."""
 
 
-def goal_grids(means: FloatArray, dispersion: float, margin_weights: Sequence[float] = ()) -> list[ScoreGrid]:
+def goal_grids(means: FloatArray, dispersion: float, margin_weights: Sequence[float] = ()) -> ScoreGrids:
     """The scores of each game; ``means`` has shape (2, games), home and away.
 
     ``dispersion`` is variance over mean: 1 is Poisson (Maher 1982), above 1 negative binomial. ``margin_weights[m]``
     multiplies the scores m apart, 1 beyond its end; both means are preserved.
     """
     means = np.maximum(means, SMALLEST_MEAN)
-    sizes = [_size(largest, dispersion) for largest in means.max(axis=0).tolist()]
+    # Rounded up, so that few different sizes are computed.
+    rounded = np.ceil(4 * np.maximum(means.max(axis=0), 2.0)) / 4
+    sizes = [_size(largest, dispersion) for largest in rounded.tolist()]
     weights = tuple(margin_weights)
     return by_size(sizes, lambda size, places: _of_one_size(means[:, places], dispersion, weights, size))
 
 
-def _of_one_size(means: FloatArray, dispersion: float, weights: tuple[float, ...], size: int) -> Iterator[ScoreGrid]:
+def _of_one_size(means: FloatArray, dispersion: float, weights: tuple[float, ...], size: int) -> ScoreGrids:
     home, away = _counts(means[..., None], dispersion, size)
     band = _band(size, weights)
     if weights:
         home, away = _with_same_means(home, away, band)
     sums = (away[:, None] @ _summing(size, weights)).reshape(-1, 8, size) @ home[..., None]
     whole = sums[:, :3].sum(axis=1, keepdims=True)
-    for game, shares in enumerate((sums / whole)[..., 0].tolist()):
-        yield ScoreGrid(Regions.of(shares), partial(_grid, home[game], away[game], band, whole[game]))
+    return ScoreGrids((sums / whole)[..., 0].T, lambda game: _grid(home[game], away[game], band, whole[game]))
 
 
 def _grid(home: FloatArray, away: FloatArray, band: FloatArray, whole: FloatArray) -> FloatArray:
@@ -110,12 +111,11 @@ def _summing(size: int, weights: tuple[float, ...]) -> FloatArray:
     return np.ascontiguousarray(weighted.transpose(2, 0, 1).reshape(size, 8 * size))
 
 
-def _size(largest_mean: float, dispersion: float) -> int:
-    rounded_up = float(np.ceil(4 * max(largest_mean, 2.0)) / 4)  # so that few different reaches are computed
-    return -(-(_reach(rounded_up, dispersion) + 1) // SIZE_STEP) * SIZE_STEP
-
-
 @lru_cache(maxsize=256)
+def _size(largest_mean: float, dispersion: float) -> int:
+    return -(-(_reach(largest_mean, dispersion) + 1) // SIZE_STEP) * SIZE_STEP
+
+
 def _reach(mean: float, dispersion: float) -> int:
     """The count above which the mass is less than ``TAIL``."""
     if _is_poisson(dispersion):

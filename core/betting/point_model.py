@@ -5,8 +5,8 @@ without the grid of all scores, which has tens of thousands of cells in basketba
 """
 
 import math
-from collections.abc import Iterator, Sequence
-from functools import lru_cache, partial
+from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -15,7 +15,7 @@ from scipy.special import ndtr
 
 from core.arrays import FloatArray
 from core.betting.margin_weights import NEWTON_STEPS, NEWTON_TOLERANCE, weights_of
-from core.betting.score_grid import Regions, ScoreGrid, by_size
+from core.betting.score_grid import ScoreGrids, by_size
 
 TAIL_DEVIATIONS: Final = 7.0
 """A grid reaches this many standard deviations past the mean; the rest is below 1e-11."""
@@ -30,7 +30,7 @@ def point_grids(
     margin_deviation: float,
     total_deviation: float,
     margin_weights: Sequence[float] = (),
-) -> list[ScoreGrid]:
+) -> ScoreGrids:
     """The scores of each game; both means have shape (games,).
 
     A total smaller than the margin would need negative scores; it is raised to the margin. ``margin_weights[m]``
@@ -43,7 +43,7 @@ def point_grids(
     sizes = [-(-(math.ceil(wide) + 2) // SIZE_STEP) * SIZE_STEP for wide in widest]
     weights = tuple(margin_weights)
 
-    def grids_of(size: int, places: list[int]) -> Iterator[ScoreGrid]:
+    def grids_of(size: int, places: list[int]) -> ScoreGrids:
         margins = _discretised(np.arange(-size + 1, size, dtype=np.float64), margin_means[places], margin_deviation)
         if weights:
             margins = _with_same_mean(margins, weights, size)
@@ -53,7 +53,7 @@ def point_grids(
     return by_size(sizes, grids_of)
 
 
-def _joined(margins: FloatArray, totals: FloatArray, size: int) -> Iterator[ScoreGrid]:
+def _joined(margins: FloatArray, totals: FloatArray, size: int) -> ScoreGrids:
     """Masses by margin, from ``1 - size`` to ``size - 1``, with those by total, from 0 to ``2 * size - 2``."""
     apart = np.arange(size)
     masses, sums = _reachable(totals), _reachable(totals * np.arange(2 * size - 1))
@@ -63,9 +63,7 @@ def _joined(margins: FloatArray, totals: FloatArray, size: int) -> Iterator[Scor
     level = margins[:, size - 1] * masses[:, 0], margins[:, size - 1] * sums[:, 0]
     whole = mass.sum(axis=0) + level[0]
     eight = mass[0], level[0], mass[1], margin[0], -margin[1], total[0], level[1], total[1]
-    table = np.array(eight) / whole
-    for game, shares in enumerate(table.T.tolist()):
-        yield ScoreGrid(Regions.of(shares), partial(_grid, margins[game], totals[game], whole[game], size))
+    return ScoreGrids(np.array(eight) / whole, lambda game: _grid(margins[game], totals[game], whole[game], size))
 
 
 def _grid(margins: FloatArray, totals: FloatArray, whole: float, size: int) -> FloatArray:

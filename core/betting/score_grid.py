@@ -1,8 +1,8 @@
 """The masses of all scores of a game, and their sums by outcome."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from typing import NamedTuple
 
 import numpy as np
@@ -52,17 +52,30 @@ class ScoreGrid:
         return cls(Regions.of(np.tensordot(statistics(len(grid)), grid, axes=2).tolist()), lambda: grid)
 
 
-def by_size(sizes: Sequence[int], grids_of: Callable[[int, list[int]], Iterable[ScoreGrid]]) -> list[ScoreGrid]:
+@dataclass(frozen=True, eq=False)
+class ScoreGrids:
+    """The scores of many games: their sums by outcome, computed together, and each game's masses when they are used."""
+
+    sums: FloatArray
+    """The eight sums of ``statistics`` over each grid, shape (8, games)."""
+    _masses_of: Callable[[int], FloatArray]
+
+    def __getitem__(self, game: int) -> ScoreGrid:
+        return ScoreGrid(Regions.of(self.sums[:, game].tolist()), partial(self._masses_of, game))
+
+
+def by_size(sizes: Sequence[int], grids_of: Callable[[int, list[int]], ScoreGrids]) -> ScoreGrids:
     """The grids of all games: ``grids_of`` computes those of one size together, from the size and the games' places."""
     places_of: dict[int, list[int]] = {}
     for place, size in enumerate(sizes):
         places_of.setdefault(size, []).append(place)
-    grids = {
-        place: one
-        for size, places in places_of.items()
-        for place, one in zip(places, grids_of(size, places), strict=True)
-    }
-    return [grids[place] for place in range(len(sizes))]
+    parts = {size: grids_of(size, places) for size, places in places_of.items()}
+    if len(parts) == 1:
+        return next(iter(parts.values()))
+    sums, rank = np.empty((8, len(sizes))), np.empty(len(sizes), dtype=np.intp)
+    for size, places in places_of.items():
+        sums[:, places], rank[places] = parts[size].sums, np.arange(len(places))
+    return ScoreGrids(sums, lambda game: parts[sizes[game]][int(rank[game])].masses)
 
 
 @lru_cache(maxsize=16)

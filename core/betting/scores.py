@@ -10,7 +10,7 @@ from functools import cached_property
 import numpy as np
 
 from core.arrays import FloatArray, sum_in_order
-from core.betting.score_grid import Region, ScoreGrid
+from core.betting.score_grid import Region, ScoreGrid, ScoreGrids
 from core.errors import ValidationError
 
 
@@ -75,11 +75,9 @@ class ScoreDistribution:
 
         Within each of the three the ratios between scores stay as they are.
         """
-        home, draw, away = self._base.regions
-        ratios = _ratio(outcome.home, home.mass), _ratio(outcome.draw, draw.mass), _ratio(outcome.away, away.mass)
-        total = ratios[0] * home.mass + ratios[1] * draw.mass + ratios[2] * away.mass
-        factors = ratios[0] / total, ratios[1] / total, ratios[2] / total
-        return ScoreDistribution(self._base, factors, self.overtime_share)
+        masses = np.array([region.mass for region in self._base.regions])
+        home, draw, away = _factors_of(masses, np.array((outcome.home, outcome.draw, outcome.away))).tolist()
+        return ScoreDistribution(self._base, (home, draw, away), self.overtime_share)
 
     @cached_property
     def grid(self) -> FloatArray:
@@ -131,6 +129,41 @@ class ScoreDistribution:
         return zip(self._factors, self._base.regions, strict=True)
 
 
+@dataclass(frozen=True, eq=False)
+class ScoreDistributions:
+    """The score distributions of many games, with their outcomes and means computed together."""
+
+    _base: ScoreGrids
+    _factors: FloatArray
+    """As those of one distribution, shape (3, games)."""
+    _overtime_share: float | None = None
+
+    @classmethod
+    def of(cls, grids: ScoreGrids, overtime_share: float | None) -> "ScoreDistributions":
+        """From the scores of each game."""
+        return cls(grids, np.ones((3, grids.sums.shape[1])), overtime_share)
+
+    def __getitem__(self, game: int) -> ScoreDistribution:
+        home, draw, away = self._factors[:, game].tolist()
+        return ScoreDistribution(self._base[game], (home, draw, away), self._overtime_share)
+
+    def with_outcomes(self, outcomes: FloatArray) -> "ScoreDistributions":
+        """As ``ScoreDistribution.with_outcome`` for each game; ``outcomes`` has shape (3, games)."""
+        return ScoreDistributions(self._base, _factors_of(self._base.sums[:3], outcomes), self._overtime_share)
+
+    @property
+    def numbers(self) -> FloatArray:
+        """Home win, draw, away win, mean margin and mean total, shape (5, games).
+
+        The same to the last bit as each distribution's own: ``sum_in_order`` begins at zero, and so does this.
+        """
+        home, draw, away = self._factors
+        masses, (home_margin, away_margin, home_total, draw_total, away_total) = self._base.sums[:3], self._base.sums[3:]
+        margins = 0.0 + home * home_margin + draw * 0.0 + away * away_margin
+        totals = 0.0 + home * home_total + draw * draw_total + away * away_total
+        return np.stack((*(self._factors * masses), margins, totals))
+
+
 def _diagonals(grid: FloatArray) -> FloatArray:
     """Sums of the cells ``[i, j]`` by i + j: in rows one cell too short, each row starts one column further right."""
     size = len(grid)
@@ -139,5 +172,12 @@ def _diagonals(grid: FloatArray) -> FloatArray:
     return np.asarray(wide.ravel()[: size * (2 * size - 1)].reshape(size, 2 * size - 1).sum(axis=0))
 
 
-def _ratio(target: float, present: float) -> float:
-    return target / present if present > 0 else 0.0
+def _factors_of(masses: FloatArray, outcomes: FloatArray) -> FloatArray:
+    """What the cells of each outcome are multiplied by, so that the outcomes have these probabilities.
+
+    All have shape (3,) or (3, games), in the order home win, draw, away win.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratios = np.where(masses > 0, outcomes / masses, 0.0)
+        home, draw, away = ratios * masses
+        return np.asarray(ratios / (home + draw + away))

@@ -5,8 +5,9 @@ Margin and total give a joint score distribution, whose home wins, draws and awa
 outcome's calibrated probabilities, so that everything priced from it agrees.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property, partial
 from typing import Any, Final, Literal, Self
 
 import numpy as np
@@ -15,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, model_validator
 from core.arrays import FloatArray
 from core.betting.goal_model import goal_grids
 from core.betting.point_model import point_grids
-from core.betting.scores import Outcome, ScoreDistribution
+from core.betting.scores import Outcome, ScoreDistribution, ScoreDistributions
 from core.registry.linear import Linear, LinearStack
 from core.registry.pooling_weight import PoolingWeight
 from core.registry.single_row import SingleRowPredictor
@@ -66,10 +67,9 @@ class ScoreSpread(_SpecPart):
 
     def distribution(self, margin: float, total: float) -> ScoreDistribution:
         """The scores around an expected margin and total, before they are reweighted to the outcome."""
-        (scores,) = self.distributions(np.array((margin,)), np.array((total,)))
-        return scores
+        return self.distributions(np.array((margin,)), np.array((total,)))[0]
 
-    def distributions(self, margins: FloatArray, totals: FloatArray) -> list[ScoreDistribution]:
+    def distributions(self, margins: FloatArray, totals: FloatArray) -> ScoreDistributions:
         """The same for many games, by their expected margins and totals."""
         if self.scores == "goals":
             means = np.stack((totals + margins, totals - margins)) / 2
@@ -77,7 +77,7 @@ class ScoreSpread(_SpecPart):
         else:
             deviations = self.margin_deviation, self.total_deviation
             grids = point_grids(margins, totals, *deviations, self.margin_weights)
-        return [ScoreDistribution(one, overtime_share=self.overtime_share) for one in grids]
+        return ScoreDistributions.of(grids, self.overtime_share)
 
 
 class Band(_SpecPart):
@@ -143,30 +143,26 @@ class Interval:
 
 @dataclass(frozen=True)
 class Forecast:
-    """A model's forecast of one game. ``outcome`` and the means are those of ``scores``."""
+    """A model's forecast of one game."""
 
-    scores: ScoreDistribution
-    interval: Interval | None = None
+    outcome: Outcome
+    margin: float
+    """Expected home margin [points]."""
+    total: float
+    """Expected sum of both scores [points]."""
+    interval: Interval | None
     """None when the model has no band."""
+    _scores_of_game: Callable[[], ScoreDistribution]
 
-    @property
-    def outcome(self) -> Outcome:
-        return self.scores.outcome
+    @cached_property
+    def scores(self) -> ScoreDistribution:
+        """The score distribution, of which ``outcome`` and the means are sums."""
+        return self._scores_of_game()
 
     @property
     def numbers(self) -> tuple[float, float, float, float, float]:
         """In the order of ``FORECAST_COLUMNS``."""
         return (self.outcome.home, self.outcome.draw, self.outcome.away, self.margin, self.total)
-
-    @property
-    def margin(self) -> float:
-        """Expected home margin [points]."""
-        return self.scores.margin_mean
-
-    @property
-    def total(self) -> float:
-        """Expected sum of both scores [points]."""
-        return self.scores.total_mean
 
 
 @dataclass(frozen=True)
@@ -218,10 +214,12 @@ class Forecaster:
         probabilities = self.spec.calibration(self._blended(table, linear))
         margins, totals = self._mean("margin", table, linear), self._mean("total", table, linear)
         intervals = self._intervals(probabilities)
-        scores = self.spec.shape.distributions(margins, totals)
+        scores = self.spec.shape.distributions(margins, totals).with_outcomes(self._outcomes(probabilities))
         return [
-            Forecast(smooth.with_outcome(self._outcome(row)), interval)
-            for smooth, row, interval in zip(scores, probabilities.tolist(), intervals, strict=True)
+            Forecast(Outcome(home, draw, away), margin, total, interval, partial(scores.__getitem__, game))
+            for game, ((home, draw, away, margin, total), interval) in enumerate(
+                zip(scores.numbers.T.tolist(), intervals, strict=True)
+            )
         ]
 
     def probabilities(self, table: FloatArray) -> FloatArray:
@@ -299,11 +297,13 @@ class Forecaster:
             for favourite, least, most in zip(favourites, low, high, strict=True)
         ]
 
-    def _outcome(self, row: Sequence[float]) -> Outcome:
-        if len(row) == 3:
-            return Outcome(*row)
-        decided = 1 - self.spec.shape.tie_rate
-        return Outcome(row[0] * decided, self.spec.shape.tie_rate, row[1] * decided)
+    def _outcomes(self, probabilities: FloatArray) -> FloatArray:
+        """Home win, draw and away win of each game, shape (3, games)."""
+        if len(self.spec.classes) == 3:
+            return probabilities.T
+        ties, decided = self.spec.shape.tie_rate, 1 - self.spec.shape.tie_rate
+        home, away = probabilities.T * decided
+        return np.stack((home, np.full_like(home, ties), away))
 
 
 def log_softmax(scores: FloatArray) -> FloatArray:

@@ -13,8 +13,7 @@ def goal_scores(
     home_mean: float, away_mean: float, dispersion: float = 1.0, margin_weights: Sequence[float] = ()
 ) -> ScoreDistribution:
     """One game of few goals: see ``core.betting.goal_model``."""
-    (grid,) = goal_grids(np.array(((home_mean,), (away_mean,))), dispersion, margin_weights)
-    return ScoreDistribution(grid)
+    return ScoreDistribution(goal_grids(np.array(((home_mean,), (away_mean,))), dispersion, margin_weights)[0])
 
 
 def point_scores(
@@ -26,5 +25,4 @@ def point_scores(
 ) -> ScoreDistribution:
     """One game of many points: see ``core.betting.point_model``."""
     means = np.array((margin_mean,)), np.array((total_mean,))
-    (grid,) = point_grids(*means, margin_deviation, total_deviation, margin_weights)
-    return ScoreDistribution(grid)
+    return ScoreDistribution(point_grids(*means, margin_deviation, total_deviation, margin_weights)[0])
