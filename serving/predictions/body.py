@@ -20,7 +20,7 @@ from serving.champions.champion import Champion
 from serving.predictions.reasons import reasons
 
 BODY_FORMAT: Final = "dbsbm:p5"
-"""Prefix of every key; increase the number whenever ``encode_body`` changes its output for the same key."""
+"""Prefix of every key; increase the number whenever ``BodyEncoder`` changes its output for the same key."""
 
 Winner = Literal["home", "draw", "away"]
 WINNERS: Final[tuple[Winner, ...]] = ("home", "draw", "away")
@@ -43,52 +43,63 @@ def has_begun(row: OnlineRow, now: datetime) -> bool:
     return row.game.start_at <= now
 
 
-def encode_body(
-    champion: Champion, row: OnlineRow, forecast: Forecast, *, begun: bool, explained: bool = True
-) -> bytes:
-    """Return the body of one prediction. Raises ServiceError if the model's output is not finite."""
-    content = document(champion, row, forecast, begun=begun, explained=explained)
-    # A copy: the bytes that orjson returns keep its ten times larger working buffer alive.
-    return bytes(memoryview(orjson.dumps(content, option=orjson.OPT_UTC_Z)))
+class BodyEncoder:
+    """Encodes the bodies of one champion's predictions; what they have in common is encoded once."""
 
-
-def document(
-    champion: Champion, row: OnlineRow, forecast: Forecast, *, begun: bool, explained: bool = True
-) -> dict[str, Any]:
-    """Return the body before it is encoded; without reasons unless ``explained``."""
-    outcome, margin, total = forecast.outcome, forecast.margin, forecast.total
-    if not all(map(math.isfinite, (outcome.home, outcome.draw, outcome.away, margin, total))):
-        raise ServiceError(
-            f"{champion.model} {champion.version.version} returned no finite forecast for {row.game.game_id}."
-        )
-    with_draws = champion.ties == "draw"
-    probabilities = {"home": outcome.home, "draw": outcome.draw if with_draws else None, "away": outcome.away}
-    return {
-        "game": _game(row, begun=begun),
-        "probabilities": probabilities if with_draws else {**probabilities, "push": outcome.draw},
-        "interval": None if forecast.interval is None else vars(forecast.interval),
-        "fair_odds": {
-            selection: _fair_odds(champion, outcome, selection) if selection != "draw" or with_draws else None
-            for selection in WINNERS
-        },
-        "expected": {
-            "margin": margin,
-            "total": total,
-            "home_score": (total + margin) / 2,
-            "away_score": (total - margin) / 2,
-        },
-        "market": None if row.prices is None else row.prices._asdict(),
-        "model": {
+    def __init__(self, champion: Champion) -> None:
+        self._champion = champion
+        self._ties = champion.ties
+        manifest = champion.manifest
+        model = {
             "name": champion.model,
             "version": champion.version.version,
-            "variant": champion.manifest.variant,
-            "features": champion.manifest.fingerprint,
-            "trained_until": champion.manifest.trained_until,
-            "data_sha256": champion.manifest.snapshot_sha256,
-        },
-        "data_quality": _quality(row),
-        "reasons": reasons(champion, row) if explained else None,
-    }
+            "variant": manifest.variant,
+            "features": manifest.fingerprint,
+            "trained_until": manifest.trained_until,
+            "data_sha256": manifest.snapshot_sha256,
+        }
+        self._model = orjson.Fragment(orjson.dumps(model, option=orjson.OPT_UTC_Z))
+
+    def encode(self, row: OnlineRow, forecast: Forecast, *, begun: bool, explained: bool = True) -> bytes:
+        """Return the body of one prediction, without reasons unless ``explained``.
+
+        Raises ServiceError if the model's output is not finite.
+        """
+        content = self._document(row, forecast, begun=begun, explained=explained)
+        # A copy: the bytes that orjson returns keep its ten times larger working buffer alive.
+        return bytes(memoryview(orjson.dumps(content, option=orjson.OPT_UTC_Z)))
+
+    def _document(self, row: OnlineRow, forecast: Forecast, *, begun: bool, explained: bool) -> dict[str, Any]:
+        if not all(map(math.isfinite, forecast.numbers)):
+            champion = self._champion
+            raise ServiceError(
+                f"{champion.model} {champion.version.version} returned no finite forecast for {row.game.game_id}."
+            )
+        outcome, margin, total = forecast.outcome, forecast.margin, forecast.total
+        with_draws = self._ties == "draw"
+        probabilities = {"home": outcome.home, "draw": outcome.draw if with_draws else None, "away": outcome.away}
+        return {
+            "game": _game(row, begun=begun),
+            "probabilities": probabilities if with_draws else {**probabilities, "push": outcome.draw},
+            "interval": None if forecast.interval is None else vars(forecast.interval),
+            "fair_odds": {
+                selection: self._fair_odds(outcome, selection) if selection != "draw" or with_draws else None
+                for selection in WINNERS
+            },
+            "expected": {
+                "margin": margin,
+                "total": total,
+                "home_score": (total + margin) / 2,
+                "away_score": (total - margin) / 2,
+            },
+            "market": None if row.prices is None else row.prices._asdict(),
+            "model": self._model,
+            "data_quality": _quality(row),
+            "reasons": reasons(self._champion, row) if explained else None,
+        }
+
+    def _fair_odds(self, outcome: Outcome, selection: Winner) -> dict[str, float | int | str | None]:
+        return odds_document(on_winner(outcome, selection, ties=self._ties).fair_odds)
 
 
 def game_document(row: OnlineRow, now: datetime) -> dict[str, Any]:
@@ -109,10 +120,6 @@ def _game(row: OnlineRow, *, begun: bool) -> dict[str, Any]:
         "neutral": game.neutral,
         "status": "begun" if begun else game.status,
     }
-
-
-def _fair_odds(champion: Champion, outcome: Outcome, selection: Winner) -> dict[str, float | int | str | None]:
-    return odds_document(on_winner(outcome, selection, ties=champion.ties).fair_odds)
 
 
 def odds_document(decimal: float) -> dict[str, float | int | str | None]:

@@ -6,7 +6,6 @@ is looked up once, however many callers wait for it.
 
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, Generic, Protocol, TypeVar
 
@@ -18,6 +17,7 @@ BODIES_AT_ONCE: Final = 32
 """Bodies made without a pause; more would block the event loop for milliseconds."""
 
 PendingBody = asyncio.Future[CachedBody]
+"""One caller's own future of a body, which it may cancel. It has the error if making the body failed."""
 
 
 class HasKey(Protocol):
@@ -43,9 +43,9 @@ class BodySource(Generic[PlanType]):
         self._cache = cache
         self._make = make
         self._loop = asyncio.get_running_loop()
-        self._pending: dict[str, PendingBody] = {}
+        self._pending: dict[str, BodyRequest[PlanType]] = {}
         """Bodies being looked up or computed, by key."""
-        self._pending_recomputed: dict[str, PendingBody] = {}
+        self._pending_recomputed: dict[str, BodyRequest[PlanType]] = {}
         """Bodies being computed without a look-up, by key."""
         self._requests: list[BodyRequest[PlanType]] = []
         self._recompute_requests: list[BodyRequest[PlanType]] = []
@@ -54,22 +54,19 @@ class BodySource(Generic[PlanType]):
         self._turns: set[asyncio.Task[None]] = set()
 
     def request(self, plan: PlanType) -> CachedBody | PendingBody:
-        """Return the plan's body if this process has it, or a future of it, which has the error if ``make`` gave one.
-
-        Wait for the future with ``asyncio.wait``: other callers share it, so it must not be cancelled.
-        """
+        """Return the plan's body if this process has it, or a future of it."""
         body = self._cache.local.get(plan.key)
         if body is not None:
             return body
-        pending = self._pending.get(plan.key)
-        return self._join_turn(plan, self._pending, self._requests) if pending is None else pending
+        request = self._pending.get(plan.key) or self._join_turn(plan, self._pending, self._requests)
+        return self._wait_for(request)
 
     async def recompute(self, plan: PlanType) -> CachedBody:
         """Return the plan's body, computed without a look-up in the caches. Raises the error that ``make`` returned."""
-        pending = self._pending_recomputed.get(plan.key)
-        if pending is None:
-            pending = self._join_turn(plan, self._pending_recomputed, self._recompute_requests)
-        return await asyncio.shield(pending)
+        request = self._pending_recomputed.get(plan.key) or self._join_turn(
+            plan, self._pending_recomputed, self._recompute_requests
+        )
+        return await self._wait_for(request)
 
     async def close(self) -> None:
         """Cancel all pending work."""
@@ -77,14 +74,19 @@ class BodySource(Generic[PlanType]):
             turn.cancel()
         await asyncio.gather(*self._turns, return_exceptions=True)
 
+    def _wait_for(self, request: "BodyRequest[PlanType]") -> PendingBody:
+        waiting: PendingBody = self._loop.create_future()
+        request.waiting.append(waiting)
+        return waiting
+
     def _join_turn(
-        self, plan: PlanType, by_key: dict[str, PendingBody], requests: list["BodyRequest[PlanType]"]
-    ) -> PendingBody:
+        self, plan: PlanType, by_key: dict[str, "BodyRequest[PlanType]"], requests: list["BodyRequest[PlanType]"]
+    ) -> "BodyRequest[PlanType]":
         if not self._requests and not self._recompute_requests:
             self._loop.call_soon(self._begin_turn)
-        pending = by_key[plan.key] = self._loop.create_future()
-        requests.append(BodyRequest(plan, pending, by_key))
-        return pending
+        request = by_key[plan.key] = BodyRequest(plan, by_key)
+        requests.append(request)
+        return request
 
     def _begin_turn(self) -> None:
         requests, self._requests = self._requests, []
@@ -134,29 +136,38 @@ class BodySource(Generic[PlanType]):
         self._turns.discard(turn)
         error = asyncio.CancelledError() if turn.cancelled() else turn.exception()
         for request in requests:
-            if error is not None and not request.pending.done():
+            if error is not None and not request.is_done:
                 request.fail(error)
 
 
-@dataclass(frozen=True, slots=True)
 class BodyRequest(Generic[PlanType]):
-    """A plan whose body is being looked up or computed."""
+    """A plan whose body is being looked up or computed, and the callers who wait for it."""
 
-    plan: PlanType
-    pending: PendingBody
-    by_key: dict[str, PendingBody]
-    """Where later callers with the same key find the pending body."""
+    __slots__ = ("_by_key", "is_done", "plan", "waiting")
+
+    def __init__(self, plan: PlanType, by_key: dict[str, "BodyRequest[PlanType]"]) -> None:
+        self.plan = plan
+        self._by_key = by_key
+        """Where later callers with the same key find this request until it is done."""
+        self.waiting: list[PendingBody] = []
+        self.is_done = False
 
     def resolve(self, body: CachedBody) -> None:
         """Return the body to all waiting callers."""
-        del self.by_key[self.plan.key]
-        self.pending.set_result(body)
+        for waiting in self._end():
+            waiting.set_result(body)
 
     def fail(self, error: BaseException) -> None:
         """Raise the error in all waiting callers."""
-        del self.by_key[self.plan.key]
-        if isinstance(error, asyncio.CancelledError):
-            self.pending.cancel()
-            return
-        self.pending.set_exception(error)
-        self.pending.exception()  # retrieves it in case no caller waits any longer
+        for waiting in self._end():
+            if isinstance(error, asyncio.CancelledError):
+                waiting.cancel()
+            else:
+                waiting.set_exception(error)
+                waiting.exception()  # retrieves it in case the caller does not wait any longer
+
+    def _end(self) -> list[PendingBody]:
+        """End the request, and return the futures of callers who were not cancelled."""
+        del self._by_key[self.plan.key]
+        self.is_done = True
+        return [waiting for waiting in self.waiting if not waiting.done()]

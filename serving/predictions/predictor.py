@@ -1,7 +1,9 @@
 """Predictions of scheduled games: finds the game and its champion, and gets the body from cache or model."""
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, Final, NamedTuple, TypeVar
 
@@ -69,9 +71,9 @@ class Predictor:
         self._champions = champions
         self._bodies = bodies
         self._staleness = staleness
-        self._cached_answers: dict[GameKey, _CachedAnswer] = {}
+        self._cached_answers: OrderedDict[GameKey, _CachedAnswer] = OrderedDict()
         """By sport, league and game id as the caller spells them."""
-        self._last: dict[GameKey, Answer] = {}
+        self._last: OrderedDict[GameKey, Answer] = OrderedDict()
 
     def cached_answer(self, sport: str, league: str, game_id: str, now: datetime) -> Answer | None:
         """Return the prediction if it was requested before and nothing has changed since; None otherwise."""
@@ -189,17 +191,21 @@ class _Request(NamedTuple):
 async def _wait_for(requests: Sequence[_Request]) -> None:
     """Wait for the bodies that have no earlier answer to fall back on, and for a moment for the others."""
     pending = [(request.body, request.last) for request in requests if isinstance(request.body, asyncio.Future)]
-    without_last = [body for body, last in pending if last is None]
-    if without_last:
-        await asyncio.wait(without_last)
+    for body, last in pending:
+        if last is None:
+            with suppress(DbsbmError):  # an error is the answer to its own game only, and is read there
+                await body
     with_last = [body for body, last in pending if last is not None]
     if with_last:
         await asyncio.wait(with_last, timeout=WAIT_SECONDS)
 
 
-def _put_last(values: dict[GameKey, ValueType], key: GameKey, value: ValueType) -> None:
-    """Put the value last; the first one is evicted when there are too many."""
-    values.pop(key, None)
+def _put_last(values: OrderedDict[GameKey, ValueType], key: GameKey, value: ValueType) -> None:
+    """Put the value last; the first one is evicted when there are too many.
+
+    In a plain dictionary, finding the first one would mean passing all those that were evicted before.
+    """
     values[key] = value
+    values.move_to_end(key)
     if len(values) > MOST_CACHED_ANSWERS:
-        del values[next(iter(values))]
+        values.popitem(last=False)

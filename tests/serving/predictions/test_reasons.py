@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import orjson
 import pytest
 from sqlalchemy.engine import Engine
 
@@ -16,7 +17,7 @@ from feature_store.rows.online import OnlineRow, load_rows
 from serving.api.schemas import ChanceInterval, Reason
 from serving.champions.champion import Champion
 from serving.champions.loader import load_champion
-from serving.predictions.body import document
+from serving.predictions.body import BodyEncoder
 from serving.predictions.reasons import MOST_REASONS, SMALLEST_EFFECT, reasons
 from tests.serving.models import EPL, NFL, deploy, fill
 
@@ -105,7 +106,7 @@ def test_no_reason_needs_a_sign_or_a_logarithm(item: Feature) -> None:
 @pytest.mark.parametrize("league", [EPL, NFL])
 def test_every_answer_gives_its_strongest_reasons_first(league, sqlite_database: Engine, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     champion, row = loaded(sqlite_database, tmp_path / "store", league, with_trees=True)
-    body = document(champion, row, champion.forecast(row), begun=False)
+    body = orjson.loads(BodyEncoder(champion).encode(row, champion.forecast(row), begun=False))
     reasons = [Reason.model_validate(reason) for reason in body["reasons"]]
     assert 0 < len(reasons) <= MOST_REASONS
     assert [abs(reason.effect) for reason in reasons] == sorted(
@@ -117,7 +118,8 @@ def test_the_answer_gives_the_interval_of_a_model_that_has_one(sqlite_database: 
     champion, row = loaded(sqlite_database, tmp_path / "store")
     forecast = champion.forecast(row)
     assert forecast.interval is None
-    assert document(champion, row, forecast, begun=False)["interval"] is None
+    encoder = BodyEncoder(champion)
+    assert orjson.loads(encoder.encode(row, forecast, begun=False))["interval"] is None
     with_interval = replace(forecast, interval=Interval("home", 0.4, 0.6, "test"))
-    shown = document(champion, row, with_interval, begun=False)["interval"]
+    shown = orjson.loads(encoder.encode(row, with_interval, begun=False))["interval"]
     assert ChanceInterval.model_validate(shown) == ChanceInterval(selection="home", low=0.4, high=0.6, method="test")
