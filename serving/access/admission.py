@@ -151,9 +151,10 @@ class AdmissionControl:
         return checked
 
     async def _evaluate(self, request: AsgiScope, required_scope: Scope) -> AdmissionResult:
-        if not self._settings.requires_keys:
-            return ANONYMOUS
         credentials = credentials_of(request)
+        caller = self.admit_without_waiting(credentials, required_scope)
+        if caller is not None:
+            return caller
         try:
             key = self._keys.authenticate(credentials.key, self._clock.now())
         except UnknownKeyError as refusal:

@@ -93,12 +93,17 @@ class Prewarming:
         return time.monotonic(), time.process_time()
 
     def _plan_if_needed(self) -> None:
+        """Plan all games again if slate or champions changed or time passed; for a new draft, the whole bodies only."""
         planned_for = (self._slate.table, self._champions.loaded)
         changed = any(new is not old for new, old in zip(planned_for, self._planned_for, strict=True))
-        if changed or self._cache.local.drafted or time.monotonic() - self._planned_at > REPLAN_SECONDS:
+        is_due = changed or time.monotonic() - self._planned_at > REPLAN_SECONDS
+        if not is_due and not self._cache.local.drafted:
+            return
+        self._cache.local.drafted = False
+        self._bodies = self._candidates()
+        if is_due:
             self._planned_for, self._planned_at = planned_for, time.monotonic()
-            self._cache.local.drafted = False
-            self._drafts, self._bodies = self._candidates(), self._candidates()
+            self._drafts = self._candidates()
 
     def _candidates(self) -> Iterator[OnlineRow]:
         rows = self._slate.table.rows
