@@ -169,6 +169,8 @@ def test_a_forecast_is_the_same_to_the_last_bit_whatever_it_is_made_with(classes
         assert (alone.outcome, alone.margin, alone.total) == (together.outcome, together.margin, together.total)
         assert alone.interval == together.interval
         assert np.array_equal(alone.scores.grid, together.scores.grid)
+        for scores in (alone.scores, together.scores):
+            assert (scores.outcome, scores.margin_mean, scores.total_mean) == (alone.outcome, alone.margin, alone.total)
 
 
 @given(arrays(np.float64, (3, 4), elements=st.floats(-700, 700)))

@@ -172,6 +172,29 @@ def test_local_entries_are_bounded_in_number_and_in_bytes() -> None:
     assert small.get("99") is not None
 
 
+def test_the_entry_used_least_recently_is_evicted_first() -> None:
+    cache = LocalCache(bodies=3)
+    for key in "abc":
+        cache.put(key, b"x")
+    assert cache.get("a") is not None
+    cache.put("b", b"again")
+    cache.put("d", b"x")
+    assert [key for key in "abcd" if cache.get(key)] == ["a", "b", "d"]
+
+
+def test_expired_and_replaced_entries_take_no_room() -> None:
+    hands = Hands()
+    cache = LocalCache(bodies=10, timer=hands)
+    for round_ in range(5):
+        hands.now = round_ * 2_000.0
+        for number in range(10):
+            assert cache.get(str(number)) is None
+            cache.put(str(number), b"draft", whole=False)
+            cache.put(str(number), b"whole")
+            cache.put(str(number), b"draft", whole=False)
+        assert [cache.get(str(number)) for number in range(10)] == [(b"whole", "local", True)] * 10
+
+
 @pytest.mark.parametrize("shared", [False, True])
 def test_one_key_is_computed_once_however_many_ask(
     redis_process: RedisServer, shared_redis: object, *, shared: bool
