@@ -158,10 +158,10 @@ class ScoreDistributions:
         The same to the last bit as each distribution's own: ``sum_in_order`` begins at zero, and so does this.
         """
         home, draw, away = self._factors
-        masses, (home_margin, away_margin, home_total, draw_total, away_total) = self._base.sums[:3], self._base.sums[3:]
+        home_margin, away_margin, home_total, draw_total, away_total = self._base.sums[3:]
         margins = 0.0 + home * home_margin + draw * 0.0 + away * away_margin
         totals = 0.0 + home * home_total + draw * draw_total + away * away_total
-        return np.stack((*(self._factors * masses), margins, totals))
+        return np.stack((*(self._factors * self._base.sums[:3]), margins, totals))
 
 
 def _diagonals(grid: FloatArray) -> FloatArray:
