@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from feature_store.identity.team_aliases import Aliases
     from feature_store.sources.feeds.collection import CollectionReport
     from feature_store.sources.feeds.configuration import FeedConfiguration
-    from feature_store.sources.feeds.json_feed import JsonFeed
+    from feature_store.sources.feeds.service_feed import JsonFeed
 
 
 @dataclass(frozen=True)
@@ -152,7 +152,7 @@ def _open_feeds(
     import httpx
 
     from feature_store.sources.feeds.opening import open_feed
-    from feature_store.sources.feeds.polite_client import TIME_LIMIT
+    from feature_store.sources.feeds.client.polite_client import TIME_LIMIT
 
     with httpx.Client(timeout=TIME_LIMIT, follow_redirects=False) as session:
         yield {

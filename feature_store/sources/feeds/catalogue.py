@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from feature_store.sources.feeds import the_odds_api
-from feature_store.sources.feeds.json_feed import RequestsOf
+from feature_store.sources.feeds.service_feed import RequestsOf
 
 
 @dataclass(frozen=True)

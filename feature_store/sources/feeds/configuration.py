@@ -19,7 +19,7 @@ from core.files.text import read_toml
 from core.text.nearest import nearest
 from feature_store.sources.feeds.catalogue import KINDS, FeedKind
 from feature_store.sources.feeds.feed import Terms
-from feature_store.sources.feeds.json_over_http import JsonMapping, requests_by
+from feature_store.sources.feeds.services.json_over_http import JsonMapping, requests_by
 
 NAME: Final = re.compile("[a-z][a-z0-9-]{0,39}")
 JSON_KEY: Final = "json_feed_key"

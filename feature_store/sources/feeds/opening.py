@@ -8,11 +8,11 @@ import httpx
 from core.betting.leagues import Leagues
 from core.errors import ConfigurationError
 from feature_store.identity.team_aliases import Aliases
-from feature_store.sources.feeds.call_ledger import CallLedger
+from feature_store.sources.feeds.client.call_ledger import CallLedger
+from feature_store.sources.feeds.client.polite_client import PoliteClient
+from feature_store.sources.feeds.client.raw_answers import RawAnswers
 from feature_store.sources.feeds.configuration import FeedConfiguration
-from feature_store.sources.feeds.json_feed import JsonFeed
-from feature_store.sources.feeds.polite_client import PoliteClient
-from feature_store.sources.feeds.raw_answers import RawAnswers
+from feature_store.sources.feeds.service_feed import JsonFeed
 
 
 def open_feed(

@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.betting.leagues import BUILT_IN, Leagues
-from feature_store.sources.bot.json_fields import RejectedValueError, decode
 from feature_store.sources.bot.moments import Zones
 from feature_store.sources.bot.reading import Reading, read_row
-from feature_store.sources.bot.status import status_of
 from feature_store.sources.seasons import UNSTATED
+from feature_store.sources.upstream.json_fields import RejectedValueError, decode
+from feature_store.sources.upstream.status import status_of
 from tests.bot_database import football, hockey, odds_record, soccer, soccer_record, totals_record, wall
 
 NOW = datetime(2024, 5, 1, 12, tzinfo=UTC)

@@ -16,8 +16,8 @@ from feature_store.archive.facts import GameFact, Result
 from feature_store.identity.team_aliases import NO_ALIASES
 from feature_store.sources.feeds.collection import collect_feed
 from feature_store.sources.feeds.configuration import FeedConfiguration
-from feature_store.sources.feeds.json_feed import JsonFeed
 from feature_store.sources.feeds.opening import open_feed
+from feature_store.sources.feeds.service_feed import JsonFeed
 from feature_store.sources.seasons import UNSTATED
 from tests.feature_store.sources.feeds.service import PlayedAnswer, Service, played_service
 

@@ -13,8 +13,8 @@ from urllib.parse import urlencode
 import httpx
 
 from core.errors import AuthenticationError, DependencyError, ExternalServiceError, NetworkError, OperationTimeoutError
-from feature_store.sources.feeds.call_ledger import AnswerVersion, CallLedger
-from feature_store.sources.feeds.raw_answers import RawAnswers
+from feature_store.sources.feeds.client.call_ledger import AnswerVersion, CallLedger
+from feature_store.sources.feeds.client.raw_answers import RawAnswers
 
 TIME_LIMIT: Final = httpx.Timeout(20, connect=5)
 LARGEST_ANSWER: Final = 64 * 2**20

@@ -13,10 +13,10 @@ import orjson
 from core.betting.leagues import League, Leagues
 from core.errors import DbsbmError, ExternalServiceError, RateLimitError
 from feature_store.identity.team_aliases import Aliases
-from feature_store.sources.feeds.call_ledger import CallLedger
+from feature_store.sources.feeds.client.call_ledger import CallLedger
+from feature_store.sources.feeds.client.polite_client import PoliteClient
 from feature_store.sources.feeds.event_reader import EventReader, reject
 from feature_store.sources.feeds.feed import FeedLook, Terms
-from feature_store.sources.feeds.polite_client import PoliteClient
 
 
 @dataclass(frozen=True)

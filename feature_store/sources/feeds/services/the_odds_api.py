@@ -11,7 +11,7 @@ from typing import Any, Final
 from core.betting.leagues import League
 from feature_store.archive.facts import GameFact, Status
 from feature_store.sources.feeds.event_reader import EventReader, list_of, moment, number, text
-from feature_store.sources.feeds.json_feed import FeedRequest
+from feature_store.sources.feeds.service_feed import FeedRequest
 
 NAME: Final = "the-odds-api"
 ADDRESS: Final = "https://api.the-odds-api.com"
