@@ -10,6 +10,7 @@ from core.database.transactions import turn
 from feature_store.archive import store as archive
 from feature_store.archive.queries import latest_games
 from feature_store.archive.source_freshness import newest_facts
+from feature_store.archive.source_terms import set_terms
 from feature_store.archive.store import Recorded
 from feature_store.sources.feeds.feed import Feed, FeedLook
 from feature_store.sources.seasons import complete_seasons
@@ -38,6 +39,7 @@ def collect_feed(engine: Engine, leagues: Leagues, feed: Feed, now: datetime) ->
     source = f"feed:{feed.name}"
     with turn(engine, f"feed {feed.name}"):
         looked_at = max([now, *(at for key, at in newest_facts(engine).items() if key.name == source)])
+        set_terms(engine, source, feed.terms, looked_at)
         look = feed.look(looked_at)
         recorded = {}
         for key, batch in sorted(look.batches.items()):

@@ -67,14 +67,29 @@ class CallLedger:
             if record.remaining is not None:
                 record.remaining -= calls
 
-    def note_success(self, now: datetime, remaining: int | None) -> None:
-        """Note an answer, with the calls that are left by the service's own count if it gave one."""
+    def note_answer(
+        self,
+        now: datetime,
+        remaining: int | None,
+        *,
+        version: tuple[str, AnswerVersion] | None = None,
+        pause: timedelta = timedelta(0),
+    ) -> None:
+        """Note an answer: the calls that are left by the service's own count if it gave one, and its new version.
+
+        ``version`` is the request with the version; None for an answer that has not changed. With ``pause`` the next
+        call waits that long.
+        """
         with self._changed(now) as record:
-            record.failures, record.paused_until = 0, None
+            record.failures = 0
+            record.paused_until = now + pause if pause else None
             record.remaining = remaining if remaining is not None else record.remaining
+            if version is not None:
+                record.versions.pop(version[0], None)
+                record.versions |= {version[0]: version[1]} if version[1] != AnswerVersion() else {}
 
     def note_failure(self, now: datetime, pause: timedelta | None = None) -> None:
-        """Note a failed call: the next one waits for ``pause``, or longer with each failure in a row."""
+        """Note a failed call: the next one waits for ``pause``, a day at most, or longer with each failure in a row."""
         with self._changed(now) as record:
             grown = min(FIRST_PAUSE * 2**record.failures, LONGEST_PAUSE)
             record.failures = min(record.failures + 1, 16)
@@ -99,10 +114,11 @@ class CallLedger:
         """Return the version of the request's last answer."""
         return self._read().versions.get(request)
 
-    def note_version(self, request: str, version: AnswerVersion, now: datetime) -> None:
-        """Note the version of the request's newest answer."""
-        with self._changed(now) as record:
-            record.versions[request] = version
+    def forget_version(self, request: str, now: datetime) -> None:
+        """Let the request be answered in full the next time."""
+        if request in self._read().versions:
+            with self._changed(now) as record:
+                record.versions.pop(request, None)
 
     def _left(self, record: CallRecord) -> int:
         own = self._budget - record.calls

@@ -36,6 +36,11 @@ COMPETITIONS: Final[Mapping[str, str]] = {
 """The service's name of a competition, by our league."""
 
 
+def competition_of(league: League) -> str:
+    """The service's name of a league; empty if none is known."""
+    return COMPETITIONS.get(league.key, "")
+
+
 def requests(_league: League, competition: str, _now: datetime, regions: Sequence[str]) -> list[FeedRequest]:
     """The requests of a look at a league: its prices, then its scores."""
     regions = regions or REGIONS
