@@ -5,6 +5,7 @@ from datetime import datetime
 from pathlib import Path
 
 from core.betting.leagues import League, Leagues
+from core.errors import ValidationError
 from feature_store.archive.facts import FactBatch, Rejected
 from feature_store.identity.team_aliases import Aliases
 from feature_store.sources.csv.live import as_live
@@ -27,7 +28,11 @@ def read_live_table(
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"{layout.mapping}-{league.key}.csv"
         path.write_bytes(whole)
-        reading = read_csv(path, Leagues([league]), aliases, _mapping(layout), now=now, only=league)
+        try:
+            reading = read_csv(path, Leagues([league]), aliases, _mapping(layout), now=now, only=league)
+        except ValidationError as error:
+            # The same fault has the same words at every look, so that it stands in quarantine once.
+            raise ValidationError(error.message.replace(f"{folder}/", ""), field="file") from error
     batch = reading.batches.get(league, FactBatch())
     kept = {game.game_id for game in batch.games if game.season in (layout.season, UNSTATED)}
     facts = FactBatch(

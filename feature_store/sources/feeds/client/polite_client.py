@@ -85,7 +85,9 @@ class PoliteClient:
             reply = self._send(path, parameters, version if stored is not None else None)
             content = self._content(path, reply, stored)
         except (DependencyError, AuthenticationError) as error:
-            self.ledger.note_failure(now, _pause(error, now))
+            if error.facts.get("status") != httpx.codes.NOT_FOUND:
+                # What is not there, such as the file of a season that has not begun, says nothing of the other paths.
+                self.ledger.note_failure(now, _pause(error, now))
             raise
         unchanged = reply.status == httpx.codes.NOT_MODIFIED
         if not unchanged:
