@@ -21,6 +21,8 @@ FIRST_PAUSE: Final = timedelta(seconds=15)
 LONGEST_PAUSE: Final = timedelta(hours=1)
 """After failures in a row the pause doubles from the first to the longest."""
 DAY: Final = timedelta(days=1)
+UNREADABLE: Final = "unreadable"
+"""Stands for the day of a file that cannot be read, until the next call."""
 
 
 class AnswerVersion(BaseModel):
@@ -34,7 +36,7 @@ class CallRecord(BaseModel):
     """The content of the ledger's file."""
 
     day: str = ""
-    """UTC date that ``calls`` counts for."""
+    """UTC date that ``calls`` counts for, or ``UNREADABLE``."""
     calls: int = Field(default=0, ge=0)
     remaining: int | None = None
     """Calls left by the service's own count; None if it gives none."""
@@ -136,8 +138,8 @@ class CallLedger:
 
     def _today(self, record: CallRecord, now: datetime) -> CallRecord:
         day = f"{now:%Y-%m-%d}"
-        if record.day == day:
-            return record
+        if record.day in (day, UNREADABLE):
+            return record.model_copy(update={"day": day})
         # The service's own count may span a month; it is learned again from the next answer.
         return record.model_copy(update={"day": day, "calls": 0, "remaining": None})
 
@@ -147,7 +149,7 @@ class CallLedger:
         except FileNotFoundError:
             return CallRecord()
         except ValidationError:
-            return CallRecord(calls=self._budget // 2)
+            return CallRecord(day=UNREADABLE, calls=self._budget // 2)
 
 
 def _midnight(now: datetime) -> datetime:

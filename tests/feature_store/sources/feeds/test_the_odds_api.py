@@ -11,6 +11,7 @@ from sqlalchemy.engine import Engine
 from core.errors import RateLimitError
 from feature_store.archive import store as archive
 from feature_store.archive.facts import GameFact, Result
+from feature_store.archive.source_terms import hidden_books, hidden_sources, unpublished_sources
 from feature_store.sources.feeds.collection import collect_feed
 from feature_store.sources.feeds.configuration import FeedConfiguration
 from feature_store.sources.seasons import UNSTATED
@@ -284,3 +285,9 @@ def test_what_a_look_brought_is_in_the_archive_once_and_a_moved_price_twice(
         (timedelta(0), 1.95),
         (timedelta(minutes=10), 1.8),
     ]
+
+
+def test_a_look_writes_what_the_services_terms_allow(service: Service, tmp_path: Path, sqlite_database: Engine) -> None:
+    collect_feed(sqlite_database, LEAGUES, make_feed(service, tmp_path, display=False), NOW)
+    assert hidden_sources(sqlite_database) == unpublished_sources(sqlite_database) == {"feed:the-odds-api"}
+    assert hidden_books(sqlite_database, EPL, NOW) == {("the-odds-api:e1", "bookone")}
