@@ -10,11 +10,9 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
-from core.betting.leagues import League
 from core.database.transactions import reading, writing
 from core.database.upserts import upsert
 from feature_store.archive import tables
-from feature_store.archive.game_links import links_of
 
 
 @dataclass(frozen=True)
@@ -50,31 +48,6 @@ def hidden_sources(engine: Engine) -> frozenset[str]:
 def unpublished_sources(engine: Engine) -> frozenset[str]:
     """The sources, as the archive names them, whose facts may not be given to third parties. Raises DatabaseError."""
     return _refusing(engine, tables.source_terms.c.republish)
-
-
-def hidden_books(engine: Engine, league: League, since: datetime) -> set[tuple[str, str]]:
-    """The prices that may not be shown, as pairs of game and book, of quotes recorded at ``since`` or later.
-
-    A pair is hidden if any of its quotes comes from a hidden source. Games have the ids under which they are read,
-    links included. One short query where no source is hidden. Raises DatabaseError.
-    """
-    hidden = hidden_sources(engine)
-    if not hidden:
-        return set()
-    quotes = tables.quotes.c
-    query = (
-        sa.select(quotes.game_id, quotes.book)
-        .distinct()
-        .where(
-            quotes.sport == league.sport,
-            quotes.league == league.key,
-            quotes.source.in_(sorted(hidden)),
-            quotes.recorded_at >= since,
-        )
-    )
-    with reading(engine) as connection:
-        links = links_of(connection, league.sport, league.key)
-        return {(links.get(game_id, game_id), book) for game_id, book in connection.execute(query).tuples()}
 
 
 def _refusing(engine: Engine, allowed: sa.ColumnElement[bool]) -> frozenset[str]:

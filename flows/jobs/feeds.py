@@ -112,12 +112,16 @@ def pull_feeds(
 ) -> list[FeedOutcome]:
     """Look once at each configured feed, or at those named, and record what they show.
 
+    Prices that are shown as before are published again with the age of this look; whoever calls builds the leagues of
+    which a look showed something new.
     A feed that cannot be asked stops no other. Raises ConfigurationError for a wrong file, ResourceNotFoundError for a
     feed that is not configured, DatabaseError when our database cannot be used.
     """
     import httpx
 
+    from feature_store.archive.source_terms import hidden_sources
     from feature_store.identity.team_aliases import load_aliases
+    from feature_store.rows.published_quotes import publish_quotes
     from feature_store.sources.feeds.client.polite_client import TIME_LIMIT
     from feature_store.sources.feeds.collection import collect_feed
     from feature_store.sources.feeds.event_reader import EventReading
@@ -135,7 +139,10 @@ def pull_feeds(
             key = _key(settings, name, configuration)
             try:
                 feed = open_feed(configuration, leagues, shared, key=key, folder=settings.feeds_dir, session=session)
-                outcomes.append(FeedOutcome(name, collect_feed(engine, leagues, feed, now), None))
+                report = collect_feed(engine, leagues, feed, now)
+                for key in report.confirmed:
+                    publish_quotes(engine, leagues.get(key), now, hidden_sources(engine))
+                outcomes.append(FeedOutcome(name, report, None))
             except DbsbmError as error:
                 outcomes.append(FeedOutcome(name, None, error))
     return outcomes

@@ -11,9 +11,12 @@ import pytest
 from sqlalchemy.engine import Engine, make_url
 
 from core.database.engines import open_database
+from core.settings import Settings
 from feature_store.archive.source_terms import hidden_sources, unpublished_sources
+from feature_store.rows.published_quotes import load_quotes, quotes_by_game
 from feature_store.sources.csv.backfill import backfill
 from flows.jobs.collecting import make_collector
+from flows.jobs.feeds import pull_feed
 from migrations import schema
 from tests.bot_database import change, create_bot_tables, insert, soccer
 from tests.conftest import NOW
@@ -138,14 +141,14 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
 
 
 @pytest.fixture(scope="module")
-def running(
+def settings(
     services: Service,
     bot: Engine,
     database: Engine,
     redis_process: RedisServer,
     tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Running]:
-    """The service after one step of the collector, on a database with champions of results and of prices."""
+) -> Settings:
+    """Of an installation with every feed and the bot, and champions of results and of prices."""
     folder = tmp_path_factory.mktemp("feeds-served")
     for league in (EPL, NFL):
         fill(database, league)
@@ -153,12 +156,17 @@ def running(
         deploy(database, folder / "bundles", league, "prices")
     path = folder / "feeds.toml"
     path.write_text(FEEDS.format(address=services.address) + test_json_over_http.FEED.format(address=services.address))
-    settings = settings_for(
+    return settings_for(
         database, folder / "bundles", feeds_file=path, feeds_dir=folder / "feeds", odds_api_key="k", api_sports_key="k",
         json_feed_key="k", redis_url=redis_process.url,
         bot_database_url=bot.url.render_as_string(hide_password=False),
     )  # fmt: skip
-    live = folder / "by-hand.csv"
+
+
+@pytest.fixture(scope="module")
+def running(settings: Settings, database: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """The service after one step of the collector."""
+    live = tmp_path_factory.mktemp("live") / "by-hand.csv"
     live.write_text(
         "league,game_id,kickoff_utc,home_team,away_team,home_score,away_score,odds_home,odds_away,odds_kind\n"
         f"NFL,by-hand,{NOW + 5 * DAY:%Y-%m-%dT%H:%M},Dallas Cowboys,Green Bay Packers,,,1.85,2.05,Bwin\n"
@@ -183,6 +191,22 @@ def test_a_sources_price_is_in_the_forecast_that_is_served(source: str, running:
     priced = running.get(f"/v1/prices/{game.path}", params={"market": "moneyline", "selection": "home"})
     assert priced.status_code == 200, priced.text
     assert 0 < priced.json()["win"] < 1
+
+
+@pytest.mark.usefixtures("running")
+def test_a_look_that_shows_the_same_prices_publishes_them_with_its_age(
+    database: Engine, settings: Settings, services: Service
+) -> None:
+    later = NOW + timedelta(minutes=8)
+    again = test_the_odds_api.market(
+        "h2h", test_the_odds_api.outcome("Chelsea", 1.95), test_the_odds_api.outcome("Arsenal", 4.1),
+        test_the_odds_api.outcome("Draw", 3.6), at=(later - timedelta(minutes=1)).isoformat(),
+    )  # fmt: skip
+    (event,) = services.answers[test_the_odds_api.ODDS].content  # type: ignore[union-attr]
+    event["bookmakers"] = [test_the_odds_api.bookmaker("bookone", again)]
+    assert pull_feed(settings, later, "the-odds-api") == set()
+    (quote,) = quotes_by_game(load_quotes(database, ["EPL"])["EPL"].body)["the-odds-api:e1"]
+    assert (quote.quoted_at, quote.displayed) == (later - timedelta(minutes=1), False)
 
 
 @pytest.mark.usefixtures("running")

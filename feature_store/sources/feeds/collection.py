@@ -27,6 +27,8 @@ class CollectionReport:
     calls: int
     unchanged: int
     """Answers that the service declared unchanged."""
+    confirmed: tuple[str, ...] = ()
+    """Leagues of which it showed prices and nothing new: the prices are as fresh as the look."""
 
 
 def collect_feed(engine: Engine, leagues: Leagues, feed: Feed, now: datetime) -> CollectionReport:
@@ -47,7 +49,8 @@ def collect_feed(engine: Engine, leagues: Leagues, feed: Feed, now: datetime) ->
             batch.games, _ = complete_seasons(league, batch.games, latest_games(engine, league))
             recorded[key] = archive.record(engine, league, batch, source=source, recorded_at=looked_at, live=True)
         archive.quarantine(engine, look.rejected, looked_at)
-    return CollectionReport(recorded, look.facts, _rejected(look), look.calls, look.unchanged)
+    confirmed = sorted(key for key, batch in look.batches.items() if batch.quotes and not recorded[key].added)
+    return CollectionReport(recorded, look.facts, _rejected(look), look.calls, look.unchanged, tuple(confirmed))
 
 
 def _rejected(look: FeedLook) -> int:

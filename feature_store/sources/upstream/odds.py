@@ -13,7 +13,8 @@ from feature_store.sources.upstream.json_fields import RejectedValueError, at_pa
 
 BETS_THREE_WAY: Final = ("match winner", "3way result")
 BETS_TWO_WAY: Final = ("home/away", "match winner")
-BETS_SPREAD: Final = "asian handicap"
+BET_SPREAD: Final = "asian handicap"
+BETS_BOTH_SCORE: Final = ("both teams score", "both teams to score")
 BETS_TOTAL: Final = ("goals over/under", "over/under")
 LONGEST_BOOK: Final = LONGEST["book"]
 _LINE: Final = re.compile(r"(home|away|over|under)\s*([+-]?\d{1,3}(?:\.\d{1,2})?)", re.ASCII)
@@ -46,7 +47,7 @@ def prices_of(bookmaker: Mapping[str, object], league: League) -> tuple[dict[str
     """
     prices: dict[str, float] = {}
     faults = []
-    for read in (_moneyline, _spread, _total):
+    for read in (_moneyline, _spread, _total, _both_score):
         try:
             prices |= read(bookmaker, league)
         except RejectedValueError as error:
@@ -74,14 +75,16 @@ def _spread(bookmaker: Mapping[str, object], _league: League) -> dict[str, float
     Upstream writes the home side's handicap on both sides: beside "Home -1" stands "Away -1", the bet that home does
     not win by more. Some books show each side's own ("Away +1"); by which of the two the odds make sense is counted.
     """
-    for values in _bets(bookmaker, BETS_SPREAD):
+    for values in _bets(bookmaker, BET_SPREAD):
         sides = _by_line(bookmaker, values)
         home, away = sides["home"], sides["away"]
         shared = {line: (odds, away[line]) for line, odds in home.items() if line in away}
         own = {line: (odds, away[-line]) for line, odds in home.items() if -line in away}
         pairs = own if _plausible(own) > _plausible(shared) else shared
         if pairs:
-            return {"spread_line": 0.0 - _main_line(pairs)}
+            handicap = _main_line(pairs)
+            odds = dict(zip(("odds_home_spread", "odds_away_spread"), pairs[handicap], strict=True))
+            return {"spread_line": 0.0 - handicap, **odds}
     return {}
 
 
@@ -95,6 +98,15 @@ def _total(bookmaker: Mapping[str, object], _league: League) -> dict[str, float]
             if pairs:
                 line = _main_line(pairs)
                 return {"total_line": line, "odds_over": pairs[line][0], "odds_under": pairs[line][1]}
+    return {}
+
+
+def _both_score(bookmaker: Mapping[str, object], _league: League) -> dict[str, float]:
+    for name in BETS_BOTH_SCORE:
+        for values in _bets(bookmaker, name):
+            if set(values) == {"yes", "no"}:
+                yes, no = (_decimal(bookmaker, values[answer]) for answer in ("yes", "no"))
+                return {"odds_both_score": yes, "odds_not_both_score": no}
     return {}
 
 

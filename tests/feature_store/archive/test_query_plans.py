@@ -120,7 +120,7 @@ def built_again_and_from_nothing(engine: Engine, now: datetime) -> None:
 
 def terms_set_and_obeyed(engine: Engine, now: datetime) -> None:
     source_terms.set_terms(engine, "s", source_terms.SourceTerms(display=False), now)
-    source_terms.hidden_books(engine, EPL, now)
+    source_terms.hidden_sources(engine)
     source_terms.unpublished_sources(engine)
 
 

@@ -5,18 +5,18 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy.engine import Engine
 
 from core.betting.leagues import BUILT_IN, Leagues
-from core.database.transactions import reading, writing
+from core.database.transactions import reading
 from feature_store.archive import store as archive
 from feature_store.archive import tables
 from feature_store.archive.facts import FactBatch, GameFact, Quote
-from feature_store.archive.game_links import record_link
 from feature_store.archive.source_terms import (
     SourceTerms,
-    hidden_books,
     hidden_sources,
     set_terms,
     unpublished_sources,
 )  # fmt: skip
+from feature_store.rows.build import build
+from feature_store.rows.published_quotes import load_quotes, quotes_by_game
 
 NFL = Leagues(BUILT_IN).get("NFL")
 NOW = datetime(2026, 11, 20, 18, tzinfo=UTC)
@@ -32,7 +32,6 @@ def record(database: Engine, source: str, game_id: str, book: str, now: datetime
 def test_a_source_without_terms_allows_everything(sqlite_database: Engine) -> None:
     record(sqlite_database, "bot", "1", "Bwin")
     assert hidden_sources(sqlite_database) == unpublished_sources(sqlite_database) == frozenset()
-    assert hidden_books(sqlite_database, NFL, NOW) == set()
 
 
 def test_the_defaults_show_prices_and_give_no_facts_away(sqlite_database: Engine) -> None:
@@ -49,17 +48,17 @@ def test_terms_are_written_when_they_change_only(sqlite_database: Engine) -> Non
     assert tuple(row) == ("feed:a", True, True, NOW + timedelta(minutes=2))
 
 
-def test_prices_of_a_hidden_source_are_named_by_the_id_under_which_the_game_is_read(sqlite_database: Engine) -> None:
+def test_prices_of_a_hidden_source_are_published_as_not_to_be_shown(sqlite_database: Engine) -> None:
     record(sqlite_database, "bot", "1", "Bwin")
-    record(sqlite_database, "feed:a", "a:7", "Bet365")
-    record(sqlite_database, "feed:b", "b:9", "Bwin")
+    record(sqlite_database, "feed:a", "1", "Bet365")
     set_terms(sqlite_database, "feed:a", SourceTerms(display=False), NOW)
-    set_terms(sqlite_database, "feed:b", SourceTerms(display=True), NOW)
     assert hidden_sources(sqlite_database) == {"feed:a"}
-    assert hidden_books(sqlite_database, NFL, NOW) == {("a:7", "Bet365")}
-    with writing(sqlite_database) as connection:
-        record_link(connection, NFL, "a:7", "1", source="a person", now=NOW)
-    assert hidden_books(sqlite_database, NFL, NOW) == {("1", "Bet365")}
-    assert hidden_books(sqlite_database, NFL, NOW + timedelta(seconds=1)) == set()
+    assert displayed(sqlite_database) == {"Bwin": True, "Bet365": False}
     set_terms(sqlite_database, "feed:a", SourceTerms(display=True), NOW + timedelta(hours=1))
-    assert hidden_books(sqlite_database, NFL, NOW) == set()
+    assert displayed(sqlite_database) == {"Bwin": True, "Bet365": True}
+
+
+def displayed(database: Engine) -> dict[str, bool]:
+    build(database, NFL, NOW + timedelta(minutes=1))
+    quotes = quotes_by_game(load_quotes(database, ["NFL"])["NFL"].body)["1"]
+    return {quote.book: quote.displayed for quote in quotes}

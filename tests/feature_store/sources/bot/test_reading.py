@@ -247,8 +247,8 @@ def test_all_markets_of_several_books_are_read_and_a_wrong_one_costs_itself() ->
     books = [{"name": "Bet365", "bets": [winner, spread, total, both]}, {"name": "Bwin", "bets": [wrong, total]}]
     reading = read(soccer("1", odds={"bookmakers": books}))
     assert {quote.book: quote[5:] for quote in reading.quotes} == {
-        "Bet365": (1.95, 3.6, 4.1, 0.5, 2.5, 1.85, 2.0),
-        "Bwin": (None, None, None, None, 2.5, 1.85, 2.0),
+        "Bet365": (1.95, 3.6, 4.1, 0.5, 2.5, 1.85, 2.0, 1.93, 1.95, 1.8, 1.95),
+        "Bwin": (None, None, None, None, 2.5, 1.85, 2.0, None, None, None, None),
     }
     assert reasons(reading) == "quote: odds of Bwin are not a decimal number above 1"
 

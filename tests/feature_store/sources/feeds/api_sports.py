@@ -103,4 +103,5 @@ GOALS = bet(
     "Goals Over/Under",
     **{"Over 1.5": "1.25", "Under 1.5": "3.90", "Over 2.5": "1.85", "Under 2.5": "2.00", "Over 3.5": "3.30"},
 )
+BOTH = bet("Both Teams Score", Yes="1.80", No="1.96")
 POINTS = bet("Over/Under", **{"Over 220.5": "1.90", "Under 220.5": "1.92", "Over 230.5": "2.60", "Under 230.5": "1.48"})

@@ -12,6 +12,7 @@ from feature_store.archive.facts import Result
 from feature_store.sources.feeds.configuration import FeedConfiguration, load_feeds
 from feature_store.sources.feeds.feed import FeedLook
 from tests.feature_store.sources.feeds.api_sports import (
+    BOTH,
     GOALS,
     HANDICAP,
     NOW,
@@ -37,7 +38,7 @@ def service() -> Iterator[Service]:
     with played_service() as service:
         service.answers = {
             "/fixtures": PlayedAnswer(answer(fixture())),
-            "/odds": PlayedAnswer(answer(prices(bookmaker("Bet365", WINNER, HANDICAP, GOALS), place="fixture"))),
+            "/odds": PlayedAnswer(answer(prices(bookmaker("Bet365", WINNER, HANDICAP, GOALS, BOTH), place="fixture"))),
         }
         yield service
 
@@ -64,7 +65,7 @@ def test_a_fixture_with_all_markets_of_a_book_is_known_from_the_look_on(feed: Pl
     assert (found.home_team, found.away_team, found.playoff) == ("Northbridge United", "Southport Rovers", False)
     assert found.start_at == datetime(2026, 11, 21, 15, tzinfo=UTC)
     updated = datetime(2026, 11, 21, 11, 40, tzinfo=UTC)
-    assert quotes(look) == [("Bet365", updated, 1.95, 3.6, 4.1, 0.5, 2.5, 1.85, 2.0)]
+    assert quotes(look) == [("Bet365", updated, 1.95, 3.6, 4.1, 0.5, 2.5, 1.85, 2.0, 1.93, 1.95, 1.8, 1.96)]
     assert (look.rejected, look.batches["EPL"].rejected, look.calls) == ([], [], 2)
     assert [(path, query) for path, query, _ in service.requests] == [
         ("/fixtures", {"league": "39", "season": "2026"}),
@@ -135,7 +136,7 @@ def test_a_two_way_league_has_a_moneyline_a_spread_and_a_total(service: Service,
     shown = bookmaker("Bwin", three_way, TWO_WAY, handicap, POINTS)
     service.answers["/odds"] = PlayedAnswer(answer(prices(shown)))
     (quote,) = feed_of(service, tmp_path, "api-basketball", "NBA").look(NOW).batches["NBA"].quotes
-    assert quote[5:] == (1.6, None, 2.45, 5.5, 220.5, 1.9, 1.92)
+    assert quote[5:] == (1.6, None, 2.45, 5.5, 220.5, 1.9, 1.92, 1.9, 1.92, None, None)
 
 
 @pytest.mark.parametrize(

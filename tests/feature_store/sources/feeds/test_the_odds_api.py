@@ -11,7 +11,7 @@ from sqlalchemy.engine import Engine
 from core.errors import RateLimitError
 from feature_store.archive import store as archive
 from feature_store.archive.facts import GameFact, Result
-from feature_store.archive.source_terms import hidden_books, hidden_sources, unpublished_sources
+from feature_store.archive.source_terms import hidden_sources, unpublished_sources
 from feature_store.sources.feeds.collection import collect_feed
 from feature_store.sources.feeds.configuration import FeedConfiguration
 from feature_store.sources.seasons import UNSTATED
@@ -95,7 +95,8 @@ def test_an_upcoming_game_with_its_prices_is_known_from_the_look_on(feed: Played
     assert (quote.book, quote.moment, quote.known_at) == ("bookone", "last", NOW)
     assert quote.quoted_at == datetime(2026, 11, 21, 11, 40, tzinfo=UTC), "as old as its oldest market"
     assert (quote.odds_home, quote.odds_draw, quote.odds_away) == (1.95, 3.6, 4.1)
-    assert (quote.spread_line, quote.total_line, quote.odds_over, quote.odds_under) == (0.5, 2.5, 1.85, 2.0)
+    assert (quote.spread_line, quote.odds_home_spread, quote.odds_away_spread) == (0.5, 1.9, 1.95)
+    assert (quote.total_line, quote.odds_over, quote.odds_under) == (2.5, 1.85, 2.0)
     assert (look.rejected, look.calls, look.facts) == ([], 11, 2)
     asked = [query for _, query, _ in service.requests]
     assert {query.pop("apiKey") for query in asked} == {KEY}
@@ -290,4 +291,3 @@ def test_what_a_look_brought_is_in_the_archive_once_and_a_moved_price_twice(
 def test_a_look_writes_what_the_services_terms_allow(service: Service, tmp_path: Path, sqlite_database: Engine) -> None:
     collect_feed(sqlite_database, LEAGUES, make_feed(service, tmp_path, display=False), NOW)
     assert hidden_sources(sqlite_database) == unpublished_sources(sqlite_database) == {"feed:the-odds-api"}
-    assert hidden_books(sqlite_database, EPL, NOW) == {("the-odds-api:e1", "bookone")}
