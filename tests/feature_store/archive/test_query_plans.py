@@ -162,6 +162,7 @@ WHOLE: dict[tuple[str, str], str] = {
     ("snapshot", "archive_consents"): "who has withdrawn is whoever is known and not seen: all are compared",
     ("snapshot", "archive_guilds"): "every guild that the bot lists is compared; MariaDB 11 reads them at once",
     ("guilds' limits", "archive_guilds"): "every guild's limit is wanted",
+    ("build", "source_terms"): "one row a feed, all wanted",
     ("terms", "source_terms"): "one row a feed, all wanted",
     ("bets", "archive_bets"): "every bet that we may hold is wanted",
 }
