@@ -16,7 +16,7 @@ from core.database.transactions import reading, writing
 from core.database.upserts import upsert
 from core.errors import ConflictError
 from feature_store.archive.facts import FactBatch
-from feature_store.archive.source_terms import hidden_sources
+from feature_store.archive.sources.terms import hidden_sources
 from feature_store.features.sets import EVERYTHING
 from feature_store.history.fact_columns import columns_of
 from feature_store.history.league_state import Checkpoint, LeagueState

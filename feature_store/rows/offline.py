@@ -32,7 +32,7 @@ from feature_store.archive import store as archive
 from feature_store.archive.change_log import first_start_affected, newest_revision
 from feature_store.archive.game_links import links_of
 from feature_store.archive.queries import first_and_last_start
-from feature_store.archive.source_terms import unpublished_sources
+from feature_store.archive.sources.terms import unpublished_sources
 from feature_store.features.sets import EVERYTHING
 from feature_store.history.fact_columns import Indices, columns_of
 from feature_store.rows import checkpoints

@@ -119,7 +119,7 @@ def pull_feeds(
     """
     import httpx
 
-    from feature_store.archive.source_terms import hidden_sources
+    from feature_store.archive.sources.terms import hidden_sources
     from feature_store.identity.team_aliases import load_aliases
     from feature_store.rows.published_quotes import publish_quotes
     from feature_store.sources.feeds.client.polite_client import TIME_LIMIT

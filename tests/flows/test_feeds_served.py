@@ -12,7 +12,7 @@ from sqlalchemy.engine import Engine, make_url
 
 from core.database.engines import open_database
 from core.settings import Settings
-from feature_store.archive.source_terms import hidden_sources, unpublished_sources
+from feature_store.archive.sources.terms import hidden_sources, unpublished_sources
 from feature_store.rows.published_quotes import load_quotes, quotes_by_game
 from feature_store.sources.csv.backfill import backfill
 from flows.jobs.collecting import make_collector

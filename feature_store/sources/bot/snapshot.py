@@ -18,7 +18,7 @@ from core.errors import ClockError
 from feature_store.archive import store as archive
 from feature_store.archive.facts import FactBatch, Rejected, Result
 from feature_store.archive.queries import latest_games, latest_results
-from feature_store.archive.source_freshness import newest_facts
+from feature_store.archive.sources.freshness import newest_facts
 from feature_store.archive.store import Recorded
 from feature_store.identity.team_aliases import Aliases, load_aliases
 from feature_store.sources.bot.moments import Zones

@@ -9,8 +9,8 @@ from core.betting.leagues import Leagues
 from core.database.transactions import turn
 from feature_store.archive import store as archive
 from feature_store.archive.queries import latest_games
-from feature_store.archive.source_freshness import newest_facts
-from feature_store.archive.source_terms import set_terms
+from feature_store.archive.sources.freshness import newest_facts
+from feature_store.archive.sources.terms import set_terms
 from feature_store.archive.store import Recorded
 from feature_store.sources.feeds.feed import Feed, FeedLook
 from feature_store.sources.seasons import complete_seasons

@@ -18,7 +18,7 @@ from core.errors import ConfigurationError, ResourceNotFoundError
 from core.errors import ValidationError as InputError
 from core.files.text import read_toml
 from core.text.nearest import nearest
-from feature_store.archive.source_terms import SourceTerms
+from feature_store.archive.sources.terms import SourceTerms
 from feature_store.sources.feeds.catalogue import KINDS, FeedKind
 from feature_store.sources.feeds.services.json_over_http import JsonMapping, requests_by
 

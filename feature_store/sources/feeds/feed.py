@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Protocol
 
 from feature_store.archive.facts import FactBatch, Rejected
-from feature_store.archive.source_terms import SourceTerms
+from feature_store.archive.sources.terms import SourceTerms
 
 
 @dataclass

@@ -12,7 +12,7 @@ import orjson
 
 from core.betting.leagues import League, Leagues
 from core.errors import DbsbmError, ExternalServiceError, RateLimitError
-from feature_store.archive.source_terms import SourceTerms
+from feature_store.archive.sources.terms import SourceTerms
 from feature_store.sources.feeds.client.polite_client import FetchedAnswer, PoliteClient
 from feature_store.sources.feeds.event_reader import EventReader, EventReading, reject
 from feature_store.sources.feeds.feed import FeedLook

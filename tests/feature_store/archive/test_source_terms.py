@@ -9,7 +9,7 @@ from core.database.transactions import reading
 from feature_store.archive import store as archive
 from feature_store.archive import tables
 from feature_store.archive.facts import FactBatch, GameFact, Quote
-from feature_store.archive.source_terms import (
+from feature_store.archive.sources.terms import (
     SourceTerms,
     hidden_sources,
     set_terms,

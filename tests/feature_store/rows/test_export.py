@@ -9,7 +9,7 @@ from sqlalchemy.engine import Engine
 from core.betting.leagues import Leagues
 from feature_store.archive import store as archive
 from feature_store.archive.facts import FactBatch, GameFact
-from feature_store.archive.source_terms import SourceTerms, set_terms
+from feature_store.archive.sources.terms import SourceTerms, set_terms
 from feature_store.rows.offline import export_rows
 from tests.conftest import NOW
 from tests.generated import FIRST_DAY, invented_facts

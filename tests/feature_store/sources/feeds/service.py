@@ -14,7 +14,7 @@ import httpx
 import orjson
 
 from core.betting.leagues import BUILT_IN, Leagues
-from feature_store.archive.source_terms import SourceTerms
+from feature_store.archive.sources.terms import SourceTerms
 from feature_store.identity.team_aliases import NO_ALIASES
 from feature_store.sources.feeds.client.call_ledger import CallLedger
 from feature_store.sources.feeds.configuration import FeedConfiguration

@@ -11,7 +11,7 @@ from sqlalchemy.engine import Engine
 from core.errors import RateLimitError
 from feature_store.archive import store as archive
 from feature_store.archive.facts import GameFact, Result
-from feature_store.archive.source_terms import hidden_sources, unpublished_sources
+from feature_store.archive.sources.terms import hidden_sources, unpublished_sources
 from feature_store.sources.feeds.collection import collect_feed
 from feature_store.sources.feeds.configuration import FeedConfiguration
 from feature_store.sources.seasons import UNSTATED
