@@ -18,10 +18,11 @@ from sqlalchemy.engine import Engine
 from core.betting.leagues import BUILT_IN, Leagues
 from core.database.engines import open_database
 from core.database.transactions import reading
-from feature_store.archive.sources import terms as source_terms, tables
 from feature_store.archive import store as archive
 from feature_store.archive.manifests import contents as manifest
 from feature_store.archive.manifests import diff as manifest_diff
+from feature_store.archive.sources import tables
+from feature_store.archive.sources import terms as source_terms
 from feature_store.archive.sources.freshness import freshness, newest_facts
 from feature_store.identity import tables as identity_tables
 from feature_store.identity import team_aliases
