@@ -149,6 +149,9 @@ class FeatureStoreSettings(BaseModel):
     odds_api_key: HeaderKey | None = None
     """Key of The Odds API; the name is that of the bot's environment."""
 
+    api_sports_key: HeaderKey | None = None
+    """Key of API-Sports, for its APIs of all sports."""
+
     json_feed_key: HeaderKey | None = None
     """Key of the services that FEEDS_FILE describes by a mapping."""
 

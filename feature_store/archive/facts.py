@@ -15,6 +15,8 @@ import orjson
 
 Status = Literal["scheduled", "live", "final", "void", "unknown"]
 Moment = Literal["open", "close", "last"]
+RejectedFact = Literal["row", "game", "result", "quote"]
+"""Which fact a rejected item would have been; ``row`` where that is not certain."""
 
 
 class GameFact(NamedTuple):
@@ -80,7 +82,7 @@ class Rejected(NamedTuple):
 
     source: str
     place: str
-    fact: Literal["row", "game", "result", "quote"]
+    fact: RejectedFact
     reason: str
     content: str
 

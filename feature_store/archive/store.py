@@ -10,7 +10,7 @@ leave its sightings out (``live``): no other value can come in between.
 """
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -203,15 +203,17 @@ def load(
     *,
     recorded_by: datetime | None = None,
     game_ids: set[str] | None = None,
+    without_sources: Collection[str] = (),
 ) -> FactBatch:
     """Every fact of the league that was known by the moment, corrections included, in order of ``known_at``.
 
     Mere sightings are left out. With ``recorded_by`` only what was written to the archive by then; with
-    ``game_ids`` only of those games. Ids that people have linked are one game.
+    ``game_ids`` only of those games, with ``without_sources`` none that one of these sources gave. Ids that people have
+    linked are one game.
     """
 
     def read(kind: FactKind[Fact]) -> list[Fact]:
-        facts = _stored(connection, kind, league.sport, league.key, wanted, known_by, recorded_by)
+        facts = _stored(connection, kind, league.sport, league.key, wanted, known_by, recorded_by, without_sources)
         return without_sightings(merge_linked(facts, links, kind, replaced), kind)
 
     with reading(engine) as connection:
@@ -246,6 +248,7 @@ def _stored(
     game_ids: set[str] | None = None,
     known_by: datetime | None = None,
     recorded_by: datetime | None = None,
+    without_sources: Collection[str] = (),
 ) -> list[Fact]:
     stored = kind.table.c
     query = (
@@ -257,6 +260,8 @@ def _stored(
         query = query.where(stored.known_at <= known_by)
     if recorded_by is not None:
         query = query.where(stored.recorded_at <= recorded_by)
+    if without_sources:
+        query = query.where(stored.source.not_in(sorted(without_sources)))
     columns = ValueInterner(kind.table, kind.fields)
     if game_ids is None:
         partitions = connection.execute(query).partitions(ROWS_AT_ONCE)

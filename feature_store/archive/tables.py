@@ -233,6 +233,23 @@ game_links: Final = sa.Table(
 )
 """Decisions that the facts of one game id belong to another game id."""
 
+source_terms: Final = sa.Table(
+    "source_terms",
+    METADATA,
+    sa.Column("source", sa.String(80), primary_key=True, comment="Source of facts, as the archive's tables name it"),
+    sa.Column(
+        "display", sa.Boolean, nullable=False, comment="1 if its prices may be shown to users; else only in forecasts"
+    ),
+    sa.Column(
+        "republish", sa.Boolean, nullable=False, comment="1 if its facts may be given to third parties, as in an export"
+    ),
+    sa.Column(
+        "recorded_at", UtcDateTime, nullable=False, comment="UTC moment at which the terms were last set otherwise"
+    ),
+    **TABLE_OPTIONS,
+)
+"""What each source's terms allow with its facts; a source without a row allows everything."""
+
 data_manifests: Final = sa.Table(
     "snapshot_manifests",
     METADATA,

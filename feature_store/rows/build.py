@@ -16,6 +16,7 @@ from core.database.transactions import reading, writing
 from core.database.upserts import upsert
 from core.errors import ConflictError
 from feature_store.archive.facts import FactBatch
+from feature_store.archive.sources.terms import hidden_sources
 from feature_store.features.sets import EVERYTHING
 from feature_store.history.fact_columns import columns_of
 from feature_store.history.league_state import Checkpoint, LeagueState
@@ -50,7 +51,7 @@ def build(engine: Engine, league: League, now: datetime) -> Built:
     the league interfere ``ATTEMPTS`` times in a row, ClockError if now is far ahead of the database's clock.
     """
     built = _build_rows(engine, league, now)
-    publish_quotes(engine, league, now)
+    publish_quotes(engine, league, now, hidden_sources(engine))
     return built
 
 

@@ -32,6 +32,7 @@ from feature_store.archive import store as archive
 from feature_store.archive.change_log import first_start_affected, newest_revision
 from feature_store.archive.game_links import links_of
 from feature_store.archive.queries import first_and_last_start
+from feature_store.archive.sources.terms import unpublished_sources
 from feature_store.features.sets import EVERYTHING
 from feature_store.history.fact_columns import Indices, columns_of
 from feature_store.rows import checkpoints
@@ -112,17 +113,27 @@ def read_rows(folder: Path, league: League) -> pa.Table:
     return pa.concat_tables([pq.read_table(path) for path in files]) if files else _empty()
 
 
-def export_rows(engine: Engine, league: League, output: Path, known_by: datetime, as_of: datetime | None) -> int:
+def export_rows(
+    engine: Engine,
+    league: League,
+    output: Path,
+    known_by: datetime,
+    as_of: datetime | None,
+    *,
+    for_others: bool = False,
+) -> int:
     """Write the rows of all past games, or of the games to come as of a moment; returns how many.
 
     Only facts known by ``known_by`` are read, for the rows and for the scores beside them: the same two moments give
     the same file again, whatever is corrected later. Games to come as of a moment in the past are those that started
-    after it. Raises ValidationError for a file that is neither .parquet nor .csv.
+    after it. ``for_others`` leaves out what sources do not allow to be given to third parties. Raises ValidationError
+    for a file that is neither .parquet nor .csv.
     """
     if output.suffix not in WRITERS:
         msg = f"output: expected a file ending in {' or '.join(WRITERS)}, got {output.name!r}."
         raise ValidationError(msg, field="output")
-    facts = columns_of(archive.load(engine, league, known_by))
+    left_out = unpublished_sources(engine) if for_others else ()
+    facts = columns_of(archive.load(engine, league, known_by, without_sources=left_out))
     rows = _arrow(
         table_as_of(league, facts, EVERYTHING, as_of) if as_of is not None else past_table(league, facts, EVERYTHING)
     )

@@ -87,6 +87,12 @@ class SeasonCalendar:
         return self._first_year - 1 + bisect_right(self._starts, day)
 
 
+def season_at(league: League, day: date) -> int:
+    """The season that is played on the day, by the day about which the league's seasons usually change."""
+    month, start = map(int, (league.season_start or STARTS_BY_SPORT.get(league.sport, "07-01")).split("-"))
+    return day.year if (day.month, day.day) >= (month, start) else day.year - 1
+
+
 def complete_seasons(
     league: League, games: Sequence[GameFact], listed: Iterable[GameFact] = ()
 ) -> tuple[list[GameFact], Counter[int]]:

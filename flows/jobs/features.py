@@ -83,12 +83,14 @@ def materialize_features(
         return written
 
 
-def write_rows(settings: Settings, name: str, output: Path, known_by: datetime, as_of: datetime | None) -> int:
+def write_rows(
+    settings: Settings, name: str, output: Path, known_by: datetime, as_of: datetime | None, *, for_others: bool = False
+) -> int:
     """Write a league's feature rows to a file: past games as of their starts, or the games to come as of a moment.
 
-    Facts that became known after ``known_by`` do not enter. Raises ValidationError for a file that is neither .parquet
-    nor .csv.
+    Facts that became known after ``known_by`` do not enter, with ``for_others`` none that its source's terms
+    keep in the house. Raises ValidationError for a file that is neither .parquet nor .csv.
     """
     league = load_leagues(settings.leagues_file).get(name)
     with our_database(settings) as engine:
-        return export_rows(engine, league, output, known_by, as_of)
+        return export_rows(engine, league, output, known_by, as_of, for_others=for_others)

@@ -1,23 +1,22 @@
 """The feeds of an installation: which there are, what their budgets allow, and what a look at them brings."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
 from core.betting.leagues import Leagues, load_leagues
-from core.errors import DbsbmError, ResourceNotFoundError, ServiceError
+from core.errors import ConfigurationError, DbsbmError, ResourceNotFoundError, ServiceError
 from core.settings import Settings
 from core.text.nearest import nearest
 from flows.jobs.databases import our_database
 
 if TYPE_CHECKING:
-    from feature_store.identity.team_aliases import Aliases
+    from feature_store.sources.feeds.client.call_ledger import CallLedger
     from feature_store.sources.feeds.collection import CollectionReport
     from feature_store.sources.feeds.configuration import FeedConfiguration
-    from feature_store.sources.feeds.json_feed import JsonFeed
+    from feature_store.sources.feeds.service_feed import FeedPlan
 
 
 @dataclass(frozen=True)
@@ -49,46 +48,49 @@ class FeedOutcome:
 
 def feed_statuses(settings: Settings, now: datetime) -> list[FeedStatus]:
     """Every configured feed with its budget; asks no service. Raises ConfigurationError naming table and key."""
-    from feature_store.identity.team_aliases import NO_ALIASES
+    from feature_store.sources.feeds.opening import feed_ledger, feed_plan, missing_setting
 
     leagues = load_leagues(settings.leagues_file)
-    configured = _configured(settings, leagues)
-    with _open_feeds(settings, leagues, configured, NO_ALIASES) as feeds:
-        return [
+    statuses = []
+    for name, configuration in _configured(settings, leagues).items():
+        ledger = feed_ledger(name, configuration, settings.feeds_dir)
+        calls = feed_plan(name, configuration, leagues).calls_per_look(now)
+        statuses.append(
             FeedStatus(
                 name=name,
-                title=configured[name].kind(name).title,
-                leagues=tuple(configured[name].leagues),
-                calls_per_day=configured[name].calls_per_day,
-                calls_per_look=feed.calls_per_look(now),
-                calls_left=feed.ledger.left(now),
-                interval=look_interval(configured[name], feed, now),
-                paused_until=feed.ledger.paused_until(),
-                missing=_missing(settings, name, configured[name]),
+                title=configuration.kind(name).title,
+                leagues=tuple(configuration.leagues),
+                calls_per_day=configuration.calls_per_day,
+                calls_per_look=calls,
+                calls_left=ledger.left(now),
+                interval=max(configuration.pace(name), ledger.spacing(calls, now)),
+                paused_until=ledger.paused_until(),
+                missing=missing_setting(name, configuration, _key(settings, name, configuration)),
             )
-            for name, feed in feeds.items()
-        ]
-
-
-def look_interval(configuration: "FeedConfiguration", feed: "JsonFeed", now: datetime) -> timedelta:
-    """The interval between two looks: as configured, or longer where the day's budget does not last for that."""
-    return max(timedelta(seconds=configuration.every_seconds), feed.ledger.spacing(feed.calls_per_look(now), now))
+        )
+    return statuses
 
 
 def feed_paces(settings: Settings) -> dict[str, Callable[[datetime], timedelta]]:
     """The interval between two looks at each configured feed, by the moment.
 
-    Raises ConfigurationError for a wrong file, and for a feed whose key is missing.
+    It is as configured, or longer where the day's budget does not last for that. Raises ConfigurationError for a wrong
+    file, and for a feed whose key is missing.
     """
-    from feature_store.identity.team_aliases import NO_ALIASES
-    from feature_store.sources.feeds.opening import require_key
+    from feature_store.sources.feeds.opening import feed_ledger, feed_plan, missing_setting
 
     leagues = load_leagues(settings.leagues_file)
-    configured = _configured(settings, leagues)
-    for name in configured:
-        require_key(name, configured[name], _key(settings, name, configured[name]))
-    with _open_feeds(settings, leagues, configured, NO_ALIASES) as feeds:
-        return {name: partial(look_interval, configured[name], feed) for name, feed in feeds.items()}
+    paces: dict[str, Callable[[datetime], timedelta]] = {}
+    for name, configuration in _configured(settings, leagues).items():
+        if setting := missing_setting(name, configuration, _key(settings, name, configuration)):
+            raise ConfigurationError(f"{setting} is not set; {name} needs a key.", variable=setting)
+        ledger = feed_ledger(name, configuration, settings.feeds_dir)
+        paces[name] = partial(_interval, configuration.pace(name), ledger, feed_plan(name, configuration, leagues))
+    return paces
+
+
+def _interval(pace: timedelta, ledger: "CallLedger", plan: "FeedPlan", now: datetime) -> timedelta:
+    return max(pace, ledger.spacing(plan.calls_per_look(now), now))
 
 
 def pull_feed(settings: Settings, now: datetime, name: str) -> set[str]:
@@ -110,22 +112,37 @@ def pull_feeds(
 ) -> list[FeedOutcome]:
     """Look once at each configured feed, or at those named, and record what they show.
 
+    Prices that are shown as before are published again with the age of this look; whoever calls builds the leagues of
+    which a look showed something new.
     A feed that cannot be asked stops no other. Raises ConfigurationError for a wrong file, ResourceNotFoundError for a
     feed that is not configured, DatabaseError when our database cannot be used.
     """
+    import httpx
+
+    from feature_store.archive.sources.terms import hidden_sources
     from feature_store.identity.team_aliases import load_aliases
+    from feature_store.rows.published_quotes import publish_quotes
+    from feature_store.sources.feeds.client.polite_client import TIME_LIMIT
     from feature_store.sources.feeds.collection import collect_feed
-    from feature_store.sources.feeds.opening import require_key
+    from feature_store.sources.feeds.event_reader import EventReading
+    from feature_store.sources.feeds.opening import open_feed
+    from feature_store.sources.live_tables import read_live_table
 
     leagues = load_leagues(settings.leagues_file)
     configured = _chosen(_configured(settings, leagues), names)
     outcomes = []
-    with our_database(settings) as engine, _open_feeds(settings, leagues, configured, load_aliases(engine)) as feeds:
-        for number, (name, feed) in enumerate(feeds.items()):
-            on_feed(name, number, len(feeds))
+    with our_database(settings) as engine, httpx.Client(timeout=TIME_LIMIT, follow_redirects=False) as session:
+        aliases = load_aliases(engine)
+        for number, (name, configuration) in enumerate(configured.items()):
+            on_feed(name, number, len(configured))
+            shared = EventReading(name, aliases, read_live_table)
+            key = _key(settings, name, configuration)
             try:
-                require_key(name, configured[name], _key(settings, name, configured[name]))
-                outcomes.append(FeedOutcome(name, collect_feed(engine, leagues, feed, now), None))
+                feed = open_feed(configuration, leagues, shared, key=key, folder=settings.feeds_dir, session=session)
+                report = collect_feed(engine, leagues, feed, now)
+                for key in report.confirmed:
+                    publish_quotes(engine, leagues.get(key), now, hidden_sources(engine))
+                outcomes.append(FeedOutcome(name, report, None))
             except DbsbmError as error:
                 outcomes.append(FeedOutcome(name, None, error))
     return outcomes
@@ -145,37 +162,7 @@ def _chosen(configured: "dict[str, FeedConfiguration]", names: Sequence[str]) ->
     return {name: configured[name] for name in (names or configured)}
 
 
-@contextmanager
-def _open_feeds(
-    settings: Settings, leagues: Leagues, configured: "Mapping[str, FeedConfiguration]", aliases: "Aliases"
-) -> "Iterator[dict[str, JsonFeed]]":
-    import httpx
-
-    from feature_store.sources.feeds.opening import open_feed
-    from feature_store.sources.feeds.polite_client import TIME_LIMIT
-
-    with httpx.Client(timeout=TIME_LIMIT, follow_redirects=False) as session:
-        yield {
-            name: open_feed(
-                name,
-                configuration,
-                leagues,
-                aliases,
-                key=_key(settings, name, configuration),
-                folder=settings.feeds_dir,
-                session=session,
-            )
-            for name, configuration in configured.items()
-        }
-
-
 def _key(settings: Settings, name: str, configuration: "FeedConfiguration") -> str | None:
     setting = configuration.kind(name).key_setting
     secret = getattr(settings, setting) if setting else None
     return None if secret is None else secret.get_secret_value()
-
-
-def _missing(settings: Settings, name: str, configuration: "FeedConfiguration") -> str:
-    """The variable whose setting the feed lacks; empty if it lacks none."""
-    setting = configuration.kind(name).key_setting
-    return setting.upper() if setting and not _key(settings, name, configuration) else ""

@@ -7,7 +7,7 @@ from typing import Final
 
 from sqlalchemy.engine import Engine
 
-from feature_store.archive.source_freshness import Source, newest_facts
+from feature_store.archive.sources.freshness import Source, newest_facts
 
 INTERVAL_SECONDS: Final = 60.0
 """Seconds between two queries; in between, ages grow with the clock."""

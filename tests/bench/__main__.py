@@ -1,12 +1,12 @@
 """``make bench``: every timing; ``make bench ARGS=archive``: one of them.
 
-The others: online, requests, search, errors, peers, kernel, lean, real_path, margins, money.
+The others: online, pull, requests, search, errors, peers, kernel, lean, real_path, margins, money.
 """
 
 import sys
 
 from tests.bench import real_path
-from tests.bench.feature_store import archive, features, online
+from tests.bench.feature_store import archive, features, online, pull
 from tests.bench.serving import errors, lean, peers, requests, search
 from tests.bench.training import kernel, margins, money
 
@@ -14,6 +14,7 @@ BENCHES = {
     "archive": archive.run,
     "features": features.run,
     "online": online.run,
+    "pull": pull.run,
     "requests": requests.run,
     "search": search.run,
     "errors": errors.run,
@@ -26,5 +27,5 @@ BENCHES = {
 }
 
 if __name__ == "__main__":
-    for name in sys.argv[1:] or ("archive", "errors", "features", "kernel", "peers", "requests", "search"):
+    for name in sys.argv[1:] or ("archive", "errors", "features", "kernel", "peers", "pull", "requests", "search"):
         BENCHES[name]()

@@ -1,20 +1,16 @@
-"""When a game of the bot's feed begins, ends and was fetched, and which season its source states."""
+"""Moments in the bot's columns, which have no zone: when a game begins, ends and was fetched."""
 
 import re
-from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Final, NamedTuple
+from typing import NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from core.errors import ConfigurationError
-from feature_store.sources.bot.json_fields import RejectedValueError, at_path
+from feature_store.sources.upstream.json_fields import RejectedValueError
+from feature_store.sources.upstream.moments import YEARS, parse_iso
 
-YEARS: Final = range(1900, 2101)
-NEWEST_TIMESTAMP: Final = datetime(2100, 1, 1, tzinfo=UTC).timestamp()
 _NO_MOMENT = re.compile(r"0{4}-0{2}-0{2}.*|", re.DOTALL)
 """How MySQL without strict mode writes that there is no moment."""
-_SEASON = re.compile(r"([12]\d{3})(?:\s*[-/]\s*\d{2,4})?", re.ASCII)
-_PLACES_OF_DATE: Final = (("fixture",), ("game", "date"), ("game",), ())
 
 
 class Zones(NamedTuple):
@@ -49,47 +45,7 @@ def column_moment(column: str, value: object, zone: ZoneInfo) -> datetime | None
     if value is None or (isinstance(value, str) and _NO_MOMENT.fullmatch(value.strip())):
         return None
     if isinstance(value, str):
-        value = _parsed(value)
+        value = parse_iso(value)
     if not isinstance(value, datetime) or value.year not in YEARS:
         raise RejectedValueError(f"{column} is not a moment that can be read", str(value))
     return (value.replace(tzinfo=zone) if value.tzinfo is None else value).astimezone(UTC)
-
-
-def upstream_start(raw: Mapping[str, object]) -> datetime | None:
-    """The start in upstream's own record, if that has a zone; unlike the column, the bot has not shifted it."""
-    for path in _PLACES_OF_DATE:
-        place = at_path(raw, *path) if path else raw
-        start = _zoned(at_path(place, "date")) or _from_timestamp(at_path(place, "timestamp"))
-        if start is not None:
-            return start
-    return None
-
-
-def stated_season(column: object, raw: Mapping[str, object]) -> int | None:
-    """The year in which the game's season began: the column's, else upstream's, None where neither states one."""
-    return _season(column) or _season(at_path(raw, "league", "season"))
-
-
-def _season(value: object) -> int | None:
-    match = _SEASON.fullmatch(str(value).strip()) if isinstance(value, (int, str)) else None
-    return int(match[1]) if match is not None and int(match[1]) in YEARS else None
-
-
-def _parsed(text: str) -> datetime | None:
-    try:
-        return datetime.fromisoformat(text.strip())
-    except ValueError:
-        return None
-
-
-def _zoned(text: object) -> datetime | None:
-    moment = _parsed(text) if isinstance(text, str) else None
-    if moment is None or moment.tzinfo is None or moment.year not in YEARS:
-        return None
-    return moment.astimezone(UTC)
-
-
-def _from_timestamp(value: object) -> datetime | None:
-    if not isinstance(value, int) or isinstance(value, bool) or not 0 < value < NEWEST_TIMESTAMP:
-        return None
-    return datetime.fromtimestamp(value, UTC)

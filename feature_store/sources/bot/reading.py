@@ -14,24 +14,21 @@ from zoneinfo import ZoneInfo
 from core.betting.leagues import League, Leagues
 from core.errors import DataIntegrityError
 from feature_store.archive.checks.identities import LONGEST, fault_in
-from feature_store.archive.facts import GameFact, Quote, Rejected, Result, Status
+from feature_store.archive.checks.quotes import check_quote
+from feature_store.archive.facts import GameFact, Quote, Rejected, Result
 from feature_store.identity.team_aliases import NO_ALIASES, Aliases
-from feature_store.sources.bot.exhibitions import is_exhibition
-from feature_store.sources.bot.json_fields import RejectedValueError, at_path, decode, decode_object, whole_number
-from feature_store.sources.bot.moments import Zones, column_moment, stated_season, upstream_start
-from feature_store.sources.bot.odds import bookmakers, quote_of
-from feature_store.sources.bot.scores import final_score
-from feature_store.sources.bot.status import Stage, stage_of, status_of
+from feature_store.sources.bot.moments import Zones, column_moment
 from feature_store.sources.seasons import UNSTATED
+from feature_store.sources.upstream.exhibitions import is_exhibition
+from feature_store.sources.upstream.json_fields import RejectedValueError, at_path, decode, decode_object, whole_number
+from feature_store.sources.upstream.moments import stated_season, upstream_start
+from feature_store.sources.upstream.odds import book_of, bookmakers, prices_of
+from feature_store.sources.upstream.scores import final_score
+from feature_store.sources.upstream.status import Stage, stage_of, upstream_status
 
 SOURCE: Final = "bot"
 UTC_ZONE: Final = ZoneInfo("UTC")
 
-_STATUSES: Final = (
-    *(("fixture", "status", form) for form in ("long", "short")),
-    *(("game", "status", form) for form in ("long", "short")),
-    *(("status", form) for form in ("long", "short")),
-)
 _IDENTITY: Final = ("sport", "league_id", "api_game_id", "home_team_name", "away_team_name", "start_time", "status")
 
 Row = Mapping[str, object]
@@ -152,14 +149,14 @@ def _game(
     return GameFact(
         game_id=game_id,
         known_at=known_at,
-        season=stated_season(row["season"], raw) or UNSTATED,
+        season=stated_season(row["season"], at_path(raw, "league", "season")) or UNSTATED,
         start_at=start_at,
         date_only=False,
         home_team=home_team,
         away_team=away_team,
         neutral=False,
         playoff=stage_of(raw) == "playoff",
-        status=_status(row, raw, league.sport),
+        status=upstream_status(raw, league.sport, row["status"]),
     )
 
 
@@ -173,12 +170,6 @@ def _team(row: Row, side: str) -> str:
     if fault := fault_in(side, name):
         raise RejectedValueError(fault, _identity(row))
     return name
-
-
-def _status(row: Row, raw: Mapping[str, object], sport: str) -> Status:
-    """The column's status; upstream's own where the column's text is unknown."""
-    statuses = (status_of(text, sport) for text in (row["status"], *(at_path(raw, *path) for path in _STATUSES)))
-    return next((status for status in statuses if status != "unknown"), "unknown")
 
 
 def _result(
@@ -222,12 +213,25 @@ def _add_quotes(reading: Reading, odds: object, league: League, game: GameFact) 
         return
     for bookmaker in quoted:
         try:
-            quote = quote_of(bookmaker, league, game, reading.fetched_at)
+            _add_quote(reading, bookmaker, league, game)
         except RejectedValueError as error:
             reading.reject("quote", error)
-            continue
-        if quote is not None:
-            reading.quotes.append(quote)
+
+
+def _add_quote(reading: Reading, bookmaker: Mapping[str, object], league: League, game: GameFact) -> None:
+    """Add one bookmaker's prices; a market of them that is wrong is rejected by itself."""
+    book = book_of(bookmaker)
+    prices, faults = prices_of(bookmaker, league)
+    for fault in faults:
+        reading.reject("quote", fault)
+    if not prices:
+        return
+    quote = Quote(game.game_id, book, "last", game.known_at, reading.fetched_at, **prices)
+    kept, reasons = check_quote(quote, league)
+    for reason in reasons:
+        reading.reject("quote", RejectedValueError(f"{book}: {reason}", prices))
+    if kept is not None:
+        reading.quotes.append(kept)
 
 
 def _identity(row: Row) -> str:

@@ -18,16 +18,16 @@ from core.errors import ClockError
 from feature_store.archive import store as archive
 from feature_store.archive.facts import FactBatch, Rejected, Result
 from feature_store.archive.queries import latest_games, latest_results
-from feature_store.archive.source_freshness import newest_facts
+from feature_store.archive.sources.freshness import newest_facts
 from feature_store.archive.store import Recorded
 from feature_store.identity.team_aliases import Aliases, load_aliases
-from feature_store.sources.bot.json_fields import RejectedValueError
 from feature_store.sources.bot.moments import Zones
 from feature_store.sources.bot.people.archive import PeopleReport, record_people
 from feature_store.sources.bot.people.reading import read_people
 from feature_store.sources.bot.reading import SOURCE, Reading, league_of, read_row, reject_row
 from feature_store.sources.bot.schema import feed_table
 from feature_store.sources.seasons import UNSTATED, complete_seasons
+from feature_store.sources.upstream.json_fields import RejectedValueError
 
 ROWS_PER_FETCH: Final = 1_000
 

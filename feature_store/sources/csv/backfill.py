@@ -17,6 +17,7 @@ from feature_store.archive.queries import latest_games
 from feature_store.archive.store import Recorded
 from feature_store.identity.dropped_ids import Moved, find_dropped
 from feature_store.identity.team_aliases import load_aliases
+from feature_store.sources.csv.live import as_live
 from feature_store.sources.csv.loss import FileLoss, measure_loss
 from feature_store.sources.csv.mapping import OWN_LAYOUT, CsvMapping
 from feature_store.sources.csv.reader import CsvReading, read_csv
@@ -58,12 +59,14 @@ def backfill(
     *,
     now: datetime,
     mapping: CsvMapping = OWN_LAYOUT,
+    live: bool = False,
     on_file: Callable[[Path, int, int], None] = lambda _path, _done, _all: None,
 ) -> BackfillReport:
     """Read every CSV file of the paths into the archive; ``on_file`` is called for each before it is read.
 
-    ``mapping`` says what the columns of another layout mean. Raises ValidationError at the end for files that cannot be
-    read; all the others are recorded by then.
+    ``mapping`` says what the columns of another layout mean. With ``live`` what the files show counts as known now, not
+    as known at moments derived from their dates. Raises ValidationError at the end for files that cannot be read; all
+    the others are recorded by then.
     """
     report = BackfillReport()
     unreadable: list[str] = []
@@ -77,7 +80,7 @@ def backfill(
                 unreadable.append(error.message)
                 continue
             report.files += 1
-            record_reading(engine, report, reading, file=path.name, source=f"csv:{path.name}", now=now)
+            record_reading(engine, report, reading, file=path.name, source=f"csv:{path.name}", now=now, live=live)
     if unreadable:
         hint = f"The other {report.files} of {len(files)} files are in the archive ({report.added} facts added)."
         lost = [f"{loss}." for loss in report.losses]
@@ -98,14 +101,22 @@ def _without_garbage_collection() -> Iterator[None]:
 
 
 def record_reading(
-    engine: Engine, report: BackfillReport, reading: CsvReading, *, file: str, source: str, now: datetime
+    engine: Engine,
+    report: BackfillReport,
+    reading: CsvReading,
+    *,
+    file: str,
+    source: str,
+    now: datetime,
+    live: bool = False,
 ) -> None:
-    """Record the facts of a file in the archive, and its counts and its loss in the report."""
+    """Record the facts of a file, as known now if ``live``, and its counts and its loss in the report."""
     report.rows += reading.rows
     for league, batch in reading.batches.items():
         if moved := find_dropped(batch.games, latest_games(engine, league)):
             report.moved.setdefault(league.key, []).extend(moved)
-        added = archive.record(engine, league, batch, source=source[:80], recorded_at=now, derived=True)
+        facts = as_live(batch, now, now) if live else batch
+        added = archive.record(engine, league, facts, source=source[:80], recorded_at=now, live=live, derived=not live)
         report.recorded[league.key] = report.recorded.get(league.key, Recorded()) + added
     for league, seasons in reading.guessed_seasons.items():
         counts = report.guessed_seasons.setdefault(league.key, {})

@@ -102,6 +102,16 @@ class CsvMapping:
         columns = [column for column in self.columns if column.ours not in constants]
         return replace(self, columns=columns, constants={**self.constants, **constants})
 
+    def without_scores(self) -> "CsvMapping":
+        """The mapping of a file of games to come, which may have no columns of scores."""
+        scores = ("home_score", "away_score")
+        return replace(
+            self,
+            columns=[
+                column._replace(required=column.required and column.ours not in scores) for column in self.columns
+            ],
+        )
+
     def open_table(self, path: Path) -> CsvTable:
         """The file with its header. Raises ValidationError when it cannot be read or lacks a required column."""
         groups = [self.columns, *(book.columns for book in self.books)]

@@ -50,14 +50,15 @@ def read_csv(
     *,
     now: datetime | None = None,
     archived: Callable[[League], Iterable[GameFact]] = lambda _league: (),
+    only: League | None = None,
 ) -> CsvReading:
     """Read one CSV or gzipped CSV file, its clubs under the names that the aliases give them.
 
     A game that starts after ``now`` cannot have a score. ``archived`` gives further games of a league, from whose dates
-    the season of a row that states none is guessed.
+    the season of a row that states none is guessed. With ``only`` the rows of other leagues are left out.
     Raises ValidationError when the file cannot be read or lacks a needed column.
     """
-    reader = _Reader(path.name, leagues, aliases, now)
+    reader = _Reader(path.name, leagues, aliases, now, only)
     table = mapping.open_table(path)
     for row in mapping.rows(table):
         reader.read(row)
@@ -79,11 +80,14 @@ class _ReadGame:
 class _Reader:
     """Gathers the facts of one file; games that are in it twice are compared."""
 
-    def __init__(self, source: str, leagues: Leagues, aliases: Aliases, now: datetime | None) -> None:
+    def __init__(
+        self, source: str, leagues: Leagues, aliases: Aliases, now: datetime | None, only: League | None
+    ) -> None:
         self._source = source
         self._leagues = leagues
         self._aliases = aliases
         self._now = now
+        self._only = None if only is None else {name.casefold() for name in only.names}
         self._named: dict[str, tuple[League, FactBatch]] = {}
         self._seen: dict[tuple[str, str], _ReadGame] = {}
         self.batches: dict[League, FactBatch] = defaultdict(FactBatch)
@@ -91,6 +95,8 @@ class _Reader:
         self.rows = 0
 
     def read(self, row: CsvRow) -> None:
+        if self._only is not None and row.cells.get("league", "").casefold() not in self._only and not row.damage:
+            return
         self.rows += 1
         try:
             if row.damage:

@@ -9,7 +9,8 @@ from core.betting.leagues import Leagues
 from core.database.transactions import turn
 from feature_store.archive import store as archive
 from feature_store.archive.queries import latest_games
-from feature_store.archive.source_freshness import newest_facts
+from feature_store.archive.sources.freshness import newest_facts
+from feature_store.archive.sources.terms import set_terms
 from feature_store.archive.store import Recorded
 from feature_store.sources.feeds.feed import Feed, FeedLook
 from feature_store.sources.seasons import complete_seasons
@@ -26,6 +27,8 @@ class CollectionReport:
     calls: int
     unchanged: int
     """Answers that the service declared unchanged."""
+    confirmed: tuple[str, ...] = ()
+    """Leagues of which it showed prices and nothing new: the prices are as fresh as the look."""
 
 
 def collect_feed(engine: Engine, leagues: Leagues, feed: Feed, now: datetime) -> CollectionReport:
@@ -38,6 +41,7 @@ def collect_feed(engine: Engine, leagues: Leagues, feed: Feed, now: datetime) ->
     source = f"feed:{feed.name}"
     with turn(engine, f"feed {feed.name}"):
         looked_at = max([now, *(at for key, at in newest_facts(engine).items() if key.name == source)])
+        set_terms(engine, source, feed.terms, looked_at)
         look = feed.look(looked_at)
         recorded = {}
         for key, batch in sorted(look.batches.items()):
@@ -45,7 +49,8 @@ def collect_feed(engine: Engine, leagues: Leagues, feed: Feed, now: datetime) ->
             batch.games, _ = complete_seasons(league, batch.games, latest_games(engine, league))
             recorded[key] = archive.record(engine, league, batch, source=source, recorded_at=looked_at, live=True)
         archive.quarantine(engine, look.rejected, looked_at)
-    return CollectionReport(recorded, look.facts, _rejected(look), look.calls, look.unchanged)
+    confirmed = sorted(key for key, batch in look.batches.items() if batch.quotes and not recorded[key].added)
+    return CollectionReport(recorded, look.facts, _rejected(look), look.calls, look.unchanged, tuple(confirmed))
 
 
 def _rejected(look: FeedLook) -> int:

@@ -6,20 +6,21 @@ stand in this file.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from core.betting.leagues import Leagues
+from core.betting.leagues import League, Leagues
 from core.errors import ConfigurationError, ResourceNotFoundError
 from core.errors import ValidationError as InputError
 from core.files.text import read_toml
 from core.text.nearest import nearest
+from feature_store.archive.sources.terms import SourceTerms
 from feature_store.sources.feeds.catalogue import KINDS, FeedKind
-from feature_store.sources.feeds.feed import Terms
-from feature_store.sources.feeds.json_over_http import JsonMapping, requests_by
+from feature_store.sources.feeds.services.json_over_http import JsonMapping, requests_by
 
 NAME: Final = re.compile("[a-z][a-z0-9-]{0,39}")
 JSON_KEY: Final = "json_feed_key"
@@ -35,8 +36,8 @@ class FeedConfiguration(BaseModel):
     """The service's own name of each league, by our key; a list takes the names that are built in."""
     calls_per_day: int = Field(ge=1, le=1_000_000)
     """Budget: as many calls are made in a UTC day at most, by all processes of this machine together."""
-    every_seconds: float = Field(default=300.0, ge=5.0, le=86_400.0)
-    """Shortest interval between two looks; a small budget makes it longer."""
+    every_seconds: float | None = Field(default=None, ge=5.0, le=86_400.0)
+    """Shortest interval between two looks, None: the service's usual one; a small budget makes it longer."""
     address: str = Field(default="", pattern=r"^(https?://\S+)?$")
     """Another address of the service, such as a proxy's."""
     regions: tuple[str, ...] = ()
@@ -71,7 +72,7 @@ class FeedConfiguration(BaseModel):
         return FeedKind(
             title=f"{self.address}, by a mapping",
             address=self.address,
-            competitions={},
+            competition_of=lambda _league: "",
             requests=requests_by(self.mapping),
             key_setting=JSON_KEY if self.key_header or self.key_parameter else "",
             key_parameter=self.key_parameter,
@@ -79,9 +80,13 @@ class FeedConfiguration(BaseModel):
             remaining_header=self.remaining_header,
         )
 
+    def pace(self, name: str) -> timedelta:
+        """The shortest interval between two looks at the feed of this name."""
+        return self.kind(name).pace if self.every_seconds is None else timedelta(seconds=self.every_seconds)
+
     @property
-    def terms(self) -> Terms:
-        return Terms(self.display, self.retain_hours, self.republish)
+    def terms(self) -> SourceTerms:
+        return SourceTerms(self.display, self.retain_hours, self.republish)
 
 
 def load_feeds(path: Path, leagues: Leagues) -> dict[str, FeedConfiguration]:
@@ -103,11 +108,13 @@ def _feed(path: Path, name: str, table: object, leagues: Leagues) -> FeedConfigu
         configuration = FeedConfiguration.model_validate(table)
     except ValidationError as error:
         raise ConfigurationError("; ".join(f"{where} {_explain(entry)}" for entry in error.errors())) from error
-    names = _names(where, configuration.kind(name).competitions, configuration.leagues, leagues)
+    names = _names(where, configuration.kind(name).competition_of, configuration.leagues, leagues)
     return configuration.model_copy(update={"leagues": names})
 
 
-def _names(where: str, built_in: Mapping[str, str], wanted: Mapping[str, str], leagues: Leagues) -> dict[str, str]:
+def _names(
+    where: str, built_in: Callable[[League], str], wanted: Mapping[str, str], leagues: Leagues
+) -> dict[str, str]:
     """The service's name of each league, by our key."""
     names = dict[str, str]()
     for spelling, named in wanted.items():
@@ -115,7 +122,7 @@ def _names(where: str, built_in: Mapping[str, str], wanted: Mapping[str, str], l
             league = leagues.get(spelling)
         except ResourceNotFoundError as error:
             raise ConfigurationError(f"{where} leagues: {error}") from error
-        names[league.key] = named or built_in.get(league.key, "")
+        names[league.key] = named or built_in(league)
         if not names[league.key]:
             hint = f'Write leagues = {{{league.key} = "the service\'s name"}}.'
             raise ConfigurationError(f"{where} leagues: there is no built-in name of {league.key}.", hint=hint)

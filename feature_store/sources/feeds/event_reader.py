@@ -4,9 +4,10 @@ A wrong value costs only the fact that it belongs to, and is rejected by name.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, Literal
+from typing import Any, Final, NamedTuple
 
 import orjson
 
@@ -15,26 +16,56 @@ from core.betting.score_bounds import fault_of_score
 from core.errors import ExternalServiceError
 from feature_store.archive.checks.identities import LONGEST
 from feature_store.archive.checks.quotes import check_quote
-from feature_store.archive.facts import FactBatch, GameFact, Quote, Rejected, Result, Status
+from feature_store.archive.facts import FactBatch, GameFact, Quote, Rejected, RejectedFact, Result, Status
 from feature_store.identity.team_aliases import Aliases
 from feature_store.sources.seasons import UNSTATED
 
 LONGEST_CONTENT: Final = 1_000
-RejectedFact = Literal["row", "game", "result", "quote"]
 
 AHEAD: Final = timedelta(minutes=10)
 """A price dated so far after the look is a fault of the service's clock or ours."""
 
 
+class TableLayout(NamedTuple):
+    """How a CSV file of a service is read."""
+
+    mapping: str
+    """Name of a ready mapping."""
+    season: int
+    """The season that is played now; games that state an earlier one are left out."""
+    one_season: bool = False
+    """Whether all games of the file belong to it."""
+    to_come: bool = False
+    """Whether the file lists games to come, so that it may have no columns of scores."""
+
+
+TableReader = Callable[[bytes, TableLayout, League, Aliases, datetime, datetime], FactBatch]
+"""Facts that a CSV file shows of a league: content, layout, league, aliases, moment of the look, moment of its prices.
+
+Raises ValidationError for a file that cannot be read. Injected, because the reader of CSV files is another source's.
+"""
+
+
+@dataclass(frozen=True)
+class EventReading:
+    """What every reader of a feed shares."""
+
+    feed: str
+    aliases: Aliases
+    read_table: TableReader
+
+
 class EventReader:
     """Gathers the facts of one service's events of one league. An event that is shown twice is one game."""
 
-    def __init__(self, feed: str, league: League, aliases: Aliases, now: datetime) -> None:
+    def __init__(self, shared: EventReading, league: League, now: datetime) -> None:
         self.league = league
         self.now = now
-        self._feed = feed
-        self._aliases = aliases
+        self._feed = shared.feed
+        self._aliases = shared.aliases
+        self._read_table = shared.read_table
         self._games: dict[str, GameFact] = {}
+        self._left_out: set[str] = set()
         self._facts = FactBatch()
 
     def batch(self) -> FactBatch:
@@ -42,7 +73,16 @@ class EventReader:
         return FactBatch(list(self._games.values()), self._facts.results, self._facts.quotes, self._facts.rejected)
 
     def add_game(
-        self, event_id: str, start_at: datetime | None, home: str, away: str, status: Status, event: object
+        self,
+        event_id: str,
+        start_at: datetime | None,
+        home: str,
+        away: str,
+        status: Status,
+        event: object,
+        *,
+        season: int = UNSTATED,
+        playoff: bool = False,
     ) -> GameFact | None:
         """Add the game, or update its status; None if it is rejected."""
         home, away = self._aliases.team(self.league, home), self._aliases.team(self.league, away)
@@ -50,22 +90,50 @@ class EventReader:
             self.reject("game", event_id, "id, start or a team is missing, or both teams are one", event)
             return None
         game = GameFact(
-            game_id=f"{self._feed}:{event_id}",
+            game_id=self._id(event_id),
             known_at=self.now,
-            season=UNSTATED,
+            season=season,
             start_at=start_at,
             date_only=False,
             home_team=home,
             away_team=away,
             neutral=False,
-            playoff=False,
+            playoff=playoff,
             status=status,
         )
         self._games[game.game_id] = game
         return game
 
-    def add_result(self, game: GameFact, home_score: object, away_score: object, event: object) -> None:
-        """Add the final score."""
+    def game(self, event_id: str) -> GameFact | None:
+        """The game that was added under the service's id, None if there is none."""
+        return self._games.get(self._id(event_id))
+
+    def leave_out(self, event_id: str) -> None:
+        """Note a game that does not count, such as an exhibition: neither it nor its prices are recorded."""
+        self._left_out.add(event_id)
+
+    def is_left_out(self, event_id: str) -> bool:
+        """Whether the game was left out."""
+        return event_id in self._left_out
+
+    def add_table(self, content: bytes, layout: TableLayout, shown_at: datetime | None) -> None:
+        """Add the facts of a CSV file, its prices as of ``shown_at``. Raises ValidationError if it cannot be read."""
+        read = self._read_table(content, layout, self.league, self._aliases, self.now, shown_at or self.now)
+        self._games |= {game.game_id: game for game in read.games}
+        self._facts.results += read.results
+        self._facts.quotes += read.quotes
+        self._facts.rejected += [item._replace(source=f"feed:{self._feed}") for item in read.rejected]
+
+    def add_result(
+        self,
+        game: GameFact,
+        home_score: object,
+        away_score: object,
+        event: object,
+        *,
+        regulation: tuple[int, int] | tuple[None, None] = (None, None),
+    ) -> None:
+        """Add the final score, and that at the end of regulation time where it is known."""
         home, away = _score(home_score), _score(away_score)
         if home is None or away is None:
             self.reject("result", game.game_id, "final, but without two whole scores from 0 up", event)
@@ -77,7 +145,7 @@ class EventReader:
             self.reject("result", game.game_id, f"final {fault}", event)
         else:
             ended = min(game.start_at + self.league.duration, self.now)
-            self._facts.results.append(Result(game.game_id, self.now, ended, home, away))
+            self._facts.results.append(Result(game.game_id, self.now, ended, home, away, *regulation))
 
     def add_quote(self, game: GameFact, book: str, quoted_at: datetime, prices: Mapping[str, float]) -> None:
         """Add a book's decimal odds and lines, by field of ``Quote``; implausible markets are rejected."""
@@ -96,6 +164,9 @@ class EventReader:
     def reject(self, fact: RejectedFact, place: str, reason: str, content: object) -> None:
         """Note an item that is not recorded."""
         self._facts.rejected.append(reject(self._feed, fact, place, reason, content))
+
+    def _id(self, event_id: str) -> str:
+        return f"{self._feed}:{event_id}"
 
 
 def reject(feed: str, fact: RejectedFact, place: str, reason: str, content: object) -> Rejected:

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Protocol
 
 from feature_store.archive.facts import FactBatch, Rejected
+from feature_store.archive.sources.terms import SourceTerms
 
 
 @dataclass
@@ -27,18 +28,6 @@ class FeedLook:
         return sum(len(batch.games) + len(batch.results) + len(batch.quotes) for batch in self.batches.values())
 
 
-@dataclass(frozen=True)
-class Terms:
-    """What the service's terms allow with its facts; the defaults are the strictest that still serve a private bot."""
-
-    display: bool = True
-    """Whether its prices may be shown to users; where not, they only enter forecasts."""
-    retain_hours: float | None = None
-    """How long its raw answers may be kept [hours]; None sets no limit of its own."""
-    republish: bool = False
-    """Whether its facts may be given to third parties, such as in an export."""
-
-
 class Feed(Protocol):
     """One service that is asked for games, results or prices."""
 
@@ -48,7 +37,7 @@ class Feed(Protocol):
         ...
 
     @property
-    def terms(self) -> Terms: ...
+    def terms(self) -> SourceTerms: ...
 
     @property
     def leagues(self) -> Mapping[str, str]:

@@ -31,6 +31,9 @@ def backfill(
     accept_loss: Annotated[
         bool, typer.Option("--accept-loss", help="Exit 0 even if more than 2 % of a file's rows are quarantined.")
     ] = False,
+    live: Annotated[
+        bool, typer.Option("--live", help="What the files show is known now: upcoming games with today's prices.")
+    ] = False,
     source: Annotated[
         str | None, typer.Option(help="Download a season instead, from football-data, nba or euroleague.")
     ] = None,
@@ -43,6 +46,9 @@ def backfill(
 
     Safe to repeat: facts that are in the archive already are not added again. Exit 1 if a file lost much to quarantine:
     more than 2 % of its rows, or all its games, results or quotes. What could be read is in the archive all the same.
+
+    A file without clocks counts as known when its games were played. With --live it counts as known now: use it for a
+    file of upcoming games with their prices, again whenever it changes.
     """
     from feature_store.sources.csv.backfill import backfill as read_archives
     from feature_store.sources.csv.mapping import OWN_LAYOUT
@@ -56,6 +62,8 @@ def backfill(
         _list_mappings(Output(as_json=json))
         return
     download = _requested_season(paths, mapping, source, league, season)
+    if download and live:
+        raise typer.BadParameter("--live reads files, and excludes --source")
     session, out = begin(), Output(as_json=json)
 
     def on_file(path: Path, done: int, total: int) -> None:
@@ -72,7 +80,7 @@ def backfill(
             )
         else:
             report = read_archives(
-                engine, session.leagues, paths or [], now=session.now, mapping=layout, on_file=on_file
+                engine, session.leagues, paths or [], now=session.now, mapping=layout, live=live, on_file=on_file
             )
     _show(out, report)
     if report.losses and not accept_loss:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Engine
 
     from core.settings import Settings
-    from feature_store.archive.source_freshness import Source
+    from feature_store.archive.sources.freshness import Source
 
 SMALLEST_FREE_GIB = 1.0
 
@@ -189,7 +189,7 @@ def _data(settings: "Settings", now: datetime) -> Finding:
     from core.betting.leagues import load_leagues
     from core.database.engines import open_database
     from feature_store.archive import store as archive
-    from feature_store.archive.source_freshness import freshness
+    from feature_store.archive.sources.freshness import freshness
 
     engine = open_database(settings.database)
     counts = archive.count_games(engine)

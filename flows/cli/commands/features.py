@@ -82,6 +82,9 @@ def rows(
         str | None,
         typer.Option(help="Leave out facts that became known after this moment, corrections and scores included."),
     ] = None,
+    for_others: Annotated[
+        bool, typer.Option("--for-others", help="Leave out facts of feeds whose terms do not allow to pass them on.")
+    ] = False,
     json: AsJson = False,
 ) -> None:
     """Write a league's feature rows to a file.
@@ -98,7 +101,7 @@ def rows(
     moment = parse_moment(as_of, field="as-of") if as_of else None
     limit = parse_moment(known_by, field="known-by") if known_by else session.now
     with writing(output):
-        count = write_rows(session.settings, league, output, min(limit, session.now), moment)
+        count = write_rows(session.settings, league, output, min(limit, session.now), moment, for_others=for_others)
     out.result({"rows": count, "file": str(output)}, f"{count:,} rows in {output}")
 
 

@@ -19,10 +19,11 @@ from core.betting.leagues import BUILT_IN, Leagues
 from core.database.engines import open_database
 from core.database.transactions import reading
 from feature_store.archive import store as archive
-from feature_store.archive import tables
 from feature_store.archive.manifests import contents as manifest
 from feature_store.archive.manifests import diff as manifest_diff
-from feature_store.archive.source_freshness import freshness, newest_facts
+from feature_store.archive.sources import tables
+from feature_store.archive.sources import terms as source_terms
+from feature_store.archive.sources.freshness import freshness, newest_facts
 from feature_store.identity import tables as identity_tables
 from feature_store.identity import team_aliases
 from feature_store.rows import online
@@ -118,6 +119,12 @@ def built_again_and_from_nothing(engine: Engine, now: datetime) -> None:
     build(engine, LEAGUES.get("NBA"), now + timedelta(days=700))
 
 
+def terms_set_and_obeyed(engine: Engine, now: datetime) -> None:
+    source_terms.set_terms(engine, "s", source_terms.SourceTerms(display=False), now)
+    source_terms.hidden_sources(engine)
+    source_terms.unpublished_sources(engine)
+
+
 HASH = manifest.manifest_of(crowded_facts(0, games=120)).sha256
 
 SCRIPT: dict[str, Callable[[Engine, Engine, datetime], object]] = {
@@ -143,6 +150,7 @@ SCRIPT: dict[str, Callable[[Engine, Engine, datetime], object]] = {
     "snapshot by hash": lambda ours, _bot, _now: manifest_diff.find_training_data(ours, LEAGUES, HASH),
     "aliases": lambda ours, _bot, now: alias_decided_and_forgotten(ours, now),
     "guilds' limits": lambda ours, _bot, _now: api_rate_limits(ours),
+    "terms": lambda ours, _bot, now: terms_set_and_obeyed(ours, now),
     "bets": lambda ours, _bot, _now: people_archive.consented_bets(ours, END + timedelta(days=1)),
 }
 
@@ -155,6 +163,8 @@ WHOLE: dict[tuple[str, str], str] = {
     ("snapshot", "archive_consents"): "who has withdrawn is whoever is known and not seen: all are compared",
     ("snapshot", "archive_guilds"): "every guild that the bot lists is compared; MariaDB 11 reads them at once",
     ("guilds' limits", "archive_guilds"): "every guild's limit is wanted",
+    ("build", "source_terms"): "one row a feed, all wanted",
+    ("terms", "source_terms"): "one row a feed, all wanted",
     ("bets", "archive_bets"): "every bet that we may hold is wanted",
 }
 """Tables that a part of the script may read from end to end, and why."""

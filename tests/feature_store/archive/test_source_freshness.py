@@ -8,7 +8,7 @@ from sqlalchemy.engine import Engine
 from core.betting.leagues import Leagues
 from feature_store.archive import store as archive
 from feature_store.archive.facts import FactBatch, GameFact, Quote
-from feature_store.archive.source_freshness import Source, freshness, newest_facts
+from feature_store.archive.sources.freshness import Source, freshness, newest_facts
 from tests.conftest import NOW
 
 HOUR = timedelta(hours=1)

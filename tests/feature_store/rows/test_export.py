@@ -8,8 +8,10 @@ from sqlalchemy.engine import Engine
 
 from core.betting.leagues import Leagues
 from feature_store.archive import store as archive
-from feature_store.archive.facts import FactBatch
+from feature_store.archive.facts import FactBatch, GameFact
+from feature_store.archive.sources.terms import SourceTerms, set_terms
 from feature_store.rows.offline import export_rows
+from tests.conftest import NOW
 from tests.generated import FIRST_DAY, invented_facts
 
 
@@ -43,3 +45,19 @@ def test_games_without_a_known_score_have_none_beside_their_rows(
         scores = csv.read_csv(file)["home_score"]
         counts[days] = sum(score.as_py() is not None for score in scores)
     assert counts[0] == 0 < counts[8]
+
+
+def test_rows_for_others_hold_nothing_that_its_source_keeps_in_the_house(
+    leagues: Leagues, sqlite_database: Engine, tmp_path: Path
+) -> None:
+    nfl = leagues.get("NFL")
+    start = NOW + timedelta(days=2)
+    for source, game_id in (("feed:closed", "a"), ("feed:open", "b")):
+        game = GameFact(game_id, NOW, 2023, start, False, f"Home {game_id}", "Away", False, False, "scheduled")
+        archive.record(sqlite_database, nfl, FactBatch([game]), source=source, recorded_at=NOW, live=True)
+    set_terms(sqlite_database, "feed:closed", SourceTerms(), NOW)
+    set_terms(sqlite_database, "feed:open", SourceTerms(republish=True), NOW)
+    path = tmp_path / "rows.csv"
+    assert export_rows(sqlite_database, nfl, path, NOW, NOW) == 2
+    assert export_rows(sqlite_database, nfl, path, NOW, NOW, for_others=True) == 1
+    assert "Home a" not in path.read_text()

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 from core.betting.leagues import League, Leagues
 from core.errors import ResourceNotFoundError
 from feature_store.identity.team_aliases import Aliases
-from feature_store.sources.bot.json_fields import RejectedValueError, at_path, decode_object, list_entries
+from feature_store.sources.upstream.json_fields import RejectedValueError, at_path, decode_object, list_entries
 
 LONGEST_GAME_ID: Final = 20
 LEAST_AMERICAN: Final = 100

@@ -15,9 +15,9 @@ from sqlalchemy.engine import Connection, Engine
 
 from core.betting.leagues import League, Leagues
 from core.database.transactions import reading
-from feature_store.sources.bot.json_fields import RejectedValueError, decode_object
 from feature_store.sources.bot.moments import column_moment
 from feature_store.sources.bot.people.picks import Picks, american, league_named, picks_of, upstream_id
+from feature_store.sources.upstream.json_fields import RejectedValueError, decode_object
 
 TABLES: Final[Mapping[str, tuple[str, ...]]] = {
     "user_settings": ("user_id", "analytics_consent", "ml_recommendations_enabled"),

@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.betting.leagues import BUILT_IN, Leagues
-from feature_store.sources.bot.json_fields import RejectedValueError, decode
 from feature_store.sources.bot.moments import Zones
 from feature_store.sources.bot.reading import Reading, read_row
-from feature_store.sources.bot.status import status_of
 from feature_store.sources.seasons import UNSTATED
+from feature_store.sources.upstream.json_fields import RejectedValueError, decode
+from feature_store.sources.upstream.status import status_of
 from tests.bot_database import football, hockey, odds_record, soccer, soccer_record, totals_record, wall
 
 NOW = datetime(2024, 5, 1, 12, tzinfo=UTC)
@@ -230,6 +230,48 @@ def test_nothing_of_a_preseason_game_is_kept(stage: str) -> None:
     assert reading.stage == "preseason"
     assert (reading.game, reading.result, reading.quotes, reading.rejected) == (None, None, [], [])
     assert read(football("1")).counts
+
+
+def test_all_markets_of_several_books_are_read_and_a_wrong_one_costs_itself() -> None:
+    total = {
+        "name": "Goals Over/Under",
+        "values": _values(**{"Over 2.5": "1.85", "Under 2.5": "2.00", "Over 3.5": "3.4"}),
+    }
+    spread = {
+        "name": "Asian Handicap",
+        "values": _values(**{"Home -0.5": "1.93", "Away -0.5": "1.95", "Home -1": "2.7"}),
+    }
+    winner = {"name": "Match Winner", "values": _values(Home="1.95", Draw="3.60", Away="4.10")}
+    wrong = {"name": "Match Winner", "values": _values(Home="0.95", Draw="3.60", Away="4.10")}
+    both = {"name": "Both Teams Score", "values": _values(Yes="1.8", No="1.95")}
+    books = [{"name": "Bet365", "bets": [winner, spread, total, both]}, {"name": "Bwin", "bets": [wrong, total]}]
+    reading = read(soccer("1", odds={"bookmakers": books}))
+    assert {quote.book: quote[5:] for quote in reading.quotes} == {
+        "Bet365": (1.95, 3.6, 4.1, 0.5, 2.5, 1.85, 2.0, 1.93, 1.95, 1.8, 1.95),
+        "Bwin": (None, None, None, None, 2.5, 1.85, 2.0, None, None, None, None),
+    }
+    assert reasons(reading) == "quote: odds of Bwin are not a decimal number above 1"
+
+
+@pytest.mark.parametrize(
+    ("handicaps", "line"),
+    [
+        ({"Home -1": "2.34", "Away -1": "1.60", "Home -0.75": "1.92", "Away -0.75": "1.95"}, 0.75),
+        ({"Home -5.5": "1.90", "Away +5.5": "1.92", "Home -9.5": "2.60", "Away +9.5": "1.50"}, 5.5),
+        ({"Home +3.5": "1.90", "Away -3.5": "1.92"}, -3.5),
+        ({"Home 0": "1.90", "Away 0": "1.92"}, 0.0),
+        ({"Home -1": "1.90", "Away -2": "1.92", "Draw -1": "3.4"}, None),
+        ({"-1": "1.90", "Over 2": "1.92"}, None),
+    ],
+)
+def test_the_main_line_of_a_handicap_is_found_in_either_notation(handicaps: dict[str, str], line: float | None) -> None:
+    bookmaker = {"name": "Bwin", "bets": [{"name": "Asian Handicap", "values": _values(**handicaps)}]}
+    quotes = read(soccer("1", odds={"bookmakers": [bookmaker]})).quotes
+    assert [quote.spread_line for quote in quotes] == ([] if line is None else [line])
+
+
+def _values(**odds: str) -> list[dict[str, str]]:
+    return [{"value": value, "odd": odd} for value, odd in odds.items()]
 
 
 def test_odds_become_a_quote_per_book() -> None:

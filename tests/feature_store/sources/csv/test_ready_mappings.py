@@ -65,7 +65,7 @@ def test_the_main_leagues_of_football_data_are_read_with_three_books(tmp_path: P
     assert (game.game_id, game.start_at) == ("2023-08-11-Burnley-ManCity", datetime(2023, 8, 11, 19, tzinfo=UTC))
     (result,) = batches["EPL"].results
     assert (result.home_score, result.away_score, result.away_shots, result.home_shots_on_target) == (0, 3, 17, 1)
-    assert {(quote.book, quote.moment): quote[5:] for quote in batches["EPL"].quotes} == {
+    assert {(quote.book, quote.moment): quote[5:12] for quote in batches["EPL"].quotes} == {
         ("market_average", "close"): (9.02, 5.35, 1.35, -1.25, 2.5, 1.65, 2.27),
         ("market_average", "open"): (8.1, 5.4, 1.35, -1.5, None, None, None),
         ("bet365", "close"): (9.0, 5.25, 1.33, None, None, None, None),

@@ -4,11 +4,26 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+import httpx
 import orjson
+
+from core.betting.leagues import BUILT_IN, Leagues
+from feature_store.archive.sources.terms import SourceTerms
+from feature_store.identity.team_aliases import NO_ALIASES
+from feature_store.sources.feeds.client.call_ledger import CallLedger
+from feature_store.sources.feeds.configuration import FeedConfiguration
+from feature_store.sources.feeds.event_reader import EventReading
+from feature_store.sources.feeds.feed import FeedLook
+from feature_store.sources.feeds.opening import feed_ledger, feed_plan, open_feed
+from feature_store.sources.live_tables import read_live_table
+
+LEAGUES = Leagues(BUILT_IN)
 
 
 @dataclass
@@ -68,3 +83,35 @@ def played_service() -> Iterator[Service]:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+@dataclass
+class PlayedFeed:
+    """A feed that asks a played service, opened anew for every look, as by a process that was restarted."""
+
+    name: str
+    configuration: FeedConfiguration
+    folder: Path
+    key: str | None = None
+    time_limit: float = 5
+
+    def look(self, now: datetime) -> FeedLook:
+        shared = EventReading(self.name, NO_ALIASES, read_live_table)
+        with httpx.Client(timeout=self.time_limit) as session:
+            feed = open_feed(self.configuration, LEAGUES, shared, key=self.key, folder=self.folder, session=session)
+            return feed.look(now)
+
+    @property
+    def terms(self) -> SourceTerms:
+        return self.configuration.terms
+
+    @property
+    def leagues(self) -> dict[str, str]:
+        return self.configuration.leagues
+
+    @property
+    def ledger(self) -> CallLedger:
+        return feed_ledger(self.name, self.configuration, self.folder)
+
+    def calls_per_look(self, now: datetime) -> int:
+        return feed_plan(self.name, self.configuration, LEAGUES).calls_per_look(now)

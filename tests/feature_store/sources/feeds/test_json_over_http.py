@@ -5,19 +5,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
-from core.betting.leagues import BUILT_IN, Leagues
 from core.errors import ConfigurationError
 from feature_store.archive.facts import FactBatch, Result
-from feature_store.identity.team_aliases import NO_ALIASES
 from feature_store.sources.feeds.configuration import load_feeds
 from feature_store.sources.feeds.feed import FeedLook
-from feature_store.sources.feeds.opening import open_feed
-from tests.feature_store.sources.feeds.service import PlayedAnswer, Service, played_service
+from tests.feature_store.sources.feeds.service import LEAGUES, PlayedAnswer, PlayedFeed, Service, played_service
 
-LEAGUES = Leagues(BUILT_IN)
 NOW = datetime(2026, 11, 28, 20, tzinfo=UTC)
 FEED = """
 [club-odds]
@@ -75,9 +70,7 @@ def look(service: Service, folder: Path, *events: Any) -> tuple[FactBatch, FeedL
     path = folder / "feeds.toml"
     path.write_text(FEED.format(address=service.address))
     configuration = load_feeds(path, LEAGUES)["club-odds"]
-    with httpx.Client() as session:
-        feed = open_feed("club-odds", configuration, LEAGUES, NO_ALIASES, key="a key", folder=folder, session=session)
-        found = feed.look(NOW)
+    found = PlayedFeed("club-odds", configuration, folder, "a key").look(NOW)
     return found.batches["NFL"], found
 
 
@@ -132,9 +125,8 @@ def test_an_answer_of_another_form_is_named(service: Service, tmp_path: Path) ->
     look(service, tmp_path)
     service.answers["/v2/gridiron/events"] = PlayedAnswer({"items": []})
     configuration = load_feeds(tmp_path / "feeds.toml", LEAGUES)["club-odds"]
-    with httpx.Client() as session:
-        feed = open_feed("club-odds", configuration, LEAGUES, NO_ALIASES, key="k", folder=tmp_path, session=session)
-        assert "expected a list at data.events, got NoneType" in feed.look(NOW).rejected[0].reason
+    found = PlayedFeed("club-odds", configuration, tmp_path, "a key").look(NOW)
+    assert "expected a list at data.events, got NoneType" in found.rejected[0].reason
 
 
 @pytest.mark.parametrize(

@@ -5,23 +5,18 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from sqlalchemy.engine import Engine
 
-from core.betting.leagues import BUILT_IN, Leagues
 from core.errors import RateLimitError
 from feature_store.archive import store as archive
 from feature_store.archive.facts import GameFact, Result
-from feature_store.identity.team_aliases import NO_ALIASES
+from feature_store.archive.sources.terms import hidden_sources, unpublished_sources
 from feature_store.sources.feeds.collection import collect_feed
 from feature_store.sources.feeds.configuration import FeedConfiguration
-from feature_store.sources.feeds.json_feed import JsonFeed
-from feature_store.sources.feeds.opening import open_feed
 from feature_store.sources.seasons import UNSTATED
-from tests.feature_store.sources.feeds.service import PlayedAnswer, Service, played_service
+from tests.feature_store.sources.feeds.service import LEAGUES, PlayedAnswer, PlayedFeed, Service, played_service
 
-LEAGUES = Leagues(BUILT_IN)
 EPL, NFL = LEAGUES.get("EPL"), LEAGUES.get("NFL")
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 KEY = "a key that stands nowhere"
@@ -68,21 +63,18 @@ def service() -> Iterator[Service]:
 
 
 @pytest.fixture
-def feed(service: Service, tmp_path: Path) -> Iterator[JsonFeed]:
-    with httpx.Client() as session:
-        yield make_feed(service, tmp_path, session)
+def feed(service: Service, tmp_path: Path) -> PlayedFeed:
+    return make_feed(service, tmp_path)
 
 
-def make_feed(service: Service, folder: Path, session: httpx.Client, **settings: Any) -> JsonFeed:
+def make_feed(service: Service, folder: Path, **settings: Any) -> PlayedFeed:
     configuration = FeedConfiguration(
         leagues={"EPL": "soccer_epl"}, address=service.address, **{"calls_per_day": 500, **settings}
     )
-    return open_feed(
-        "the-odds-api", configuration, LEAGUES, NO_ALIASES, key=KEY, folder=folder / "feeds", session=session
-    )
+    return PlayedFeed("the-odds-api", configuration, folder / "feeds", KEY)
 
 
-def test_an_upcoming_game_with_its_prices_is_known_from_the_look_on(feed: JsonFeed, service: Service) -> None:
+def test_an_upcoming_game_with_its_prices_is_known_from_the_look_on(feed: PlayedFeed, service: Service) -> None:
     look = feed.look(NOW)
     (game,) = look.batches["EPL"].games
     start = datetime(2026, 11, 21, 15, tzinfo=UTC)
@@ -103,7 +95,8 @@ def test_an_upcoming_game_with_its_prices_is_known_from_the_look_on(feed: JsonFe
     assert (quote.book, quote.moment, quote.known_at) == ("bookone", "last", NOW)
     assert quote.quoted_at == datetime(2026, 11, 21, 11, 40, tzinfo=UTC), "as old as its oldest market"
     assert (quote.odds_home, quote.odds_draw, quote.odds_away) == (1.95, 3.6, 4.1)
-    assert (quote.spread_line, quote.total_line, quote.odds_over, quote.odds_under) == (0.5, 2.5, 1.85, 2.0)
+    assert (quote.spread_line, quote.odds_home_spread, quote.odds_away_spread) == (0.5, 1.9, 1.95)
+    assert (quote.total_line, quote.odds_over, quote.odds_under) == (2.5, 1.85, 2.0)
     assert (look.rejected, look.calls, look.facts) == ([], 11, 2)
     asked = [query for _, query, _ in service.requests]
     assert {query.pop("apiKey") for query in asked} == {KEY}
@@ -113,7 +106,7 @@ def test_an_upcoming_game_with_its_prices_is_known_from_the_look_on(feed: JsonFe
     ]
 
 
-def test_a_final_score_is_a_result_and_a_score_in_play_is_none(feed: JsonFeed, service: Service) -> None:
+def test_a_final_score_is_a_result_and_a_score_in_play_is_none(feed: PlayedFeed, service: Service) -> None:
     early = {"commence_time": "2026-11-21T09:00:00Z", "last_update": "2026-11-21T10:58:00Z"}
     scores = [{"name": "Southport Rovers", "score": "1"}, {"name": "Northbridge United", "score": "3"}]
     service.answers[ODDS] = PlayedAnswer([])
@@ -139,7 +132,7 @@ BROKEN: dict[str, tuple[PlayedAnswer, str]] = {
 
 @pytest.mark.parametrize("name", BROKEN)
 def test_a_broken_answer_gives_no_fact_and_its_reason_without_the_key(
-    name: str, feed: JsonFeed, service: Service
+    name: str, feed: PlayedFeed, service: Service
 ) -> None:
     service.answers[ODDS], reason = BROKEN[name]
     look = feed.look(NOW)
@@ -157,9 +150,9 @@ def test_a_late_answer_is_given_up(service: Service, tmp_path: Path) -> None:
         return PlayedAnswer([])
 
     service.answers[ODDS] = late
-    with httpx.Client(timeout=0.1) as session:
-        feed = make_feed(service, tmp_path, session)
-        assert "did not answer in time" in feed.look(NOW).rejected[0].reason
+    feed = make_feed(service, tmp_path)
+    feed.time_limit = 0.1
+    assert "did not answer in time" in feed.look(NOW).rejected[0].reason
 
 
 DAMAGED: dict[str, tuple[dict[str, Any], str]] = {
@@ -170,7 +163,7 @@ DAMAGED: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize("name", DAMAGED)
-def test_a_damaged_event_costs_itself_alone(name: str, feed: JsonFeed, service: Service) -> None:
+def test_a_damaged_event_costs_itself_alone(name: str, feed: PlayedFeed, service: Service) -> None:
     damaged, reason = DAMAGED[name]
     service.answers[ODDS] = PlayedAnswer([damaged, event(id="whole", bookmakers=[bookmaker("bookone", MONEYLINE)])])
     service.answers[SCORES] = PlayedAnswer([])
@@ -189,7 +182,7 @@ def test_a_damaged_event_costs_itself_alone(name: str, feed: JsonFeed, service: 
         market("h2h", outcome("Northbridge United", 0.95), outcome("Southport Rovers", 4.1), outcome("Draw", 3.6)),
     ],
 )
-def test_a_wrong_market_costs_that_market_alone(wrong: dict[str, Any], feed: JsonFeed, service: Service) -> None:
+def test_a_wrong_market_costs_that_market_alone(wrong: dict[str, Any], feed: PlayedFeed, service: Service) -> None:
     service.answers[ODDS] = PlayedAnswer([event(bookmakers=[bookmaker("bookone", wrong, TOTAL)])])
     batch = feed.look(NOW).batches["EPL"]
     (quote,) = batch.quotes
@@ -197,7 +190,7 @@ def test_a_wrong_market_costs_that_market_alone(wrong: dict[str, Any], feed: Jso
     assert len(batch.rejected) == 1
 
 
-def test_a_price_from_the_future_is_rejected(feed: JsonFeed, service: Service) -> None:
+def test_a_price_from_the_future_is_rejected(feed: PlayedFeed, service: Service) -> None:
     ahead = {**MONEYLINE, "last_update": "2026-11-22T12:00:00Z"}
     service.answers[ODDS] = PlayedAnswer([event(bookmakers=[bookmaker("bookone", ahead)])])
     batch = feed.look(NOW).batches["EPL"]
@@ -206,7 +199,7 @@ def test_a_price_from_the_future_is_rejected(feed: JsonFeed, service: Service) -
 
 
 def test_an_unchanged_answer_is_asked_for_conditionally_and_gives_the_same_facts(
-    feed: JsonFeed, service: Service
+    feed: PlayedFeed, service: Service
 ) -> None:
     service.answers[ODDS].headers["etag"] = '"v1"'  # type: ignore[union-attr]
     first = feed.look(NOW)
@@ -218,7 +211,7 @@ def test_an_unchanged_answer_is_asked_for_conditionally_and_gives_the_same_facts
     assert len(first.batches["EPL"].games) == len(again.batches["EPL"].games) == 1
 
 
-def test_raw_answers_are_deleted_when_the_terms_end(feed: JsonFeed, tmp_path: Path) -> None:
+def test_raw_answers_are_deleted_when_the_terms_end(feed: PlayedFeed, tmp_path: Path) -> None:
     feed.look(NOW)
     first = set(tmp_path.rglob("answers/*/*.gz"))
     feed.look(NOW + timedelta(hours=71))
@@ -230,7 +223,9 @@ def test_raw_answers_are_deleted_when_the_terms_end(feed: JsonFeed, tmp_path: Pa
     assert not first & kept
 
 
-def test_after_too_many_requests_nothing_is_asked_until_the_service_allows_it(feed: JsonFeed, service: Service) -> None:
+def test_after_too_many_requests_nothing_is_asked_until_the_service_allows_it(
+    feed: PlayedFeed, service: Service
+) -> None:
     service.answers[ODDS] = PlayedAnswer({}, 429, {"retry-after": "120"})
     feed.look(NOW)
     asked = len(service.requests)
@@ -242,7 +237,7 @@ def test_after_too_many_requests_nothing_is_asked_until_the_service_allows_it(fe
     assert feed.look(NOW + timedelta(seconds=121)).calls == 11
 
 
-def test_failures_in_a_row_are_asked_ever_more_rarely(feed: JsonFeed, service: Service) -> None:
+def test_failures_in_a_row_are_asked_ever_more_rarely(feed: PlayedFeed, service: Service) -> None:
     service.answers[ODDS] = service.answers[SCORES] = PlayedAnswer(b"", 503)
     moment, pauses = NOW, []
     for _ in range(10):
@@ -257,17 +252,16 @@ def test_failures_in_a_row_are_asked_ever_more_rarely(feed: JsonFeed, service: S
 def test_a_day_never_costs_more_than_its_budget(service: Service, tmp_path: Path) -> None:
     """As a resident process looks: at the interval that the budget allows, and restarted every hour."""
     moment, looks = NOW.replace(hour=0), 0
-    with httpx.Client() as session:
-        while moment < NOW.replace(hour=0) + timedelta(days=1):
-            feed = make_feed(service, tmp_path, session, calls_per_day=200)
-            feed.look(moment)
-            looks += 1
-            moment += max(feed.ledger.spacing(feed.calls_per_look(moment), moment), timedelta(minutes=5))
+    feed = make_feed(service, tmp_path, calls_per_day=200)
+    while moment < NOW.replace(hour=0) + timedelta(days=1):
+        feed.look(moment)
+        looks += 1
+        moment += max(feed.ledger.spacing(feed.calls_per_look(moment), moment), timedelta(minutes=5))
     assert 180 <= 11 * looks <= 200
     assert len(service.requests) == 2 * looks
 
 
-def test_the_services_own_count_ends_the_day_earlier(feed: JsonFeed, service: Service) -> None:
+def test_the_services_own_count_ends_the_day_earlier(feed: PlayedFeed, service: Service) -> None:
     service.answers[SCORES].headers["x-requests-remaining"] = "5"  # type: ignore[union-attr]
     feed.look(NOW)
     assert feed.ledger.left(NOW) == 5
@@ -277,7 +271,7 @@ def test_the_services_own_count_ends_the_day_earlier(feed: JsonFeed, service: Se
 
 
 def test_what_a_look_brought_is_in_the_archive_once_and_a_moved_price_twice(
-    feed: JsonFeed, service: Service, sqlite_database: Engine
+    feed: PlayedFeed, service: Service, sqlite_database: Engine
 ) -> None:
     first = collect_feed(sqlite_database, LEAGUES, feed, NOW)
     assert (first.recorded["EPL"].added, first.rejected, first.calls) == (2, 0, 11)
@@ -292,3 +286,8 @@ def test_what_a_look_brought_is_in_the_archive_once_and_a_moved_price_twice(
         (timedelta(0), 1.95),
         (timedelta(minutes=10), 1.8),
     ]
+
+
+def test_a_look_writes_what_the_services_terms_allow(service: Service, tmp_path: Path, sqlite_database: Engine) -> None:
+    collect_feed(sqlite_database, LEAGUES, make_feed(service, tmp_path, display=False), NOW)
+    assert hidden_sources(sqlite_database) == unpublished_sources(sqlite_database) == {"feed:the-odds-api"}

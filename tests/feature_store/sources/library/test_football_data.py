@@ -50,7 +50,7 @@ def test_a_season_is_read_with_its_books_both_prices_and_lines(
     batch = archive.load(database, leagues.get("EPL"), NOW)
     burnley = datetime(2023, 8, 11, 19, tzinfo=UTC)
     first = [quote for quote in batch.quotes if quote.game_id == "2023-08-11-Burnley-ManCity"]
-    assert {(quote.book, quote.moment): quote[4:] for quote in first} == {
+    assert {(quote.book, quote.moment): quote[4:12] for quote in first} == {
         ("market_average", "close"): (burnley, 9.02, 5.35, 1.35, -1.25, 2.5, 1.65, 2.27),
         ("market_average", "open"): (burnley - timedelta(days=1), 8.1, 5.4, 1.35, -1.5, None, None, None),
         ("bet365", "open"): (burnley - timedelta(days=1), 8.0, 5.5, 1.33, None, None, None, None),

@@ -21,6 +21,8 @@ FIRST_PAUSE: Final = timedelta(seconds=15)
 LONGEST_PAUSE: Final = timedelta(hours=1)
 """After failures in a row the pause doubles from the first to the longest."""
 DAY: Final = timedelta(days=1)
+UNREADABLE: Final = "unreadable"
+"""Stands for the day of a file that cannot be read, until the next call."""
 
 
 class AnswerVersion(BaseModel):
@@ -34,7 +36,7 @@ class CallRecord(BaseModel):
     """The content of the ledger's file."""
 
     day: str = ""
-    """UTC date that ``calls`` counts for."""
+    """UTC date that ``calls`` counts for, or ``UNREADABLE``."""
     calls: int = Field(default=0, ge=0)
     remaining: int | None = None
     """Calls left by the service's own count; None if it gives none."""
@@ -67,14 +69,29 @@ class CallLedger:
             if record.remaining is not None:
                 record.remaining -= calls
 
-    def note_success(self, now: datetime, remaining: int | None) -> None:
-        """Note an answer, with the calls that are left by the service's own count if it gave one."""
+    def note_answer(
+        self,
+        now: datetime,
+        remaining: int | None,
+        *,
+        version: tuple[str, AnswerVersion] | None = None,
+        pause: timedelta = timedelta(0),
+    ) -> None:
+        """Note an answer: the calls that are left by the service's own count if it gave one, and its new version.
+
+        ``version`` is the request with the version; None for an answer that has not changed. With ``pause`` the next
+        call waits that long.
+        """
         with self._changed(now) as record:
-            record.failures, record.paused_until = 0, None
+            record.failures = 0
+            record.paused_until = now + pause if pause else None
             record.remaining = remaining if remaining is not None else record.remaining
+            if version is not None:
+                record.versions.pop(version[0], None)
+                record.versions |= {version[0]: version[1]} if version[1] != AnswerVersion() else {}
 
     def note_failure(self, now: datetime, pause: timedelta | None = None) -> None:
-        """Note a failed call: the next one waits for ``pause``, or longer with each failure in a row."""
+        """Note a failed call: the next one waits for ``pause``, a day at most, or longer with each failure in a row."""
         with self._changed(now) as record:
             grown = min(FIRST_PAUSE * 2**record.failures, LONGEST_PAUSE)
             record.failures = min(record.failures + 1, 16)
@@ -99,10 +116,11 @@ class CallLedger:
         """Return the version of the request's last answer."""
         return self._read().versions.get(request)
 
-    def note_version(self, request: str, version: AnswerVersion, now: datetime) -> None:
-        """Note the version of the request's newest answer."""
-        with self._changed(now) as record:
-            record.versions[request] = version
+    def forget_version(self, request: str, now: datetime) -> None:
+        """Let the request be answered in full the next time."""
+        if request in self._read().versions:
+            with self._changed(now) as record:
+                record.versions.pop(request, None)
 
     def _left(self, record: CallRecord) -> int:
         own = self._budget - record.calls
@@ -120,8 +138,8 @@ class CallLedger:
 
     def _today(self, record: CallRecord, now: datetime) -> CallRecord:
         day = f"{now:%Y-%m-%d}"
-        if record.day == day:
-            return record
+        if record.day in (day, UNREADABLE):
+            return record.model_copy(update={"day": day})
         # The service's own count may span a month; it is learned again from the next answer.
         return record.model_copy(update={"day": day, "calls": 0, "remaining": None})
 
@@ -131,7 +149,7 @@ class CallLedger:
         except FileNotFoundError:
             return CallRecord()
         except ValidationError:
-            return CallRecord(calls=self._budget // 2)
+            return CallRecord(day=UNREADABLE, calls=self._budget // 2)
 
 
 def _midnight(now: datetime) -> datetime:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Final, Literal
 
 from feature_store.archive.facts import Status
-from feature_store.sources.bot.json_fields import at_path
+from feature_store.sources.upstream.json_fields import at_path
 
 Stage = Literal["preseason", "exhibition", "regular", "playoff"]
 
@@ -20,6 +20,12 @@ _PLAYOFF: Final = re.compile(
     re.IGNORECASE,
 )
 _PLACES: Final = (("league", "round"), ("round",), ("stage",), ("week",), ("game", "stage"), ("game", "week"))
+
+_STATUSES: Final = (
+    *(("fixture", "status", form) for form in ("long", "short")),
+    *(("game", "status", form) for form in ("long", "short")),
+    *(("status", form) for form in ("long", "short")),
+)
 
 _SUBJECT = re.compile(r"^(match|game|fight) ")
 _SEPARATORS = re.compile(r"[\s_,\-]+")
@@ -103,6 +109,12 @@ def _status_of_stump(words: str, statuses: Mapping[str, Status]) -> Status:
     """The status of every word that begins so, unless they have different ones."""
     found = {status for word, status in statuses.items() if word.startswith(words)}
     return found.pop() if len(found) == 1 else "unknown"
+
+
+def upstream_status(raw: Mapping[str, object], sport: str, *columns: object) -> Status:
+    """The status by the first text that is known: of the columns, then of the record."""
+    texts = (*columns, *(at_path(raw, *path) for path in _STATUSES))
+    return next((status for text in texts if (status := status_of(text, sport)) != "unknown"), "unknown")
 
 
 def stage_of(raw: Mapping[str, object]) -> Stage:

@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 from core.betting.leagues import League
 from core.betting.score_bounds import fault_of_score
-from feature_store.sources.bot.json_fields import RejectedValueError, at_path, whole_number
+from feature_store.sources.upstream.json_fields import RejectedValueError, at_path, whole_number
 
 PERIODS: Final = ("first", "second", "third")
 _SCORES: Final = ("goals", "score", "scores", "fighters")

@@ -11,7 +11,7 @@ from typing import Any, Final
 from core.betting.leagues import League
 from feature_store.archive.facts import GameFact, Status
 from feature_store.sources.feeds.event_reader import EventReader, list_of, moment, number, text
-from feature_store.sources.feeds.json_feed import FeedRequest
+from feature_store.sources.feeds.service_feed import FeedRequest
 
 NAME: Final = "the-odds-api"
 ADDRESS: Final = "https://api.the-odds-api.com"
@@ -34,6 +34,11 @@ COMPETITIONS: Final[Mapping[str, str]] = {
     "BRAZIL_SERIE_A": "soccer_brazil_campeonato", "AFL": "aussierules_afl",
 }  # fmt: skip
 """The service's name of a competition, by our league."""
+
+
+def competition_of(league: League) -> str:
+    """The service's name of a league; empty if none is known."""
+    return COMPETITIONS.get(league.key, "")
 
 
 def requests(_league: League, competition: str, _now: datetime, regions: Sequence[str]) -> list[FeedRequest]:
@@ -109,12 +114,20 @@ def _moneyline(event: Mapping[str, Any], outcomes: Sequence[Mapping[str, Any]]) 
 
 
 def _spread(event: Mapping[str, Any], outcomes: Sequence[Mapping[str, Any]]) -> dict[str, float] | None:
-    """The expected home margin: what the home side gives up, which the service writes as a negative number."""
-    handicap = next(
-        (number(outcome.get("point")) for outcome in outcomes if text(outcome.get("name")) == text(event["home_team"])),
-        None,
-    )
-    return None if handicap is None else {"spread_line": 0.0 - handicap}
+    """The expected home margin: what the home side gives up, which the service writes as a negative number.
+
+    The odds of both sides are taken where the sides have the same line.
+    """
+    sides = {text(outcome.get("name")): outcome for outcome in outcomes}
+    home, away = (sides.get(text(event[side]), {}) for side in ("home_team", "away_team"))
+    handicap, against = number(home.get("point")), number(away.get("point"))
+    if handicap is None:
+        return None
+    spread = {"spread_line": 0.0 - handicap}
+    odds_home, odds_away = number(home.get("price")), number(away.get("price"))
+    if against != 0.0 - handicap or odds_home is None or odds_away is None:
+        return spread
+    return {**spread, "odds_home_spread": odds_home, "odds_away_spread": odds_away}
 
 
 def _total(_event: Mapping[str, Any], outcomes: Sequence[Mapping[str, Any]]) -> dict[str, float] | None:

@@ -16,7 +16,7 @@ from core.betting.odds import american_to_decimal
 from core.errors import ExternalServiceError, ValidationError
 from feature_store.archive.facts import GameFact, Quote, Status
 from feature_store.sources.feeds.event_reader import EventReader, moment, number, text
-from feature_store.sources.feeds.json_feed import FeedRequest, RequestsOf
+from feature_store.sources.feeds.service_feed import FeedRequest, RequestsOf
 
 PRICES: Final = Quote._fields[Quote._fields.index("odds_home") :]
 ODDS: Final = frozenset(name for name in PRICES if name.startswith("odds_"))

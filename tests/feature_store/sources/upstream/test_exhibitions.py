@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from core.betting.leagues import BUILT_IN, Leagues
-from feature_store.sources.bot.exhibitions import CALENDARS, is_exhibition
 from feature_store.sources.csv.reader import read_csv
+from feature_store.sources.upstream.exhibitions import CALENDARS, is_exhibition
 
 LEAGUES = Leagues(BUILT_IN)
 

@@ -5,22 +5,30 @@ Errors name the service and the path, never the query or a header, which may hol
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Final, NamedTuple
 from urllib.parse import urlencode
 
 import httpx
 
-from core.errors import AuthenticationError, DependencyError, ExternalServiceError, NetworkError, OperationTimeoutError
-from feature_store.sources.feeds.call_ledger import AnswerVersion, CallLedger
-from feature_store.sources.feeds.raw_answers import RawAnswers
+from core.errors import (
+    AuthenticationError,
+    DbsbmError,
+    DependencyError,
+    ExternalServiceError,
+    NetworkError,
+    OperationTimeoutError,
+)
+from feature_store.sources.feeds.client.call_ledger import AnswerVersion, CallLedger
+from feature_store.sources.feeds.client.raw_answers import RawAnswers
 
 TIME_LIMIT: Final = httpx.Timeout(20, connect=5)
 LARGEST_ANSWER: Final = 64 * 2**20
 """Limit of an answer after decompression [bytes]."""
 REFUSED_PAUSE: Final = timedelta(hours=1)
 """After a refused key: asking again sooner changes nothing and may get the account blocked."""
+MINUTE: Final = timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
@@ -30,6 +38,8 @@ class FetchedAnswer:
     content: bytes
     unchanged: bool
     """Whether the service replied that its last answer still holds; ``content`` is that one."""
+    modified: datetime | None = None
+    """When the content was last changed, by the service; None if it does not say."""
 
 
 class PoliteClient:
@@ -46,8 +56,10 @@ class PoliteClient:
         secret_headers: Mapping[str, str] | None = None,
         secret_parameters: Mapping[str, str] | None = None,
         remaining_header: str = "",
+        minute_header: str = "",
     ) -> None:
-        """``remaining_header`` names the header with the calls that are left by the service's own count."""
+        """``remaining_header`` and ``minute_header`` name those with the calls left, by the service's own count, of the
+        day or month and of the minute."""
         self._name = name
         self._address = address.rstrip("/")
         self._session = session
@@ -55,6 +67,7 @@ class PoliteClient:
         self._secret_headers = dict(secret_headers or {})
         self._secret_parameters = dict(secret_parameters or {})
         self._remaining_header = remaining_header
+        self._minute_header = minute_header
         self.ledger = ledger
 
     def get(self, path: str, parameters: Mapping[str, str], now: datetime, *, calls: int = 1) -> FetchedAnswer:
@@ -64,25 +77,38 @@ class PoliteClient:
         key; ExternalServiceError for an answer that is no answer, also for "too many requests"; NetworkError and
         OperationTimeoutError without one.
         """
-        request = f"{path}?{urlencode(sorted(parameters.items()))}" if parameters else path
+        request = _request(path, parameters)
         version = self.ledger.version(request)
         stored = self._answers.newest(request) if version is not None else None
         self.ledger.spend(calls, now)
         try:
             reply = self._send(path, parameters, version if stored is not None else None)
             content = self._content(path, reply, stored)
-        except DependencyError as error:
-            self.ledger.note_failure(now, _pause(error, now))
+        except (DependencyError, AuthenticationError) as error:
+            if error.facts.get("status") != httpx.codes.NOT_FOUND:
+                # What is not there, such as the file of a season that has not begun, says nothing of the other paths.
+                self.ledger.note_failure(now, _pause(error, now))
             raise
-        except AuthenticationError:
-            self.ledger.note_failure(now, REFUSED_PAUSE)
-            raise
-        self.ledger.note_success(now, _whole(reply.headers.get(self._remaining_header)))
         unchanged = reply.status == httpx.codes.NOT_MODIFIED
         if not unchanged:
             self._answers.keep(request, content, now)
-            self.ledger.note_version(request, _version(reply), now)
-        return FetchedAnswer(content, unchanged)
+            version = _version(reply)
+        self.ledger.note_answer(
+            now,
+            _whole(reply.headers.get(self._remaining_header)),
+            version=None if unchanged or version is None else (request, version),
+            pause=MINUTE if _whole(reply.headers.get(self._minute_header)) == 0 else timedelta(0),
+        )
+        return FetchedAnswer(content, unchanged, _moment(version.last_modified if version is not None else ""))
+
+    def reject(self, path: str, parameters: Mapping[str, str], error: DbsbmError, now: datetime) -> None:
+        """Note that an answer to the request cannot be used: it is asked for in full the next time.
+
+        A refused key, and an error with ``retry_after``, is one that the service hid in a good answer: it pauses.
+        """
+        self.ledger.forget_version(_request(path, parameters), now)
+        if isinstance(error, AuthenticationError) or "retry_after" in error.facts:
+            self.ledger.note_failure(now, _pause(error, now))
 
     def forget_old_answers(self, now: datetime) -> int:
         """Delete the stored answers that the terms no longer allow; returns how many."""
@@ -146,17 +172,29 @@ def _version(reply: _Reply) -> AnswerVersion:
     return AnswerVersion(etag=reply.headers.get("etag", ""), last_modified=reply.headers.get("last-modified", ""))
 
 
-def _pause(error: DependencyError, now: datetime) -> timedelta | None:
+def _request(path: str, parameters: Mapping[str, str]) -> str:
+    """The request's name in the ledger and in the folder of answers; it holds no secret."""
+    return f"{path}?{urlencode(sorted(parameters.items()))}" if parameters else path
+
+
+def _pause(error: DbsbmError, now: datetime) -> timedelta | None:
     """The pause that the service asked for: seconds or a date (RFC 9110, 10.2.3); None if it asked for none."""
+    if isinstance(error, AuthenticationError):
+        return REFUSED_PAUSE
     wait = str(error.facts.get("retry_after", "")).strip()
-    if not wait:
-        return None
     if wait.isdecimal():
         return timedelta(seconds=min(int(wait), 86_400))
+    until = _moment(wait)
+    return None if until is None else max(until - now, timedelta(0))
+
+
+def _moment(text: str) -> datetime | None:
+    """A moment of an HTTP header; None for other text."""
     try:
-        return max(parsedate_to_datetime(wait) - now, timedelta(0))
+        moment = parsedate_to_datetime(text)
     except (ValueError, TypeError):
         return None
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
 
 
 def _whole(text: str | None) -> int | None:
