@@ -7,6 +7,7 @@ from fastapi import Response
 
 from core.betting.books.movement import BookMovement, PricePoint, Steam
 from feature_store.archive.queries import quote_history
+from feature_store.archive.sources.terms import hidden_sources
 from serving.api.bet_schemas import Movement
 from serving.api.responses import GameIdPath, LeaguePath, SportPath, as_json, guarded_router, problems
 from serving.bets.price_history import BetMovement, movements
@@ -37,7 +38,9 @@ async def movement(sport: SportPath, league: LeaguePath, game_id: GameIdPath, se
 
     def read() -> dict[str, Any]:
         game = service.predictor.forecast(sport, league, game_id, now)
-        history = [quote for quote, _ in quote_history(service.engine, place, game.row.game.game_id, now)]
+        hidden = hidden_sources(service.engine)
+        recorded = quote_history(service.engine, place, game.row.game.game_id, now)
+        history = [quote for quote, source in recorded if source not in hidden]
         bets = movements(history, game.forecast.scores, outcomes=place.outcomes, ties=game.champion.ties)
         moved = any(book.changes for bet in bets for book in bet.books)
         note = None if moved else (NO_MOVEMENT if bets else NO_HISTORY)
