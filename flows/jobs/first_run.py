@@ -18,7 +18,7 @@ from core.database.engines import open_database
 from core.database.transactions import reading
 from core.errors import ResourceNotFoundError, ServiceError
 from core.registry.bundles.store import bundle_store
-from core.registry.deployment import deployments, model_name
+from core.registry.deployment import deployments, model_name, versions
 from core.settings import Settings
 from feature_store.archive import store as archive
 from feature_store.archive.queries import first_and_last_end, latest_games
@@ -50,6 +50,14 @@ class StageReport:
 
 
 @dataclass(frozen=True)
+class PromotionReport(StageReport):
+    """The champions of the leagues, and why the promotion gate refused others."""
+
+    champions: tuple[str, ...]
+    refused: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class History:
     """Where finished games come from: ``sample``, ``published``, ``none``, or a folder or file of CSV."""
 
@@ -60,11 +68,13 @@ class History:
     """Another server with the published pages."""
 
 
-def archived_keys(settings: Settings) -> list[str]:
-    """The leagues of which the archive holds games; none while the database has no schema or another one."""
+def leagues_in_use(settings: Settings) -> list[str]:
+    """The leagues that have models, else those of which the archive holds games; none while there is no schema."""
     engine = open_database(settings.database)
     try:
-        return archive.league_keys(engine) if schema.current(engine) == schema.head() else []
+        if schema.current(engine) != schema.head():
+            return []
+        return sorted({version.league for version in versions(engine)}) or archive.league_keys(engine)
     finally:
         engine.dispose()
 
@@ -81,23 +91,21 @@ def leagues_without_results(settings: Settings, keys: Sequence[str]) -> list[str
 def load_history(
     settings: Settings, now: datetime, keys: Sequence[str], history: History, on_work: OnWork
 ) -> StageReport:
-    """Load finished games of those leagues that have none; CSV files are read in any case.
+    """Load finished games: the sample of leagues that have none, published seasons of leagues without a model.
 
-    Raises what the source raises: of a site that is unreachable or a file that is not readable.
+    CSV files are read in any case. Raises what the source raises: of a site that is unreachable, of a file that cannot
+    be read.
     """
     with our_database(settings) as engine:
-        missing = _without_results(engine, settings, keys)
         if history.source == "none":
-            return StageReport(_count_text(engine, keys), changed=False)
-        if history.source not in ("sample", "published"):
-            added = _load_files(engine, settings, now, Path(history.source), on_work)
-        elif not missing:
-            return StageReport(f"{_count_text(engine, keys)} there already", changed=False)
+            added = 0
         elif history.source == "sample":
-            added = _load_sample(engine, settings, now, missing)
+            added = _load_sample(engine, settings, now, _without_results(engine, settings, keys))
+        elif history.source == "published":
+            added = _download(engine, settings, now, _without_model(engine, keys), history, on_work)
         else:
-            added = _download(engine, settings, now, missing, history, on_work)
-        return StageReport(f"{_count_text(engine, keys)}, {added:,} new facts", changed=added > 0)
+            added = _load_files(engine, settings, now, Path(history.source), on_work)
+        return StageReport(f"{_count_text(engine, keys)}; {added:,} new facts", changed=added > 0)
 
 
 def pull_sources(settings: Settings, now: datetime, on_work: OnWork) -> StageReport:
@@ -165,22 +173,7 @@ def train_missing_models(settings: Settings, now: datetime, keys: Sequence[str],
     return StageReport("; ".join(parts), changed=trained > 0)
 
 
-@dataclass(frozen=True)
-class Promotions:
-    """The champions of the leagues, and why the promotion gate refused others."""
-
-    champions: tuple[str, ...]
-    promoted: int
-    refused: tuple[str, ...]
-
-    @property
-    def report(self) -> StageReport:
-        parts = [f"{len(self.champions)} champions{'' if self.promoted else ', as before'}"]
-        parts += [f"the promotion gate refused {'; '.join(self.refused)}"] * bool(self.refused)
-        return StageReport("; ".join(parts), changed=self.promoted > 0)
-
-
-def promote_first_champions(settings: Settings, now: datetime, keys: Sequence[str]) -> Promotions:
+def promote_first_champions(settings: Settings, now: datetime, keys: Sequence[str]) -> PromotionReport:
     """Promote the challengers of the leagues' models that have no champion."""
     from training.promotion.promote import promote
 
@@ -197,7 +190,9 @@ def promote_first_champions(settings: Settings, now: datetime, keys: Sequence[st
             promoted += not failed
         records = deployments(engine).values()
     champions = tuple(record.model for record in records if record.model in names and record.champion is not None)
-    return Promotions(champions, promoted, tuple(refused))
+    parts = [f"{len(champions)} champions{'' if promoted else ', as before'}"]
+    parts += [f"the promotion gate refused {'; '.join(refused)}"] * bool(refused)
+    return PromotionReport("; ".join(parts), promoted > 0, champions, tuple(refused))
 
 
 def example_game(settings: Settings, key: str) -> tuple[str, str] | None:
@@ -212,6 +207,11 @@ def _without_results(engine: Engine, settings: Settings, keys: Sequence[str]) ->
     leagues = load_leagues(settings.leagues_file)
     with reading(engine) as connection:
         return [key for key in keys if first_and_last_end(connection, leagues.get(key)) == (None, None)]
+
+
+def _without_model(engine: Engine, keys: Sequence[str]) -> list[str]:
+    registered = deployments(engine)
+    return [key for key in keys if not any(model_name(key, item.variant) in registered for item in RECIPES.values())]
 
 
 def _count_text(engine: Engine, keys: Sequence[str]) -> str:
@@ -243,10 +243,13 @@ def _load_files(engine: Engine, settings: Settings, now: datetime, path: Path, o
 def _download(
     engine: Engine, settings: Settings, now: datetime, keys: Sequence[str], history: History, on_work: OnWork
 ) -> int:
-    """Download the last seasons of the leagues that a site publishes."""
+    """Download those of the leagues' last seasons that the archive lacks."""
     leagues = load_leagues(settings.leagues_file)
     newest = now.year if now.month >= NEW_SEASON else now.year - 1
-    wanted = [(leagues.get(key), newest - back) for key in keys for back in range(history.seasons)]
+    wanted = []
+    for league in map(leagues.get, keys):
+        present = {game.season for game in latest_games(engine, league)}
+        wanted += [(league, year) for year in range(newest, newest - history.seasons, -1) if year not in present]
     added = 0
     for number, (league, season) in enumerate(wanted):
         on_work(f"downloading {league.key} {season}", number, len(wanted))

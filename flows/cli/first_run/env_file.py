@@ -26,7 +26,7 @@ def read_env(path: Path) -> dict[str, str]:
     """The file's settings by variable, empty ones included; none without a file."""
     if not path.is_file():
         return {}
-    values = DotEnvSettingsSource(Settings, path, ENCODING).env_vars
+    values = DotEnvSettingsSource(Settings, path, ENCODING, env_ignore_empty=False).env_vars
     return {name.upper(): value or "" for name, value in values.items()}
 
 
@@ -54,9 +54,11 @@ def with_settings(text: str, values: Mapping[str, str]) -> str:
     appended = []
     for name, value in values.items():
         line = f"{name}={_quoted(name, value)}"
-        text, replaced = re.subn(rf"(?m)^{name}=[ \t]*$", lambda _match, line=line: line, text, count=1)
-        if not replaced:
+        unset = re.search(rf"(?m)^{name}=[ \t]*$", text)
+        if unset is None:
             appended.append(line)
+        else:
+            text = text[: unset.start()] + line + text[unset.end() :]
     if not appended:
         return text
     before = text if not text or text.endswith("\n") else f"{text}\n"
