@@ -1,7 +1,6 @@
 """``dbsbm init``: from nothing to models that answer."""
 
 import shlex
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
@@ -9,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 
 from core.errors import EXIT_REFUSED, DbsbmError
-from flows.cli.output import AsJson, Output
+from flows.cli.output import AsJson, Output, can_ask
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -54,7 +53,7 @@ def init(
         database, redis, bot_database, feed or (), calls_per_day, league or (), history, seasons, address
     )
     out = Output(as_json=json, stages=7)
-    asks = not (yes or json) and sys.stdin.isatty() and sys.stderr.isatty()
+    asks = can_ask() and not (yes or json)
     FirstRun(out, make_plan(options, asks=asks)).run()
 
 
