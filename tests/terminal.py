@@ -4,6 +4,7 @@ import os
 import pty
 import select
 import subprocess
+import termios
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -27,6 +28,14 @@ class Terminal:
         self._read_until(lambda: question in self.shown[self._answered :], question)
         self._answered = len(self.shown)
         os.write(self._descriptor, f"{text}\n".encode())
+
+    def answer_unseen(self, question: str, text: str) -> None:
+        """The same where the question must switch the echo off: what is typed before is discarded."""
+        self._read_until(lambda: question in self.shown[self._answered :] and not self._echoes(), question)
+        self.answer(question, text)
+
+    def _echoes(self) -> bool:
+        return bool(termios.tcgetattr(self._descriptor)[3] & termios.ECHO)
 
     def wait(self) -> int:
         """Everything is shown, and the command has ended; its exit status."""

@@ -16,7 +16,7 @@ from sqlalchemy.engine import Engine
 from core.betting.leagues import League, load_leagues
 from core.database.engines import open_database
 from core.database.transactions import reading
-from core.errors import ResourceNotFoundError, ServiceError
+from core.errors import ExternalServiceError, ResourceNotFoundError, ServiceError
 from core.registry.bundles.store import bundle_store
 from core.registry.deployment import deployments, model_name, versions
 from core.settings import Settings
@@ -26,7 +26,7 @@ from feature_store.archive.source_freshness import newest_facts
 from feature_store.rows.online import watermarks
 from flows.jobs.databases import our_database
 from flows.jobs.features import build_features
-from flows.jobs.feeds import feed_statuses, pull_feed
+from flows.jobs.feeds import feed_statuses, pull_feeds
 from flows.jobs.snapshot import take_snapshot
 from flows.jobs.training import train_model
 from migrations import schema
@@ -109,12 +109,15 @@ def load_history(
 
 
 def pull_sources(settings: Settings, now: datetime, on_work: OnWork) -> StageReport:
-    """Look once at the bot and at every feed that has brought nothing yet. Raises what stops a look."""
+    """Look once at the bot and at every feed that has brought nothing yet.
+
+    Raises what stops a look, and ExternalServiceError for a feed of whose answers nothing could be used.
+    """
     looks: dict[str, Callable[[], object]] = {}
     if settings.bot_database_url is not None:
         looks["bot"] = partial(take_snapshot, settings, now)
     for status in feed_statuses(settings, now):
-        looks[f"feed:{status.name}"] = partial(pull_feed, settings, now, status.name)
+        looks[f"feed:{status.name}"] = partial(_look_at_feed, settings, now, status.name)
     with our_database(settings) as engine:
         seen = {source.name for source in newest_facts(engine)}
         before = sum(archive.count_games(engine).values())
@@ -129,6 +132,16 @@ def pull_sources(settings: Settings, now: datetime, on_work: OnWork) -> StageRep
     if not due:
         return StageReport(f"{', '.join(looks)}: looked at already", changed=False)
     return StageReport(f"{', '.join(due)}: {found:,} games", changed=changed)
+
+
+def _look_at_feed(settings: Settings, now: datetime, name: str) -> None:
+    (outcome,) = pull_feeds(settings, now, [name])
+    if outcome.error is not None:
+        raise outcome.error
+    report = outcome.report
+    if report is not None and report.rejected and not report.facts:
+        msg = f"{name} gave nothing that can be used: {report.rejected} of its answers or items are in quarantine."
+        raise ExternalServiceError(msg, hint="Check its key, its leagues and the way to the service (docs/feeds.md).")
 
 
 def build_missing_rows(
