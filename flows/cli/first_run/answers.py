@@ -130,8 +130,7 @@ def _ask_address(text: str, default: str, kind: Any) -> str:
     def check(answer: str) -> str:
         if answer == default:
             return answer
-        _checked_by(kind)(answer)
-        return _with_password(answer)
+        return _checked_by(kind)(_with_password(_checked_by(kind)(answer)))
 
     return _ask_until(ask, check)
 
@@ -141,7 +140,9 @@ def _with_password(address: str) -> str:
     if url.password is not None or url.host is None:
         return address
     password = _ask_hidden("Its password (not shown; empty for none)", default="")
-    return url.set(password=password).render_as_string(hide_password=False) if password else address
+    if not password:
+        return address
+    return url.set(username=url.username or "", password=password).render_as_string(hide_password=False)
 
 
 def _ask_hidden(text: str, default: str | None = None) -> str:
