@@ -59,13 +59,14 @@ def init(
 
 def make_plan(options: "FirstRunOptions", *, asks: bool) -> "FirstRunPlan":
     """The plan by options, settings and answers; ``asks`` asks for these on the terminal."""
-    from core.settings import ENV_FILE, load_settings
+    from core.settings import ENV_FILE
     from flows.cli.first_run.answers import DefaultAnswers, TerminalAnswers
     from flows.cli.first_run.env_file import read_env
     from flows.cli.first_run.plan import FirstRunPlanner
+    from flows.cli.session import begin
 
     answers = TerminalAnswers() if asks else DefaultAnswers()
-    return FirstRunPlanner(options, load_settings(), read_env(Path(ENV_FILE)), answers).plan()
+    return FirstRunPlanner(options, begin().settings, read_env(Path(ENV_FILE)), answers).plan()
 
 
 class FirstRun:
