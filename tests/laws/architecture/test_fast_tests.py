@@ -13,7 +13,6 @@ from tests.forked import run_module
 from tests.processes import UnmarkedProcessError, refused_to
 from tests.services import redis_server
 
-
 HAS_REDIS = shutil.which("redis-server", path=f"{os.environ['PATH']}:/usr/sbin") is not None
 """`make test-fast` runs on a machine without it."""
 
