@@ -268,12 +268,15 @@ class ClientSettings(BaseModel):
 
 
 class FlowsSettings(BaseModel):
-    """When ``dbsbm flows serve`` works."""
+    """When ``dbsbm collect`` and ``dbsbm flows serve`` work."""
 
     model_config = ConfigDict(frozen=True)
 
     snapshot_seconds: int = Field(default=60, ge=5, le=86_400)
-    """Interval at which the bot's database is read and features and forecasts are updated [seconds]."""
+    """Interval at which `dbsbm collect` reads the bot's database [seconds]."""
+
+    flows_seconds: int = Field(default=900, ge=5, le=86_400)
+    """Interval at which `dbsbm flows serve` reads it and updates features and forecasts [seconds]."""
 
     train_cron: CronExpression = "0 6 * * *"
     """When challengers are trained [cron expression, UTC]."""

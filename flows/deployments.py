@@ -63,13 +63,13 @@ FLOWS: Final[Mapping[str, Flow[..., Any]]] = {
 
 
 def schedules(settings: Settings) -> dict[str, Schedule]:
-    """When each flow runs."""
-    often = timedelta(seconds=settings.snapshot_seconds)
+    """When each flow runs. What ``dbsbm collect`` does, too, runs at a slow pace, in case that stands still."""
+    slowly = timedelta(seconds=settings.flows_seconds)
     return {
-        "snapshot": Interval(often),
-        "build-features": Interval(often),
+        "snapshot": Interval(slowly),
+        "build-features": Interval(slowly),
         "train": Cron(settings.train_cron, timezone="UTC"),
-        "score-upcoming": Interval(often),
+        "score-upcoming": Interval(slowly),
     }
 
 

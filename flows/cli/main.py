@@ -21,6 +21,7 @@ from flows.cli.commands import (
     flows,
     forecast,
     games,
+    init,
     keys,
     models,
     money,
@@ -46,6 +47,7 @@ wrong clock).
 app = typer.Typer(
     help=HELP, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None
 )
+app.command()(init.init)
 app.add_typer(db.app, name="db")
 app.command()(backfill.backfill)
 app.command()(snapshot.snapshot)

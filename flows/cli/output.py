@@ -67,6 +67,11 @@ class Output:
             self._progress = None
 
 
+def can_ask() -> bool:
+    """Whether a person reads standard error on a terminal and can answer."""
+    return sys.stdin.isatty() and terminal_of(sys.stderr).isatty()
+
+
 def _start_progress() -> "Progress":
     """A bar on standard error that disappears when it stops, at the latest when the process ends."""
     from rich.console import Console

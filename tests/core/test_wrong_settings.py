@@ -57,6 +57,7 @@ WRONG: dict[str, tuple[str, ...]] = {
     "SERVICE_URL": ("127.0.0.1:8000", "ftp://h", f"http://u:{CANARY}@x@h", "http://h:99999", "http:///docs", LONG),
     "API_KEY": (f"{CANARY} two", f"{CANARY}é"),
     "SNAPSHOT_SECONDS": ("4", "-1", "inf", "1e9", LONG),
+    "FLOWS_SECONDS": ("4", "-1", "inf", "1e9", LONG),
     "TRAIN_CRON": ("daily", "0 6 * *", "0 6 * * * * *", "0 6 * * $(x)", "61 6 * * *", LONG),
 }  # fmt: skip
 """Values that are not allowed, for every setting."""

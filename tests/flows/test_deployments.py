@@ -3,6 +3,7 @@
 import sys
 import time
 from collections.abc import Callable
+from datetime import timedelta
 
 import httpx
 
@@ -14,6 +15,14 @@ from tests.services import free_port
 
 def test_every_flow_has_a_schedule() -> None:
     assert set(schedules(load_settings())) == set(FLOWS) == {"snapshot", "build-features", "train", "score-upcoming"}
+
+
+def test_what_the_collector_does_too_is_scheduled_at_a_slow_pace() -> None:
+    """Three flows a minute would cost a quarter of a core for ever."""
+    planned = schedules(load_settings(_env_file=None))
+    intervals = {name: schedule.interval for name, schedule in planned.items() if schedule.interval is not None}
+    assert intervals.keys() == {"snapshot", "build-features", "score-upcoming"}
+    assert set(intervals.values()) == {timedelta(minutes=15)}
 
 
 def test_a_flow_runs_with_no_prefect_server(new_project: Callable[..., Project]) -> None:
@@ -31,7 +40,7 @@ def wait_for(what: str, found: Callable[[], bool], seconds: float = 150) -> None
 
 def test_schedules_fire_on_a_prefect_server(new_project: Callable[..., Project]) -> None:
     """An unlucky pair of versions stops the scheduler without a word (docs/decisions/0002): see a run come and end."""
-    project = new_project(SNAPSHOT_SECONDS="15")
+    project = new_project(FLOWS_SECONDS="15")
     project.run("db", "upgrade")
     port = free_port()
     api = f"http://127.0.0.1:{port}/api"

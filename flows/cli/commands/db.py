@@ -1,13 +1,12 @@
 """``dbsbm db``: the schema of the service's own database, and its backups."""
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from core.errors import EXIT_REFUSED
-from flows.cli.output import AsJson, Output
+from flows.cli.output import AsJson, Output, can_ask
 
 app = typer.Typer(help="The schema of the service's own database, and its backups.", no_args_is_help=True)
 
@@ -105,7 +104,7 @@ def restore(file: Path, replace: bool = False, yes: Yes = False, json: AsJson = 
         plan = plan_restoration(engine, file, session.now)
         document, text = _described(plan, session.settings.database, count_workers(engine))
         if not yes:
-            asks = sys.stdin.isatty() and sys.stderr.isatty() and not json
+            asks = can_ask() and not json
             if asks:
                 out.line(text)
             if not asks or not typer.confirm("Restore it?", err=True):

@@ -1,6 +1,7 @@
 """A test that `make test-fast` runs starts no server and no command: the attempt fails, whichever way it is made."""
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,6 +12,9 @@ from tests.conftest import STARTING
 from tests.forked import run_module
 from tests.processes import UnmarkedProcessError, refused_to
 from tests.services import redis_server
+
+HAS_REDIS = shutil.which("redis-server", path=f"{os.environ['PATH']}:/usr/sbin") is not None
+"""`make test-fast` runs on a machine without it."""
 
 
 def start_redis() -> None:
@@ -24,7 +28,7 @@ def start_redis() -> None:
         lambda: subprocess.run([sys.executable, "-c", ""], check=False),
         lambda: run_module("flows.cli", "--help"),
         lambda: os.posix_spawn(sys.executable, [sys.executable, "-c", ""], {}),
-        start_redis,
+        pytest.param(start_redis, marks=pytest.mark.skipif(not HAS_REDIS, reason="`make test` installs Redis")),
     ],
 )
 def test_a_test_without_the_marker_starts_no_process(start: Callable[[], object]) -> None:
