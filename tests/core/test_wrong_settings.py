@@ -17,6 +17,7 @@ WRONG: dict[str, tuple[str, ...]] = {
     "DATABASE_URL": (
         "ours.db", "postgresql://u@h/d", f"mysql+pymysql://u:{CANARY}#1@h/d", f"mysql+pymysql://u:{CANARY}@h:x/d",
         f"mysql+pymysql://u@h/d?{CANARY}=1", f"mysql+pymysql://u@h/d?connect_timeout={CANARY}", LONG,
+        "mysql+pymysql://u@h", "mysql+pymysql://u@h/", "sqlite://", "sqlite:///:memory:", "sqlite:///d.db?timeout=soon",
     ),
     "MYSQL_HOST": ("two words", "host/db", "user@host", "a" * 300, "-"),
     "MYSQL_PORT": ("0", "-1", "70000", "3306.5", "inf", "nan", LONG),
@@ -41,7 +42,10 @@ WRONG: dict[str, tuple[str, ...]] = {
     "CORS_ORIGINS": ("odds.example", "https://odds.example/path", '["https://a.example"', "[1]", "https://u:p@h"),
     "ALLOWED_HOSTS": ("*", "https://h", "a b", "h:8000", "a" * 300),
     "TRUSTED_PROXIES": ("nginx", "10.0.0.0/33", "300.1.1.1", "127.0.0.1:80"),
-    "REDIS_URL": ("cache:6379", "http://cache", f"redis://:{CANARY}#2@h", f"redis://:{CANARY}@h:x", LONG),
+    "REDIS_URL": (
+        "cache:6379", "http://cache", f"redis://:{CANARY}#2@h", f"redis://:{CANARY}@h:x", "redis://h/cache", "redis://h/-1",
+        "rediss://h/0/1", LONG,
+    ),
     "REDIS_HOST": ("redis://cache", "a b", "a" * 300),
     "REDIS_PORT": ("0", "70000", "inf", "x"),
     "REDIS_PASSWORD": (f"{CANARY}\x1b[2J",),
@@ -57,7 +61,10 @@ WRONG: dict[str, tuple[str, ...]] = {
     "SERVICE_URL": ("127.0.0.1:8000", "ftp://h", f"http://u:{CANARY}@x@h", "http://h:99999", "http:///docs", LONG),
     "API_KEY": (f"{CANARY} two", f"{CANARY}é"),
     "SNAPSHOT_SECONDS": ("4", "-1", "inf", "1e9", LONG),
-    "TRAIN_CRON": ("daily", "0 6 * *", "0 6 * * * * *", "0 6 * * $(x)", "61 6 * * *", LONG),
+    "TRAIN_CRON": (
+        "daily", "0 6 * *", "0 6 * * * * *", "0 6 * * $(x)", "61 6 * * *", "*/0 * * * *", "a b c d e", "0 6 0 0 *",
+        "50-10 * * * *", "0 6 31 2 *", "1,,2 * * * *", "0 6 * FOO *", "0 6 L * *", "-1 * * * *", "*-5 * * * *", LONG,
+    ),
 }  # fmt: skip
 """Values that are not allowed, for every setting."""
 

@@ -175,7 +175,7 @@ def test_only_listed_origins_may_call_from_a_browser(sqlite_database: Engine, tm
 )
 def test_wrong_redis_address_is_named_before_anything_starts(tmp_path: Path, wrong: str) -> None:
     with pytest.raises(errors.ConfigurationError, match="REDIS_URL") as refused:
-        create_app(settings_for(make_url("sqlite://"), tmp_path, redis_url=wrong))
+        create_app(settings_for(make_url("sqlite:///d.db"), tmp_path, redis_url=wrong))
     assert wrong not in str(refused.value)
 
 
