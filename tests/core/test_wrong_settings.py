@@ -105,6 +105,17 @@ def test_a_file_with_a_byte_order_mark_is_read_whole(tmp_path: Path) -> None:
     assert (settings.port, settings.host) == (8123, "::1")
 
 
+@pytest.mark.parametrize(
+    "damaged",
+    ['MYSQL_PASSWORD="canary\nHOST=h\n', "HOST=h\nMYSQL_PASSWORD='canary\nPORT=1\n", "PORT=1\n\0\0\n", "= 1\n"],
+)
+def test_a_file_of_which_a_line_would_be_skipped_is_refused(damaged: str, tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text(f"PORT=8123\n{damaged}")
+    with pytest.raises(ConfigurationError, match=r"^\.env: cannot read line \d") as refused:
+        load_settings()
+    assert "canary" not in str(refused.value)
+
+
 def test_secrets_of_the_file_are_masked_also_those_of_libraries(tmp_path: Path) -> None:
     from core.text.redaction import redact
 
