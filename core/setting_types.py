@@ -10,9 +10,11 @@ from pydantic import AfterValidator, Field, SecretStr
 from pydantic_settings import NoDecode
 
 from core.text.addresses import as_database_url, check_address, has_known_parameters
+from core.text.cron import is_cron
 
 DRIVERS: Final = ("sqlite", "mysql+pymysql", "mariadb+pymysql")
 DATABASE_EXAMPLE: Final = "mysql+pymysql://user:password@host/database"
+REDIS_EXAMPLE: Final = "redis://:password@host:6379/0"
 TRACKING_SCHEMES: Final = ("http", "https", "sqlite", "mysql", "mariadb", "postgresql", "mssql", "file")
 REDIS_SCHEMES: Final = ("redis", "rediss", "unix")
 
@@ -21,9 +23,8 @@ LONGEST_NAME: Final = 253
 LONGEST_PATH: Final = 1_024
 HOST_NAME: Final = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_])?\.?")
 ORIGIN: Final = re.compile(r"\*|https?://[A-Za-z0-9._:\[\]-]+")
-CRON_FIELD: Final = re.compile(r"[0-9A-Za-z*?,/#-]+")
-CRON_LIMITS: Final = (59, 23, 31, 12, 7)
-"""The largest minute, hour, day, month and day of the week."""
+REDIS_DATABASE: Final = re.compile(r"rediss?://[^/?]*(?:/\d*)?(?:\?.*)?", re.DOTALL)
+"""redis-py takes another path than a number for database 0, without a word."""
 SHORTEST_SIGNING_KEY: Final = 16
 
 
@@ -45,14 +46,19 @@ def _check_database(value: SecretStr) -> SecretStr:
     address = as_database_url(text)
     if address is None or address.drivername not in DRIVERS:
         raise ValueError(f"expected an address such as {DATABASE_EXAMPLE}; drivers are {', '.join(DRIVERS)}")
+    if address.database in (None, "", ":memory:"):
+        raise ValueError(f"the address names no database that lasts; expected one such as {DATABASE_EXAMPLE}")
     if not has_known_parameters(address):
-        msg = "a parameter behind the ? is none of pymysql's, or has a value of another type"
+        msg = "a parameter behind the ? is none of the driver's, or has a value of another type"
         raise ValueError(msg)
     return value
 
 
 def _check_redis(value: SecretStr) -> SecretStr:
-    check_address(value.get_secret_value(), REDIS_SCHEMES, "redis://:password@host:6379/0")
+    text = value.get_secret_value()
+    check_address(text, REDIS_SCHEMES, REDIS_EXAMPLE)
+    if not text.startswith("unix:") and REDIS_DATABASE.fullmatch(text) is None:
+        raise ValueError(f"expected the number of the database behind the host, as in {REDIS_EXAMPLE}")
     return value
 
 
@@ -133,15 +139,10 @@ def _check_time_zone(value: str) -> str:
 
 
 def _check_cron(value: str) -> str:
-    fields = value.split()
-    if len(fields) != len(CRON_LIMITS) or not all(map(_is_cron_field, fields, CRON_LIMITS)):
-        msg = "expected five fields of a cron expression such as 0 6 * * *"
+    if not is_cron(value):
+        msg = "expected five fields of a cron expression that is due at some time, such as 0 6 * * *"
         raise ValueError(msg)
     return value
-
-
-def _is_cron_field(text: str, limit: int) -> bool:
-    return CRON_FIELD.fullmatch(text) is not None and all(float(number) <= limit for number in re.findall(r"\d+", text))
 
 
 def _check_file(value: Path) -> Path:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 from urllib.parse import quote
 
+from dotenv.parser import parse_stream
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 from pydantic import ValidationError as PydanticValidationError
 from pydantic_settings import BaseSettings, DotEnvSettingsSource, SettingsConfigDict
@@ -35,6 +36,7 @@ from core.setting_types import (
     TrackingAddress,
     without_control_characters,
 )
+from core.text.identifiers import has_unprintable
 from core.text.redaction import conceal_environment
 
 SECRETS_FOLDER: Final = Path("/run/secrets")
@@ -44,6 +46,7 @@ SECRETS_VARIABLE: Final = "DBSBM_SECRETS_DIR"
 ENV_FILE: Final = ".env"
 ENCODING: Final = "utf-8-sig"
 """Windows editors begin the file with a byte-order mark."""
+MOST_LINES_NAMED: Final = 5
 LONGEST_SHOWN: Final = 80
 """Characters of a wrong value that a message quotes."""
 
@@ -339,6 +342,13 @@ def _env_file(path: Any) -> Mapping[str, str | None]:
         return {}
     if not Path(path).is_file():
         raise ConfigurationError(f"{path}: expected a regular file.")  # of a pipe, reading would wait for a writer
+    with Path(path).open(encoding=ENCODING) as file:
+        damaged = [
+            str(entry.original.line) for entry in parse_stream(file) if entry.error or has_unprintable(entry.key or "")
+        ]
+    if damaged:  # the library skips such lines, and with an open quote all those below
+        msg = f"{path}: cannot read line {', '.join(damaged[:MOST_LINES_NAMED])}; is a quote never closed?"
+        raise ConfigurationError(msg, hint="See .env.example.")
     return DotEnvSettingsSource(Settings, path, ENCODING).env_vars
 
 

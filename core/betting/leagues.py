@@ -17,10 +17,12 @@ from pydantic import ValidationError as PydanticValidationError
 
 from core.errors import ConfigurationError, DataIntegrityError, ResourceNotFoundError, ValidationError
 from core.files.text import read_toml
+from core.text.identifiers import fault_of
 from core.text.nearest import NameIndex
 
 KEY = re.compile(r"[A-Z0-9][A-Z0-9_]{0,31}")
 LONGEST_HOURS: Final = 240
+LONGEST_NAME: Final = 120
 
 SPORT_SPELLINGS: Final[Mapping[str, str]] = {
     "football": "soccer",
@@ -65,7 +67,7 @@ class League(BaseModel):
     shared_names: tuple[str, ...] = ()
     """Names that leagues of other countries have, too: in a feed they mean this league only together with its id."""
 
-    upstream_id: int | None = None
+    upstream_id: int | None = Field(default=None, strict=True, ge=1)
     """The league's id in the bot's feed, unique only within the feed's sport."""
 
     duration: timedelta = Field(default=timedelta(hours=3), gt=timedelta(0))
@@ -81,6 +83,15 @@ class League(BaseModel):
     @classmethod
     def _in_our_spelling(cls, value: object) -> object:
         return canonical_sport(value) if isinstance(value, str) else value
+
+    @field_validator("title", "aliases", "shared_names")
+    @classmethod
+    def _printable(cls, value: str | tuple[str, ...]) -> str | tuple[str, ...]:
+        for name in (value,) if isinstance(value, str) else value:
+            fault = fault_of(name.strip(), LONGEST_NAME)
+            if fault and value:  # a league needs no title
+                raise ValueError(f"a name that {fault}")
+        return value
 
     @field_validator("season_start")
     @classmethod
@@ -183,7 +194,7 @@ class Leagues:
     def __init__(self, leagues: Iterable[League]) -> None:
         self._by_key = {league.key: league for league in leagues}
         self._keys = NameIndex([*self._by_key])
-        self._by_name = {name.casefold(): league for league in self._by_key.values() for name in league.names}
+        self._by_name = {name.strip().casefold(): league for league in self._by_key.values() for name in league.names}
         self._by_name |= {key.casefold(): league for key, league in self._by_key.items()}
         self._by_upstream_id = {
             (league.sport, league.upstream_id): league

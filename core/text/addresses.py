@@ -61,15 +61,16 @@ def as_database_url(text: str) -> URL | None:
 
 
 def has_known_parameters(address: URL) -> bool:
-    """Whether pymysql accepts what stands behind the ``?``: it raises TypeError for others, at the first connection."""
-    if not address.query or address.get_backend_name() == "sqlite":
+    """Whether the driver accepts what stands behind the ``?``: it raises for others, at the first connection."""
+    if not address.query:
         return True
     from pymysql.connections import Connection
 
     dialect = address.get_dialect()()
     try:
         _, parameters = dialect.create_connect_args(address)
-        inspect.signature(Connection).bind_partial(**parameters)
+        if dialect.name != "sqlite":  # which passes unknown ones on to the file's address
+            inspect.signature(Connection).bind_partial(**parameters)
     except (TypeError, ValueError):
         return False
     return True

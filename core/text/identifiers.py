@@ -8,8 +8,10 @@ stored at all.
 import re
 from typing import Final
 
-UNPRINTABLE: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
-"""Control characters, line and paragraph separators, changes of the writing direction, and lone surrogates."""
+UNPRINTABLE: Final = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
+)
+"""Control characters, line and paragraph separators, marks of byte order and writing direction, lone surrogates."""
 
 
 def has_unprintable(text: str) -> bool:

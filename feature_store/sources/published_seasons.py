@@ -36,7 +36,7 @@ def backfill_season(
         path = Path(folder) / f"{FOOTBALL_DATA}-{league.key}-{season}.csv"
         path.write_bytes(content)
         try:
-            reading = read_csv(path, leagues, load_aliases(engine), mapping)
+            reading = read_csv(path, leagues, load_aliases(engine), mapping, now=now)
         except ValidationError as error:
             raise ExternalServiceError(f"{FOOTBALL_DATA}: the season's file cannot be read: {error.message}") from error
     record_reading(engine, report, reading, file=path.name, source=f"{FOOTBALL_DATA}:{league.key}", now=now)

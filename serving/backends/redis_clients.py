@@ -26,7 +26,7 @@ def check_redis_address(address: SecretStr) -> None:
     try:
         pool = redis.ConnectionPool.from_url(address.get_secret_value())
         pool.connection_class(**pool.connection_kwargs)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, RedisError):
         # Not chained: the library's own message quotes what may be a piece of the password.
         msg = "REDIS_URL: redis-py does not accept the address or a parameter in it (the value is not shown)."
         raise ConfigurationError(msg, hint="Expected redis://:password@host:6379/0.") from None

@@ -17,6 +17,7 @@ WRONG: dict[str, tuple[str, ...]] = {
     "DATABASE_URL": (
         "ours.db", "postgresql://u@h/d", f"mysql+pymysql://u:{CANARY}#1@h/d", f"mysql+pymysql://u:{CANARY}@h:x/d",
         f"mysql+pymysql://u@h/d?{CANARY}=1", f"mysql+pymysql://u@h/d?connect_timeout={CANARY}", LONG,
+        "mysql+pymysql://u@h", "mysql+pymysql://u@h/", "sqlite://", "sqlite:///:memory:", "sqlite:///d.db?timeout=soon",
     ),
     "MYSQL_HOST": ("two words", "host/db", "user@host", "a" * 300, "-"),
     "MYSQL_PORT": ("0", "-1", "70000", "3306.5", "inf", "nan", LONG),
@@ -41,7 +42,10 @@ WRONG: dict[str, tuple[str, ...]] = {
     "CORS_ORIGINS": ("odds.example", "https://odds.example/path", '["https://a.example"', "[1]", "https://u:p@h"),
     "ALLOWED_HOSTS": ("*", "https://h", "a b", "h:8000", "a" * 300),
     "TRUSTED_PROXIES": ("nginx", "10.0.0.0/33", "300.1.1.1", "127.0.0.1:80"),
-    "REDIS_URL": ("cache:6379", "http://cache", f"redis://:{CANARY}#2@h", f"redis://:{CANARY}@h:x", LONG),
+    "REDIS_URL": (
+        "cache:6379", "http://cache", f"redis://:{CANARY}#2@h", f"redis://:{CANARY}@h:x", "redis://h/cache", "redis://h/-1",
+        "rediss://h/0/1", LONG,
+    ),
     "REDIS_HOST": ("redis://cache", "a b", "a" * 300),
     "REDIS_PORT": ("0", "70000", "inf", "x"),
     "REDIS_PASSWORD": (f"{CANARY}\x1b[2J",),
@@ -58,7 +62,10 @@ WRONG: dict[str, tuple[str, ...]] = {
     "API_KEY": (f"{CANARY} two", f"{CANARY}é"),
     "SNAPSHOT_SECONDS": ("4", "-1", "inf", "1e9", LONG),
     "FLOWS_SECONDS": ("4", "-1", "inf", "1e9", LONG),
-    "TRAIN_CRON": ("daily", "0 6 * *", "0 6 * * * * *", "0 6 * * $(x)", "61 6 * * *", LONG),
+    "TRAIN_CRON": (
+        "daily", "0 6 * *", "0 6 * * * * *", "0 6 * * $(x)", "61 6 * * *", "*/0 * * * *", "a b c d e", "0 6 0 0 *",
+        "50-10 * * * *", "0 6 31 2 *", "1,,2 * * * *", "0 6 * FOO *", "0 6 L * *", "-1 * * * *", "*-5 * * * *", LONG,
+    ),
 }  # fmt: skip
 """Values that are not allowed, for every setting."""
 
@@ -97,6 +104,17 @@ def test_a_file_with_a_byte_order_mark_is_read_whole(tmp_path: Path) -> None:
     (tmp_path / ".env").write_bytes(b"\xef\xbb\xbfPORT=8123\r\nHOST=::1\r\n")
     settings = load_settings()
     assert (settings.port, settings.host) == (8123, "::1")
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    ['MYSQL_PASSWORD="canary\nHOST=h\n', "HOST=h\nMYSQL_PASSWORD='canary\nPORT=1\n", "PORT=1\n\0\0\n", "= 1\n"],
+)
+def test_a_file_of_which_a_line_would_be_skipped_is_refused(damaged: str, tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text(f"PORT=8123\n{damaged}")
+    with pytest.raises(ConfigurationError, match=r"^\.env: cannot read line \d") as refused:
+        load_settings()
+    assert "canary" not in str(refused.value)
 
 
 def test_secrets_of_the_file_are_masked_also_those_of_libraries(tmp_path: Path) -> None:

@@ -26,6 +26,9 @@ DETECTED_WIDE: Final = ("utf_16_le", "utf_16_be")
 MOST_EVIDENCE: Final = 300
 """Lines with other bytes than ASCII that the detector looks at; all others say nothing of the encoding."""
 
+_NOT_CP1252: Final = b"\x81\x8d\x8f\x90\x9d"
+"""Bytes that are no characters in cp1252 and control characters in Latin-1."""
+
 _LINE_BEYOND_ASCII = re.compile(rb"[^\r\n]*[\x80-\xff][^\r\n]*")
 STRAY: Final = re.compile("[\udc80-\udcff]")
 """A byte that could not be decoded, as the error handler ``surrogateescape`` leaves it."""
@@ -51,6 +54,7 @@ def decode_text(content: bytes, declared: Sequence[str] = ()) -> DecodedText:
     marked, content = split_mark(content)
     if marked:
         return _decode_leniently(content, marked)
+    declared = [_with_byte_order(encoding, content) for encoding in declared]
     for encoding in declared or (() if _is_wide(content) else ("utf-8",)):
         try:
             return DecodedText(content.decode(encoding), encoding)
@@ -78,6 +82,13 @@ def _decode_leniently(content: bytes, encoding: str, *, detected: bool = False) 
     return DecodedText(text, encoding, detected, not wide and STRAY.search(text) is not None)
 
 
+def _with_byte_order(encoding: str, content: bytes) -> str:
+    """The encoding, UTF-16 with the order of bytes that a text without a mark shows: letters have a zero byte first."""
+    if encoding != "utf-16":
+        return encoding
+    return "utf-16-be" if content[::2].count(0) > content[1::2].count(0) else "utf-16-le"
+
+
 def _is_wide(content: bytes) -> bool:
     """Whether every third byte or more is zero, as in UTF-16 and never in a text of single bytes."""
     return content.count(0) * 3 >= max(len(content), 1)
@@ -88,6 +99,7 @@ def _detect(content: bytes) -> str | None:
         evidence, candidates = content[: 1 << 16], DETECTED_WIDE
     else:
         lines = _LINE_BEYOND_ASCII.findall(content)[:MOST_EVIDENCE]
-        evidence, candidates = b"\n".join(lines), DETECTED
+        # One stray byte must not hide what all the others say.
+        evidence, candidates = b"\n".join(lines).translate(None, _NOT_CP1252), DETECTED
     best = charset_normalizer.from_bytes(evidence, cp_isolation=list(candidates)).best()
     return best.encoding if best is not None else None

@@ -20,7 +20,7 @@ from core.errors import ValidationError
 from feature_store.sources.csv.cells import ForeignCells, Values, known_cells
 from feature_store.sources.csv.columns import COLUMNS, DATES, LOCAL_TIMES, NEEDED, CsvColumn
 from feature_store.sources.csv.encoding import Encoding
-from feature_store.sources.csv.plain_text import MISSING
+from feature_store.sources.csv.plain_text import MISSING, spellings_of_missing
 from feature_store.sources.csv.records import CsvRecord
 from feature_store.sources.csv.rows import CsvRow
 from feature_store.sources.csv.table import CsvTable, PickedCells
@@ -163,9 +163,7 @@ class CsvMapping:
 
     @cached_property
     def _missing(self) -> frozenset[str]:
-        return frozenset(
-            written for word in self.formats.missing for written in (word, word.lower(), word.upper(), word.title())
-        )
+        return frozenset(written for word in self.formats.missing for written in spellings_of_missing(word))
 
     @cached_property
     def _required(self) -> frozenset[str]:

@@ -3,7 +3,9 @@
 import re
 from typing import Final
 
-MISSING: Final = ("NA", "N/A", "NaN", "null", "None", "-", "\N{EN DASH}", "\N{EM DASH}", "#N/A")
+MISSING: Final = (
+    "NA", "N/A", "n.a.", "NaN", "NaT", "<NA>", "null", "None", r"\N", "-", "--", "\N{EN DASH}", "\N{EM DASH}", "#N/A",
+)  # fmt: skip
 """Cells that say that nothing is known, as written here or in one case, unless a mapping declares others."""
 
 _SPACES: Final = dict.fromkeys(
@@ -24,6 +26,12 @@ _GROUPED = re.compile(r"(?<=\d)[\u00a0\u2007\u2009\u202f](?=\d{3}(?!\d))")
 """A space between groups of thousands: thin or non-breaking, for a plain one may part two numbers."""
 
 _NUMBER = re.compile(r"([+-]?) ?(\d*(?:\.\d*)?) ?([¼½¾]?)")
+
+
+def spellings_of_missing(word: str) -> set[str]:
+    """The word in every case, a hyphen also as any of the signs that typography has for it."""
+    dashes = {chr(sign) for sign, plain in _SIGNS.items() if plain == word}
+    return {word, word.lower(), word.upper(), word.title(), *dashes}
 
 
 def plain_spaces(text: str) -> str:

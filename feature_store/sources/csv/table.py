@@ -34,6 +34,9 @@ MOST_SHOWN: Final = 1000
 _FOREIGN: Final = {b"PK\x03\x04": "a spreadsheet or an archive; save it as CSV", b"\x1f\x8b": "gzip; name it .csv.gz"}
 """What a file that is no CSV begins with."""
 
+END_OF_TEXT: Final = "\x1a\x00"
+"""What old programs write behind the last row."""
+
 _DECLARED_DELIMITER: Final = "sep="
 """Spreadsheets understand a first line such as ``sep=;``."""
 
@@ -143,10 +146,11 @@ class CsvTable:
         """Every record below the header that is not blank; a header that is repeated counts from there on."""
         names = {name for column in self._groups[0] if column.required for name in column.theirs}
         names |= {f"\ufeff{name}" for name in names}
-        for record in self._records:
+        for each in self._records:
+            record = each if each.sound is None else each.with_width(len(self._header.names))
             cells, first = record.cells, self._header.first
             cell = cells[first] if len(cells) > first else ""
-            if not cell or cell.isspace():
+            if not cell or cell.isspace() or cell[0] in END_OF_TEXT:
                 is_row = not _is_blank(record)
             else:
                 is_row = cell.strip() not in names or not self._is_header(record)
@@ -168,6 +172,8 @@ class CsvTable:
         except IndexError:
             return self._pick_short(record, names, places)
         damaged = self._take_strays(picked) if self.decoded.has_strays else SOUND
+        if record.damaged:
+            damaged = {**damaged, **_take_unquoted(picked, names, places, record.damaged)}
         return PickedCells(picked, damaged, ())
 
     def _pick_short(self, record: CsvRecord, names: Sequence[str], places: Sequence[int]) -> PickedCells:
@@ -229,8 +235,18 @@ def _taker(places: Sequence[int]) -> Callable[[Sequence[str]], Iterable[str]]:
     return lambda cells: [cells[place] for place in places]
 
 
+def _take_unquoted(
+    picked: dict[str, str], names: Sequence[str], places: Sequence[int], damaged: Sequence[int]
+) -> dict[str, str]:
+    """Take the cells at these places of the row out, and say so for each that is among the picked ones."""
+    taken = [name for name, place in zip(names, places, strict=True) if place in damaged and name in picked]
+    for name in taken:
+        del picked[name]
+    return dict.fromkeys(taken, "text follows the closing quote of the cell")
+
+
 def _is_blank(record: CsvRecord) -> bool:
-    return record.sound is None and not any(map(str.strip, record.cells))
+    return record.sound is None and not any(cell.strip().strip(END_OF_TEXT) for cell in record.cells)
 
 
 def _delimited(decoded: DecodedText, delimiter: str) -> tuple[str, str]:

@@ -1,15 +1,17 @@
 """``dbsbm doctor``: checks everything the service needs, and names a remedy for each fault."""
 
 import logging
+import os
 import platform
 import shutil
+import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, NoReturn
 
 import typer
 
@@ -55,7 +57,10 @@ def doctor(json: AsJson = False) -> None:
         for item in findings
     ]
     Output(as_json=json).result({"checks": [vars(item) for item in findings]}, "\n".join(lines))
-    raise typer.Exit(EXIT_DEPENDENCY if any(item.state in ("missing", "fault") for item in findings) else 0)
+    code = EXIT_DEPENDENCY if any(item.state in ("missing", "fault") for item in findings) else 0
+    if any(isinstance(thread, _RunningCheck) for thread in threading.enumerate()):
+        _end_at_once(code)
+    raise typer.Exit(code)
 
 
 Check = Callable[["Settings", datetime], Finding]
@@ -75,6 +80,13 @@ def run_checks(
         item.finding or Finding(item.name, "missing", f"no answer within {seconds:.0f} s", "check what it depends on")
         for item in running
     ]
+
+
+def _end_at_once(code: int) -> NoReturn:
+    """End the process without the interpreter's tidying up, which takes seconds while a check hangs."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 class _RunningCheck(threading.Thread):

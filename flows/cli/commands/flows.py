@@ -5,10 +5,14 @@ from typing import Annotated, Final
 
 import typer
 
-from core.errors import ConfigurationError, ResourceNotFoundError
+from core.errors import ConfigurationError, NetworkError, ResourceNotFoundError
+from core.text.redaction import words_of
 from flows.cli.output import AsJson, Output
 
 app = typer.Typer(help="Run a Prefect flow now, or serve all flows on their schedules.", no_args_is_help=True)
+
+SERVER_VARIABLE: Final = "PREFECT_API_URL"
+SERVER_SECONDS: Final = 10.0
 
 PREFECT_DEFAULTS: Final = {
     "DO_NOT_TRACK": "true",
@@ -32,6 +36,8 @@ def run(
 
     if name not in FLOWS:
         raise ResourceNotFoundError(f"There is no flow {name!r}.", nearest=nearest(name, FLOWS) or tuple(FLOWS))
+    if address := os.environ.get(SERVER_VARIABLE):
+        _check_server(address)
     result = FLOWS[name](leagues=league) if league else FLOWS[name]()
     text = "\n".join(f"{key}: {value}" for key, value in result.items())
     Output(as_json=json).result(result, text or "Done; there was nothing to do.")
@@ -44,14 +50,27 @@ def serve() -> None:
     Registers them on the Prefect server at PREFECT_API_URL.
     """
     _set_prefect_defaults()
-    if not os.environ.get("PREFECT_API_URL"):
+    address = os.environ.get(SERVER_VARIABLE)
+    if not address:
         msg = "PREFECT_API_URL is not set: schedules need a permanent Prefect server."
         hint = "Start one with `prefect server start`, then set PREFECT_API_URL=http://127.0.0.1:4200/api."
         raise ConfigurationError(msg, hint=hint)
+    _check_server(address)
     from flows.cli.session import begin
     from flows.deployments import serve_flows
 
     serve_flows(begin().settings)
+
+
+def _check_server(address: str) -> None:
+    """Raise NetworkError if no server can be reached at the address, which Prefect reports by a traceback."""
+    import httpx
+
+    try:
+        httpx.get(f"{address.rstrip('/')}/health", timeout=SERVER_SECONDS)
+    except (httpx.TransportError, httpx.InvalidURL) as error:
+        msg = f"The Prefect server at PREFECT_API_URL cannot be reached: {words_of(error).rstrip('.')}."
+        raise NetworkError(msg, hint="Start it with `prefect server start`.") from error
 
 
 def _set_prefect_defaults() -> None:

@@ -45,6 +45,8 @@ def test_names_of_any_language_are_in_order(name: str) -> None:
         (" a", "blank"),
         ("a\N{NO-BREAK SPACE}", "blank"),
         ("\u202ea", "202E"),
+        ("a\u200f", "200F"),
+        ("\ufeffa", "FEFF"),
     ],
 )
 def test_what_is_wrong_is_said(text: str, fault: str) -> None:

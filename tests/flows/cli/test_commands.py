@@ -235,6 +235,16 @@ def test_a_wrong_setting_is_one_line_with_its_name(new_project: Callable[..., Pr
     assert "Traceback" not in said
 
 
+@pytest.mark.parametrize("command", [("flows", "serve"), ("flows", "run", "snapshot")])
+def test_an_unavailable_prefect_server_is_one_line(
+    new_project: Callable[..., Project], command: tuple[str, ...]
+) -> None:
+    said = new_project(PREFECT_API_URL="http://someone:hunter2@127.0.0.1:1/api").run(*command, expect=3)
+    assert "The Prefect server at PREFECT_API_URL cannot be reached" in said
+    assert "Traceback" not in said
+    assert "hunter2" not in said
+
+
 def test_an_unavailable_database_exits_3(new_project: Callable[..., Project]) -> None:
     project = new_project(DATABASE_URL="mysql+pymysql://someone:hunter2@127.0.0.1:1/none")
     began = time.monotonic()

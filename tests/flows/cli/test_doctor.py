@@ -1,5 +1,8 @@
 """What the doctor reports: of data without new facts for a day, and of checks that hang or break."""
 
+import os
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Event
@@ -16,6 +19,7 @@ from feature_store.archive.facts import FactBatch, GameFact
 from flows.cli.commands.doctor import CHECKS, Finding, run_checks
 from migrations.step_journal import steps
 
+ROOT = Path(__file__).parents[3]
 NOW = datetime(2024, 5, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 
@@ -100,3 +104,29 @@ def test_a_check_that_hangs_or_breaks_is_a_finding_and_ends_no_other(tmp_path: P
     ]
     assert "no answer within" in findings[0].detail
     assert findings[1].detail == "KeyError: '***'"
+
+
+HANGING = """
+import atexit, sys, time
+from flows.cli.commands import doctor
+from flows.cli.main import main
+
+def hangs(settings, now):
+    time.sleep(60)
+
+doctor.CHECKS = {"hanging": hangs}
+doctor.run_checks.__defaults__ = (0.2,)
+atexit.register(time.sleep, 60)
+sys.argv = ["dbsbm", "doctor"]
+main()
+"""
+
+
+@pytest.mark.server
+def test_the_command_ends_although_a_check_hangs_and_tidying_up_would_take_long(tmp_path: Path) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", HANGING], cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True, text=True, timeout=50, check=False,
+    )  # fmt: skip
+    assert (ended.returncode, ended.stderr) == (3, "")
+    assert "MISSING  hanging       no answer within 0 s" in ended.stdout

@@ -78,5 +78,13 @@ def test_an_encoding_that_cannot_be_detected_costs_the_names_that_need_it_and_is
     assert "Śląsk Wrocław" in decode_text(polish.decode("cp1250").encode(), ("utf-8", "cp1250")).text
 
 
-def test_a_declared_utf16_file_needs_no_mark() -> None:
-    assert decode_text("Köln".encode("utf-16-le"), ("utf-16",)).text == "Köln"
+@pytest.mark.parametrize("order", ["utf-16-le", "utf-16-be"])
+def test_a_declared_utf16_file_needs_no_mark(order: str) -> None:
+    assert decode_text("Köln, Łódź".encode(order), ("utf-16",)).text == "Köln, Łódź"
+
+
+@pytest.mark.parametrize("stray", [b"\x81", b"\x8d\x9d", b"\x90\x8f\x81"])
+def test_bytes_of_no_encoding_in_a_cell_that_is_not_read_hide_no_encoding(stray: bytes, tmp_path: Path) -> None:
+    reading = read(tmp_path, (HEADER + GERMAN).encode("cp1252").replace(b"Ren", b"Ren" + stray))
+    assert (homes(reading), list(reading.rejected)) == (["Köln", "Mainz"], [])
+    assert reading.detected_encoding == "cp1252"

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from feature_store.sources.csv.plain_text import plain_number
+from feature_store.sources.csv.plain_text import MISSING, plain_number, spellings_of_missing
 
 
 @pytest.mark.parametrize(
@@ -30,3 +30,9 @@ def test_every_number_comes_back(number: float) -> None:
     text = f"{number:.3f}"
     assert float(plain_number(text.replace("-", "\u2212"))) == number
     assert float(plain_number(text.replace(".", ","), ",")) == number
+
+
+def test_words_for_a_missing_value_count_in_every_case_and_with_every_dash() -> None:
+    written = {spelling for word in MISSING for spelling in spellings_of_missing(word)}
+    assert written > {"na", "NAN", "Null", "nat", r"\N", "--", "-", "\u2212", "\u2010", "\u2011", "\u2012", "\u2013"}
+    assert spellings_of_missing("k.A.") == {"k.A.", "k.a.", "K.A."}

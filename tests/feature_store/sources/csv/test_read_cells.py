@@ -76,6 +76,10 @@ def lines(*given: str) -> str:
         lines(FIRST, SECOND).replace(",", " , "),
         lines(FIRST.replace("Arsenal", '"Arsenal"').replace(",2,", ', "2",'), SECOND),
         lines(FIRST, SECOND).replace("M Riley", "M\0Riley\x07"),
+        lines(FIRST, SECOND).replace("M Riley", '"Mike" Riley'),
+        lines(FIRST, SECOND).replace("Referee", "Referee,Time").replace("Poll", 'Poll,"15:00" "BST"'),
+        lines(FIRST, SECOND) + "\x1a",
+        lines(FIRST, SECOND) + "\0\0",
     ],
 )  # fmt: skip
 def test_what_is_not_read_costs_nothing(text: str, tmp_path: Path) -> None:
@@ -116,6 +120,8 @@ def test_any_text_in_cells_that_are_not_read_changes_nothing(
         ('E0,16/08/03,Arsenal,Everton,2,1,1.5,"3.6,6.5,x', (2, 2, 1), ["odds_draw: the quotes of the line do not close"]),
         ('E0,16/08/03,"Arsenal,Everton,2,1,1.5,3.6,6.5,x', (1, 1, 1), ["home_team: the quotes of the line do not close"]),
         ('"E0,16/08/03,Arsenal,Everton,2,1,1.5,3.6,6.5,x', (1, 1, 1), ["league: the quotes of the line do not close"]),
+        (FIRST.replace(",1.5,3.6", ',1.5,"3.6" 7'), (2, 2, 1), ["odds_draw: text follows the closing quote of the cell"]),
+        (FIRST.replace("Everton", '"Ever" ton'), (1, 1, 1), ["away_team: text follows the closing quote of the cell"]),
         (FIRST.replace("Arsenal", "Ars\0enal"), (1, 1, 1), ["home_team: has the control character U+0000 at position 4"]),
         (FIRST.replace("Arsenal", "Ars\x1b[2Jenal"), (1, 1, 1), ["home_team: has the control character U+001B at position 4"]),
         (FIRST.replace(",2,1,", ",2,1_0,"), (2, 1, 2), ["away_score: expected a whole number from 0 to 1000000, got '1_0'"]),
@@ -127,6 +133,14 @@ def test_damage_in_a_cell_that_is_read_costs_its_fact_alone_and_is_named(
     reading = read(tmp_path, lines(line, SECOND))
     assert (facts(reading), reading.rows) == (left, 2)
     assert [(item.place, item.reason) for item in reading.rejected] == [("season.csv:2", reason) for reason in reasons]
+
+
+@pytest.mark.parametrize("referee", ['"Mike" Riley', '"M ""R"" Riley" ', "6'2\"", '"6\'2""', '"" M', '"M, Riley" jun.'])
+def test_quotes_in_a_cell_that_is_not_read_cost_no_cell_behind_it(referee: str, tmp_path: Path) -> None:
+    header = HEADER.replace("Div,", "Div,Referee,").removesuffix(",Referee")
+    rows = [row.rpartition(",")[0].replace("E0,", f"E0,{referee},") for row in (FIRST, SECOND)]
+    reading = read(tmp_path, "\n".join((header, *rows)))
+    assert (facts(reading), reading.rows, list(reading.rejected)) == ((2, 2, 2), 2, [])
 
 
 def test_a_thousand_open_quotes_cost_no_other_line(tmp_path: Path) -> None:

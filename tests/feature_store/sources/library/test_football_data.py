@@ -76,6 +76,15 @@ def test_what_is_damaged_in_the_file_is_quarantined_once_with_its_line(
     assert "moneyline 11.8, 7.64, 15.67: the overround -72.1%" in found[0][2]
 
 
+def test_a_score_of_a_game_to_come_is_refused(
+    site: Callable[..., tuple[str, list[str]]], sqlite_database: Engine, leagues: Leagues
+) -> None:
+    address, _ = site({**PAGES, E0: SEASON.encode()})
+    report = fetch(sqlite_database, leagues, address, now=datetime(2023, 8, 12, 8, tzinfo=UTC))
+    assert report.recorded["EPL"].results == 1
+    assert "row: the game has a score, but starts in the future, at 2023-08-12 11:30" in report.reasons
+
+
 def test_fetching_again_adds_nothing_and_an_alias_is_obeyed(
     site: Callable[..., tuple[str, list[str]]], sqlite_database: Engine, leagues: Leagues
 ) -> None:
