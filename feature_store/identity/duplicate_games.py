@@ -107,11 +107,12 @@ def _may_be_one(league: League, one: ListedGame, other: ListedGame) -> bool:
     if _origins(league, one) & _origins(league, other):
         return False
     if one.date_only or other.date_only:
-        return _local_day(league, one) == _local_day(league, other)
+        return local_day(league, one) == local_day(league, other)
     return other.start_at - one.start_at < (SAME_START_IN_BASEBALL if league.sport == "baseball" else SAME_START)
 
 
-def _local_day(league: League, game: ListedGame) -> date:
+def local_day(league: League, game: ListedGame) -> date:
+    """The day of the game where it is played, as nearly as its start and its league show it."""
     zoned = not game.date_only and league.key in AMERICAN
     return game.start_at.astimezone(AMERICAN_DAY).date() if zoned else game.start_at.date()
 
