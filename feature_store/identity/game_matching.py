@@ -12,9 +12,9 @@ with double-headers, 3 hours), or, where one has a bare date, they are on the sa
 A pair is *sure* if each game is the other's best in its source, the score is at least ``SURE``, it exceeds that of
 every other candidate of either game by ``MARGIN``, both names are at least ``ALIKE``, the starts are within
 ``SURE_START``, and nothing contradicts it: two different results, exchanged sides, a double-header that one source
-lists in part, a bare date in baseball, or a third game of the same source that is sure as well. Other pairs with at
-least one name ``ALIKE`` and a score of at least ``DOUBTFUL`` are *doubtful*, the best of each game. Everything else is
-two games.
+lists in part, a bare date in baseball, or a third game of the same source that is sure as well. Other pairs of which both
+names are ``ALIKE``, or one is hardly in doubt (``ONLY_ONE``), with a score of at least ``DOUBTFUL`` are *doubtful*, the
+best of each game. Everything else is two games.
 
 The rule is symmetric, does not depend on the order of the games, and finds nothing more in its own result. Its version
 is stored with every link; ``docs/decisions/0071`` has the measurements behind the thresholds.
@@ -31,7 +31,7 @@ from typing import Final, NamedTuple
 from core.betting.leagues import League
 from feature_store.identity.duplicate_games import local_day
 from feature_store.identity.listed_games import ListedGame
-from feature_store.identity.name_evidence import ALIKE, NameEvidence, origins_of
+from feature_store.identity.name_evidence import ALIKE, ONLY_ONE, NameEvidence, origins_of
 
 RULE: Final = "match-1"
 """Version of the rule: changes with any weight, threshold or word list."""
@@ -158,9 +158,9 @@ def _compare(league: League, one: ListedGame, other: ListedGame, evidence: NameE
     turned = sum(across) > sum(straight)
     names = across if turned else straight
     mixed = zip((one.home_team, one.away_team), _teams(other, turned=turned), strict=True)
-    if start == 0 or max(names) < ALIKE or any(evidence.are_apart(*pair) for pair in mixed):
+    if start == 0 or any(evidence.are_apart(*pair) for pair in mixed):
         return None
-    if turned and min(names) < ALIKE:
+    if min(names) < ALIKE and (turned or max(names) < ONLY_ONE):
         return None
     score = NAME_WEIGHT * sum(names) + START_WEIGHT * start
     return _Candidate(score, one, other, min(names), turned)

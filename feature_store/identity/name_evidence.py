@@ -17,10 +17,10 @@ from feature_store.identity.name_likeness import CONTRADICTING, SAME, block_keys
 
 ALIKE: Final = 0.7
 """Likeness from which on two names may be one club."""
-CERTAIN: Final = 0.95
-"""Likeness from which on two names are one club."""
 ONLY_ONE: Final = 0.9
-"""Likeness of two names that fit each other and, by ``CLEARLY``, no other name."""
+"""Likeness of two names that fit each other and, by ``CLEARLY``, no other name; from here on one is hardly in doubt."""
+LEARNED: Final = 0.95
+"""Likeness of two names that have stood for each other in several rounds."""
 CLEARLY: Final = 0.25
 HARDLY: Final = 0.1
 """A name that another one fits nearly as well is not recognised by likeness."""
@@ -77,6 +77,10 @@ class NameEvidence:
         """The name, and every one that may be the same club."""
         return [name, *(other for other, judged in self._near[name].items() if judged >= ALIKE)]
 
+    def sources(self, name: str) -> Collection[str]:
+        """The sources that list the name."""
+        return self._sources[name]
+
     def may_be_one(self, one: str, other: str) -> bool:
         """Whether no one has decided that they are two clubs, and no source lists both."""
         return not self.are_apart(one, other) and not self._sources[one] & self._sources[other]
@@ -107,7 +111,7 @@ class NameEvidence:
         if self._sources[one] & self._sources[other]:
             return SAME if raw == SAME else CONTRADICTING
         rivals = max(self._best_rival(one, other), self._best_rival(other, one))
-        if rivals >= max(raw, CERTAIN) or rivals > raw - HARDLY:
+        if rivals == SAME or (raw < SAME and rivals > raw - HARDLY):
             return min(raw, UNCLEAR)
         if raw >= ALIKE and rivals <= raw - CLEARLY and min(self._listed(one), self._listed(other)) >= FEWEST_NAMES:
             return max(raw, ONLY_ONE)
@@ -124,17 +128,17 @@ class NameEvidence:
     def _learn(self, league: League, games: Sequence[ListedGame]) -> None:
         """Take names as one club that have stood for each other in the games of several rounds.
 
-        Whom they stood for there is certain only if the opponent is, so what is learned may teach more.
+        Whom they stood for is clear only where the opponent is, so what is learned may teach more.
         """
         shared = _SharedGames(league, games)
         while True:
             rounds = shared.rounds(self)
-            new = {pair: count for pair, count in rounds.items() if self.likeness(*pair) < CERTAIN}
+            new = {pair: count for pair, count in rounds.items() if self.likeness(*pair) < LEARNED}
             if not new:
                 return
             self._learned |= new
             for one, other in new:
-                self._near[one][other] = self._near[other][one] = CERTAIN
+                self._near[one][other] = self._near[other][one] = LEARNED
 
 
 class _SharedGames:
@@ -151,7 +155,7 @@ class _SharedGames:
     def rounds(self, evidence: NameEvidence) -> dict[Names, int]:
         """Pairs of names by how many opponents both have met on as many days, at the same moments and on the same side.
 
-        Only pairs of which neither name has stood for a third one.
+        Only pairs of which neither name has stood for a third one of the other's sources.
         """
         met: dict[Names, set[str]] = defaultdict(set)
         days: dict[Names, set[date]] = defaultdict(set)
@@ -169,16 +173,19 @@ class _SharedGames:
                         days[pair].add(min(game.start_at, other.start_at).date())
         counts = {pair: min(len(met[pair]), len(days[pair])) for pair in met}
         return {
-            pair: count
-            for pair, count in counts.items()
-            if count >= ROUNDS and evidence.may_be_one(*pair) and _stand_alone(pair, partners)
+            (one, other): count
+            for (one, other), count in counts.items()
+            if count >= ROUNDS
+            and evidence.may_be_one(one, other)
+            and all(partners[one, source] <= {one, other} for source in evidence.sources(other))
+            and all(partners[other, source] <= {one, other} for source in evidence.sources(one))
         }
 
     def _listed_with(
         self, evidence: NameEvidence, anchor: str, game: ListedGame, *, at_home: bool
     ) -> Iterator[ListedGame]:
         for name in evidence.alike(anchor):
-            if evidence.likeness(anchor, name) < CERTAIN:
+            if evidence.likeness(anchor, name) < ONLY_ONE:
                 continue
             listed = self._hosted[name, at_home]
             first = bisect_left(listed, game.start_at - SAME_KICK_OFF, key=lambda one: one.start_at)
@@ -193,11 +200,6 @@ class _SharedGames:
 def _sides(game: ListedGame, *, at_home: bool) -> Names:
     """The club on that side, and the other one."""
     return (game.home_team, game.away_team) if at_home else (game.away_team, game.home_team)
-
-
-def _stand_alone(pair: Names, partners: dict[tuple[str, str], set[str]]) -> bool:
-    """Whether, in every source, either name has stood for no name beside the other one (and itself)."""
-    return all(mates <= {*pair} for (name, _), mates in partners.items() if name in pair)
 
 
 def _in_order(one: str, other: str) -> Names:

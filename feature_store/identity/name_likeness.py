@@ -8,6 +8,7 @@ reserves.
 
 import re
 import unicodedata
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Final
 
@@ -75,16 +76,14 @@ def _compare(sport: str, one: str, other: str) -> float:
         return INITIALS
     shared = whole = 0.0
     left, right = [*words], [*others]
-    for alike, word, match in sorted(
-        ((alike, word, match) for word in words for match in others if (alike := _alike(word, match))), reverse=True
-    ):
+    for alike, word, match in sorted(_likest(words, others), reverse=True):
         if word in left and match in right:
             left.remove(word)
             right.remove(match)
-            weight = max(_weight(word), _weight(match))
+            weight = max(_weight(sport, word), _weight(sport, match))
             whole += weight
             shared += alike * weight
-    return _judge(shared, whole, sum(map(_weight, left)), sum(map(_weight, right)))
+    return _judge(shared, whole, *(sum(_weight(sport, word) for word in unmatched) for unmatched in (left, right)))
 
 
 def _judge(shared: float, whole: float, left: float, right: float) -> float:
@@ -99,18 +98,34 @@ def _judge(shared: float, whole: float, left: float, right: float) -> float:
     return common if whole >= 1 or not (left or right) else min(common, CONTRADICTING)
 
 
-def _alike(word: str, match: str) -> float:
+def _likest(words: tuple[str, ...], others: tuple[str, ...]) -> Iterator[tuple[float, str, str]]:
+    """Every two words that may be one, with their likeness.
+
+    A word is short for another one only in a name that does not have more words than the other name, and misspelt only
+    in a name of as many words.
+    """
+    for word in words:
+        for match in others:
+            own, longer = (len(words), len(others)) if len(word) <= len(match) else (len(others), len(words))
+            if word == match:
+                yield 1.0, word, match
+            elif own <= longer and _begins(word, match):
+                yield BEGINNING, word, match
+            elif own == longer and (ratio := fuzz.ratio(word, match)) >= MISSPELT and _is_long(word, match):
+                yield ratio / 100, word, match
+
+
+def _begins(word: str, match: str) -> bool:
     short, long = sorted((word, match), key=len)
-    if word == match:
-        return 1.0
-    if len(short) >= SHORTEST_BEGINNING and long.startswith(short):
-        return BEGINNING
-    ratio = fuzz.ratio(word, match) if len(short) >= SHORTEST_MISSPELT else 0.0
-    return ratio / 100 if ratio >= MISSPELT else 0.0
+    return len(short) >= SHORTEST_BEGINNING and long.startswith(short)
 
 
-def _weight(word: str) -> float:
-    return GENERIC_WEIGHT if word in GENERIC else 1.0
+def _is_long(word: str, match: str) -> bool:
+    return min(len(word), len(match)) >= SHORTEST_MISSPELT
+
+
+def _weight(sport: str, word: str) -> float:
+    return GENERIC_WEIGHT if sport == "soccer" and word in GENERIC else 1.0
 
 
 def _is_initials(sport: str, short: str, long: str) -> bool:

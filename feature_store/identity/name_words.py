@@ -22,14 +22,15 @@ GENERIC: Final = frozenset(
     vigo wanderers wednesday
     """.split()
 )
-"""Words that several clubs carry: equal ones are weak evidence."""
+"""Words that several football clubs carry: equal ones are weak evidence."""
 
-RESERVES: Final = frozenset({"b", "ii", "u19", "u20", "u21", "u23", "castilla", "women", "ladies", "femenino", "w"})
+RESERVES: Final = frozenset({"b", "u19", "u20", "u21", "u23", "castilla", "women", "ladies", "femenino", "w"})
 """Marks of another team of the same club."""
 
 SYNONYMS: Final[Mapping[str, str]] = {"utd": "united", "st": "saint", "ste": "sainte"}
 
 SOCCER: Final[Mapping[str, str]] = {
+    "ii": "b",
     "man": "manchester",
     "weds": "wednesday",
     "wolves": "wolverhampton wanderers",
