@@ -110,7 +110,7 @@ def alias_decided_and_forgotten(engine: Engine, now: datetime) -> None:
     team_aliases.load_aliases(engine)
     team_aliases.clubs(engine, EPL)
     team_aliases.suggestions(engine, EPL)
-    team_aliases.forget_alias(engine, EPL, "Aldre")
+    team_aliases.forget_alias(engine, EPL, "Aldre", source="test", now=END)
 
 
 def built_again_and_from_nothing(engine: Engine, now: datetime) -> None:

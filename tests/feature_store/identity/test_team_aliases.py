@@ -201,8 +201,8 @@ def test_a_decision_can_be_taken_back(database: Engine, leagues: Leagues) -> Non
     epl = leagues.get("EPL")
     record_alias(database, epl, "Spurs", "Tottenham", source="test", now=NOW)
     with pytest.raises(ResourceNotFoundError, match=r"EPL has no alias .Spur.\. Nearest: Spurs"):
-        forget_alias(database, epl, "Spur")
-    forget_alias(database, epl, "Spurs")
+        forget_alias(database, epl, "Spur", source="test", now=NOW)
+    forget_alias(database, epl, "Spurs", source="test", now=NOW)
     assert list_aliases(database) == []
 
 
