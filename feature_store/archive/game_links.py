@@ -1,11 +1,11 @@
 """Which ids stand for one game: decided by rule or by people, applied when facts are read; no fact is changed.
 
 Each source has its own ids, so a game that two of them list is two games until their ids are linked, by the matching
-rule (``identity.matched_games``) or by a person (``identity.linking``). From then on the facts of one id are read under the other, at every moment of the past too: to
-which game a fact belongs is not news of that game. Where the two were never listed for the same time and the same home
-side, the first was listed wrongly, and its facts are left out (docs/decisions/0056). The clubs of a linked game have the
-names that the game it is linked to gives them. Decisions are kept like facts, each a further row, so that the data of
-an earlier training can still be read.
+rule (``identity.matched_games``) or by a person (``identity.linking``). From then on the facts of one id are read under
+the other, at every moment of the past too: to which game a fact belongs is not news of that game. Where the two were
+never listed for the same time and the same home side, the first was listed wrongly, and its facts are left out
+(docs/decisions/0056). The clubs of a linked game have the names that the game it is linked to gives them. Decisions are
+kept like facts, each a further row, so that the data of an earlier training can still be read.
 """
 
 from bisect import bisect_right
@@ -23,6 +23,7 @@ from core.database.upserts import insert_new
 from feature_store.archive import tables
 from feature_store.archive.facts import GameFact
 from feature_store.archive.versions import INSTANT, Fact, FactKind
+
 
 class Links(dict[str, str]):
     """The id under which a game's facts are read, by the id that a source gave it."""
@@ -170,8 +171,7 @@ def merge_linked(
     merged = [fact for fact in facts if fact.game_id not in links]
     for fact in facts:
         if fact.game_id in links and fact.game_id not in replaced:
-            own = _names_at(names, links[fact.game_id], fact)
-            fact = fact._replace(game_id=links[fact.game_id], **own)  # noqa: PLW2901 - the same fact under its other name
+            fact = _as_listed(fact, links[fact.game_id], names)  # noqa: PLW2901 - the same fact under its other name
             key = (fact[: kind.identity], fact.known_at)
             if key not in taken:
                 taken.add(key)
@@ -188,15 +188,15 @@ def _names_by_moment(facts: Iterable[Fact]) -> Mapping[str, list[tuple[datetime,
     return names
 
 
-def _names_at(names: Mapping[str, list[tuple[datetime, str, str]]], game_id: str, fact: Fact) -> dict[str, str]:
-    """The clubs' names in the version that was known at the fact's moment, or the first one.
+def _as_listed(fact: Fact, game_id: str, names: Mapping[str, list[tuple[datetime, str, str]]]) -> Fact:
+    """The fact under another id, its clubs named as in the version of that game known at the moment, or the first.
 
-    Empty for other facts, and where the fact has exchanged the sides.
+    They keep their own names where the fact has exchanged the sides.
     """
+    fact = fact._replace(game_id=game_id)
     if not isinstance(fact, GameFact) or game_id not in names:
-        return {}
-    versions = names[game_id]
-    place = bisect_right(versions, fact.known_at, key=lambda version: version[0])
-    _, home, away = versions[max(0, place - 1)]
+        return fact
+    place = bisect_right(names[game_id], fact.known_at, key=lambda version: version[0])
+    _, home, away = names[game_id][max(0, place - 1)]
     exchanged = (fact.home_team, fact.away_team) == (away, home)
-    return {} if exchanged else {"home_team": home, "away_team": away}
+    return fact if exchanged else fact._replace(home_team=home, away_team=away)

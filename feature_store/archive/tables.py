@@ -49,7 +49,9 @@ def origin() -> tuple[sa.Column[Any], ...]:
 def judged_by() -> tuple[sa.Column[Any], ...]:
     """Of a decision: the rule that made it, and how surely."""
     return (
-        sa.Column("score", sa.Double, comment="Of a decision by rule: how surely, from 0 to 1; NULL where a person decided"),
+        sa.Column(
+            "score", sa.Double, comment="Of a decision by rule: how surely, from 0 to 1; NULL where a person decided"
+        ),
         sa.Column(
             "rule", sa.String(32), comment="Of a decision by rule: its name and version; NULL where a person decided"
         ),

@@ -1,20 +1,21 @@
 """Which listed games of two sources are one game: a written rule with a score, without a database.
 
 Two games of one league and of different sources are compared if a club of one may be a club of the other
-(``NameEvidence``) and no club can have played both: their starts differ by less than ``REACH`` (12 hours; in baseball,
-with double-headers, 3 hours), or, where one has a bare date, they are on the same local day.
+(``NameEvidence``) and no club can have played both: their starts differ by less than ``StartLimits.reach`` (12 hours;
+in baseball, with double-headers, 3 hours), or, where one has a bare date, they are on the same local day.
 
     score = 0.4 home + 0.4 away + 0.2 start
 
 ``home`` and ``away`` are the likenesses of the names, from 0 to 1. ``start`` falls from 1 for equal starts to 0.5 at
-``SURE_START`` (3 hours; in baseball 45 minutes) and to 0 at ``REACH``; a bare date counts 0.75.
+``StartLimits.sure`` (3 hours; in baseball 45 minutes) and to 0 at ``StartLimits.reach``; a bare date counts 0.75.
 
 A pair is *sure* if each game is the other's best in its source, the score is at least ``SURE``, it exceeds that of
-every other candidate of either game by ``MARGIN``, both names are at least ``ALIKE``, the starts are within
-``SURE_START``, and nothing contradicts it: two different results, exchanged sides, a double-header that one source
-lists in part, a bare date in baseball, or a third game of the same source that is sure as well. Other pairs of which both
-names are ``ALIKE``, or one is hardly in doubt (``ONLY_ONE``), with a score of at least ``DOUBTFUL`` are *doubtful*, the
-best of each game. Everything else is two games.
+every other candidate of either game by ``MARGIN``, both names are at least ``ALIKE``, the starts differ by at most
+``StartLimits.sure``, and nothing contradicts it: two different results, exchanged sides, a double-header that one
+source lists in part, a bare date in baseball, or a third game of the same source that is sure as well.
+
+Other pairs are *doubtful*, the best of each game, if the score is at least ``DOUBTFUL`` and both names are ``ALIKE`` or
+one is hardly in doubt (``ONLY_ONE``). Everything else is two games.
 
 The rule is symmetric, does not depend on the order of the games, and finds nothing more in its own result. Its version
 is stored with every link; ``docs/decisions/0071`` has the measurements behind the thresholds.
@@ -197,9 +198,7 @@ class _Rivals:
 
     def margin(self, candidate: _Candidate) -> float:
         """By how much the candidate exceeds every other one of either game."""
-        others = [
-            one.score for place in self._places(candidate) for one in self._of[place][:2] if one is not candidate
-        ]
+        others = [one.score for place in self._places(candidate) for one in self._of[place][:2] if one is not candidate]
         return candidate.score - max(others, default=0.0)
 
     def _places(self, candidate: _Candidate) -> list[tuple[str, str]]:

@@ -136,7 +136,9 @@ def link_by_rule(
             made += [one._replace(game_id=game_id) for game_id in sorted(moving)]
         if made:
             record_decisions(connection, league, made, now=now)
-            note_all_facts(connection, league, {game_id for one in made for game_id in (one.game_id, one.same_as or "")})
+            note_all_facts(
+                connection, league, {game_id for one in made for game_id in (one.game_id, one.same_as or "")}
+            )
     return made
 
 

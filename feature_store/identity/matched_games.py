@@ -32,6 +32,9 @@ RECENT: Final = timedelta(days=30)
 """How far back games are compared: enough rounds to learn names from."""
 
 
+NOT_LINKED: Final = "sure, but not linked yet, or the archive shows its names as two clubs"
+
+
 class MatchSuggestion(NamedTuple):
     """Two ids that may be one game; until a person decides, ``same_as`` alone is served."""
 
@@ -56,7 +59,7 @@ class LeagueMatches:
     aliases: tuple[Alias, ...]
     doubtful: int
     refuted: tuple[Alias, ...]
-    """Names of sure games which the archive shows as two clubs; their games are not linked."""
+    """Names of sure games which the archive shows as two clubs; these games are not linked, and served once."""
 
 
 class _Preference:
@@ -94,13 +97,12 @@ def link_matches(engine: Engine, league: League, now: datetime) -> LeagueMatches
     games = list_games(engine, league, now, now - RECENT)
     matching = _match(engine, league, games)
     aliases, refuted = _record_names(engine, league, matching, now)
-    two_clubs = {frozenset((one.alias, one.team)) for one in refuted}
-    if two_clubs:
-        matching = _match(engine, league, games, two_clubs)
+    two_clubs = {name for one in refuted for name in (one.alias, one.team)}
+    sure = [pair for pair in matching.sure if two_clubs.isdisjoint(_names_to_decide(pair))]
     preference, by_id = _Preference(league, games), {game.game_id: game for game in games}
-    scores = _best_scores(matching.sure)
+    scores = _best_scores(sure)
     proposed = []
-    for group in _groups(pair_ids(matching.sure)):
+    for group in _groups(pair_ids(sure)):
         kept, *others = preference.order(by_id[game_id] for game_id in group)
         proposed += [
             LinkDecision(other.game_id, kept.game_id, MATCHER, score=scores[other.game_id], rule=RULE)
@@ -111,7 +113,7 @@ def link_matches(engine: Engine, league: League, now: datetime) -> LeagueMatches
 
 
 def suggest_matches(engine: Engine, league: League, now: datetime) -> list[MatchSuggestion]:
-    """Pairs of ids that may be one game and are not linked, by start: the doubtful ones, and sure ones not linked yet."""
+    """Pairs of ids that may be one game, by start: the doubtful ones, and sure ones that are not linked yet."""
     games = list_games(engine, league, now, now - RECENT)
     matching, preference = _match(engine, league, games), _Preference(league, games)
     suggestions = []
@@ -120,10 +122,8 @@ def suggest_matches(engine: Engine, league: League, now: datetime) -> list[Match
         served = f"{kept.game_id} is served: {preference.reason(kept)}"
         sources = f"{', '.join(sorted(other.sources))} / {', '.join(sorted(kept.sources))}"
         names = kept.home_team, kept.away_team, kept.start_at
-        note = f"{pair.note or 'sure, linked by the next run'}; {served}"
-        suggestions.append(
-            MatchSuggestion(league.key, other.game_id, kept.game_id, *names, sources, pair.score, note)
-        )
+        note = f"{pair.note or NOT_LINKED}; {served}"
+        suggestions.append(MatchSuggestion(league.key, other.game_id, kept.game_id, *names, sources, pair.score, note))
     return suggestions
 
 
@@ -156,22 +156,18 @@ def pair_ids(pairs: Iterable[GamePair]) -> list[tuple[str, str]]:
     return [(pair.one.game_id, pair.other.game_id) for pair in pairs]
 
 
-def _match(
-    engine: Engine, league: League, games: Sequence[ListedGame], two_clubs: Iterable[frozenset[str]] = ()
-) -> Matching:
-    clubs_apart = {*refused_aliases(engine, league), *two_clubs}
+def _match(engine: Engine, league: League, games: Sequence[ListedGame]) -> Matching:
+    clubs_apart = refused_aliases(engine, league)
     with reading(engine) as connection:
         games_apart = separated_games(connection, league)
     return match(league, games, clubs_apart=clubs_apart, games_apart=games_apart)
 
 
-def _record_names(
-    engine: Engine, league: League, matching: Matching, now: datetime
-) -> tuple[list[Alias], list[Alias]]:
+def _record_names(engine: Engine, league: League, matching: Matching, now: datetime) -> tuple[list[Alias], list[Alias]]:
     """Record the names of sure games as aliases of the one with the longest history; returns also what is refuted."""
     scores: dict[tuple[str, str], float] = {}
     for pair in matching.sure:
-        for names in ((pair.one.home_team, pair.other.home_team), (pair.one.away_team, pair.other.away_team)):
+        for names in _sides(pair):
             if names[0] != names[1]:
                 scores[names] = max(pair.score, scores.get(names, 0.0))
     if not scores:
@@ -187,6 +183,15 @@ def _record_names(
         proposed += [Alias(league.key, name, team, MATCHER, now, best[name], RULE) for name in others]
     known = {frozenset(pair) for group in groups for pair in combinations(group, 2)}
     return record_aliases_by_rule(engine, league, proposed, known)
+
+
+def _sides(pair: GamePair) -> tuple[tuple[str, str], tuple[str, str]]:
+    return (pair.one.home_team, pair.other.home_team), (pair.one.away_team, pair.other.away_team)
+
+
+def _names_to_decide(pair: GamePair) -> set[str]:
+    """The names of the pair's clubs that differ between the two games."""
+    return {name for names in _sides(pair) if names[0] != names[1] for name in names}
 
 
 def _groups(pairs: Iterable[tuple[str, str]]) -> list[list[str]]:

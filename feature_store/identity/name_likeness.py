@@ -54,7 +54,9 @@ def likeness(sport: str, one: str, other: str) -> float:
 def block_keys(sport: str, name: str) -> frozenset[str]:
     """Keys of which names that are alike share one: the beginnings of their words, and their initials."""
     words = words_of(sport, name)
-    return frozenset({word[:SHORTEST_BEGINNING] for word in words} | {"=" + _initials(sport, name), "=" + "".join(words)})
+    return frozenset(
+        {word[:SHORTEST_BEGINNING] for word in words} | {"=" + _initials(sport, name), "=" + "".join(words)}
+    )
 
 
 @lru_cache(maxsize=20_000)

@@ -3,25 +3,25 @@
 from collections.abc import Mapping
 from typing import Final
 
-LETTERS: Final = str.maketrans({"ß": "ss", "ø": "o", "æ": "ae", "œ": "oe", "ł": "l", "đ": "d", "ı": "i", "&": " and "})
+LETTERS: Final = str.maketrans(
+    {"ß": "ss", "ø": "o", "æ": "ae", "œ": "oe", "ł": "l", "đ": "d", "\u0131": "i", "&": " and "}
+)
 """Letters that Unicode does not take apart into a plain one and an accent."""
 
-MEANINGLESS: Final = frozenset(
-    """
-    ac aj afc ag as asd bc bk bsc bv ca calcio cd cf cfc clube club cp dsc ec ev fc fcv fk fsv gd hsc ksv losc msv ogc osc
-    kv rc rcd sad sb sc sd sg sk sm spvgg ss ssc ssd ssv sv svw tsg tsv ud us usd usl vfb vfl vfr and the de del di du d
-    des la le les los el a da do of y und et
-    """.split()
-)
+_FORMS: Final = """
+ac aj afc ag as asd bc bk bsc bv ca calcio cd cf cfc clube club cp dsc ec ev fc fcv fk fsv gd hsc ksv losc msv ogc osc
+kv rc rcd sad sb sc sd sg sk sm spvgg ss ssc ssd ssv sv svw tsg tsv ud us usd usl vfb vfl vfr and the de del di du d des la
+le les los el a da do of y und et
+"""
+MEANINGLESS: Final = frozenset(_FORMS.split())
 """Forms of organisation, articles and conjunctions; a name that has nothing else keeps them."""
 
-GENERIC: Final = frozenset(
-    """
-    albion alexandra argyle athletic atletico borussia calcio city county deportivo dynamo dons eintracht fortuna foot
-    football green hotspur hove olympique orient racing rangers real rovers sporting stade stanley town united viktoria
-    vigo wanderers wednesday
-    """.split()
-)
+_COMMON: Final = """
+albion alexandra argyle athletic atletico borussia city county deportivo dynamo dons eintracht fortuna foot football
+green hotspur hove olympique orient racing rangers real rovers sporting stade stanley town united viktoria vigo
+wanderers wednesday
+"""
+GENERIC: Final = frozenset(_COMMON.split())
 """Words that several football clubs carry: equal ones are weak evidence."""
 
 RESERVES: Final = frozenset({"b", "u19", "u20", "u21", "u23", "castilla", "women", "ladies", "femenino", "w"})
@@ -83,7 +83,7 @@ AMERICAN: Final[Mapping[str, str]] = {
 
 PHRASES: Final[Mapping[str, Mapping[str, str]]] = {
     "soccer": {**SYNONYMS, **SOCCER},
-    **dict.fromkeys(("american_football", "baseball", "basketball", "ice_hockey"), {**SYNONYMS, **AMERICAN}),
+    **{key: {**SYNONYMS, **AMERICAN} for key in ("american_football", "baseball", "basketball", "ice_hockey")},
 }
 """What short forms stand for wherever they occur, by sport; other sports have ``SYNONYMS`` alone."""
 

@@ -90,14 +90,8 @@ def record_alias(engine: Engine, league: League, alias: str, team: str, *, sourc
             return False
         _refuse_conflict(league, alias, team, decided, against)
         insert_new(connection, tables.team_aliases, [{**row, "source": source, "recorded_at": now}])
-        refused = tables.team_alias_refusals.c
-        connection.execute(
-            sa.delete(tables.team_alias_refusals).where(
-                _of(tables.team_alias_refusals, league),
-                refused.alias.in_((alias, team)),
-                refused.team.in_((alias, team)),
-            )
-        )
+        for pair in ((alias, team), (team, alias)):
+            _forget_refusal(connection, league, *pair)
     return True
 
 
@@ -110,7 +104,7 @@ def record_aliases_by_rule(
     """Record what a rule proposes, as far as nothing stands against it; returns what was recorded, and what is refuted.
 
     Refuted are names that have met, or have played different opponents at once: two clubs. What people have decided
-    wins: an alias that exists stays, and a chain of aliases is not begun. ``known`` are pairs of names that are one club.
+    wins: an alias that exists stays, and no chain of aliases is begun. ``known`` are pairs of names that are one club.
     """
     schedules = TeamSchedules(_games(engine, league))
     refuted = [one for one in proposed if schedules.against(one.alias, one.team, known)]
@@ -200,6 +194,12 @@ def _refusals(connection: Connection, league: League) -> set[frozenset[str]]:
     refused = tables.team_alias_refusals
     query = sa.select(refused.c.alias, refused.c.team).where(_of(refused, league))
     return {frozenset(row) for row in connection.execute(query)}
+
+
+def _forget_refusal(connection: Connection, league: League, alias: str, team: str) -> None:
+    refused = tables.team_alias_refusals
+    pair = (refused.c.alias == alias) & (refused.c.team == team)
+    connection.execute(sa.delete(refused).where(_of(refused, league), pair))
 
 
 def _of(table: sa.Table, league: League) -> sa.ColumnElement[bool]:

@@ -5,7 +5,7 @@ from alembic import op
 from sqlalchemy.dialects import mysql
 
 revision = "20261128_who_matched"
-down_revision = "20261128_text_charset"
+down_revision = "20261128_league_quotes"
 branch_labels = None
 depends_on = None
 

@@ -1,10 +1,14 @@
 """``dbsbm games``: ids of different sources that are one game."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from flows.cli.output import AsJson, Output, table
+
+if TYPE_CHECKING:
+    from feature_store.identity.duplicate_games import DuplicatePair
+    from feature_store.identity.matched_games import MatchSuggestion
 
 app = typer.Typer(help="Find and link ids of different sources that are one game.", no_args_is_help=True)
 
@@ -27,14 +31,16 @@ def suggest(league: League, json: AsJson = False) -> None:
         pairs = find_duplicates(engine, chosen, session.now)
     suggested = {frozenset((one.game_id, one.same_as)) for one in matches}
     older = [one for one in pairs if frozenset((one.game_id, one.same_as)) not in suggested]
-    rows = [
-        (one.game_id, one.same_as, f"{one.home_team} v {one.away_team}", f"{one.start_at:%Y-%m-%d}", one.sources, *extra)
-        for one, extra in (*((one, ("", "")) for one in older), *((one, (one.score, one.note)) for one in matches))
-    ]
+    rows = [(*_cells(one), "", "") for one in older] + [(*_cells(one), one.score, one.note) for one in matches]
     header = ("id", "same as", "game", "day", "sources", "score", "note")
     text = table(header, rows) if rows else f"No game of {chosen.key} has two ids."
-    suggestions = [one._asdict() for one in (*older, *matches)]
+    suggestions = [*(one._asdict() for one in older), *(one._asdict() for one in matches)]
     Output(as_json=json).result({"league": chosen.key, "suggestions": suggestions}, text)
+
+
+def _cells(pair: "DuplicatePair | MatchSuggestion") -> tuple[str, ...]:
+    day = f"{pair.start_at:%Y-%m-%d}"
+    return (pair.game_id, pair.same_as, f"{pair.home_team} v {pair.away_team}", day, pair.sources)
 
 
 @app.command()
@@ -138,7 +144,15 @@ def list_them(
         chosen = archived_leagues(engine, session.leagues, [league] if league else None)
         links = [link for each in chosen for link in list_links(engine, each)]
     rows = [
-        (one.league, one.game_id, one.same_as, one.source, one.score or "", one.rule or "", f"{one.recorded_at:%Y-%m-%d %H:%M}")
+        (
+            one.league,
+            one.game_id,
+            one.same_as,
+            one.source,
+            one.score or "",
+            one.rule or "",
+            f"{one.recorded_at:%Y-%m-%d %H:%M}",
+        )
         for one in links
     ]
     header = ("league", "id", "same as", "by", "score", "rule", "decided")
