@@ -68,7 +68,7 @@ class _Preference:
     def __init__(self, league: League, games: Sequence[ListedGame]) -> None:
         self._league = league
         counts = Counter(source for game in games for source in origins_of(league, game))
-        self.primary = max(counts, key=lambda source: (counts[source], source), default="")
+        self.primary = min(counts, key=lambda source: (-counts[source], source), default="")
 
     def order(self, games: Iterable[ListedGame]) -> list[ListedGame]:
         """The games, the one to keep first."""

@@ -109,7 +109,7 @@ class NameEvidence:
         if self.are_apart(one, other):
             return 0.0
         if self._sources[one] & self._sources[other]:
-            return SAME if raw == SAME else CONTRADICTING
+            return UNCLEAR if raw == SAME else CONTRADICTING
         rivals = max(self._best_rival(one, other), self._best_rival(other, one))
         if rivals == SAME or (raw < SAME and rivals > raw - HARDLY):
             return min(raw, UNCLEAR)

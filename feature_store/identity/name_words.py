@@ -9,9 +9,9 @@ LETTERS: Final = str.maketrans(
 """Letters that Unicode does not take apart into a plain one and an accent."""
 
 _FORMS: Final = """
-ac aj afc ag as asd bc bk bsc bv ca calcio cd cf cfc clube club cp dsc ec ev fc fcv fk fsv gd hsc ksv losc msv ogc osc
-kv rc rcd sad sb sc sd sg sk sm spvgg ss ssc ssd ssv sv svw tsg tsv ud us usd usl vfb vfl vfr and the de del di du d des la
-le les los el a da do of y und et
+ac afc ag as asd bc bk bsc bv ca calcio cd cf cfc clube club cp dsc ec ev fc fcv fk fsv gd hsc ksv losc msv ogc osc kv
+aj rc rcd sad sb sc sd sg sk sm spvgg ss ssc ssd ssv sv svw tsg tsv ud us usd usl vfb vfl vfr and the de del di du d des
+la le les los el a da do of y und et
 """
 MEANINGLESS: Final = frozenset(_FORMS.split())
 """Forms of organisation, articles and conjunctions; a name that has nothing else keeps them."""
