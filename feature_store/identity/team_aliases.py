@@ -5,9 +5,9 @@ the same files again (`dbsbm backfill`) writes corrections under the new one, kn
 of an earlier day still show what was known then.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 import sqlalchemy as sa
@@ -106,7 +106,7 @@ def record_aliases_by_rule(
     Refuted are names that have met, or have played different opponents at once: two clubs. What people have decided
     wins: an alias that exists stays, and no chain of aliases is begun. ``known`` are pairs of names that are one club.
     """
-    schedules = TeamSchedules(_games(engine, league))
+    schedules = TeamSchedules(_games_near(_games(engine, league), {one.alias for one in proposed}))
     refuted = [one for one in proposed if schedules.against(one.alias, one.team, known)]
     with writing(engine, alone=f"aliases {league.key}") as connection:
         decided = {one.alias: one.team for one in _aliases(connection, league)}
@@ -188,6 +188,13 @@ def _name(argument: str, text: str) -> str:
     if fault := fault_of(name, LONGEST_NAME):
         raise ValidationError(f"{argument}: {fault}.", field=argument)
     return name
+
+
+def _games_near(games: Sequence[GameFact], names: Collection[str]) -> Iterator[GameFact]:
+    """The games of the names, and all others on these days and the days around them."""
+    days = {game.start_at.date() for game in games if game.home_team in names or game.away_team in names}
+    near = {day + timedelta(days=number) for day in days for number in (-1, 0, 1)}
+    return (game for game in games if game.start_at.date() in near)
 
 
 def _refusals(connection: Connection, league: League) -> set[frozenset[str]]:
