@@ -46,6 +46,18 @@ def origin() -> tuple[sa.Column[Any], ...]:
     )
 
 
+def judged_by() -> tuple[sa.Column[Any], ...]:
+    """Of a decision: the rule that made it, and how surely."""
+    return (
+        sa.Column(
+            "score", sa.Double, comment="Of a decision by rule: how surely, from 0 to 1; NULL where a person decided"
+        ),
+        sa.Column(
+            "rule", sa.String(32), comment="Of a decision by rule: its name and version; NULL where a person decided"
+        ),
+    )
+
+
 def known_at() -> sa.Column[Any]:
     """The second clock of a fact, part of its key."""
     return sa.Column(
@@ -229,9 +241,13 @@ game_links: Final = sa.Table(
     ),
     sa.Column("same_as", sa.String(120), comment="Id of the game whose facts these are, too; NULL takes the link back"),
     sa.Column("source", sa.String(80), nullable=False, comment="Who decided"),
+    sa.Column(
+        "not_same_as", sa.String(120), comment="Id of a game that this id is not, by decision; NULL in other rows"
+    ),
+    *judged_by(),
     **TABLE_OPTIONS,
 )
-"""Decisions that the facts of one game id belong to another game id."""
+"""Decisions that the facts of one game id belong to another game id, or that two ids are two games."""
 
 source_terms: Final = sa.Table(
     "source_terms",

@@ -1,5 +1,6 @@
-"""Games that are in the archive twice, under two ids: found when read, never merged automatically.
+"""Games that are in the archive twice, under two ids and the same names: found when read, over the whole past.
 
+What two sources list now is linked by rule (``matched_games``); here is what that leaves, and everything older.
 Either two sources list them, with the same clubs, the same home side and the same local day, and no source lists both;
 or a later list has corrected the date or the home side (``moved_games``). A person decides about them (``linking``);
 until then no model is trained on results that count twice.
@@ -15,6 +16,8 @@ from zoneinfo import ZoneInfo
 from sqlalchemy.engine import Engine
 
 from core.betting.leagues import League
+from core.database.transactions import reading
+from feature_store.archive.game_links import separated_games
 from feature_store.identity.listed_games import ListedGame, list_games
 from feature_store.identity.moved_games import find_moved
 from feature_store.quality.checks import Flag
@@ -50,12 +53,17 @@ class DuplicatePair(NamedTuple):
 def find_duplicates(
     engine: Engine, league: League, known_by: datetime, since: datetime | None = None
 ) -> list[DuplicatePair]:
-    """The league's pairs that are not linked, by start; with ``since`` only of games that start then or later."""
+    """The league's pairs that are neither linked nor kept apart by a person, by start.
+
+    With ``since`` only of games that start then or later.
+    """
     games = list_games(engine, league, known_by, since)
+    with reading(engine) as connection:
+        apart = separated_games(connection, league)
     paired: set[str] = set()
     found = []
     for one, other in chain(_listed_by_two(league, games), find_moved(league, games)):
-        if one.game_id not in paired and other.game_id not in paired:
+        if paired.isdisjoint((one.game_id, other.game_id)) and frozenset((one.game_id, other.game_id)) not in apart:
             paired |= {one.game_id, other.game_id}
             found.append(_pair(league, one, other))
     return sorted(found, key=lambda pair: (pair.start_at, pair.game_id))
@@ -107,11 +115,12 @@ def _may_be_one(league: League, one: ListedGame, other: ListedGame) -> bool:
     if _origins(league, one) & _origins(league, other):
         return False
     if one.date_only or other.date_only:
-        return _local_day(league, one) == _local_day(league, other)
+        return local_day(league, one) == local_day(league, other)
     return other.start_at - one.start_at < (SAME_START_IN_BASEBALL if league.sport == "baseball" else SAME_START)
 
 
-def _local_day(league: League, game: ListedGame) -> date:
+def local_day(league: League, game: ListedGame) -> date:
+    """The day of the game where it is played, as nearly as its start and its league show it."""
     zoned = not game.date_only and league.key in AMERICAN
     return game.start_at.astimezone(AMERICAN_DAY).date() if zoned else game.start_at.date()
 

@@ -1,5 +1,6 @@
 """The games of a league as they are listed: each as last known, with its score and every source that names it."""
 
+from collections import defaultdict
 from collections.abc import Mapping
 from datetime import datetime
 from typing import NamedTuple
@@ -29,6 +30,8 @@ class ListedGame(NamedTuple):
     """When the archive learned what is newest about it."""
     sources: frozenset[str]
     score: Score | None = None
+    joined: frozenset[str] = frozenset()
+    """Sources of the ids that are linked to it."""
 
 
 def list_games(engine: Engine, league: League, known_by: datetime, since: datetime | None = None) -> list[ListedGame]:
@@ -40,8 +43,10 @@ def list_games(engine: Engine, league: League, known_by: datetime, since: dateti
     with reading(engine) as connection:
         links = links_of(connection, league.sport, league.key)
         scores: Mapping[str, Score] = final_scores(connection, league, known_by, since)
+        joined = defaultdict[str, set[str]](set)
         for version in listings(connection, league, known_by, since):
             if version.game_id in links:
+                joined[links[version.game_id]].add(version.source)
                 continue
             before = latest.get(version.game_id)
             latest[version.game_id] = ListedGame(
@@ -57,4 +62,8 @@ def list_games(engine: Engine, league: League, known_by: datetime, since: dateti
                 scores.get(version.game_id),
             )
             void[version.game_id] = version.status == "void"
-    return [game for game_id, game in latest.items() if not void[game_id]]
+    return [
+        game._replace(joined=frozenset(joined[game_id])) if game_id in joined else game
+        for game_id, game in latest.items()
+        if not void[game_id]
+    ]

@@ -7,7 +7,7 @@ time.
 
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from datetime import timedelta
 from itertools import combinations
 from typing import Final, NamedTuple
@@ -76,8 +76,11 @@ class TeamSchedules:
                 suggestions.append(Suggestion(alias, team, likeness, shared, self.games(alias), self.games(team)))
         return sorted(suggestions, key=lambda one: (-one.told_twice, -one.likeness, one.alias, one.team))
 
-    def against(self, one: str, other: str) -> str:
-        """Why the two cannot be one club, in words; empty if nothing rules it out."""
+    def against(self, one: str, other: str, known: Collection[frozenset[str]] = ()) -> str:
+        """Why the two cannot be one club, in words; empty if nothing rules it out.
+
+        ``known`` are pairs of names that are one club, such as the opponents in one game under two ids.
+        """
         by_day = defaultdict(list)
         for appearance in self._of.get(other, ()):
             by_day[appearance.game.start_at.date()].append(appearance)
@@ -86,7 +89,9 @@ class TeamSchedules:
                 return f"{one} and {other} met on {mine.game.start_at:%Y-%m-%d}"
             for days in (-1, 0, 1):
                 for theirs in by_day[mine.game.start_at.date() + timedelta(days=days)]:
-                    if _at_once(mine.game, theirs.game) and not self._may_be_one(mine.opponent, theirs.opponent):
+                    same = frozenset((mine.opponent, theirs.opponent)) in known
+                    same = same or self._may_be_one(mine.opponent, theirs.opponent)
+                    if _at_once(mine.game, theirs.game) and not same:
                         day = f"{mine.game.start_at:%Y-%m-%d}"
                         return f"on {day} {one} played {mine.opponent} and {other} played {theirs.opponent}"
         return ""

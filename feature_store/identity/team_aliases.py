@@ -1,13 +1,13 @@
-"""Spellings of clubs, as people have decided them: names of every source are looked up here when they are read.
+"""Spellings of clubs, as people or the matching rule have decided: names of every source are looked up here when read.
 
 An alias applies to facts read from then on. Facts archived before stay as they are, under the old spelling; reading
 the same files again (`dbsbm backfill`) writes corrections under the new one, known from that moment on, so that rows as
 of an earlier day still show what was known then.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 import sqlalchemy as sa
@@ -28,13 +28,15 @@ LONGEST_NAME: Final = 150
 
 
 class Alias(NamedTuple):
-    """A spelling, the club it stands for, who decided that and when."""
+    """A spelling, the club it stands for, who decided that and when; by a rule, how surely."""
 
     league: str
     alias: str
     team: str
     source: str
     recorded_at: datetime
+    score: float | None = None
+    rule: str | None = None
 
 
 class Club(NamedTuple):
@@ -88,20 +90,57 @@ def record_alias(engine: Engine, league: League, alias: str, team: str, *, sourc
             return False
         _refuse_conflict(league, alias, team, decided, against)
         insert_new(connection, tables.team_aliases, [{**row, "source": source, "recorded_at": now}])
+        for pair in ((alias, team), (team, alias)):
+            _forget_refusal(connection, league, *pair)
     return True
 
 
-def forget_alias(engine: Engine, league: League, alias: str) -> None:
-    """Take a decision back: facts read from now on keep the spelling.
+def record_aliases_by_rule(
+    engine: Engine,
+    league: League,
+    proposed: Sequence[Alias],
+    known: Collection[frozenset[str]] = (),
+) -> tuple[list[Alias], list[Alias]]:
+    """Record what a rule proposes, as far as nothing stands against it; returns what was recorded, and what is refuted.
+
+    Refuted are names that have met, or have played different opponents at once: two clubs. What people have decided
+    wins: an alias that exists stays, and no chain of aliases is begun. ``known`` are pairs of names that are one club.
+    """
+    schedules = TeamSchedules(_games_near(_games(engine, league), {one.alias for one in proposed}))
+    refuted = [one for one in proposed if schedules.against(one.alias, one.team, known)]
+    with writing(engine, alone=f"aliases {league.key}") as connection:
+        decided = {one.alias: one.team for one in _aliases(connection, league)}
+        refused = _refusals(connection, league)
+        made: list[Alias] = []
+        for one in proposed:
+            taken = one.alias in decided or one.alias in decided.values() or one.team in decided
+            if one not in refuted and not taken and frozenset((one.alias, one.team)) not in refused:
+                decided[one.alias] = one.team
+                made.append(one)
+        rows = [{"sport": league.sport, **one._asdict()} for one in made]
+        insert_new(connection, tables.team_aliases, rows)
+    return made, refuted
+
+
+def refused_aliases(engine: Engine, league: League) -> set[frozenset[str]]:
+    """Pairs of names of which people have decided that they are not one club."""
+    with reading(engine) as connection:
+        return _refusals(connection, league)
+
+
+def forget_alias(engine: Engine, league: League, alias: str, *, source: str, now: datetime) -> None:
+    """Take a decision back: facts read from now on keep the spelling, and no rule decides so again.
 
     Raises ResourceNotFoundError with the nearest aliases.
     """
     held = tables.team_aliases.c
     with writing(engine, alone=f"aliases {league.key}") as connection:
-        present = [one.alias for one in _aliases(connection, league)]
-        if alias not in present:
+        decided = {one.alias: one.team for one in _aliases(connection, league)}
+        if alias not in decided:
             msg = f"{league.key} has no alias {alias!r}."
-            raise ResourceNotFoundError(msg, nearest=nearest(alias, present), resource_type="alias")
+            raise ResourceNotFoundError(msg, nearest=nearest(alias, decided), resource_type="alias")
+        row = {"sport": league.sport, "league": league.key, "alias": alias, "team": decided[alias]}
+        insert_new(connection, tables.team_alias_refusals, [{**row, "source": source, "recorded_at": now}])
         connection.execute(
             sa.delete(tables.team_aliases).where(
                 (held.sport == league.sport) & (held.league == league.key) & (held.alias == alias)
@@ -111,7 +150,9 @@ def forget_alias(engine: Engine, league: League, alias: str) -> None:
 
 def suggestions(engine: Engine, league: League) -> list[Suggestion]:
     """Spellings in the league's archive that are likely one club and not decided yet, the likeliest first."""
-    return TeamSchedules(_games(engine, league)).suggestions()
+    refused = refused_aliases(engine, league)
+    found = TeamSchedules(_games(engine, league)).suggestions()
+    return [one for one in found if frozenset((one.alias, one.team)) not in refused]
 
 
 def clubs(engine: Engine, league: League) -> list[Club]:
@@ -147,6 +188,29 @@ def _name(argument: str, text: str) -> str:
     if fault := fault_of(name, LONGEST_NAME):
         raise ValidationError(f"{argument}: {fault}.", field=argument)
     return name
+
+
+def _games_near(games: Sequence[GameFact], names: Collection[str]) -> Iterator[GameFact]:
+    """The games of the names, and all others on these days and the days around them."""
+    days = {game.start_at.date() for game in games if game.home_team in names or game.away_team in names}
+    near = {day + timedelta(days=number) for day in days for number in (-1, 0, 1)}
+    return (game for game in games if game.start_at.date() in near)
+
+
+def _refusals(connection: Connection, league: League) -> set[frozenset[str]]:
+    refused = tables.team_alias_refusals
+    query = sa.select(refused.c.alias, refused.c.team).where(_of(refused, league))
+    return {frozenset(row) for row in connection.execute(query)}
+
+
+def _forget_refusal(connection: Connection, league: League, alias: str, team: str) -> None:
+    refused = tables.team_alias_refusals
+    pair = (refused.c.alias == alias) & (refused.c.team == team)
+    connection.execute(sa.delete(refused).where(_of(refused, league), pair))
+
+
+def _of(table: sa.Table, league: League) -> sa.ColumnElement[bool]:
+    return (table.c.sport == league.sport) & (table.c.league == league.key)
 
 
 def _aliases(connection: Connection, league: League | None) -> list[Alias]:

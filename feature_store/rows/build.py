@@ -3,6 +3,7 @@
 The rows are those of the replay that training runs, as of now; only what is new in the archive is played.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -44,18 +45,20 @@ class Built:
     """Games to come whose row is implausible and not served, with the feature outside its bounds, by game id."""
 
 
-def build(engine: Engine, league: League, now: datetime) -> Built:
+def build(engine: Engine, league: League, now: datetime, withheld: Collection[str] = ()) -> Built:
     """Bring the league's rows, its state and the published quotes of its games up to date, as of now.
+
+    Neither rows nor quotes are stored of ``withheld`` ids, which may be games that are stored under other ids.
 
     If another build has stored a later moment meanwhile, that stays in place. Raises ConflictError when other builds of
     the league interfere ``ATTEMPTS`` times in a row, ClockError if now is far ahead of the database's clock.
     """
-    built = _build_rows(engine, league, now)
+    built = _build_rows(engine, league, now, withheld)
     publish_quotes(engine, league, now, hidden_sources(engine))
     return built
 
 
-def _build_rows(engine: Engine, league: League, now: datetime) -> Built:
+def _build_rows(engine: Engine, league: League, now: datetime, withheld: Collection[str]) -> Built:
     """Compute the rows of the league's coming games and its state as of now, and store both in one transaction."""
     for _ in range(ATTEMPTS):
         with reading(engine) as connection:
@@ -70,7 +73,7 @@ def _build_rows(engine: Engine, league: League, now: datetime) -> Built:
             facts = checkpoints.facts_after(engine, league, base, known_by=now)
         rows, state = coming_rows(league, facts, EVERYTHING, now, base)
         served, kept_out = split_servable(rows)
-        fresh = [stored_row(league, row) for row in served]
+        fresh = [stored_row(league, row) for row in served if row.game.game_id not in withheld]
         with writing(engine) as connection:
             check_not_ahead(connection, now)
             built, built_at = checkpoints.built_revision(connection, league, lock=True), _built_at(connection, league)

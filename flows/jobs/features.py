@@ -12,6 +12,7 @@ from core.errors import CacheError, ConflictError
 from core.logs import get_logger
 from core.settings import Settings
 from feature_store.identity.duplicate_games import find_duplicates
+from feature_store.identity.matched_games import withheld_games
 from feature_store.rows.build import Built, build
 from feature_store.rows.offline import Materialized, export_rows, materialize
 from feature_store.rows.online import watermarks
@@ -27,13 +28,16 @@ RECENT: Final = timedelta(days=60)
 def build_features(
     settings: Settings, now: datetime, names: Sequence[str] | None = None, on_league: OnLeague = ignore_progress
 ) -> list[Built]:
-    """Update the online feature rows and states of the leagues, and publish their games to Redis."""
+    """Update the online feature rows and states of the leagues, and publish their games to Redis.
+
+    Of ids that may be one game only one has a row.
+    """
     with our_database(settings) as engine:
         built = []
         leagues = archived_leagues(engine, load_leagues(settings.leagues_file), names)
         for number, league in enumerate(leagues):
             on_league(league.key, number, len(leagues))
-            built.append(build(engine, league, now))
+            built.append(build(engine, league, now, withheld_games(engine, league, now)))
         _publish_games(settings, engine, [league.key for league in leagues])
         return built
 

@@ -22,7 +22,7 @@ from core.registry.deployment import deployments, model_name, versions
 from core.settings import Settings
 from feature_store.archive import store as archive
 from feature_store.archive.queries import first_and_last_end, latest_games
-from feature_store.archive.source_freshness import newest_facts
+from feature_store.archive.sources.freshness import newest_facts
 from feature_store.rows.online import watermarks
 from flows.jobs.databases import our_database
 from flows.jobs.features import build_features

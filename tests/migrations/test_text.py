@@ -19,7 +19,7 @@ from tests.conftest import NOW
 from tests.services import MariaDb
 
 COMMENTED = "20261128_column_comments"
-COLUMNS = [column.name for column in team_aliases.columns]
+COLUMNS = [column.name for column in team_aliases.columns if not column.nullable]
 
 
 @contextmanager

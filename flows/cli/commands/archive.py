@@ -7,7 +7,7 @@ import typer
 from flows.cli.output import AsJson, Output, table
 
 if TYPE_CHECKING:
-    from flows.jobs.retraction import RetractionReport
+    from flows.jobs.repairs.retraction import RetractionReport
 
 app = typer.Typer(help="Corrections of the archive that no later fact can make.", no_args_is_help=True)
 
@@ -29,7 +29,7 @@ def retract(
     """
     from core.clock import parse_moment
     from flows.cli.session import begin
-    from flows.jobs.retraction import plan_retraction, retract_facts, span_of
+    from flows.jobs.repairs.retraction import plan_retraction, retract_facts, span_of
 
     session = begin()
     span = span_of(

@@ -31,7 +31,7 @@ def upgrade(
     upgrade that was interrupted is continued. Two at once take turns.
     """
     from flows.cli.session import begin
-    from flows.jobs.migration import BackupRequiredError, schema_database, upgrade_database
+    from flows.jobs.repairs.migration import BackupRequiredError, schema_database, upgrade_database
 
     session, out = begin(), Output(as_json=json)
     folder = None if no_backup else session.settings.backup_dir
@@ -55,7 +55,7 @@ def upgrade(
 def downgrade(revision: str, yes: Yes = False, json: AsJson = False) -> None:
     """Undo every revision after REVISION; `base` undoes all. The rows of dropped tables are lost."""
     from flows.cli.session import begin
-    from flows.jobs.migration import schema_database
+    from flows.jobs.repairs.migration import schema_database
     from migrations import schema
 
     session, out = begin(), Output(as_json=json)
@@ -78,7 +78,7 @@ def backup(file: Path, json: AsJson = False) -> None:
     FILE holds compressed JSON lines, which restore into any supported database of the same revision.
     """
     from flows.cli.session import begin
-    from flows.jobs.migration import schema_database
+    from flows.jobs.repairs.migration import schema_database
     from migrations.backup import backup as write_backup
 
     session, out = begin(), Output(as_json=json)
@@ -96,8 +96,8 @@ def restore(file: Path, replace: bool = False, yes: Yes = False, json: AsJson = 
     and asks. Keys revoked and consents withdrawn since the backup stay so. Servers may run meanwhile.
     """
     from flows.cli.session import begin
-    from flows.jobs.migration import schema_database
-    from flows.jobs.restoration import count_workers, plan_restoration, restore_database
+    from flows.jobs.repairs.migration import schema_database
+    from flows.jobs.repairs.restoration import count_workers, plan_restoration, restore_database
 
     session, out = begin(), Output(as_json=json)
     with schema_database(session.settings, lambda: out.line(WAITING)) as engine:

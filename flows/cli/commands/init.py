@@ -133,7 +133,7 @@ class FirstRun:
         from core.text.addresses import shown
         from flows.cli.commands.db import WAITING
         from flows.jobs.first_run import StageReport
-        from flows.jobs.migration import schema_database, upgrade_database
+        from flows.jobs.repairs.migration import schema_database, upgrade_database
 
         with schema_database(settings, lambda: self._out.line(WAITING)) as engine:
             change = upgrade_database(engine, "head", settings.backup_dir, now=now, on_table=self._out.working)

@@ -20,7 +20,7 @@ def spools(
     database which a restore has replaced, is moved by --adopt.
     """
     from flows.cli.session import begin
-    from flows.jobs.spools import adopt_spool, list_spools
+    from flows.jobs.repairs.spools import adopt_spool, list_spools
 
     settings, out = begin().settings, Output(as_json=json)
     if adopt and yes:

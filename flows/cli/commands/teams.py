@@ -57,7 +57,7 @@ def forget(
     spelling: Annotated[str, typer.Argument(metavar="ALIAS", help="The spelling whose alias to remove.")],
     json: AsJson = False,
 ) -> None:
-    """Remove an alias. Facts read from now on keep the spelling."""
+    """Remove an alias, for good: no rule makes it again. Facts read from now on keep the spelling."""
     from feature_store.identity.team_aliases import forget_alias
     from flows.cli.session import begin
     from flows.jobs.databases import our_database
@@ -65,7 +65,7 @@ def forget(
     session = begin()
     with our_database(session.settings) as engine:
         chosen = session.leagues.get(league)
-        forget_alias(engine, chosen, spelling)
+        forget_alias(engine, chosen, spelling, source="command line", now=session.now)
     Output(as_json=json).result({"league": chosen.key, "forgotten": spelling}, f"alias {spelling!r} removed")
 
 
@@ -74,8 +74,9 @@ def list_them(
     league: Annotated[str | None, typer.Option("--league", "-l", help="One league. Default: all.")] = None,
     json: AsJson = False,
 ) -> None:
-    """List every team of the archive with its games and aliases."""
-    from feature_store.identity.team_aliases import clubs
+    """List every team of the archive with its games and aliases; those of the matching rule are marked *."""
+    from feature_store.identity.matched_games import MATCHER
+    from feature_store.identity.team_aliases import clubs, list_aliases
     from flows.cli.session import begin
     from flows.jobs.databases import our_database
     from flows.jobs.leagues import archived_leagues
@@ -84,6 +85,13 @@ def list_them(
     with our_database(session.settings) as engine:
         chosen = archived_leagues(engine, session.leagues, [league] if league else None)
         teams = [club for one in chosen for club in clubs(engine, one)]
-    rows = [(club.league, club.team, club.games, ", ".join(club.aliases)) for club in teams]
+        decided = [alias for one in chosen for alias in list_aliases(engine, one)]
+    matched = {(alias.league, alias.alias) for alias in decided if alias.source == MATCHER}
+    rows = [
+        (club.league, club.team, club.games,
+         ", ".join(f"{name}*" if (club.league, name) in matched else name for name in club.aliases))
+        for club in teams
+    ]  # fmt: skip
     text = table(("league", "team", "games", "aliases"), rows) if rows else "The archive is empty."
-    Output(as_json=json).result({"teams": [club._asdict() for club in teams]}, text)
+    decisions = [alias._asdict() for alias in decided]
+    Output(as_json=json).result({"teams": [club._asdict() for club in teams], "aliases": decisions}, text)

@@ -166,10 +166,13 @@ class FirstRunPlanner:
             hint = "A service of another name is described by a mapping in FEEDS_FILE: docs/feeds.md."
             close = nearest(name, KINDS) or tuple(KINDS)
             raise ResourceNotFoundError(f"There is no feed {name!r}; nearest: {', '.join(close)}.", hint=hint)
-        served = [key for key in leagues if key in KINDS[name].competitions]
+        kind, known = KINDS[name], load_leagues(self.settings.leagues_file)
+        served = [key for key in leagues if kind.competition_of(known.get(key))]
         if not served:
             msg = f"{name} has none of the leagues {', '.join(leagues)}."
-            raise ConfigurationError(msg, hint=f"It has {', '.join(KINDS[name].competitions)}.")
+            raise ConfigurationError(
+                msg, hint=f"It has {', '.join(league.key for league in known if kind.competition_of(league))}."
+            )
         calls = self.options.calls_per_day or self.answers.calls_per_day(name)
         listed = ", ".join(f'"{key}"' for key in served)
         return f"\n[{name}]\nleagues = [{listed}]\ncalls_per_day = {calls}\n"

@@ -17,7 +17,7 @@ from feature_store.rows.tables import states
 from feature_store.sources.bot.snapshot import snapshot
 from flows.cli.commands.doctor import CHECKS
 from flows.jobs.features import build_features
-from flows.jobs.retraction import retract_facts, span_of
+from flows.jobs.repairs.retraction import retract_facts, span_of
 from serving.predictions.tables import predictions
 from tests.bot_database import create_bot_tables, insert, soccer
 from tests.chaos.history import broken_invariants

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from core.betting.leagues import BUILT_IN, Leagues
 from core.database.engines import open_database
-from flows.jobs.restoration import restore_database
+from flows.jobs.repairs.restoration import restore_database
 from migrations import schema
 from migrations.backup import backup
 from serving.access.api_keys import create_key, revoke_key

@@ -19,13 +19,15 @@ from core.betting.leagues import BUILT_IN, Leagues
 from core.database.engines import open_database
 from core.database.transactions import reading
 from feature_store.archive import store as archive
+from feature_store.archive import tables
+from feature_store.archive.facts import FactBatch, GameFact
 from feature_store.archive.manifests import contents as manifest
 from feature_store.archive.manifests import diff as manifest_diff
-from feature_store.archive.sources import tables
 from feature_store.archive.sources import terms as source_terms
 from feature_store.archive.sources.freshness import freshness, newest_facts
 from feature_store.identity import tables as identity_tables
 from feature_store.identity import team_aliases
+from feature_store.identity.matched_games import link_matches, suggest_matches, withheld_games
 from feature_store.rows import online
 from feature_store.rows import tables as rows_tables
 from feature_store.rows.build import build
@@ -40,7 +42,7 @@ from tests.generated import FIRST_DAY
 from tests.services import MariaDb
 
 LEAGUES = Leagues(BUILT_IN)
-EPL = LEAGUES.get("EPL")
+EPL, SERIE_A = LEAGUES.get("EPL"), LEAGUES.get("SERIEA")
 MOMENT = FIRST_DAY + timedelta(days=5)
 END = FIRST_DAY + timedelta(days=900)
 FILLED = list(LEAGUES)[:16]
@@ -111,7 +113,19 @@ def alias_decided_and_forgotten(engine: Engine, now: datetime) -> None:
     team_aliases.load_aliases(engine)
     team_aliases.clubs(engine, EPL)
     team_aliases.suggestions(engine, EPL)
-    team_aliases.forget_alias(engine, EPL, "Aldre")
+    team_aliases.forget_alias(engine, EPL, "Aldre", source="test", now=END)
+
+
+def games_matched_and_suggested(engine: Engine, now: datetime) -> None:
+    """Two sources list games to come, with their own ids and spellings."""
+    start = now + timedelta(days=3)
+    for source, home in (("one", "Roma"), ("other", "AS Roma")):
+        game = GameFact(f"{source}-1", now, 2022, start, False, home, "Lazio", False, False, "scheduled")
+        archive.record(engine, SERIE_A, FactBatch([game]), source=source, recorded_at=now)
+    matched = link_matches(engine, SERIE_A, now)
+    assert (len(matched.links), len(matched.aliases)) == (1, 1)
+    suggest_matches(engine, SERIE_A, now)
+    withheld_games(engine, SERIE_A, now)
 
 
 def built_again_and_from_nothing(engine: Engine, now: datetime) -> None:
@@ -149,6 +163,7 @@ SCRIPT: dict[str, Callable[[Engine, Engine, datetime], object]] = {
     ),
     "snapshot by hash": lambda ours, _bot, _now: manifest_diff.find_training_data(ours, LEAGUES, HASH),
     "aliases": lambda ours, _bot, now: alias_decided_and_forgotten(ours, now),
+    "matching": lambda ours, _bot, now: games_matched_and_suggested(ours, now),
     "guilds' limits": lambda ours, _bot, _now: api_rate_limits(ours),
     "terms": lambda ours, _bot, now: terms_set_and_obeyed(ours, now),
     "bets": lambda ours, _bot, _now: people_archive.consented_bets(ours, END + timedelta(days=1)),
@@ -160,6 +175,7 @@ WHOLE: dict[tuple[str, str], str] = {
     ("states", "feature_states"): "some of the leagues, of which there are a few dozen",
     ("aliases", "team_aliases"): "every alias of every league is wanted by whoever reads facts",
     ("snapshot", "team_aliases"): "the same",
+    ("matching", "team_aliases"): "the same",
     ("snapshot", "archive_consents"): "who has withdrawn is whoever is known and not seen: all are compared",
     ("snapshot", "archive_guilds"): "every guild that the bot lists is compared; MariaDB 11 reads them at once",
     ("guilds' limits", "archive_guilds"): "every guild's limit is wanted",

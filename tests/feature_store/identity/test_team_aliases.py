@@ -15,6 +15,7 @@ from feature_store.archive import store as archive
 from feature_store.archive.facts import FactBatch, GameFact
 from feature_store.identity.spelling_variants import TeamSchedules, likeness_of
 from feature_store.identity.team_aliases import (
+    Alias,
     clubs,
     forget_alias,
     list_aliases,
@@ -171,7 +172,7 @@ def test_the_same_decision_again_changes_nothing(database: Engine, leagues: Leag
     epl = leagues.get("EPL")
     assert record_alias(database, epl, " Spurs ", "Tottenham", source="test", now=NOW)
     assert not record_alias(database, epl, "Spurs", "Tottenham", source="test", now=LATER)
-    assert [tuple(one) for one in list_aliases(database, epl)] == [("EPL", "Spurs", "Tottenham", "test", NOW)]
+    assert list_aliases(database, epl) == [Alias("EPL", "Spurs", "Tottenham", "test", NOW, score=None, rule=None)]
 
 
 @pytest.mark.parametrize(
@@ -201,8 +202,8 @@ def test_a_decision_can_be_taken_back(database: Engine, leagues: Leagues) -> Non
     epl = leagues.get("EPL")
     record_alias(database, epl, "Spurs", "Tottenham", source="test", now=NOW)
     with pytest.raises(ResourceNotFoundError, match=r"EPL has no alias .Spur.\. Nearest: Spurs"):
-        forget_alias(database, epl, "Spur")
-    forget_alias(database, epl, "Spurs")
+        forget_alias(database, epl, "Spur", source="test", now=NOW)
+    forget_alias(database, epl, "Spurs", source="test", now=NOW)
     assert list_aliases(database) == []
 
 

@@ -299,7 +299,10 @@ def test_games_with_two_ids_are_warned_of_suggested_linked_and_taken_back(new_pr
     assert project.json("features", "build", "--league", "EPL", "--through", "2024-04-30")["told_twice"] == {"EPL": 1}
     link = ("games", "link", "--league", "EPL", "a1", "b1")
     assert [project.json(*link)["new"] for _ in range(2)] == [True, False]
-    assert project.json("games", "list")["links"] == [{"league": "EPL", "game_id": "a1", "same_as": "b1"}]
+    (listed,) = project.json("games", "list")["links"]
+    assert {name: listed[name] for name in ("league", "game_id", "same_as", "source", "score", "rule")} == {
+        "league": "EPL", "game_id": "a1", "same_as": "b1", "source": "command line", "score": None, "rule": None
+    }  # fmt: skip
     assert "No game of EPL has two ids" in project.run("games", "suggest", "--league", "EPL")
     project.run("games", "unlink", "--league", "EPL", "a1")
     assert "No games are linked" in project.run("games", "list")

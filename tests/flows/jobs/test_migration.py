@@ -10,7 +10,7 @@ from core.database.engines import open_database
 from core.errors import DatabaseError
 from core.settings import load_settings
 from flows.jobs.databases import our_database
-from flows.jobs.migration import BackupRequiredError, SchemaChange, schema_database, upgrade_database
+from flows.jobs.repairs.migration import BackupRequiredError, SchemaChange, schema_database, upgrade_database
 from migrations import schema
 from migrations.restore import restore
 from tests.conftest import NOW

@@ -16,7 +16,7 @@ from feature_store.archive.change_log import newest_revision
 from feature_store.archive.facts import FactBatch, GameFact, Result
 from feature_store.rows.offline import materialize, read_rows
 from feature_store.sources.bot.people.tables import bets, consents
-from flows.jobs.restoration import plan_restoration, restore_database
+from flows.jobs.repairs.restoration import plan_restoration, restore_database
 from migrations.backup import backup
 from migrations.restore import RestorePlan
 from serving.access.api_keys import NewApiKey, create_key, list_keys, revoke_key

@@ -20,7 +20,7 @@ from feature_store.sources.bot.people.tables import consents
 from feature_store.sources.bot.snapshot import snapshot
 from flows.cli.commands.doctor import CHECKS, Finding
 from flows.jobs.features import build_features
-from flows.jobs.retraction import plan_retraction, retract_facts, span_of
+from flows.jobs.repairs.retraction import plan_retraction, retract_facts, span_of
 from tests.bot_database import change, create_bot_tables, insert, soccer
 from tests.conftest import NOW
 from tests.flows.jobs.test_jobs import settings_of

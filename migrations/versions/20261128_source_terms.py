@@ -4,8 +4,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import mysql
 
-revision = "20261129_source_terms"
-down_revision = "20261128_league_quotes"
+revision = "20261128_source_terms"
+down_revision = "20261128_who_matched"
 branch_labels = None
 depends_on = None
 
