@@ -18,6 +18,7 @@ from feature_store.rows.offline import Materialized, export_rows, materialize
 from feature_store.rows.online import watermarks
 from flows.jobs.databases import our_database
 from flows.jobs.leagues import OnLeague, archived_leagues, ignore_progress
+from flows.jobs.matching import match_games
 
 log = get_logger(__name__)
 
@@ -28,10 +29,11 @@ RECENT: Final = timedelta(days=60)
 def build_features(
     settings: Settings, now: datetime, names: Sequence[str] | None = None, on_league: OnLeague = ignore_progress
 ) -> list[Built]:
-    """Update the online feature rows and states of the leagues, and publish their games to Redis.
+    """Link the games that several sources show, update the leagues' rows and states, publish their games to Redis.
 
     Of ids that may be one game only one has a row.
     """
+    match_games(settings, now, names)
     with our_database(settings) as engine:
         built = []
         leagues = archived_leagues(engine, load_leagues(settings.leagues_file), names)

@@ -85,7 +85,7 @@ def _answers() -> dict[str, object]:
         at=(NOW - timedelta(minutes=2)).isoformat(),
     )  # fmt: skip
     event = odds_api.event(
-        commence_time=(NOW + 3 * DAY).isoformat(), home_team="Chelsea", away_team="Arsenal",
+        commence_time=(NOW + 9 * DAY).isoformat(), home_team="Chelsea", away_team="Arsenal",
         bookmakers=[odds_api.bookmaker("bookone", shown)],
     )  # fmt: skip
     teams = {"home": {"name": "Wolverhampton Wanderers"}, "away": {"name": "Manchester United"}}
@@ -95,7 +95,7 @@ def _answers() -> dict[str, object]:
     line = {"home": -150, "away": 130}
     sides = [{"name": "Chicago Bears"}, {"name": "Green Bay Packers"}]
     mapped = test_json_over_http.event(
-        kickoff=(NOW + 3 * DAY).timestamp(), teams=sides,
+        kickoff=(NOW + 10 * DAY).timestamp(), teams=sides,
         books=[{"title": "Alpha", "updated": (NOW - timedelta(minutes=5)).timestamp(), "line": line}],
     )  # fmt: skip
     coming = "Div,Date,Time,HomeTeam,AwayTeam,AvgH,AvgD,AvgA\nE0,06/05/2024,16:00,Wolverhampton Wanderers,Arsenal,2.9,3.3,2.5\n"

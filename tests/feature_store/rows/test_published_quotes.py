@@ -5,10 +5,9 @@ from datetime import datetime, timedelta
 from sqlalchemy.engine import Engine
 
 from core.betting.books.quotes import BookQuote
-from core.database.transactions import writing
 from feature_store.archive import store as archive
 from feature_store.archive.facts import FactBatch, GameFact, Quote
-from feature_store.archive.game_links import record_link
+from feature_store.identity.linking import link_games
 from feature_store.rows.build import build
 from feature_store.rows.published_quotes import load_quotes, publish_quotes, quote_watermarks, quotes_by_game
 from tests.conftest import NOW
@@ -80,8 +79,7 @@ def test_quotes_of_a_linked_id_are_quotes_of_its_game(database: Engine) -> None:
     start = NOW + 600 * MINUTE
     record(database, game("g", start), quote("g", "a", 2.0))
     record(database, game("other", start), quote("other", "b", 2.2), source="feed:two")
-    with writing(database) as connection:
-        record_link(connection, EPL, "other", "g", source="test", now=NOW)
+    link_games(database, EPL, "other", "g", source="test", now=NOW)
     build(database, EPL, NOW)
     assert [one.book for one in published(database)["g"]] == ["a", "b"]
     assert "other" not in published(database)
