@@ -55,11 +55,12 @@ def serve() -> None:
         msg = "PREFECT_API_URL is not set: schedules need a permanent Prefect server."
         hint = "Start one with `prefect server start`, then set PREFECT_API_URL=http://127.0.0.1:4200/api."
         raise ConfigurationError(msg, hint=hint)
-    _check_server(address)
     from flows.cli.session import begin
     from flows.deployments import serve_flows
 
-    serve_flows(begin().settings)
+    settings = begin().settings
+    _check_server(address)
+    serve_flows(settings)
 
 
 def _check_server(address: str) -> None:
