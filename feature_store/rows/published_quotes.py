@@ -45,10 +45,11 @@ def publish_quotes(engine: Engine, league: League, now: datetime, undisplayed: S
     with writing(engine, alone=f"quotes {league.key}") as connection:
         check_not_ahead(connection, now)
         quotes = _newest_quotes(connection, league, now, undisplayed)
-        own = tables.league_quotes.c
-        held = connection.scalar(sa.select(own.as_of).where(own.sport == league.sport, own.league == league.key))
-        if held is None or held <= now:
-            row = {"sport": league.sport, "league": league.key, "as_of": now, "body": _body(quotes)}
+        body, own = _body(quotes), tables.league_quotes.c
+        of_league = (own.sport == league.sport) & (own.league == league.key)
+        held = connection.execute(sa.select(own.as_of, own.body).where(of_league)).one_or_none()
+        if held is None or (held.as_of <= now and held.body != body):
+            row = {"sport": league.sport, "league": league.key, "as_of": now, "body": body}
             upsert(connection, tables.league_quotes, [row])
     return sum(map(len, quotes.values()))
 

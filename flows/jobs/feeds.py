@@ -1,10 +1,13 @@
 """The feeds of an installation: which there are, what their budgets allow, and what a look at them brings."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
+
+from sqlalchemy.engine import Engine
 
 from core.betting.leagues import Leagues, load_leagues
 from core.errors import ConfigurationError, DbsbmError, ResourceNotFoundError, ServiceError
@@ -13,9 +16,11 @@ from core.text.nearest import nearest
 from flows.jobs.databases import our_database
 
 if TYPE_CHECKING:
+    from feature_store.archive.facts import Rejected
     from feature_store.sources.feeds.client.call_ledger import CallLedger
     from feature_store.sources.feeds.collection import CollectionReport
     from feature_store.sources.feeds.configuration import FeedConfiguration
+    from feature_store.sources.feeds.feed import Feed, FeedLook
     from feature_store.sources.feeds.service_feed import FeedPlan
 
 
@@ -44,6 +49,22 @@ class FeedOutcome:
     name: str
     report: "CollectionReport | None"
     error: DbsbmError | None
+
+
+@dataclass(frozen=True)
+class FeedCheck:
+    """A look at a feed of which nothing was recorded: what it shows, or why it could not be taken."""
+
+    name: str
+    look: "FeedLook | None"
+    error: DbsbmError | None
+
+    @property
+    def rejected(self) -> "list[Rejected]":
+        """What could not be read."""
+        if self.look is None:
+            return []
+        return [*self.look.rejected, *(item for batch in self.look.batches.values() for item in batch.rejected)]
 
 
 def feed_statuses(settings: Settings, now: datetime) -> list[FeedStatus]:
@@ -117,35 +138,77 @@ def pull_feeds(
     A feed that cannot be asked stops no other. Raises ConfigurationError for a wrong file, ResourceNotFoundError for a
     feed that is not configured, DatabaseError when our database cannot be used.
     """
-    import httpx
-
     from feature_store.archive.sources.terms import hidden_sources
-    from feature_store.identity.team_aliases import load_aliases
     from feature_store.rows.published_quotes import publish_quotes
-    from feature_store.sources.feeds.client.polite_client import TIME_LIMIT
     from feature_store.sources.feeds.collection import collect_feed
-    from feature_store.sources.feeds.event_reader import EventReading
-    from feature_store.sources.feeds.opening import open_feed
-    from feature_store.sources.live_tables import read_live_table
 
     leagues = load_leagues(settings.leagues_file)
-    configured = _chosen(_configured(settings, leagues), names)
     outcomes = []
-    with our_database(settings) as engine, httpx.Client(timeout=TIME_LIMIT, follow_redirects=False) as session:
-        aliases = load_aliases(engine)
-        for number, (name, configuration) in enumerate(configured.items()):
-            on_feed(name, number, len(configured))
-            shared = EventReading(name, aliases, read_live_table)
-            key = _key(settings, name, configuration)
+    with our_database(settings) as engine, _opened(settings, leagues, names, engine, on_feed) as feeds:
+        for name, open_it in feeds:
             try:
-                feed = open_feed(configuration, leagues, shared, key=key, folder=settings.feeds_dir, session=session)
-                report = collect_feed(engine, leagues, feed, now)
-                for key in report.confirmed:
-                    publish_quotes(engine, leagues.get(key), now, hidden_sources(engine))
+                report = collect_feed(engine, leagues, open_it(), now)
+                for league in report.confirmed:
+                    publish_quotes(engine, leagues.get(league), now, hidden_sources(engine))
                 outcomes.append(FeedOutcome(name, report, None))
             except DbsbmError as error:
                 outcomes.append(FeedOutcome(name, None, error))
     return outcomes
+
+
+def check_feeds(
+    settings: Settings,
+    now: datetime,
+    names: Sequence[str] = (),
+    on_feed: Callable[[str, int, int], None] = lambda _name, _done, _all: None,
+) -> list[FeedCheck]:
+    """Look once at each configured feed, or at those named, and record nothing: try keys, leagues and forms.
+
+    Its calls count against the budget as those of every look. Raises as ``pull_feeds`` does.
+    """
+    leagues = load_leagues(settings.leagues_file)
+    checks = []
+    with our_database(settings) as engine, _opened(settings, leagues, names, engine, on_feed) as feeds:
+        for name, open_it in feeds:
+            try:
+                checks.append(FeedCheck(name, open_it().look(now), None))
+            except DbsbmError as error:
+                checks.append(FeedCheck(name, None, error))
+    return checks
+
+
+@contextmanager
+def _opened(
+    settings: Settings,
+    leagues: Leagues,
+    names: Sequence[str],
+    engine: Engine,
+    on_feed: Callable[[str, int, int], None],
+) -> "Iterator[Iterator[tuple[str, Callable[[], Feed]]]]":
+    """The feeds one after the other, each with what opens it; that raises ConfigurationError for a missing key."""
+    import httpx
+
+    from feature_store.identity.team_aliases import load_aliases
+    from feature_store.sources.feeds.client.polite_client import TIME_LIMIT
+    from feature_store.sources.feeds.event_reader import EventReading
+    from feature_store.sources.feeds.opening import open_feed
+    from feature_store.sources.live_tables import read_live_table
+
+    configured = _chosen(_configured(settings, leagues), names)
+    aliases = load_aliases(engine)
+
+    def each() -> "Iterator[tuple[str, Callable[[], Feed]]]":
+        for number, (name, configuration) in enumerate(configured.items()):
+            on_feed(name, number, len(configured))
+            shared = EventReading(name, aliases, read_live_table)
+            key = _key(settings, name, configuration)
+            yield (
+                name,
+                partial(open_feed, configuration, leagues, shared, key=key, folder=settings.feeds_dir, session=session),
+            )
+
+    with httpx.Client(timeout=TIME_LIMIT, follow_redirects=False) as session:
+        yield each()
 
 
 def _configured(settings: Settings, leagues: Leagues) -> "dict[str, FeedConfiguration]":

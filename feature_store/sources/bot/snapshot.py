@@ -60,6 +60,9 @@ class SnapshotReport:
     quarantined: int
     """Items rejected by this snapshot; read again they are counted again, but stored once."""
 
+    confirmed: tuple[str, ...]
+    """Leagues of which it showed prices and nothing new: the prices are as fresh as the bot's."""
+
     people: PeopleReport
     """What the snapshot added of consents, guild settings and consenting users' bets, and what it erased."""
 
@@ -112,6 +115,7 @@ def snapshot(
         exhibition=dict(sorted(feed.exhibition.items())),
         guessed_seasons={key: dict(sorted(seasons.items())) for key, seasons in sorted(guessed.items()) if seasons},
         quarantined=sum(len(batch.rejected) for batch in batches.values()) + len(feed.rejected),
+        confirmed=tuple(key for key, batch in batches.items() if batch.quotes and not recorded[key].added),
         people=record_people(ours, read_people(bot, leagues), now, erase_all=erase_all),
     )
 

@@ -7,10 +7,13 @@ import typer
 from flows.cli.output import AsJson, Output, table
 
 if TYPE_CHECKING:
-    from flows.jobs.feeds import FeedOutcome, FeedStatus
+    from flows.jobs.feeds import FeedCheck, FeedOutcome, FeedStatus
 
 app = typer.Typer(help="Services that are asked for games, results and live prices.", no_args_is_help=True)
 
+MOST_REASONS = 5
+"""Items of a feed that a check names one by one."""
+SHOWN = ("feed", "league", "games", "results", "quotes", "books")
 NONE_CONFIGURED = "No feed is configured: FEEDS_FILE names none. See docs/feeds.md."
 
 
@@ -46,6 +49,65 @@ def pull(
     out.result({"feeds": [_document(outcome) for outcome in outcomes]}, text)
     if failures:
         raise typer.Exit(EXIT_DEPENDENCY)
+
+
+@app.command()
+def check(
+    names: Annotated[list[str] | None, typer.Argument(metavar="[FEED]...", help="Feeds to ask. Default: all.")] = None,
+    json: AsJson = False,
+) -> None:
+    """Look once at the feeds and record nothing: tries keys, leagues and forms of answers.
+
+    Exit code 3 if a feed could not be asked, 1 if one shows nothing that could be read.
+    """
+    from core.errors import EXIT_DEPENDENCY
+    from flows.cli.session import begin
+    from flows.jobs.feeds import check_feeds
+
+    session, out = begin(), Output(as_json=json)
+    checks = check_feeds(session.settings, session.now, names or (), out.working)
+    rows = [row for one in checks for row in _shown_rows(one)]
+    problems = [line for one in checks for line in _problems(one)]
+    text = "\n".join([*([table(SHOWN, rows)] if rows else []), *problems]) if checks else NONE_CONFIGURED
+    out.result({"feeds": [_check_document(one) for one in checks]}, text)
+    if any(one.error is not None for one in checks):
+        raise typer.Exit(EXIT_DEPENDENCY)
+    if any(one.look is not None and not one.look.facts and one.rejected for one in checks):
+        raise typer.Exit(1)
+
+
+def _shown_rows(check: "FeedCheck") -> list[tuple[object, ...]]:
+    batches = {} if check.look is None else check.look.batches
+    return [
+        (
+            check.name,
+            league,
+            len(batch.games),
+            len(batch.results),
+            len(batch.quotes),
+            len({quote.book for quote in batch.quotes}),
+        )
+        for league, batch in sorted(batches.items())
+    ]
+
+
+def _problems(check: "FeedCheck") -> list[str]:
+    if check.error is not None:
+        return [f"{check.name}: {check.error}"]
+    shown = [f"{check.name}: {item.place}: {item.reason}" for item in check.rejected[:MOST_REASONS]]
+    left = len(check.rejected) - len(shown)
+    return [*shown, f"{check.name}: {left} more items could not be read."] if left else shown
+
+
+def _check_document(check: "FeedCheck") -> dict[str, object]:
+    error = check.error
+    return {
+        "name": check.name,
+        "error": None if error is None else {"code": error.code, "message": str(error)},
+        "calls": 0 if check.look is None else check.look.calls,
+        "leagues": [dict(zip(SHOWN[1:], row[1:], strict=True)) for row in _shown_rows(check)],
+        "rejected": [{"place": item.place, "reason": item.reason} for item in check.rejected],
+    }
 
 
 def _status_row(status: "FeedStatus") -> tuple[object, ...]:

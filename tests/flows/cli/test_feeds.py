@@ -57,6 +57,26 @@ def test_a_feed_that_cannot_be_asked_is_named_and_fails_the_command(project: Pro
     assert "ODDS_API_KEY is not set" in project.run("feeds", "list")
 
 
+def test_a_check_asks_and_records_nothing(project: Project, service: Service) -> None:
+    (checked,) = project.json("feeds", "check")["feeds"]
+    assert (checked["calls"], checked["error"], checked["rejected"]) == (11, None, [])
+    assert checked["leagues"] == [{"league": "EPL", "games": 1, "results": 0, "quotes": 1, "books": 1}]
+    assert project.json("feeds", "list")["feeds"][0]["calls_left"] == 39
+    assert project.json("feeds", "pull")["feeds"][0]["recorded"]["EPL"]["quotes"] == 1, (
+        "a check has left it to be recorded"
+    )
+
+
+def test_a_check_fails_where_nothing_can_be_read_or_asked(project: Project, service: Service) -> None:
+    service.answers[ODDS] = PlayedAnswer([{"surprise": True}])
+    shown = project.run("feeds", "check", expect=1)
+    assert "the-odds-api:" in shown
+    service.answers[ODDS] = PlayedAnswer({"message": KEY}, 401)
+    assert KEY not in project.run("feeds", "check", expect=1)
+    del project.settings["ODDS_API_KEY"]
+    assert "ODDS_API_KEY is not set" in project.run("feeds", "check", expect=3)
+
+
 WRONG = {
     "[the-odd-api]\n": "[the-odd-api]: unknown feed; built in are the-odds-api",
     '[the-odds-api]\nleagues = ["EPL"]\n': "calls_per_day: Field required",

@@ -125,7 +125,15 @@ def test_what_the_bot_deletes_stays_with_us(bot: Engine, ours: Engine, leagues: 
     change(bot, "DELETE FROM api_games")
     nothing = PeopleReport(not_there=("user_settings", "guild_settings", "bets"))
     assert look(bot, ours, leagues) == SnapshotReport(
-        0, recorded={}, ignored={}, preseason={}, exhibition={}, guessed_seasons={}, quarantined=0, people=nothing
+        0,
+        recorded={},
+        ignored={},
+        preseason={},
+        exhibition={},
+        guessed_seasons={},
+        quarantined=0,
+        confirmed=(),
+        people=nothing,
     )
     assert stored(ours, leagues) == before
 
