@@ -18,7 +18,7 @@ Other pairs are *doubtful*, the best of each game, if the score is at least ``DO
 one is hardly in doubt (``ONLY_ONE``). Everything else is two games.
 
 The rule is symmetric, does not depend on the order of the games, and finds nothing more in its own result. Its version
-is stored with every link; ``docs/decisions/0071`` has the measurements behind the thresholds.
+is stored with every link; ``docs/decisions/0074`` has the measurements behind the thresholds.
 """
 
 from bisect import bisect_left
