@@ -11,7 +11,7 @@ from core.betting.leagues import League
 from core.database.transactions import reading
 from feature_store.archive import tables
 from feature_store.archive.facts import GameFact, Quote, Result
-from feature_store.archive.game_links import links_of, with_linked_ids
+from feature_store.archive.game_links import links_of, replaced_ids, with_linked_ids
 
 IDS_PER_QUERY: Final = 1_000
 
@@ -139,7 +139,10 @@ def quote_history(engine: Engine, league: League, game_id: str, known_by: dateti
     """
     quotes = tables.quotes.c
     with reading(engine) as connection:
-        ids = with_linked_ids([game_id], links_of(connection, league.sport, league.key))
+        links = links_of(connection, league.sport, league.key)
+        of_game = {one: same_as for one, same_as in links.items() if same_as == links.get(game_id, game_id)}
+        replaced = replaced_ids(connection, league.sport, league.key, of_game) if of_game else set()
+        ids = with_linked_ids([game_id], links) - replaced
         query = (
             sa.select(*(quotes[name] for name in Quote._fields), quotes.source)
             .where(_of(tables.quotes, league), quotes.game_id.in_(sorted(ids)), quotes.known_at <= known_by)

@@ -19,7 +19,7 @@ from core.database.clock import check_not_ahead
 from core.database.transactions import reading, writing
 from core.database.upserts import upsert
 from feature_store.archive.facts import Quote
-from feature_store.archive.game_links import links_of, with_linked_ids
+from feature_store.archive.game_links import links_of, replaced_ids, with_linked_ids
 from feature_store.archive.queries import latest_quotes
 from feature_store.archive.sightings import Sighting, sightings_of
 from feature_store.rows import tables
@@ -87,11 +87,13 @@ def _newest_quotes(
     of_league = (rows.sport == league.sport) & (rows.league == league.key)
     games = set(connection.scalars(sa.select(rows.game_id).where(of_league, rows.start_at > now)))
     links = links_of(connection, league.sport, league.key)
+    of_games = {game_id: same_as for game_id, same_as in links.items() if same_as in games}
+    replaced = replaced_ids(connection, league.sport, league.key, of_games) if of_games else set()
     seen = sightings_of(connection, league)
     newest: dict[str, dict[str, BookQuote]] = defaultdict(dict)
     for quote, source in latest_quotes(connection, league, sorted(with_linked_ids(games, links)), now):
         game_id = links.get(quote.game_id, quote.game_id)
-        if game_id in games:
+        if game_id in games and quote.game_id not in replaced:
             shown = _book_quote(quote, source, seen.get((quote.game_id, quote.book)), undisplayed)
             held = newest[game_id].get(quote.book)
             if held is None or held.quoted_at <= shown.quoted_at:

@@ -248,13 +248,14 @@ def _duplicate_games(settings: "Settings", now: datetime) -> Finding:
     from core.betting.leagues import load_leagues
     from core.database.engines import open_database
     from feature_store.identity.duplicate_games import find_duplicates
+    from feature_store.identity.matched_games import suggest_matches
     from flows.jobs.leagues import archived_leagues
 
     engine = open_database(settings.database)
-    counts = {
-        league.key: len(find_duplicates(engine, league, now))
-        for league in archived_leagues(engine, load_leagues(settings.leagues_file), None)
-    }
+    counts = {}
+    for league in archived_leagues(engine, load_leagues(settings.leagues_file), None):
+        suggested = (*find_duplicates(engine, league, now), *suggest_matches(engine, league, now))
+        counts[league.key] = len({frozenset((one.game_id, one.same_as)) for one in suggested})
     duplicates = [f"{key} {count:,}" for key, count in counts.items() if count]
     if duplicates:
         remedy = "their results count twice; see `dbsbm games suggest --league LEAGUE`"

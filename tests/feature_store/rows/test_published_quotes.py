@@ -7,6 +7,7 @@ from sqlalchemy.engine import Engine
 from core.betting.books.quotes import BookQuote
 from feature_store.archive import store as archive
 from feature_store.archive.facts import FactBatch, GameFact, Quote
+from feature_store.archive.queries import quote_history
 from feature_store.identity.linking import link_games
 from feature_store.rows.build import build
 from feature_store.rows.published_quotes import load_quotes, publish_quotes, quote_watermarks, quotes_by_game
@@ -83,6 +84,17 @@ def test_quotes_of_a_linked_id_are_quotes_of_its_game(database: Engine) -> None:
     build(database, EPL, NOW)
     assert [one.book for one in published(database)["g"]] == ["a", "b"]
     assert "other" not in published(database)
+
+
+def test_quotes_of_an_id_with_the_sides_exchanged_are_left_out(database: Engine) -> None:
+    """The prices of a listing that a person has linked although it had another home side belong to no game."""
+    start = NOW + 600 * MINUTE
+    turned = game("turned", start)._replace(home_team="Chelsea", away_team="Arsenal")
+    record(database, game("g", start), quote("g", "a", 2.0), turned, quote("turned", "b", 5.0))
+    link_games(database, EPL, "turned", "g", source="test", now=NOW)
+    build(database, EPL, NOW)
+    assert [one.book for one in published(database)["g"]] == ["a"]
+    assert [one.book for one, _ in quote_history(database, EPL, "g", NOW)] == ["a"]
 
 
 def test_what_was_published_as_of_a_later_moment_stays(database: Engine) -> None:
