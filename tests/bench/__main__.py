@@ -1,11 +1,11 @@
 """``make bench``: every timing; ``make bench ARGS=archive``: one of them.
 
-The others: online, pull, requests, search, errors, peers, kernel, lean, real_path, margins, money.
+The others: online, pull, requests, search, errors, peers, kernel, lean, real_path, margins, money, collect.
 """
 
 import sys
 
-from tests.bench import real_path
+from tests.bench import collect, real_path
 from tests.bench.feature_store import archive, features, online, pull
 from tests.bench.serving import errors, lean, peers, requests, search
 from tests.bench.training import kernel, margins, money
@@ -23,6 +23,7 @@ BENCHES = {
     "lean": lean.run,
     "margins": margins.run,
     "money": money.run,
+    "collect": collect.run,
     "real_path": real_path.main,
 }
 

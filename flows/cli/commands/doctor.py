@@ -254,8 +254,9 @@ def _duplicate_games(settings: "Settings", now: datetime) -> Finding:
     engine = open_database(settings.database)
     counts = {}
     for league in archived_leagues(engine, load_leagues(settings.leagues_file), None):
-        suggested = (*find_duplicates(engine, league, now), *suggest_matches(engine, league, now))
-        counts[league.key] = len({frozenset((one.game_id, one.same_as)) for one in suggested})
+        pairs = {frozenset((one.game_id, one.same_as)) for one in find_duplicates(engine, league, now)}
+        pairs |= {frozenset((one.game_id, one.same_as)) for one in suggest_matches(engine, league, now)}
+        counts[league.key] = len(pairs)
     duplicates = [f"{key} {count:,}" for key, count in counts.items() if count]
     if duplicates:
         remedy = "their results count twice; see `dbsbm games suggest --league LEAGUE`"
