@@ -41,11 +41,9 @@ class FoundValue(NamedTuple):
 class _Searched:
     """What was found for a game, valid as long as forecast, quotes and the number of fresh ones stay the same."""
 
-    digest: str
-    identity: str
+    game: GameForecast
     quotes: GameQuotes
     fresh: int
-    stale: bool
     found: list[FoundValue]
 
 
@@ -73,19 +71,19 @@ class ValueSearch:
 
     def _of_game(self, row: OnlineRow, quotes: GameQuotes, now: datetime) -> list[FoundValue] | None:
         key, fresh = key_of(row), quotes.age(now).books
+        held = self._searched.get(key)
         try:
+            same_prices = held is not None and (held.quotes, held.fresh) == (quotes, fresh)
+            if held is not None and same_prices and self._predictor.is_current(held.game, now):
+                return held.found
             game = self._predictor.forecast(*key, now)
         except DbsbmError:
             return None  # the game's own route gives the reason
-        identity = game.champion.identity
-        held = self._searched.get(key)
-        state = (row.digest, identity, fresh, game.stale)
-        if held is None or held.quotes is not quotes or (held.digest, held.identity, held.fresh, held.stale) != state:
-            found = list(_find(BetValuation.of(game, quotes, now), game))
-            if len(self._searched) >= MOST_GAMES:
-                self._searched.clear()
-            held = self._searched[key] = _Searched(row.digest, identity, quotes, fresh, game.stale, found)
-        return held.found
+        found = list(_find(BetValuation.of(game, quotes, now), game))
+        if len(self._searched) >= MOST_GAMES:
+            self._searched.clear()
+        self._searched[key] = _Searched(game, quotes, fresh, found)
+        return found
 
 
 def _find(valuation: BetValuation, game: GameForecast) -> Iterator[FoundValue]:

@@ -154,6 +154,13 @@ class Predictor:
         stale = self._staleness.is_stale(checked_at, now)
         return GameForecast(champion, row, champion.forecast(row), checked_at, stale)
 
+    def is_current(self, game: GameForecast, now: datetime) -> bool:
+        """Whether ``forecast`` would return the same again. Raises as ``forecast`` does."""
+        row, checked_at = self._find(game.row.sport, game.row.league, game.row.game.game_id, now)
+        stale = self._staleness.is_stale(checked_at, now)
+        same = (row.digest, checked_at, stale) == (game.row.digest, game.checked_at, game.stale)
+        return same and self._champions.for_row(row) is game.champion
+
     def _plan(self, game: GameKey, now: datetime) -> tuple[ForecastPlan, datetime]:
         row, checked_at = self._find(*game, now)
         return ForecastPlan.of(self._champions.for_row(row), row, now), checked_at
