@@ -25,7 +25,7 @@ MOST_MEMORY = 12 * LONGEST_ROW
 ALIASES = "team_aliases"
 TABLES = {table.name: table.columns.keys() for table in METADATA.sorted_tables}
 HEADER = {"format": 1, "revision": schema.head(), "created_at": "2024-05-01T12:00:00+00:00", "tables": TABLES}
-ALIAS = ["soccer", "EPL", "Spurs", "Tottenham", "test", "2024-05-01T12:00:00+00:00"]
+ALIAS = ["soccer", "EPL", "Spurs", "Tottenham", "test", "2024-05-01T12:00:00+00:00", None, None]
 
 
 def line(content: object) -> bytes:

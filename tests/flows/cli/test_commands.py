@@ -288,8 +288,8 @@ def test_games_with_two_ids_are_warned_of_suggested_linked_and_taken_back(new_pr
     project = new_project()
     project.run("db", "upgrade")
     header = "league,game_id,kickoff_utc,home_team,away_team,home_score,away_score"
-    for name, game_id in (("a.csv", "a1"), ("b.csv", "b1")):
-        line = f"EPL,{game_id},2024-04-27T14:00,Arsenal,Leeds,1,0"
+    for name, game_id, hour in (("a.csv", "a1", 14), ("b.csv", "b1", 19)):
+        line = f"EPL,{game_id},2024-04-27T{hour}:00,Arsenal,Leeds,1,0"
         (project.folder / name).write_text(f"{header}\n{line}")
     project.run("backfill", "a.csv", "b.csv")
     (found,) = project.json("games", "suggest", "--league", "EPL")["suggestions"]
