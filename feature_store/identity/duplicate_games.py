@@ -20,7 +20,7 @@ from core.database.transactions import reading
 from feature_store.archive.game_links import separated_games
 from feature_store.identity.listed_games import ListedGame, list_games
 from feature_store.identity.moved_games import find_moved
-from feature_store.quality.checks import Flag
+from feature_store.quality.flag import Flag
 
 BOT: Final = "bot"
 SAME_START: Final = timedelta(hours=12)

@@ -9,7 +9,7 @@ season alike shows in how unevenly teams play (``schedule_completeness``).
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from math import inf, nan
 from statistics import median
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, Literal
 
 import numpy as np
 import pandas as pd
@@ -21,6 +21,7 @@ from core.errors import ServiceError
 from feature_store.archive.checks.quotes import LINES
 from feature_store.archive.facts import FactBatch, Quote
 from feature_store.features.catalogue import CATALOGUE
+from feature_store.quality.flag import Flag
 from feature_store.quality.schedule_completeness import STRAY_REPEATS, lost_shares, rounds_played
 from feature_store.quality.usual_totals import USUAL_TOTALS
 
@@ -115,28 +116,6 @@ MEANINGS: Final = {
     "priced": "share of games with closing prices, minus that of the other seasons",
     "repeated": "games of the same teams on the same day",
 }
-
-
-class Flag(NamedTuple):
-    """Something about a league's data that a person must know; a refusal stops the training."""
-
-    level: Literal["warning", "refusal", "accepted"]
-    league: str
-    season: int | None
-    about: str
-    """The rate, column or feature by its own name."""
-    what: str
-    numbers: str
-
-    @property
-    def name(self) -> str:
-        """The name by which a person accepts it, the same in every run: ``EPL-2018-density``."""
-        return "-".join(str(part) for part in (self.league, self.season, self.about) if part is not None)
-
-    def __str__(self) -> str:
-        season = "" if self.season is None else f" {self.season}"
-        accepted = f" (accepted as {self.name})" if self.level == "accepted" else ""
-        return f"{self.league}{season}: {self.what}: {self.numbers}{accepted}"
 
 
 def examine_facts(league: League, facts: FactBatch) -> list[Flag]:

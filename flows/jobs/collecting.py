@@ -16,6 +16,7 @@ from flows.jobs.features import build_features
 from flows.jobs.feeds import feed_paces, pull_feed
 from flows.jobs.scoring import score_upcoming
 from flows.jobs.snapshot import take_snapshot
+from serving.runtime.heap import release_free_memory
 
 log = get_logger(__name__)
 
@@ -96,6 +97,7 @@ def make_collector(settings: Settings) -> Collector:
     def update(now: datetime, leagues: list[str] | None) -> None:
         build_features(settings, now, leagues)
         score_upcoming(settings, now, leagues)
+        release_free_memory()
 
     return Collector(looks, update)
 

@@ -1,9 +1,10 @@
-"""Feature rows: of games to come in the database, of past games as Parquet, of any moment in a file."""
+"""Feature rows and states of the leagues, and their games where servers read them.
+
+The resident collector imports this: nothing that needs pandas or Parquet may enter.
+"""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
-from pathlib import Path
-from typing import Final
+from datetime import datetime
 
 from sqlalchemy.engine import Engine
 
@@ -11,19 +12,14 @@ from core.betting.leagues import load_leagues
 from core.errors import CacheError, ConflictError
 from core.logs import get_logger
 from core.settings import Settings
-from feature_store.identity.duplicate_games import find_duplicates
 from feature_store.identity.matched_games import withheld_games
 from feature_store.rows.build import Built, build
-from feature_store.rows.offline import Materialized, export_rows, materialize
 from feature_store.rows.online import watermarks
 from flows.jobs.databases import our_database
 from flows.jobs.leagues import OnLeague, archived_leagues, ignore_progress
 from flows.jobs.matching import match_games
 
 log = get_logger(__name__)
-
-RECENT: Final = timedelta(days=60)
-"""How far back a build looks for games under two ids; `dbsbm doctor` and training look at the whole past."""
 
 
 def build_features(
@@ -63,40 +59,3 @@ def refuse_older_rows(settings: Settings, moment: datetime, names: Sequence[str]
     if later:
         msg = f"The online rows of {', '.join(later)} are of a later moment than {moment:%Y-%m-%d %H:%M}."
         raise ConflictError(msg, hint="`dbsbm features rows --as-of` writes the rows of any moment to a file.")
-
-
-def count_duplicate_games(settings: Settings, now: datetime, names: Sequence[str] | None = None) -> dict[str, int]:
-    """The number of pairs of ids that are probably one game, by league, among recent games and games to come.
-
-    Leagues without such a pair are left out.
-    """
-    with our_database(settings) as engine:
-        leagues = archived_leagues(engine, load_leagues(settings.leagues_file), names)
-        counts = {league.key: len(find_duplicates(engine, league, now, since=now - RECENT)) for league in leagues}
-    return {key: count for key, count in counts.items() if count}
-
-
-def materialize_features(
-    settings: Settings, now: datetime, names: Sequence[str] | None = None, on_league: OnLeague = ignore_progress
-) -> list[Materialized]:
-    """Update the Parquet files of past games' feature rows."""
-    with our_database(settings) as engine:
-        leagues = archived_leagues(engine, load_leagues(settings.leagues_file), names)
-        written = []
-        for number, league in enumerate(leagues):
-            on_league(league.key, number, len(leagues))
-            written.append(materialize(engine, league, settings.features_dir, now))
-        return written
-
-
-def write_rows(
-    settings: Settings, name: str, output: Path, known_by: datetime, as_of: datetime | None, *, for_others: bool = False
-) -> int:
-    """Write a league's feature rows to a file: past games as of their starts, or the games to come as of a moment.
-
-    Facts that became known after ``known_by`` do not enter, with ``for_others`` none that its source's terms
-    keep in the house. Raises ValidationError for a file that is neither .parquet nor .csv.
-    """
-    league = load_leagues(settings.leagues_file).get(name)
-    with our_database(settings) as engine:
-        return export_rows(engine, league, output, known_by, as_of, for_others=for_others)

@@ -13,7 +13,8 @@ from feature_store.archive import store as archive
 from feature_store.archive.checks.quotes import LEAST_OVERROUND, MOST_OVERROUND
 from feature_store.features.sets import EVERYTHING
 from feature_store.identity.duplicate_games import find_duplicates, flag_duplicates
-from feature_store.quality.checks import Flag, admit, examine_facts, examine_features
+from feature_store.quality.checks import admit, examine_facts, examine_features
+from feature_store.quality.flag import Flag
 from training.datasets.assembly import Dataset
 from training.datasets.splits import overlapping_seasons
 from training.fitting.recipe import Recipe

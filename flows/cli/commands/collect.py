@@ -21,7 +21,9 @@ def collect(
     from core.errors import ConfigurationError
     from flows.cli.session import begin
     from flows.jobs.collecting import make_collector
+    from serving.runtime.heap import use_one_arena
 
+    use_one_arena()
     session, out = begin(), Output(as_json=json)
     collector = make_collector(session.settings)
     names = [look.name for look in collector.looks]

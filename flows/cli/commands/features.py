@@ -30,7 +30,9 @@ def build(
     a --through before the last build is refused.
     """
     from flows.cli.session import begin
-    from flows.jobs.features import build_features, count_duplicate_games, materialize_features, refuse_older_rows
+    from flows.jobs.duplicates import count_duplicate_games
+    from flows.jobs.features import build_features, refuse_older_rows
+    from flows.jobs.past_rows import materialize_features
 
     session, out = begin(), Output(as_json=json)
     moment = min(_end_of(through), session.now) if through else session.now
@@ -94,7 +96,7 @@ def rows(
     """
     from core.clock import parse_moment
     from flows.cli.session import begin
-    from flows.jobs.features import write_rows
+    from flows.jobs.past_rows import write_rows
 
     must_be_writable(output)
     session, out = begin(), Output(as_json=json)

@@ -20,7 +20,8 @@ from core.signing import Signer
 from feature_store.archive import store as archive
 from feature_store.archive.facts import FactBatch, GameFact, Quote, Result
 from feature_store.features.sets import EVERYTHING
-from feature_store.quality.checks import Flag, admit, examine_facts, examine_features
+from feature_store.quality.checks import admit, examine_facts, examine_features
+from feature_store.quality.flag import Flag
 from feature_store.sources.csv.reader import read_csv
 from tests.conftest import NOW
 from tests.databases import mlflow_store

@@ -11,7 +11,8 @@ import pytest
 
 from core.betting.leagues import League, Leagues
 from feature_store.archive.facts import FactBatch, GameFact, Quote, Result
-from feature_store.quality.checks import Flag, examine_facts
+from feature_store.quality.checks import examine_facts
+from feature_store.quality.flag import Flag
 from feature_store.sources.csv.reader import read_csv
 from tests.generated import FIRST_DAY
 

@@ -1,5 +1,7 @@
 """The collector does what is due and nothing else, survives what fails, and brings changed leagues up to date."""
 
+import subprocess
+import sys
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -86,3 +88,11 @@ def test_an_update_that_fails_is_repeated_with_its_leagues() -> None:
         (NOW + MINUTE + FAILED_AGAIN, ["EPL"]),
         (NOW + 2 * MINUTE, ["NFL"]),
     ]
+
+
+def test_the_collector_loads_no_library_that_only_training_and_files_need() -> None:
+    """It runs for ever beside the service: pandas and Parquet alone would cost 70 MB."""
+    heavy = ("pandas", "pandera", "pyarrow", "mlflow", "sklearn", "lightgbm", "fastapi", "prefect")
+    code = f"import sys, flows.jobs.collecting; print([name for name in {heavy} if name in sys.modules])"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert loaded.stdout.strip() == "[]"
