@@ -90,6 +90,7 @@ def test_an_update_that_fails_is_repeated_with_its_leagues() -> None:
     ]
 
 
+@pytest.mark.server
 def test_the_collector_loads_no_library_that_only_training_and_files_need() -> None:
     """It runs for ever beside the service: pandas and Parquet alone would cost 70 MB."""
     heavy = ("pandas", "pandera", "pyarrow", "mlflow", "sklearn", "lightgbm", "fastapi", "prefect")
