@@ -234,8 +234,13 @@ def _named_scores(scores: ScoreDistribution, selection: str, line: float | None)
     return np.asarray(unlisted & _winners(np.asarray(home - away), selection.removeprefix("other_")))
 
 
+def is_quarter(line: float) -> bool:
+    """Whether bets have such a line: a multiple of 0.25."""
+    return bool(np.isfinite(line)) and line * 4 == round(line * 4)
+
+
 def _checked(line: float | None) -> float:
-    if line is None or not np.isfinite(line) or line * 4 != round(line * 4):
+    if line is None or not is_quarter(line):
         msg = f"line: this market needs a line that is a multiple of 0.25, got {line}."
         raise ValidationError(msg, field="line")
     return float(line)

@@ -13,7 +13,7 @@ import orjson
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
-from core.betting.books.quotes import BookQuote, newest_first
+from core.betting.books.quotes import BookQuote, book_key, newest_first
 from core.betting.leagues import League
 from core.database.clock import check_not_ahead
 from core.database.transactions import reading, writing
@@ -95,9 +95,10 @@ def _newest_quotes(
         game_id = links.get(quote.game_id, quote.game_id)
         if game_id in games and quote.game_id not in replaced:
             shown = _book_quote(quote, source, seen.get((quote.game_id, quote.book)), undisplayed)
-            held = newest[game_id].get(quote.book)
+            book = book_key(quote.book)
+            held = newest[game_id].get(book)
             if held is None or held.quoted_at <= shown.quoted_at:
-                newest[game_id][quote.book] = shown
+                newest[game_id][book] = shown
     return {game_id: newest_first(by_book.values()) for game_id, by_book in newest.items()}
 
 

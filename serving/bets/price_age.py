@@ -1,19 +1,20 @@
 """What an answer about a bet says of the prices behind it: how many books, from when, how old, how far they agree."""
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 from core.betting.books.best_price import BookPrice, best_price
-from core.betting.books.quotes import BookQuote
 from core.betting.markets import MarketSelection
 from serving.bets.valuation import BetValuation
 from serving.predictions.body import odds_document
 
 
-def prices_document(valuation: BetValuation, market: str) -> dict[str, Any]:
-    """Return the age of the fresh prices that the market needs; without any, of the game's newest price."""
-    agreement, now = valuation.agreement(market), valuation.now
+def prices_document(valuation: BetValuation, market: str, now: datetime) -> dict[str, Any]:
+    """Return the age of the fresh prices that the market needs; without any, of the game's newest price.
+
+    ``now`` is the moment of the answer, which may be later than that of the valuation.
+    """
+    agreement = valuation.agreement(market)
     if agreement is not None:
         return {
             **aged(agreement.quoted_at, now),
@@ -24,9 +25,9 @@ def prices_document(valuation: BetValuation, market: str) -> dict[str, Any]:
     return {**aged(newest, now), "books": 0, "disagreement": None}
 
 
-def best_document(quotes: Sequence[BookQuote], bet: MarketSelection, now: datetime) -> dict[str, Any] | None:
+def best_document(valuation: BetValuation, bet: MarketSelection) -> dict[str, Any] | None:
     """Return the best fresh price of the bet; None if no book shows one."""
-    best = best_price(quotes, bet)
+    best, now = best_price(valuation.fresh_quotes, bet, outcomes=valuation.outcomes), valuation.now
     return None if best is None else book_price_document(best, now)
 
 

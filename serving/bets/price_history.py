@@ -1,12 +1,13 @@
 """How the prices of one game have moved, from the quotes that the archive has recorded."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Final
 
 from core.betting.books.best_price import bets_of
 from core.betting.books.movement import BookMovement, PricePoint, Steam, book_movement, find_steam
-from core.betting.books.quotes import BookQuote
+from core.betting.books.quotes import BookQuote, book_key
 from core.betting.markets import MarketSelection, price
 from core.betting.odds import devig
 from core.betting.scores import ScoreDistribution
@@ -36,13 +37,15 @@ class BetMovement:
     steam: list[Steam]
 
 
-def movements(history: Iterable[Quote], scores: ScoreDistribution, *, outcomes: int, ties: str) -> list[BetMovement]:
-    """Return the movement of each bet that any book has shown, from quotes in order of time.
+def movements(
+    history: Iterable[tuple[Quote, str]], scores: ScoreDistribution, *, outcomes: int, ties: str
+) -> list[BetMovement]:
+    """Return the movement of each bet that any book has shown, from quotes with their sources in order of time.
 
     A book that has shown a price once has opened and not moved. Where the line has changed, what the new one is worth
     comes from the score distribution.
     """
-    quotes = list(history)
+    quotes = _followed(history)
     found = []
     for (market, selection), sides in SIDES.items():
         shown = [side for side in sides if side != "odds_draw" or outcomes == 3]
@@ -52,6 +55,25 @@ def movements(history: Iterable[Quote], scores: ScoreDistribution, *, outcomes: 
             books = [book_movement(book, of_book, shift_of) for book, of_book in sorted(points.items())]
             found.append(BetMovement(market, selection, books, find_steam(points, shift_of)))
     return found
+
+
+def _followed(history: Iterable[tuple[Quote, str]]) -> list[Quote]:
+    """The quotes of each book by the source that has followed it for the longest, in order of time.
+
+    Two sources see a book's price at different moments, so that turning from one to the other would look like a move,
+    and like steam where it happens to several books at once.
+    """
+    of_books: dict[str, dict[str, list[Quote]]] = {}
+    for quote, source in history:
+        of_books.setdefault(book_key(quote.book), {}).setdefault(source, []).append(quote)
+    chosen = (max(by_source.values(), key=_time_followed) for by_source in of_books.values())
+    return sorted((quote for quotes in chosen for quote in quotes), key=lambda quote: quote.known_at)
+
+
+def _time_followed(quotes: Sequence[Quote]) -> tuple[timedelta, float]:
+    """From the first quote to the last one; of equal times the earlier opening is the greater."""
+    first = quotes[0].known_at
+    return quotes[-1].known_at - first, -first.timestamp()
 
 
 def _points_by_book(
@@ -73,7 +95,7 @@ def _point(quote: Quote, market: str, selection: str, sides: list[str]) -> Price
     if None in odds:
         return None
     shown = BookQuote(quote.book, quote.quoted_at, **{name: getattr(quote, name) for name in PRICES})
-    for bet, decimal in bets_of(shown):
+    for bet, decimal in bets_of(shown, outcomes=3 if "odds_draw" in sides else 2):
         if (bet.market, bet.selection) == (market, selection):
             return PricePoint(quote.quoted_at, decimal, float(devig(odds, "multiplicative")[0][0]), bet.line)
     return None

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Any, Final, Literal
 
 from core.betting.books.consensus import Agreement, Consensus, consensus
-from core.betting.books.quotes import BookQuote, FreshnessRule
+from core.betting.books.quotes import BookQuote, FreshnessRule, book_key
 from core.betting.market_pooling import (
     REQUIRED_PRICES,
     MarketView,
@@ -75,15 +75,24 @@ class BetValuation:
         )
 
     def beside_others(self, book: str) -> "BetValuation":
-        """Return the valuation without a book's own quotes, to judge its price by those of the others."""
-        others = [quote for quote in self.quotes if quote.book != book]
-        fresh = sum(quote.book != book for quote in self.quotes[: self.fresh])
+        """Return the valuation without a book's own quotes, to judge its price by those of the others.
+
+        In any spelling of the book's name.
+        """
+        own = book_key(book)
+        others = [quote for quote in self.quotes if book_key(quote.book) != own]
+        fresh = sum(book_key(quote.book) != own for quote in self.fresh_quotes)
         return replace(self, quotes=others, fresh=fresh)
+
+    @property
+    def fresh_quotes(self) -> Sequence[BookQuote]:
+        """The quotes that are young enough to count."""
+        return self.quotes[: self.fresh]
 
     @cached_property
     def consensus(self) -> Consensus:
         """The consensus of the fresh quotes."""
-        return self._consensus(self.quotes[: self.fresh])
+        return self._consensus(self.fresh_quotes)
 
     def agreement(self, market: str) -> Agreement | None:
         """Return the agreement of the books on the prices that the market needs; of several kinds the weakest."""
@@ -110,13 +119,16 @@ class BetValuation:
     def value(self, pricing_of: PricingOf, decimal: float) -> tuple[Pricing, Value]:
         """Return pricing and edge at these odds. Requires that ``reason_against`` is None.
 
-        The least of what the fresh quotes give and of what they give together with older ones: a price must not look
-        better because another one has become too old to speak against it.
+        Each chance is the worst of what the fresh quotes give and of what they give together with older ones: a price
+        must not look better because another one has become too old to speak against it. The least edge alone would not
+        do: a view in which more of the stake comes back has a smaller edge and may still ask for a larger stake.
         """
         values = [self._pooled_value(view, pricing_of, decimal) for view in self._views()]
-        pricing, edge = min(values, key=lambda one: one[1].expected_value)
+        win, lose = min(one.win for one, _ in values), max(one.lose for one, _ in values)
+        pricing = values[0][0] if len(values) == 1 else Pricing(win, 1 - win - lose, lose)
+        edge = pricing.expected_value(decimal)
         return pricing, Value(
-            edge.expected_value, min(one.low for _, one in values), min(one.high for _, one in values)
+            edge, min(edge, *(one.low for _, one in values)), max(edge, min(one.high for _, one in values))
         )
 
     def _views(self) -> Iterator[MarketView]:

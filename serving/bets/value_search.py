@@ -7,6 +7,7 @@ from functools import partial
 from typing import Final, NamedTuple
 
 from core.betting.books.best_price import BookPrice, best_price, quoted_bets
+from core.betting.books.quotes import sides_of
 from core.betting.market_pooling import MarketView
 from core.betting.markets import MarketSelection, Pricing, price
 from core.betting.scores import ScoreDistribution
@@ -87,10 +88,10 @@ class ValueSearch:
 
 
 def _find(valuation: BetValuation, game: GameForecast) -> Iterator[FoundValue]:
-    fresh = valuation.quotes[: valuation.fresh]
+    fresh, outcomes = valuation.fresh_quotes, valuation.outcomes
     beside: dict[str, BetValuation] = {}
-    for bet in quoted_bets(fresh):
-        best = best_price(fresh, bet)
+    for bet in quoted_bets(fresh, outcomes=outcomes):
+        best = best_price(fresh, bet, outcomes=outcomes)
         assert best is not None  # noqa: S101 - a quoted bet has a price
         others = beside.setdefault(best.book, valuation.beside_others(best.book))
         price_by = partial(_price, bet=bet, ties=game.champion.ties)
@@ -121,8 +122,7 @@ def _market_chance(view: MarketView, bet: MarketSelection) -> float | None:
     """The chance of the bet by the other books, where they show the same line."""
     chances: dict[str, float | None] = {}
     if bet.market == "moneyline" and view.outcome is not None:
-        sides = ("home", "away") if len(view.outcome) == 2 else ("home", "draw", "away")
-        chances = dict(zip(sides, view.outcome, strict=True))
+        chances = dict(zip(sides_of(len(view.outcome)), view.outcome, strict=True))
     elif bet.market == "total" and bet.line == view.total_line and view.over is not None:
         chances = {"over": view.over, "under": 1 - view.over}
     return chances.get(bet.selection)

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from core.arrays import FloatArray
-from core.betting.books.quotes import BookQuote
+from core.betting.books.quotes import BookQuote, moneyline
 from core.betting.market_pooling import MarketView
 from core.betting.odds import DevigMethod, devig
 
@@ -90,7 +90,7 @@ def _outcome(
 
 def _moneyline(quote: BookQuote, outcomes: int) -> tuple[float, ...] | None:
     """The odds of every outcome; None unless all are shown."""
-    odds = (quote.odds_home, quote.odds_away) if outcomes == 2 else (quote.odds_home, quote.odds_draw, quote.odds_away)
+    odds = moneyline(quote, outcomes)
     return None if None in odds else odds  # type: ignore[return-value]
 
 

@@ -1,12 +1,18 @@
 """One book's quotes of a game, and which are fresh enough to judge a price by."""
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 NEAR_START: Final = timedelta(hours=1)
 """In the last hour before the start prices move with the line-ups, so that an older one counts for less."""
+
+REGION: Final = re.compile(r"_[a-z]{2}$")
+"""The region at the end of a brand's key."""
+OTHER_NAMES: Final[Mapping[str, str]] = {"sport888": "888sport", "onexbet": "1xbet"}
+"""Keys of The Odds API whose letters are in another order than in the book's own name."""
 
 
 class BookQuote(NamedTuple):
@@ -29,6 +35,28 @@ class BookQuote(NamedTuple):
     odds_away_spread: float | None = None
     odds_both_score: float | None = None
     odds_not_both_score: float | None = None
+
+
+def sides_of(outcomes: int) -> tuple[str, ...]:
+    """The selections of a moneyline of so many outcomes."""
+    return ("home", "away") if outcomes == 2 else ("home", "draw", "away")
+
+
+def moneyline(quote: BookQuote, outcomes: int) -> tuple[float | None, ...]:
+    """The odds of the outcomes, in the order of ``sides_of``."""
+    if outcomes == 2:
+        return quote.odds_home, quote.odds_away
+    return quote.odds_home, quote.odds_draw, quote.odds_away
+
+
+def book_key(name: str) -> str:
+    """What a book's names have in common, so that one book that two sources spell differently counts once.
+
+    Sources differ in case, blanks and marks (``William Hill``, ``williamhill``); some list a brand once for each region
+    (``unibet_eu``, ``unibet_uk``), whose prices come from one desk.
+    """
+    plain = "".join(filter(str.isalnum, REGION.sub("", name.strip()).casefold()))
+    return OTHER_NAMES.get(plain, plain) or name
 
 
 @dataclass(frozen=True)

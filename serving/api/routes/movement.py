@@ -40,7 +40,7 @@ async def movement(sport: SportPath, league: LeaguePath, game_id: GameIdPath, se
         game = service.predictor.forecast(sport, league, game_id, now)
         hidden = hidden_sources(service.engine)
         recorded = quote_history(service.engine, place, game.row.game.game_id, now)
-        history = [quote for quote, source in recorded if source not in hidden]
+        history = [(quote, source) for quote, source in recorded if source not in hidden]
         bets = movements(history, game.forecast.scores, outcomes=place.outcomes, ties=game.champion.ties)
         moved = any(book.changes for bet in bets for book in bet.books)
         note = None if moved else (NO_MOVEMENT if bets else NO_HISTORY)

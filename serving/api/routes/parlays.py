@@ -89,7 +89,7 @@ def _leg_document(leg: _ForecastLeg, pricing: Pricing, now: datetime) -> dict[st
         **vars(pricing),
         "fair_odds": odds_document(pricing.fair_odds),
         "decimal": round(leg.odds, 4),
-        **prices_document(leg.valuation, _weakest(leg)),
+        **prices_document(leg.valuation, _weakest(leg), now),
         "model": {"name": leg.game.champion.model, "version": leg.game.champion.version.version},
         **leg.game.age(now),
     }

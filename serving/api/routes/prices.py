@@ -71,8 +71,8 @@ def bet(
     def price_by(scores: ScoreDistribution) -> Pricing:
         return price(scores, market, selection, line, ties=game.champion.ties)
 
-    quotes = service.quotes.of(game.row)
-    pricing, valuation = price_by(game.forecast.scores), BetValuation.of(game, quotes, now)
+    valuation = BetValuation.of(game, service.quotes.of(game.row), now)
+    pricing = price_by(game.forecast.scores)
     judged = valuation if book is None else valuation.beside_others(book)
     by_market = valuation.market_scores(market)
     offer = None
@@ -90,8 +90,8 @@ def bet(
             "lose": pricing.lose,
             "fair_odds": odds_document(pricing.fair_odds),
             "by_market": None if by_market is None else vars(price_by(by_market)),
-            **prices_document(valuation, market),
-            "best": best_document(quotes.fresh(now), MarketSelection(market, selection, line), now),
+            **prices_document(valuation, market, now),
+            "best": best_document(valuation, MarketSelection(market, selection, line)),
             "offer": offer,
             "model": {"name": game.champion.model, "version": game.champion.version.version},
             **game.age(now),

@@ -61,7 +61,7 @@ def _item(found: FoundValue, now: datetime, bankroll: float) -> dict[str, Any]:
             "is_value": True,
         },
         "stake": round(stake_of(found.pricing, value, found.best.decimal, bankroll), 2),
-        **prices_document(found.valuation, found.bet.market),
+        **prices_document(found.valuation, found.bet.market, now),
         "model": {"name": found.game.champion.model, "version": found.game.champion.version.version},
         **found.game.age(now),
     }

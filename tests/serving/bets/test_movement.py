@@ -61,3 +61,13 @@ def test_a_game_without_prices_and_one_with_a_single_look_say_so(world: World) -
 
 def test_an_unknown_game_is_not_found(world: World) -> None:
     assert ask(world, "nothing").status_code == 404
+
+
+def test_two_sources_that_see_different_prices_of_the_same_books_are_no_move(world: World) -> None:
+    later = NOW + timedelta(minutes=1)
+    show(world, NOW, *(quote(book, NOW, 2.2) for book in ("a", "b", "c")))
+    seen = [quote(book, later, 1.9) for book in ("A", "B", "C")]
+    archive.record(world.engine, EPL, FactBatch(quotes=seen), source="feed:b", recorded_at=later, live=True)
+    answer = ask(world, now=later).json()
+    assert [(bet["steam"], len(bet["books"])) for bet in answer["bets"]] == [([], 3)] * 3
+    assert answer["note"] == "No history: every book has shown one price so far."

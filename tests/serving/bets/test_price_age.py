@@ -1,7 +1,10 @@
 """No price is judged without its age: what is too old, or shown by too few books, gives no value and no stake."""
 
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
+from math import prod
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -9,6 +12,8 @@ from hypothesis import strategies as st
 
 from core.betting.books.quotes import BookQuote, FreshnessRule, count_fresh, newest_first
 from core.betting.markets import price
+from core.betting.staking import parlay
+from core.betting.value import Value
 from core.registry.pooling_weight import PoolingWeight
 from feature_store.archive import store as archive
 from feature_store.archive.facts import FactBatch
@@ -29,10 +34,16 @@ HOME = partial(price, market="moneyline", selection="home")
 PRICE = "/v1/prices/soccer/EPL/EPL-102"
 ages = st.floats(0, 180)
 odds = st.tuples(st.floats(1.5, 3.5), st.floats(3.0, 4.5), st.floats(2.0, 6.0))
+even = st.floats(1.6, 2.4)
+odds_of_all = (
+    *(st.floats(1.5, 3.5), st.floats(3.0, 4.5), st.floats(2.0, 6.0)),
+    *(st.sampled_from([-1.0, -0.25, 0.0, 0.5, 0.75, 1.0]), st.sampled_from([2.0, 2.25, 2.5, 3.0])),
+    *(even, even, even, even),
+)
 
 
-def valuation(quotes: list[tuple[float, tuple[float, float, float]]], later: float = 0.0) -> BetValuation:
-    """Of quotes of some ages [minutes], looked at some minutes later."""
+def valuation(quotes: list[tuple[float, tuple[float, ...]]], later: float = 0.0) -> BetValuation:
+    """Of quotes of some ages [minutes] with odds in the order of ``BookQuote``, looked at some minutes later."""
     now = NOW + later * MINUTE
     shown = newest_first(
         BookQuote(f"book {number}", NOW - age * MINUTE, True, *odds) for number, (age, odds) in enumerate(quotes)
@@ -44,10 +55,17 @@ def valuation(quotes: list[tuple[float, tuple[float, float, float]]], later: flo
 
 
 def stake(judged: BetValuation, offered: float) -> float:
-    if judged.reason_against("moneyline") is not None:
+    return stake_of_all([(judged, {"market": "moneyline", "selection": "home"}, offered)], 100.0)
+
+
+def stake_of_all(legs: list[tuple[BetValuation, dict[str, Any], float]], bankroll: float) -> float:
+    """The stake of a bet, or of the parlay of several."""
+    if any(judged.reason_against(bet["market"]) is not None for judged, bet, _ in legs):
         return 0.0
-    pricing, value = judged.value(HOME, offered)
-    return stake_of(pricing, value, offered, 100.0)
+    valued = [judged.value(partial(price, **bet), offered) for judged, bet, offered in legs]
+    whole = parlay([(pricing, leg[2]) for (pricing, _), leg in zip(valued, legs, strict=True)])
+    low, high = (prod(1 + getattr(value, end) for _, value in valued) - 1 for end in ("low", "high"))
+    return stake_of(whole.pricing, Value(whole.expected_value, low, high), whole.decimal_odds, bankroll)
 
 
 @given(quotes=st.lists(st.tuples(ages, odds), max_size=6), later=ages, offered=st.floats(1.5, 5.0))
@@ -57,12 +75,45 @@ def test_a_stake_never_rises_with_the_age_of_the_prices(
     assert stake(valuation(quotes, later), offered) <= stake(valuation(quotes), offered) + 1e-9
 
 
+@pytest.mark.parametrize(
+    "bets",
+    [
+        [{"market": "draw_no_bet", "selection": "home"}],
+        [{"market": "spread", "selection": "home", "line": -1.0}],
+        [{"market": "total", "selection": "over", "line": 2.25}],
+        [{"market": "draw_no_bet", "selection": "home"}, {"market": "total", "selection": "over", "line": 3.0}],
+    ],
+    ids=["draw no bet", "spread", "quarter line", "parlay"],
+)
+@given(quotes=st.lists(st.tuples(ages, st.tuples(*odds_of_all)), min_size=3, max_size=5), later=ages, data=st.data())
+def test_neither_does_that_of_a_bet_that_can_be_returned_nor_of_a_parlay(
+    bets: list[dict[str, Any]], quotes: list[tuple[float, tuple[float, ...]]], later: float, data: st.DataObject
+) -> None:
+    offered = [data.draw(st.floats(1.5, 5.0)) for _ in bets]
+    fresh, aged = (
+        stake_of_all([(judged, bet, odds) for bet, odds in zip(bets, offered, strict=True)], 10.0)
+        for judged in (valuation(quotes), valuation(quotes, later))
+    )
+    assert aged <= fresh + 1e-9
+
+
 def test_a_price_that_has_become_too_old_still_speaks_against_a_bet() -> None:
     """Two fresh books favour the home side more than a third does, which is a minute too old."""
     fresh, old = (55.0, (1.7, 3.8, 5.0)), (61.0, (3.2, 3.4, 2.3))
     with_old, without = valuation([fresh, fresh, old]), valuation([fresh, fresh])
     assert with_old.consensus == without.consensus
     assert with_old.value(HOME, 2.0)[1].expected_value < without.value(HOME, 2.0)[1].expected_value
+
+
+def test_a_view_in_which_more_of_the_stake_comes_back_does_not_raise_the_stake() -> None:
+    """With the third quote the draw, which returns the stake, is less likely: the edge is larger, the stake smaller."""
+    quotes = [(0.0, (1.93, 2.98, 5.35)), (30.5, (1.90, 3.27, 4.80)), (61.0, (1.73, 4.45, 4.19))]
+    draw_no_bet = partial(price, market="draw_no_bet", selection="home")
+    with_old = valuation(quotes)
+    all_fresh = replace(with_old, fresh=3)
+    aged, fresh = (stake_of(*one.value(draw_no_bet, 1.94), 1.94, 10.0) for one in (with_old, all_fresh))
+    assert with_old.consensus != all_fresh.consensus
+    assert 0 < aged <= fresh
 
 
 @pytest.mark.parametrize(

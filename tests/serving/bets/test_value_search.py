@@ -80,3 +80,29 @@ def test_what_was_found_leaves_with_the_age_of_its_prices(engine: Engine, tmp_pa
         assert values(running, limit=1).items == values(running).items[:1]
         clock.moment = NOW + timedelta(minutes=61)
         assert (values(running).items, values(running).judged) == ([], 0)
+
+
+def test_the_age_of_what_was_found_before_is_that_of_the_answer(engine: Engine, tmp_path: Path) -> None:
+    clock = MovingClock()
+    show(engine, quote("generous", 3.4))
+    with started(settings_for(engine, tmp_path / "bundles"), clock) as running:
+        (before, *_), clock.moment = values(running).items, NOW + timedelta(minutes=40)
+        (after, *_) = values(running).items
+    assert after.price_age_s == before.price_age_s + 40 * 60
+
+
+def test_a_price_is_not_judged_by_the_same_book_of_another_spelling(engine: Engine, tmp_path: Path) -> None:
+    """One source writes Book, the other book: that is one book, and two others do not become three."""
+    show(engine, quote("Book", 3.4))
+    with started(settings_for(engine, tmp_path / "bundles"), MovingClock()) as running:
+        asked = {"market": "moneyline", "selection": "home", "odds": 3.4, "book": "BOOK"}
+        answer = running.get(f"/v1/prices/soccer/EPL/{GAME}", params=asked).json()
+        assert values(running).judged == 0
+    assert (answer["books"], answer["offer"]["reason"]) == (2, "too_few_books")
+
+
+def test_a_line_that_no_bet_has_breaks_no_answer(engine: Engine, tmp_path: Path) -> None:
+    odd = {"total_line": 2.6, "odds_over": 1.9, "odds_under": 1.95}
+    show(engine, *(quote(book, 3.4)._replace(**odd) for book in ("third", "fourth")))
+    with started(settings_for(engine, tmp_path / "bundles"), MovingClock()) as running:
+        assert {item.market for item in values(running).items} == {"moneyline"}

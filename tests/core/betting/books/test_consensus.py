@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from core.betting.books.best_price import best_price, quoted_bets
 from core.betting.books.consensus import consensus
-from core.betting.books.quotes import BookQuote, FreshnessRule, count_fresh, newest_first
+from core.betting.books.quotes import BookQuote, FreshnessRule, book_key, count_fresh, newest_first
 from core.betting.markets import MarketSelection
 from core.betting.odds import devig
 from tests.conftest import NOW
@@ -99,18 +99,18 @@ def test_the_best_price_is_the_longest_that_may_be_displayed() -> None:
         quote("b", 2.1, 1.8, total_line=2.5, odds_over=2.0, odds_under=1.8),
         quote("c", 9.9, 1.0)._replace(displayed=False),
     ]
-    best = best_price(quotes, HOME)
+    best = best_price(quotes, HOME, outcomes=2)
     assert best is not None
     assert (best.book, best.decimal) == ("b", 2.1)
-    assert best_price(quotes, MarketSelection("total", "over", 2.5)) is not None
-    assert best_price(quotes, MarketSelection("total", "over", 3.5)) is None
-    assert HOME in quoted_bets(quotes)
+    assert best_price(quotes, MarketSelection("total", "over", 2.5), outcomes=2) is not None
+    assert best_price(quotes, MarketSelection("total", "over", 3.5), outcomes=2) is None
+    assert HOME in quoted_bets(quotes, outcomes=2)
 
 
 def test_lines_have_the_bookmakers_sign() -> None:
     shown = [quote("a", 1.5, 2.6, spread_line=3.5, odds_home_spread=1.9, odds_away_spread=1.95)]
-    home = best_price(shown, MarketSelection("spread", "home", -3.5))
-    away = best_price(shown, MarketSelection("spread", "away", 3.5))
+    home = best_price(shown, MarketSelection("spread", "home", -3.5), outcomes=2)
+    away = best_price(shown, MarketSelection("spread", "away", 3.5), outcomes=2)
     assert home is not None
     assert away is not None
     assert (home.decimal, away.decimal) == (1.9, 1.95)
@@ -118,4 +118,35 @@ def test_lines_have_the_bookmakers_sign() -> None:
 
 def test_both_teams_score_is_a_bet_of_its_own() -> None:
     shown = [BookQuote("a", datetime(2024, 1, 1).astimezone(), odds_both_score=1.7, odds_not_both_score=2.1)]
-    assert quoted_bets(shown) == [MarketSelection("both_teams_score", side) for side in ("yes", "no")]
+    assert quoted_bets(shown, outcomes=3) == [MarketSelection("both_teams_score", side) for side in ("yes", "no")]
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        {"odds_home": 1_000.0},
+        {"odds_home": 50.0, "odds_away": 50.0},
+        {"total_line": 2.5, "odds_over": 90.0},
+        {"total_line": 2.6, "odds_over": 1.9, "odds_under": 1.95},
+        {"spread_line": 1 / 3, "odds_home_spread": 1.9, "odds_away_spread": 1.95},
+        {"odds_not_both_score": 70.0},
+    ],
+    ids=lambda shown: " ".join(shown),
+)
+def test_a_market_without_a_side_and_a_line_of_no_bet_offer_nothing(shown: dict[str, float]) -> None:
+    """Of one side alone a typing error cannot be seen; no bet has a line between the quarters."""
+    assert quoted_bets([BookQuote("a", NOW, **shown)], outcomes=3) == []  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("Bet365", "bet365"), ("William Hill", "williamhill"), ("Unibet", "unibet_eu"), ("888Sport", "sport888")],
+)
+def test_one_book_in_the_spellings_of_two_sources_is_one_book(one: str, other: str) -> None:
+    assert book_key(one) == book_key(other)
+
+
+@given(name=st.text(min_size=1))
+def test_every_name_of_a_book_has_a_key(name: str) -> None:
+    assert book_key(name)
+    assert book_key(f"{name}x") != book_key(f"{name}y")
