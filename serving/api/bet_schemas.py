@@ -138,6 +138,8 @@ class PricedLeg(Chances, PriceAges, Dated):
     bets: list[BetOn]
     fair_odds: Odds
     decimal: float
+    best: BookOdds | None
+    """The longest fresh odds of the bet at any book; null if none shows it, and for several bets on one game."""
     model: ModelRef
 
 

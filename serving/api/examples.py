@@ -53,6 +53,12 @@ PREDICTION: Final[dict[str, Any]] = {
     "as_of": "2024-05-03T18:00:00Z",
     "checked_at": "2024-05-04T06:00:00Z",
     "age_s": 312.4,
+    "disagreement": 0.011,
+    "best": {
+        "home": {"book": "pinnacle", "decimal": 1.36, "american": -278, "quoted_at": "2024-05-04T06:05:00Z"},
+        "draw": {"book": "bet365", "decimal": 5.5, "american": 450, "quoted_at": "2024-05-04T06:03:20Z"},
+        "away": {"book": "bet365", "decimal": 9.5, "american": 850, "quoted_at": "2024-05-04T06:03:20Z"},
+    },
     "quoted_at": "2024-05-04T06:03:20Z",
     "books": 6,
     "price_age_s": 112.4,
@@ -210,6 +216,7 @@ PARLAY: Final[dict[str, Any]] = {
             "decimal": 2.1,
             "model": {"name": "EPL-prices", "version": 3},
             **PRICE_AGES,
+            "best": None,
             **DATED,
         },
         {
@@ -222,6 +229,7 @@ PARLAY: Final[dict[str, Any]] = {
             "decimal": 2.3,
             "model": {"name": "EPL-prices", "version": 3},
             **PRICE_AGES,
+            "best": PRICE["best"],
             **DATED,
         },
     ],

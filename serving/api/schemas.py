@@ -132,6 +132,21 @@ class Model(Shape):
     data_sha256: str
 
 
+class BestPrice(Shape):
+    """The longest fresh odds of a selection, overround included."""
+
+    book: str
+    decimal: float
+    american: int
+    quoted_at: datetime
+
+
+class BestOdds(Shape):
+    home: BestPrice | None
+    draw: BestPrice | None
+    away: BestPrice | None
+
+
 class Prediction(Shape):
     """One game's forecast, from one joint distribution of both scores."""
 
@@ -154,6 +169,10 @@ class Prediction(Shape):
     checked_at: datetime
     """When the league's data was last updated."""
     age_s: float
+    disagreement: float | None
+    """Standard deviation between the bookmakers of P(home), by their fresh prices; null without any."""
+    best: BestOdds | None
+    """The longest fresh odds of each selection; null without fresh prices."""
     quoted_at: datetime | None
     """Moment of the oldest fresh price of a bookmaker; without one, of the newest price; null without prices."""
     books: int

@@ -4,11 +4,16 @@ from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
-from typing import Final
+from typing import Any, Final
 
+import orjson
 from sqlalchemy.engine import Engine
 
-from core.betting.books.quotes import NEAR_START, BookQuote, FreshnessRule, count_fresh, newest_first
+from core.betting.books.best_price import best_price
+from core.betting.books.consensus import consensus
+from core.betting.books.quotes import NEAR_START, BookQuote, FreshnessRule, count_fresh, newest_first, sides_of
+from core.betting.markets import MarketSelection
+from core.betting.odds import can_be_stated, decimal_to_american
 from feature_store.rows.online import OnlineRow
 from feature_store.rows.published_quotes import LeagueQuotes, load_quotes, quote_watermarks, quotes_by_game
 
@@ -42,7 +47,8 @@ class PriceAge:
         return max(0.0, (now - self.quoted_at).total_seconds())
 
 
-WITHOUT_PRICES: Final = PriceAge(0, None, None, b',"quoted_at":null,"books":0,"price_age_s":null', "")
+NOTHING_QUOTED: Final = b',"disagreement":null,"best":null,"quoted_at":null,"books":0,"price_age_s":null'
+WITHOUT_PRICES: Final = PriceAge(0, None, None, NOTHING_QUOTED, "")
 
 
 class GameQuotes:
@@ -73,8 +79,8 @@ class GameQuotes:
         ends = [fresh[-1].quoted_at + limit] if fresh else []
         if fresh and self.start_at - now > NEAR_START:
             ends.append(self.start_at - NEAR_START)
-        shown = quoted_at.isoformat().replace("+00:00", "Z")
-        opening = f',"quoted_at":"{shown}","books":{len(fresh)},"price_age_s":'.encode()
+        members = {**_moneyline_document(fresh), "quoted_at": quoted_at, "books": len(fresh)}
+        opening = b',%b,"price_age_s":' % orjson.dumps(members, option=orjson.OPT_UTC_Z)[1:-1]
         return PriceAge(len(fresh), quoted_at, min(ends, default=None), opening, sha256(opening).hexdigest()[:8])
 
 
@@ -110,3 +116,21 @@ class SlateQuotes:
             kept |= {(league, game_id): quotes for game_id, quotes in quotes_by_game(published.body).items()}
         self._published_at |= {league: published.as_of for league, published in changed.items()}
         self._by_game, self._of_rows = kept, {}
+
+
+def _moneyline_document(fresh: Sequence[BookQuote]) -> dict[str, Any]:
+    """Return how far the books differ on who wins, and each selection's longest odds with their book; None without."""
+    outcomes = 2 if all(quote.odds_draw is None for quote in fresh) else 3
+    agreement = consensus(fresh, outcomes=outcomes).agreement.get("outcome")
+    if agreement is None:
+        return {"disagreement": None, "best": None}
+    best = {side: _best_odds(fresh, side, outcomes) for side in sides_of(outcomes)}
+    return {"disagreement": round(agreement.disagreement, 4), "best": {"draw": None, **best}}
+
+
+def _best_odds(fresh: Sequence[BookQuote], side: str, outcomes: int) -> dict[str, Any] | None:
+    best = best_price(fresh, MarketSelection("moneyline", side), outcomes=outcomes)
+    if best is None or not can_be_stated(best.decimal):
+        return None
+    american = round(decimal_to_american(best.decimal))
+    return {"book": best.book, "decimal": round(best.decimal, 4), "american": american, "quoted_at": best.quoted_at}

@@ -15,7 +15,7 @@ from core.errors import ValidationError
 from serving.api.bet_schemas import Leg, ParlayAnswer, ParlayQuestion
 from serving.api.responses import as_json, guarded_router, problems
 from serving.bets.no_value import NoValue
-from serving.bets.price_age import prices_document
+from serving.bets.price_age import best_document, prices_document
 from serving.bets.valuation import BetValuation, decimal_odds, offer_document
 from serving.games.slate import key_of
 from serving.predictions.body import game_document, odds_document
@@ -90,9 +90,18 @@ def _leg_document(leg: _ForecastLeg, pricing: Pricing, now: datetime) -> dict[st
         "fair_odds": odds_document(pricing.fair_odds),
         "decimal": round(leg.odds, 4),
         **prices_document(leg.valuation, _weakest(leg), now),
+        "best": _best_of(leg),
         "model": {"name": leg.game.champion.model, "version": leg.game.champion.version.version},
         **leg.game.age(now),
     }
+
+
+def _best_of(leg: _ForecastLeg) -> dict[str, Any] | None:
+    """Return the longest fresh odds of the leg's bet; None for several bets, which no book shows together."""
+    if len(leg.leg.bets) > 1:
+        return None
+    (bet,) = leg.leg.bets
+    return best_document(leg.valuation, MarketSelection(bet.market, bet.selection, bet.line))
 
 
 def _weakest(leg: _ForecastLeg) -> str:

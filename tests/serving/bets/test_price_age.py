@@ -186,3 +186,23 @@ def test_an_unchanged_price_that_is_shown_again_is_young_again(world: World) -> 
     assert (again.json()["books"], again.json()["price_age_s"]) == (2, 0)
     assert len({before.headers["etag"], aged.headers["etag"], again.headers["etag"]}) == 3
     assert before.json()["as_of"] == again.json()["as_of"], "the forecast is the same one"
+
+
+def test_predictions_and_legs_show_the_best_price_and_how_far_the_books_differ(world: World) -> None:
+    quotes = [quote_of(EPL, "EPL-102", odds, NOW)._replace(book=book) for book, odds in (("a", 2.0), ("b", 2.2))]
+    archive.record(world.engine, EPL, FactBatch(quotes=quotes), source="test", recorded_at=NOW)
+    build(world.engine, EPL, NOW)
+    leg = {"sport": "soccer", "league": "EPL", "game_id": "EPL-102", "odds": 2.1}
+    with started(settings_for(world.engine, world.store), MovingClock()) as running:
+        body = running.get("/v1/predictions/soccer/EPL/EPL-102").json()
+        bets = [{"market": "moneyline", "selection": "home"}, {"market": "total", "selection": "over", "line": 2.5}]
+        single, several = (
+            running.post("/v1/parlays", json={"legs": [{**leg, "bets": chosen}]}).json()["legs"][0]
+            for chosen in (bets[:1], bets)
+        )
+        without = running.get("/v1/predictions/soccer/EPL/EPL-103").json()
+    chances = [1 / home / (1 / home + 1 / 3.6 + 1 / 2.9) for home in (2.0, 2.2)]
+    assert body["disagreement"] == pytest.approx((chances[0] - chances[1]) / 2, abs=1e-4)
+    assert (body["best"]["home"]["book"], body["best"]["home"]["decimal"]) == ("b", 2.2)
+    assert (single["best"]["book"], single["best"]["decimal"], several["best"]) == ("b", 2.2, None)
+    assert (without["best"], without["disagreement"], without["books"]) == (None, None, 0)
