@@ -10,6 +10,7 @@ from core.betting.leagues import BUILT_IN, Leagues
 from core.errors import DataIntegrityError
 from feature_store.sources.csv.reader import read_csv
 from tests.conftest import DEVELOPMENT_DATA
+from tests.serving.bets.test_price_age import stake, valuation
 from training.datasets.assembly import Dataset, dataset_of
 from training.datasets.betting_prices import as_of_prices, prices_of, refuse_look_ahead
 from training.evaluation.betting_backtest import BettingBacktest, StrategyResult, bet_on
@@ -28,6 +29,7 @@ SEASONS = {
 """The test seasons of the anchors."""
 
 
+AGES: Final = (0.0, 10.0, 59.0, 61.0, 22 * 60.0)
 WAYS: Final = "| league | bets at | bets | of 100 games | counted on | earned | CLV |\n|" + " --- |" * 7
 SHARES: Final = (
     "| league | games | de-vig | weight of the model | model alone | shrunk | value bets |\n|" + " --- |" * 7
@@ -35,6 +37,7 @@ SHARES: Final = (
 
 
 def run() -> None:
+    _print_stakes_by_age()
     if not DEVELOPMENT_DATA.is_dir():
         print(f"no development data at {DEVELOPMENT_DATA}")
         return
@@ -51,6 +54,22 @@ def run() -> None:
             last = money.seasons[-1]
             _print_shares(name, last.devig, f"{last.shrinkage.weight:.2f} ± {last.shrinkage.error:.2f}", [money])
         _print_shares("all", "", "", list(found.values()))
+
+
+def _print_stakes_by_age() -> None:
+    """The stake on one offer while the same quotes of two and of three books grow older, the third by an hour more."""
+    opening, short = (2.15, 3.4, 3.6), (1.9, 3.5, 4.3)
+    shown = {
+        "one book, 2.15": [(0.0, opening)],
+        "two books, 1.90": [(0.0, short)] * 2,
+        "two books, 1.90, and 2.15 an hour older": [(0.0, short), (0.0, short), (60.0, opening)],
+    }
+    print("Stake in units on 2.10 by the age of the prices, half weight on a model of 1.95, a day before the start\n")
+    print(f"| prices | {' | '.join(f'{age:,.0f} min' for age in AGES)} |\n|{' --- |' * (len(AGES) + 1)}")
+    for title, quotes in shown.items():
+        stakes = [stake(valuation(quotes, age), 2.1) for age in AGES]
+        print(f"| {title} | {' | '.join(f'{one:.2f}' for one in stakes)} |", flush=True)
+    print()
 
 
 def _print_shares(name: str, method: str, weight: str, found: Sequence[BettingBacktest]) -> None:
