@@ -22,8 +22,10 @@ def collect(
     from flows.cli.session import begin
     from flows.jobs.collecting import make_collector
     from serving.runtime.heap import use_one_arena
+    from serving.runtime.lean_imports import import_without_companions
 
     use_one_arena()
+    import_without_companions()
     session, out = begin(), Output(as_json=json)
     collector = make_collector(session.settings)
     names = [look.name for look in collector.looks]
