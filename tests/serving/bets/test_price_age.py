@@ -186,3 +186,10 @@ def test_an_unchanged_price_that_is_shown_again_is_young_again(world: World) -> 
     assert (again.json()["books"], again.json()["price_age_s"]) == (2, 0)
     assert len({before.headers["etag"], aged.headers["etag"], again.headers["etag"]}) == 3
     assert before.json()["as_of"] == again.json()["as_of"], "the forecast is the same one"
+
+
+def test_old_quotes_of_one_moment_speak_together() -> None:
+    """They become too old together, and each further view costs milliseconds: a file of days ago has many books."""
+    fresh, old = (5.0, (1.7, 3.8, 5.0)), [(90.0, (1.8 + 0.1 * book, 3.8, 4.6)) for book in range(7)]
+    judged = valuation([fresh, fresh, *old])
+    assert len(list(judged._views())) == 2
