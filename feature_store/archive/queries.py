@@ -88,6 +88,27 @@ def teams_of_games(connection: Connection, league: League, game_ids: Sequence[st
     }
 
 
+def exchanged_at(connection: Connection, league: League, game_ids: Sequence[str]) -> dict[str, datetime]:
+    """When the sides of the games were last exchanged, of those to which that has happened.
+
+    What was shown of home and away before is of the other side.
+    """
+    games = tables.games.c
+    query = (
+        sa.select(games.game_id, games.known_at, games.home_team, games.away_team)
+        .where(_of(tables.games, league))
+        .order_by(games.known_at)
+    )
+    sides: dict[str, tuple[str, str]] = {}
+    exchanged: dict[str, datetime] = {}
+    for part in _parts(game_ids):
+        for game_id, known_at, home, away in connection.execute(query.where(games.game_id.in_(part))):
+            if sides.get(game_id) == (away, home):
+                exchanged[game_id] = known_at
+            sides[game_id] = home, away
+    return exchanged
+
+
 def latest_results(engine: Engine, league: League, game_ids: Sequence[str]) -> dict[str, Result]:
     """The latest result of each of the games, by id."""
     results = tables.results.c
@@ -135,20 +156,22 @@ def latest_quotes(
 def quote_history(engine: Engine, league: League, game_id: str, known_by: datetime) -> list[tuple[Quote, str]]:
     """Every version of every book's quotes of the game known by the moment, with its source, in order of ``known_at``.
 
-    Quotes of ids that are linked to the game's are its own.
+    Quotes of ids that are linked to the game's are its own; those from before the sides were exchanged are left out.
     """
     quotes = tables.quotes.c
     with reading(engine) as connection:
         links = links_of(connection, league.sport, league.key)
         of_game = {one: same_as for one, same_as in links.items() if same_as == links.get(game_id, game_id)}
         replaced = replaced_ids(connection, league.sport, league.key, of_game) if of_game else set()
-        ids = with_linked_ids([game_id], links) - replaced
+        ids = sorted(with_linked_ids([game_id], links) - replaced)
+        exchanged = exchanged_at(connection, league, ids)
         query = (
             sa.select(*(quotes[name] for name in Quote._fields), quotes.source)
-            .where(_of(tables.quotes, league), quotes.game_id.in_(sorted(ids)), quotes.known_at <= known_by)
+            .where(_of(tables.quotes, league), quotes.game_id.in_(ids), quotes.known_at <= known_by)
             .order_by(quotes.known_at, quotes.quoted_at)
         )
-        return [(Quote._make(values), source) for *values, source in connection.execute(query)]
+        recorded = [(Quote._make(values), source) for *values, source in connection.execute(query)]
+    return [one for one in recorded if one[0].known_at >= exchanged.get(one[0].game_id, one[0].known_at)]
 
 
 def final_scores(

@@ -20,7 +20,7 @@ from core.database.transactions import reading, writing
 from core.database.upserts import upsert
 from feature_store.archive.facts import Quote
 from feature_store.archive.game_links import links_of, replaced_ids, with_linked_ids
-from feature_store.archive.queries import latest_quotes
+from feature_store.archive.queries import exchanged_at, latest_quotes
 from feature_store.archive.sightings import Sighting, sightings_of
 from feature_store.rows import tables
 
@@ -89,27 +89,29 @@ def _newest_quotes(
     links = links_of(connection, league.sport, league.key)
     of_games = {game_id: same_as for game_id, same_as in links.items() if same_as in games}
     replaced = replaced_ids(connection, league.sport, league.key, of_games) if of_games else set()
-    seen = sightings_of(connection, league)
+    wanted = sorted(with_linked_ids(games, links) - replaced)
+    seen, exchanged = sightings_of(connection, league), exchanged_at(connection, league, wanted)
     newest: dict[str, dict[str, BookQuote]] = defaultdict(dict)
-    for quote, source in latest_quotes(connection, league, sorted(with_linked_ids(games, links)), now):
-        game_id = links.get(quote.game_id, quote.game_id)
-        if game_id in games and quote.game_id not in replaced:
-            shown = _book_quote(quote, source, seen.get((quote.game_id, quote.book)), undisplayed)
-            book = book_key(quote.book)
-            held = newest[game_id].get(book)
+    for quote, source in latest_quotes(connection, league, wanted, now):
+        game_id, shown = links.get(quote.game_id, quote.game_id), _last_shown(quote, source, seen)
+        if game_id in games and shown.seen_at >= exchanged.get(quote.game_id, shown.seen_at):
+            book, held = book_key(quote.book), newest[game_id].get(book_key(quote.book))
             if held is None or held.quoted_at <= shown.quoted_at:
-                newest[game_id][book] = shown
+                newest[game_id][book] = _book_quote(quote, shown, undisplayed)
     return {game_id: newest_first(by_book.values()) for game_id, by_book in newest.items()}
 
 
-def _book_quote(quote: Quote, source: str, seen: Sighting | None, undisplayed: Set[str]) -> BookQuote:
-    confirmed = seen is not None and seen.seen_at >= quote.known_at
-    return BookQuote(
-        quote.book,
-        max(seen.quoted_at, quote.quoted_at) if seen is not None and confirmed else quote.quoted_at,
-        (seen.source if seen is not None and confirmed else source) not in undisplayed,
-        *(getattr(quote, name) for name in LINES_AND_ODDS),
-    )
+def _last_shown(quote: Quote, source: str, seen: Mapping[tuple[str, str], Sighting]) -> Sighting:
+    """The last look that showed the quote: a later one that found it unchanged, or the one that brought it."""
+    sighting = seen.get((quote.game_id, quote.book))
+    if sighting is None or sighting.seen_at < quote.known_at:
+        return Sighting(quote.known_at, quote.quoted_at, source)
+    return sighting._replace(quoted_at=max(sighting.quoted_at, quote.quoted_at))
+
+
+def _book_quote(quote: Quote, shown: Sighting, undisplayed: Set[str]) -> BookQuote:
+    prices = (getattr(quote, name) for name in LINES_AND_ODDS)
+    return BookQuote(quote.book, shown.quoted_at, shown.source not in undisplayed, *prices)
 
 
 def _body(quotes: Mapping[str, Iterable[BookQuote]]) -> str:

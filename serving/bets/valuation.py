@@ -132,9 +132,14 @@ class BetValuation:
         )
 
     def _views(self) -> Iterator[MarketView]:
-        """The consensus of the fresh quotes, then with each older one added, from the youngest on."""
+        """The consensus of the fresh quotes, then with older ones added, from the youngest on.
+
+        Quotes of one moment become too old together, so they are added together.
+        """
+        moments = [quote.quoted_at for quote in self.quotes]
+        ends = [count for count in range(1, len(moments)) if moments[count] != moments[count - 1]]
         seen: list[MarketView] = []
-        for count in range(self.fresh, len(self.quotes) + 1):
+        for count in [self.fresh, *(end for end in [*ends, len(moments)] if end > self.fresh)]:
             view = self.consensus.view if count == self.fresh else self._consensus(self.quotes[:count]).view
             if view not in seen:
                 seen.append(view)

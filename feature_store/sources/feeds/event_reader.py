@@ -21,6 +21,7 @@ from feature_store.identity.team_aliases import Aliases
 from feature_store.sources.seasons import UNSTATED
 
 LONGEST_CONTENT: Final = 1_000
+PRICES: Final = Quote._fields[Quote._fields.index("odds_home") :]
 
 AHEAD: Final = timedelta(minutes=10)
 """A price dated so far after the look is a fault of the service's clock or ours."""
@@ -66,11 +67,13 @@ class EventReader:
         self._read_table = shared.read_table
         self._games: dict[str, GameFact] = {}
         self._left_out: set[str] = set()
+        self._quotes: dict[tuple[str, str], Quote] = {}
         self._facts = FactBatch()
 
     def batch(self) -> FactBatch:
         """Return the facts gathered so far."""
-        return FactBatch(list(self._games.values()), self._facts.results, self._facts.quotes, self._facts.rejected)
+        quotes = [*self._facts.quotes, *self._quotes.values()]
+        return FactBatch(list(self._games.values()), self._facts.results, quotes, self._facts.rejected)
 
     def add_game(
         self,
@@ -159,7 +162,20 @@ class EventReader:
         for reason in reasons:
             self.reject("quote", game.game_id, f"{book}: {reason}", prices)
         if kept is not None:
-            self._facts.quotes.append(kept)
+            self._add_checked(kept)
+
+    def _add_checked(self, quote: Quote) -> None:
+        """Add the quote; that of a book which the event lists again only where it contradicts no price of the first."""
+        key = quote.game_id, quote.book
+        held = self._quotes.get(key, quote)
+        pairs = [(getattr(held, name), getattr(quote, name)) for name in PRICES]
+        if any(None not in pair and pair[0] != pair[1] for pair in pairs):
+            self.reject("quote", quote.game_id, f"{quote.book}: listed twice, at different prices", quote._asdict())
+            return
+        prices: Any = dict(
+            zip(PRICES, (first if first is not None else second for first, second in pairs), strict=True)
+        )
+        self._quotes[key] = held._replace(quoted_at=min(held.quoted_at, quote.quoted_at), **prices)
 
     def reject(self, fact: RejectedFact, place: str, reason: str, content: object) -> None:
         """Note an item that is not recorded."""

@@ -102,3 +102,23 @@ def test_what_was_published_as_of_a_later_moment_stays(database: Engine) -> None
     build(database, EPL, NOW + 2 * MINUTE)
     publish_quotes(database, EPL, NOW)
     assert quote_watermarks(database) == {"EPL": NOW + 2 * MINUTE}
+
+
+def test_prices_from_before_a_listing_exchanged_its_sides_are_left_out(database: Engine) -> None:
+    """A book that is not shown again would count with the odds of the other side."""
+    listed, later = game("g", NOW + 600 * MINUTE), NOW + MINUTE
+    record(database, listed, *(quote("g", book, 1.5) for book in ("a", "b", "c")))
+    turned = listed._replace(home_team="Chelsea", away_team="Arsenal", known_at=later)
+    record(database, turned, quote("g", "a", 6.0, later), quote("g", "c", 1.5, later), at=later)
+    build(database, EPL, later)
+    assert {one.book: one.odds_home for one in published(database)["g"]} == {"a": 6.0, "c": 1.5}
+    assert [one.odds_home for one, _ in quote_history(database, EPL, "g", later)] == [6.0]
+
+
+def test_a_book_that_two_sources_spell_differently_is_published_once(database: Engine) -> None:
+    start = NOW + 600 * MINUTE
+    record(database, game("g", start), quote("g", "Bet365", 2.0))
+    record(database, game("other", start), quote("other", "bet365", 2.2, NOW + MINUTE), source="feed:two")
+    link_games(database, EPL, "other", "g", source="test", now=NOW)
+    build(database, EPL, NOW + MINUTE)
+    assert [(one.book, one.odds_home) for one in published(database)["g"]] == [("bet365", 2.2)]

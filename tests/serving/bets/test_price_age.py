@@ -206,3 +206,10 @@ def test_predictions_and_legs_show_the_best_price_and_how_far_the_books_differ(w
     assert (body["best"]["home"]["book"], body["best"]["home"]["decimal"]) == ("b", 2.2)
     assert (single["best"]["book"], single["best"]["decimal"], several["best"]) == ("b", 2.2, None)
     assert (without["best"], without["disagreement"], without["books"]) == (None, None, 0)
+
+
+def test_old_quotes_of_one_moment_speak_together() -> None:
+    """They become too old together, and each further view costs milliseconds: a file of days ago has many books."""
+    fresh, old = (5.0, (1.7, 3.8, 5.0)), [(90.0, (1.8 + 0.1 * book, 3.8, 4.6)) for book in range(7)]
+    judged = valuation([fresh, fresh, *old])
+    assert len(list(judged._views())) == 2

@@ -190,6 +190,25 @@ def test_a_wrong_market_costs_that_market_alone(wrong: dict[str, Any], feed: Pla
     assert len(batch.rejected) == 1
 
 
+def test_a_book_that_is_listed_twice_is_one_quote_and_what_contradicts_it_is_rejected(
+    feed: PlayedFeed, service: Service, sqlite_database: Engine
+) -> None:
+    """Otherwise each look would find both prices new, for ever."""
+    other = market("h2h", outcome("Northbridge United", 2.5), outcome("Southport Rovers", 3.1), outcome("Draw", 3.3))
+    listed = [bookmaker("bookone", MONEYLINE), bookmaker("bookone", TOTAL), bookmaker("bookone", other)]
+    service.answers[ODDS] = PlayedAnswer([event(bookmakers=listed)])
+    batch = feed.look(NOW).batches["EPL"]
+    (quote,) = batch.quotes
+    assert (quote.odds_home, quote.total_line) == (1.95, 2.5)
+    assert quote.quoted_at == datetime(2026, 11, 21, 11, 40, tzinfo=UTC), "as old as its oldest market"
+    assert [item.reason for item in batch.rejected] == ["bookone: listed twice, at different prices"]
+    added = [
+        collect_feed(sqlite_database, LEAGUES, feed, NOW + timedelta(minutes=minutes)).recorded["EPL"].quotes
+        for minutes in (5, 10, 15)
+    ]
+    assert added == [1, 0, 0]
+
+
 def test_a_price_from_the_future_is_rejected(feed: PlayedFeed, service: Service) -> None:
     ahead = {**MONEYLINE, "last_update": "2026-11-22T12:00:00Z"}
     service.answers[ODDS] = PlayedAnswer([event(bookmakers=[bookmaker("bookone", ahead)])])
