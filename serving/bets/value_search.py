@@ -23,8 +23,6 @@ ROOM: Final = 1.1
 """A price is looked at more closely if model or market would make it worth a bet with this factor: the pooled chance
 lies between the two but for its normalisation."""
 
-MOST_GAMES: Final = 5_000
-
 
 class FoundValue(NamedTuple):
     """A price that is worth a bet, with what it was judged by."""
@@ -61,6 +59,8 @@ class ValueSearch:
 
         Games without a forecast, or whose prices are too old or of too few books, are not judged.
         """
+        coming = {key: held for key, held in self._searched.items() if held.game.row.game.start_at > now}
+        self._searched = coming
         found, judged = [], 0
         for row in rows:
             quotes = self._quotes.of(row)
@@ -81,8 +81,6 @@ class ValueSearch:
         except DbsbmError:
             return None  # the game's own route gives the reason
         found = list(_find(BetValuation.of(game, quotes, now), game))
-        if len(self._searched) >= MOST_GAMES:
-            self._searched.clear()
         self._searched[key] = _Searched(game, quotes, fresh, found)
         return found
 

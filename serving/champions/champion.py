@@ -60,6 +60,9 @@ class Champions:
 
     def __init__(self, loaded: Mapping[str, Champion] | None = None) -> None:
         self._loaded: Mapping[str, Champion] = loaded or {}
+        self.edition = object()
+        """Another object after every change, for whoever must know of changes and keep no champion. Read it before
+        ``loaded``: it changes after it."""
 
     @property
     def loaded(self) -> Mapping[str, Champion]:
@@ -72,7 +75,7 @@ class Champions:
 
     def put(self, champion: Champion) -> None:
         """Add the champion, or replace the model's current one."""
-        self._loaded = self.with_champion(champion).loaded
+        self._replace(self.with_champion(champion).loaded)
 
     def with_champion(self, champion: Champion) -> "Champions":
         """Return a copy of these champions with this one added."""
@@ -80,11 +83,15 @@ class Champions:
 
     def set_generation(self, model: str, generation: int) -> None:
         """Follow a deployment record that has a new generation with the same champion."""
-        self._loaded = {**self._loaded, model: replace(self._loaded[model], generation=generation)}
+        self._replace({**self._loaded, model: replace(self._loaded[model], generation=generation)})
 
     def drop(self, model: str) -> None:
         """Remove a model that is no longer deployed."""
-        self._loaded = {name: champion for name, champion in self._loaded.items() if name != model}
+        self._replace({name: champion for name, champion in self._loaded.items() if name != model})
+
+    def _replace(self, loaded: Mapping[str, Champion]) -> None:
+        self._loaded = loaded
+        self.edition = object()
 
     def for_row(self, row: OnlineRow) -> Champion:
         """Return the champion for this game: that of prices if the game has any, else that of results alone.

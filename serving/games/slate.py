@@ -52,6 +52,8 @@ class SlateTable:
     states: Mapping[str, StoredState] = field(default_factory=dict)
     """The published states of leagues, used while the database is unavailable."""
     by_league: Mapping[str, LeagueGames] = field(default_factory=dict)
+    edition: object = field(default_factory=object, compare=False)
+    """Another object in every table with other games, for whoever must know of changes and keep no table."""
 
     @cached_property
     def by_start(self) -> list[OnlineRow]:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
 from typing import Any, Final, NamedTuple, TypeVar
@@ -12,7 +12,7 @@ from core.errors import DbsbmError
 from core.registry.forecaster import Forecast
 from feature_store.rows.online import OnlineRow
 from serving.champions.champion import Champion, Champions
-from serving.games.slate import GameKey, Slate, SlateTable
+from serving.games.slate import GameKey, Slate
 from serving.games.staleness import StalenessPolicy
 from serving.predictions.answer import Answer
 from serving.predictions.body_source import BodySource, PendingBody
@@ -29,11 +29,14 @@ WAIT_SECONDS: Final = 0.02
 
 
 class _CachedAnswer(NamedTuple):
-    """An answer with the slate and champions that it was made from; valid as long as these are current."""
+    """An answer with the editions of the slate and the champions that it was made from; valid while these are current.
+
+    Not the slate and the champions themselves: an answer that is not asked for again would keep the old ones in memory.
+    """
 
     answer: Answer
-    table: SlateTable
-    champions: Mapping[str, Champion]
+    slate: object
+    champions: object
     begins_at: datetime | None
     """Start of a game that has not begun; None if it has."""
 
@@ -80,8 +83,8 @@ class Predictor:
         entry = self._cached_answers.get((sport, league, game_id))
         if (
             entry is None
-            or entry.table is not self._slate.table
-            or entry.champions is not self._champions.loaded
+            or entry.slate is not self._slate.table.edition
+            or entry.champions is not self._champions.edition
             or (entry.begins_at is not None and entry.begins_at <= now)
         ):
             return None
@@ -108,12 +111,11 @@ class Predictor:
 
     async def predict_many(self, games: Sequence[GameKey], now: datetime) -> list[Answer | DbsbmError]:
         """Return for each game, in order, what ``predict`` returns or raises."""
-        table, loaded = self._slate.table, self._champions.loaded
+        editions = self._slate.table.edition, self._champions.edition
         requests = [self._request(game, now) for game in games]
         await _wait_for([request for request in requests if isinstance(request, _Request)])
         return [
-            self._finish(request, table, loaded, now) if isinstance(request, _Request) else request
-            for request in requests
+            self._finish(request, editions, now) if isinstance(request, _Request) else request for request in requests
         ]
 
     def _request(self, game: GameKey, now: datetime) -> "_Request | Answer | DbsbmError":
@@ -126,9 +128,7 @@ class Predictor:
             return error
         return _Request(game, plan, checked_at, self._last.get(plan.game), self._bodies.request(plan))
 
-    def _finish(
-        self, request: "_Request", table: SlateTable, loaded: Mapping[str, Champion], now: datetime
-    ) -> Answer | DbsbmError:
+    def _finish(self, request: "_Request", editions: tuple[object, object], now: datetime) -> Answer | DbsbmError:
         game, plan, checked_at, last, body = request
         try:
             if isinstance(body, asyncio.Future):
@@ -138,7 +138,7 @@ class Predictor:
             answer = self._remember(plan, body, checked_at)
             if body.whole:
                 begins_at = None if plan.begun else plan.row.game.start_at
-                _put_last(self._cached_answers, game, _CachedAnswer(answer.at_level("local"), table, loaded, begins_at))
+                _put_last(self._cached_answers, game, _CachedAnswer(answer.at_level("local"), *editions, begins_at))
             return self._check_age(answer, now)
         except DbsbmError as error:
             return error
