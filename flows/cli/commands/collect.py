@@ -25,7 +25,7 @@ def collect(
     from serving.runtime.lean_imports import import_without_companions
 
     use_one_arena()
-    import_without_companions()
+    import_without_companions(("structlog", "lightgbm"))
     session, out = begin(), Output(as_json=json)
     collector = make_collector(session.settings)
     names = [look.name for look in collector.looks]
