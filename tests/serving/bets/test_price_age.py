@@ -235,5 +235,6 @@ def test_the_price_of_a_single_book_that_may_not_be_shown_stands_in_no_answer(wo
     assert [(bet["by_market"], bet["best"], bet["disagreement"], bet["books"]) for bet in bets] == [
         (None, None, None, 1)
     ] * 2
-    assert (prediction["market"], prediction["books"]) == (None, 1)
+    assert (prediction["market"], prediction["disagreement"], prediction["books"]) == (None, None, 1)
+    assert set(prediction["best"].values()) == {None}
     assert (movement["bets"], movement["note"]) == ([], "No history: no source has shown a price for this game.")
