@@ -26,6 +26,7 @@ from feature_store.rows.bounds import split_servable
 from feature_store.rows.online import stored_row
 from feature_store.rows.published_quotes import publish_quotes
 from feature_store.rows.replay import coming_rows, make_checkpoints
+from feature_store.rows.shown_prices import with_shown_prices
 
 KEPT_AFTER_START: Final = timedelta(days=7)
 ATTEMPTS: Final = 5
@@ -72,7 +73,7 @@ def _build_rows(engine: Engine, league: League, now: datetime, withheld: Collect
         if complete_after is not None and (base is None or base.horizon < complete_after.horizon):
             facts = checkpoints.facts_after(engine, league, base, known_by=now)
         rows, state = coming_rows(league, facts, EVERYTHING, now, base)
-        served, kept_out = split_servable(rows)
+        served, kept_out = split_servable(with_shown_prices(engine, league, rows, now, hidden_sources(engine)))
         fresh = [stored_row(league, row) for row in served if row.game.game_id not in withheld]
         with writing(engine) as connection:
             check_not_ahead(connection, now)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import sqlalchemy as sa
@@ -30,6 +30,8 @@ from feature_store.history.ratings import Rules, enter, rules_of
 from feature_store.rows import tables
 from feature_store.rows.row import Row
 
+MONEYLINE: Final = EVERYTHING.names.index("market_log_odds")
+
 
 @dataclass(frozen=True)
 class OnlineRow:
@@ -42,7 +44,13 @@ class OnlineRow:
     catalogue: str
     values: tuple[float, ...]
     prices: Prices | None
+    """Those that may be shown; the features are of all prices."""
     digest: str
+
+    @property
+    def priced(self) -> bool:
+        """Whether any book's moneyline is known; False for a row that code with fewer features has made."""
+        return len(self.values) > MONEYLINE and not math.isnan(self.values[MONEYLINE])
 
     def pick(self, features: FeatureSet) -> tuple[float, ...]:
         """The values of one model's features, in its order.

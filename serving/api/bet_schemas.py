@@ -59,7 +59,8 @@ class PriceAges(Shape):
     books: int
     """Number of books with a fresh price."""
     disagreement: float | None
-    """Standard deviation between the books of the first selection's probability; null without fresh prices."""
+    """Standard deviation between the books of the first selection's probability; null without fresh prices, and
+    where the terms of a source hide one of them."""
 
 
 class BookOdds(Shape):
@@ -97,7 +98,7 @@ class Price(PriceAges, Dated):
     lose: float
     fair_odds: Odds
     by_market: Chances | None
-    """The same by the books' fresh prices without overround; null without fresh prices of this kind."""
+    """The same by the fresh prices, without overround, that may be shown; null without fresh prices of this kind."""
     best: BookOdds | None
     """The longest fresh odds of this bet at any book; null if none shows it."""
     offer: Offer | None

@@ -170,7 +170,8 @@ class Prediction(Shape):
     """When the league's data was last updated."""
     age_s: float
     disagreement: float | None
-    """Standard deviation between the bookmakers of P(home), by their fresh prices; null without any."""
+    """Standard deviation between the bookmakers of P(home), by their fresh prices; null without any, and where
+    the terms of a source hide one of them."""
     best: BestOdds | None
     """The longest fresh odds of each selection; null without fresh prices."""
     quoted_at: datetime | None

@@ -19,7 +19,8 @@ def prices_document(valuation: BetValuation, market: str, now: datetime) -> dict
         return {
             **aged(agreement.quoted_at, now),
             "books": agreement.books,
-            "disagreement": round(agreement.disagreement, 4),
+            # Of two books it would tell the price of the one whose terms forbid that.
+            "disagreement": round(agreement.disagreement, 4) if valuation.all_displayed else None,
         }
     newest = valuation.quotes[0].quoted_at if valuation.quotes else None
     return {**aged(newest, now), "books": 0, "disagreement": None}

@@ -94,6 +94,15 @@ class BetValuation:
         """The consensus of the fresh quotes."""
         return self._consensus(self.fresh_quotes)
 
+    @property
+    def all_displayed(self) -> bool:
+        """Whether the terms of every source of the fresh quotes allow to show them."""
+        return len(self._displayed) == self.fresh
+
+    @property
+    def _displayed(self) -> list[BookQuote]:
+        return [quote for quote in self.fresh_quotes if quote.displayed]
+
     def agreement(self, market: str) -> Agreement | None:
         """Return the agreement of the books on the prices that the market needs; of several kinds the weakest."""
         kinds = [self.consensus.agreement.get(kind) for kind in REQUIRED_PRICES[market]]
@@ -112,8 +121,8 @@ class BetValuation:
         return next((reason for reason in reasons if reason is not None), None)
 
     def market_scores(self, market: str) -> ScoreDistribution | None:
-        """Return the distribution by the books' fresh prices alone; None without the prices that the market needs."""
-        view = self.consensus.view
+        """Return the distribution by the fresh prices alone that may be shown; None without those the market needs."""
+        view = self.consensus.view if self.all_displayed else self._consensus(self._displayed).view
         return pooled_scores(self.scores, view, 0.0) if view.covers(market) else None
 
     def value(self, pricing_of: PricingOf, decimal: float) -> tuple[Pricing, Value]:

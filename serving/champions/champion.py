@@ -98,8 +98,7 @@ class Champions:
 
         Raises ServiceError if the league has none.
         """
-        priced = row.prices is not None and row.prices.home is not None
-        return self._first(row.league, ("prices", "results") if priced else ("results",))
+        return self._first(row.league, ("prices", "results") if row.priced else ("results",))
 
     def for_league(self, league: League) -> Champion:
         """Return the champion for a game without prices. Raises ServiceError if the league has none."""

@@ -125,7 +125,9 @@ def _moneyline_document(fresh: Sequence[BookQuote]) -> dict[str, Any]:
     if agreement is None:
         return {"disagreement": None, "best": None}
     best = {side: _best_odds(fresh, side, outcomes) for side in sides_of(outcomes)}
-    return {"disagreement": round(agreement.disagreement, 4), "best": {"draw": None, **best}}
+    # Of two books it would tell the price of the one whose terms forbid that.
+    disagreement = round(agreement.disagreement, 4) if all(quote.displayed for quote in fresh) else None
+    return {"disagreement": disagreement, "best": {"draw": None, **best}}
 
 
 def _best_odds(fresh: Sequence[BookQuote], side: str, outcomes: int) -> dict[str, Any] | None:

@@ -49,16 +49,17 @@ def exchange(url: str, sent: bytes) -> bytes:
 
 
 @contextmanager
-def running_pair(world: World) -> Iterator[Pair]:
-    """Both servers over one world, each with the game in its cache."""
+def running_pair(world: World, clock: MovingClock | None = None) -> Iterator[Pair]:
+    """Both servers over one world, each with the game in its cache; they share the clock."""
+    clock = clock or MovingClock()
     key = make_key(world.engine, "predict", guild_id=None)
     settings = production_settings(world, key_rate_limit=1_000_000)
     off = settings.model_copy(update={"fast_path": False})
     with (
         logging_restored(),
         pytest.MonkeyPatch.context() as patch,
-        running_server(settings, MovingClock()) as fast,
-        running_server(off, MovingClock()) as slow,
+        running_server(settings, clock) as fast,
+        running_server(off, clock) as slow,
     ):
         configure_logs(settings)
         patch.setattr(LoadShedding, "observe", lambda _load, _lateness: None)  # a busy machine must not shed requests

@@ -2,14 +2,17 @@
 
 from datetime import datetime, timedelta
 
+import pytest
 from sqlalchemy.engine import Engine
 
 from core.betting.books.quotes import BookQuote
 from feature_store.archive import store as archive
 from feature_store.archive.facts import FactBatch, GameFact, Quote
 from feature_store.archive.queries import quote_history
+from feature_store.archive.sources.terms import SourceTerms, set_terms
 from feature_store.identity.linking import link_games
 from feature_store.rows.build import build
+from feature_store.rows.online import load_rows
 from feature_store.rows.published_quotes import load_quotes, publish_quotes, quote_watermarks, quotes_by_game
 from tests.conftest import NOW
 from tests.serving.models import EPL
@@ -95,6 +98,23 @@ def test_quotes_of_an_id_with_the_sides_exchanged_are_left_out(database: Engine)
     build(database, EPL, NOW)
     assert [one.book for one in published(database)["g"]] == ["a"]
     assert [one.book for one, _ in quote_history(database, EPL, "g", NOW)] == ["a"]
+
+
+def test_the_prices_of_a_row_are_those_that_may_be_shown_and_its_features_are_of_all(database: Engine) -> None:
+    set_terms(database, "feed:private", SourceTerms(display=False), NOW)
+    games = [game("g", NOW + 600 * MINUTE), game("alone", NOW + 900 * MINUTE)]
+    record(database, *games, quote("g", "a", 2.0))
+    record(database, quote("g", "b", 3.0), quote("alone", "b", 3.0), source="feed:private")
+    build(database, EPL, NOW)
+    rows = {row.game.game_id: row for row in load_rows(database)}
+    assert all(row.priced for row in rows.values())
+    assert rows["alone"].prices is None
+    only = 1 / 2.0 / (1 / 2.0 + 1 / 3.4 + 1 / 3.0)
+    assert rows["g"].prices is not None
+    assert rows["g"].prices.home == pytest.approx(only)
+    set_terms(database, "feed:private", SourceTerms(display=True), NOW)
+    build(database, EPL, NOW)
+    assert all(row.prices is not None for row in load_rows(database))
 
 
 def test_what_was_published_as_of_a_later_moment_stays(database: Engine) -> None:

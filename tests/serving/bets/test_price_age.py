@@ -17,6 +17,7 @@ from core.betting.value import Value
 from core.registry.pooling_weight import PoolingWeight
 from feature_store.archive import store as archive
 from feature_store.archive.facts import FactBatch
+from feature_store.archive.sources.terms import SourceTerms, set_terms
 from feature_store.rows.build import build
 from serving.bets.valuation import BetValuation, stake_of
 from tests.conftest import NOW
@@ -213,3 +214,27 @@ def test_old_quotes_of_one_moment_speak_together() -> None:
     fresh, old = (5.0, (1.7, 3.8, 5.0)), [(90.0, (1.8 + 0.1 * book, 3.8, 4.6)) for book in range(7)]
     judged = valuation([fresh, fresh, *old])
     assert len(list(judged._views())) == 2
+
+
+def test_the_price_of_a_single_book_that_may_not_be_shown_stands_in_no_answer(world: World) -> None:
+    """As the only one behind the market's chances it could be read from them."""
+    set_terms(world.engine, "feed:private", SourceTerms(display=False), NOW)
+    batch = FactBatch(quotes=[quote_of(EPL, "EPL-102", 2.15, NOW)._replace(odds_over=1.9, odds_under=1.95)])
+    archive.record(world.engine, EPL, batch, source="feed:private", recorded_at=NOW, live=True)
+    build(world.engine, EPL, NOW)
+    with started(settings_for(world.engine, world.store), MovingClock()) as running:
+        bets = [
+            running.get(PRICE, params={**bet, "odds": 9}).json()
+            for bet in (
+                {"market": "moneyline", "selection": "home"},
+                {"market": "total", "selection": "over", "line": 2.5},
+            )
+        ]
+        prediction = running.get("/v1/predictions/soccer/EPL/EPL-102").json()
+        movement = running.get("/v1/movement/soccer/EPL/EPL-102").json()
+    assert [(bet["by_market"], bet["best"], bet["disagreement"], bet["books"]) for bet in bets] == [
+        (None, None, None, 1)
+    ] * 2
+    assert (prediction["market"], prediction["disagreement"], prediction["books"]) == (None, None, 1)
+    assert set(prediction["best"].values()) == {None}
+    assert (movement["bets"], movement["note"]) == ([], "No history: no source has shown a price for this game.")

@@ -2,13 +2,16 @@
 
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 
 import httpx
 import pytest
 
 from serving.champions.champion import Champion
+from tests.conftest import NOW
 from tests.serving.conftest import World
 from tests.serving.pair import GAME, Pair, exchange, running_pair
+from tests.serving.service import MovingClock, eventually
 
 BATCH = "/v1/predictions/batch"
 
@@ -46,6 +49,26 @@ def test_every_response_is_the_same_bytes_with_and_without_the_fast_path(pair: P
         fast, slow = pair.exchange(sent)
         assert fast.startswith(b"HTTP/1.1 "), name
         assert fast == slow, name
+
+
+def test_prices_that_become_too_old_have_another_tag_either_way(shared_world: World) -> None:
+    """By their age alone, without anything new in the database."""
+    clock, priced = MovingClock(), "/v1/predictions/soccer/EPL/EPL-101"
+    with running_pair(shared_world, clock) as pair:
+        tags = []
+        for minutes in (0, 15, 56):
+            clock.moment = NOW + timedelta(minutes=minutes)
+            sent = pair.head(priced)
+            eventually(lambda sent=sent: not any(b'"reasons":null' in one for one in pair.exchange(sent)))  # type: ignore[misc]
+            fast, slow = pair.exchange(sent)
+            assert fast == slow
+            assert (b'"books":2' in fast) == (minutes < 56)
+            both = [exchange(url, sent) for url in (pair.with_fast_path, pair.without)]
+            (tag,) = {re.search(rb"(?i)^etag: (.*)\r", one, re.MULTILINE)[1] for one in both}  # type: ignore[index]
+            tags.append(tag)
+            held = pair.exchange(pair.head(priced, f"If-None-Match: {tag.decode()}"))
+            assert [one.split(b" ")[1] for one in held] == [b"304", b"304"]
+    assert tags[0] == tags[1] != tags[2]
 
 
 def test_a_repeated_header_means_the_same_with_and_without_the_fast_path(pair: Pair) -> None:
