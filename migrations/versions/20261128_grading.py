@@ -195,7 +195,7 @@ def upgrade() -> None:
         sa.Column(
             "clv",
             sa.BigInteger,
-            comment="Mean closing line value of the best bet when each answer was said, per unit, in millionths; NULL where there is none",
+            comment="Mean closing line value of the answers' best bets, in millionths; NULL where there is none",
         ),
         if_not_exists=True,
         **ON_MYSQL,

@@ -131,7 +131,7 @@ graded_forecasts: Final = sa.Table(
     _score("brier", "Mean Brier score of the answers"),
     _score("margin_error", "Mean absolute error of the expected margin [points]"),
     _score("total_error", "Mean absolute error of the expected total [points]"),
-    _score("clv", "Mean closing line value of the best bet when each answer was said, per unit"),
+    _score("clv", "Mean closing line value of the answers' best bets"),
     **TABLE_OPTIONS,
 )
 """What one version said of one graded game within one span before its start: the means over its answers."""

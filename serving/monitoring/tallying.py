@@ -4,6 +4,7 @@ The log is read in the order of its ids, each row once. A row with a lower id ma
 id, so the rows of a step are locked first: that waits for a transaction that is still writing one of them.
 """
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -58,7 +59,7 @@ def set_position(connection: Connection, name: str, value: int) -> None:
 
 def make_due(connection: Connection, games: sa.Select[Any]) -> None:
     """Add the games that the query returns, by their natural keys, to those that are due."""
-    _insert_from(connection, due, GAME, games, {"game_id": due.c.game_id})
+    connection.execute(insert_or_change(connection, due, lambda new: {"game_id": new.game_id}, games))
 
 
 def _tally_step(engine: Engine, rows_at_once: int) -> int:
@@ -90,58 +91,53 @@ def _count(connection: Connection, chosen: sa.ColumnElement[bool]) -> None:
         .where(chosen)
         .group_by(log.answer_id, log.shadow)
     )
-    names = tuple(column.name for column in tallies.columns)
     # SQLite's MIN and MAX of two values are LEAST and GREATEST.
     least, greatest = (
         (sa.func.min, sa.func.max) if connection.dialect.name == "sqlite" else (sa.func.least, sa.func.greatest)
     )
-    new, held = _Inserted(connection, tallies), tallies.c
-    _insert_from(
-        connection,
-        tallies,
-        names,
-        counted,
-        {
-            "servings": held.servings + new["servings"],
-            "first_served_at": least(held.first_served_at, new["first_served_at"]),
-            "last_served_at": greatest(held.last_served_at, new["last_served_at"]),
-        },
-    )
+    held = tallies.c
 
+    def changed(new: Any) -> dict[str, Any]:
+        return {
+            "servings": held.servings + new.servings,
+            "first_served_at": least(held.first_served_at, new.first_served_at),
+            "last_served_at": greatest(held.last_served_at, new.last_served_at),
+        }
 
-class _Inserted:
-    """The values of a row that could not be inserted because its key exists."""
-
-    def __init__(self, connection: Connection, table: sa.Table) -> None:
-        insert = mysql.insert(table).inserted if connection.dialect.name != "sqlite" else sqlite.insert(table).excluded
-        self._columns = insert
-
-    def __getitem__(self, name: str) -> Any:
-        return self._columns[name]
-
-
-def _insert_from(
-    connection: Connection, table: sa.Table, names: tuple[str, ...], query: sa.Select[Any], changed: dict[str, Any]
-) -> None:
-    """Insert what the query returns; of rows whose key exists, change the given columns."""
-    if connection.dialect.name == "sqlite":
-        lite = sqlite.insert(table).from_select(names, query)
-        connection.execute(lite.on_conflict_do_update(index_elements=list(table.primary_key.columns), set_=changed))
-    else:
-        connection.execute(mysql.insert(table).from_select(names, query).on_duplicate_key_update(changed))
+    connection.execute(insert_or_change(connection, tallies, changed, counted))
 
 
 def add(connection: Connection, table: sa.Table, rows: list[dict[str, Any]]) -> None:
     """Add the rows' numbers to those of the rows that have the same key, or insert them."""
-    if not rows:
-        return
-    new = _Inserted(connection, table)
-    sums = {column.name: column + new[column.name] for column in table.columns if not column.primary_key}
+
+    def sums(new: Any) -> dict[str, Any]:
+        return {column.name: column + new[column.name] for column in table.columns if not column.primary_key}
+
+    if rows:
+        connection.execute(insert_or_change(connection, table, sums), rows)
+
+
+def insert_or_change(
+    connection: Connection,
+    table: sa.Table,
+    changed: Callable[[Any], dict[str, Any]],
+    query: sa.Select[Any] | None = None,
+) -> sa.Insert:
+    """The statement that inserts rows, those of the query if given; of a row whose key exists it changes columns.
+
+    ``changed`` gives their new values from the columns of the row that could not be inserted.
+    """
     if connection.dialect.name == "sqlite":
         lite = sqlite.insert(table)
-        connection.execute(lite.on_conflict_do_update(index_elements=list(table.primary_key.columns), set_=sums), rows)
-    else:
-        connection.execute(mysql.insert(table).on_duplicate_key_update(sums), rows)
+        lite = lite if query is None else lite.from_select(_names(query), query)
+        return lite.on_conflict_do_update(index_elements=list(table.primary_key.columns), set_=changed(lite.excluded))
+    my = mysql.insert(table)
+    my = my if query is None else my.from_select(_names(query), query)
+    return my.on_duplicate_key_update(changed(my.inserted))
+
+
+def _names(query: sa.Select[Any]) -> list[str]:
+    return [column.name for column in query.selected_columns]
 
 
 def _prune_step(engine: Engine, oldest: datetime, rows_at_once: int) -> int:
