@@ -1,15 +1,15 @@
 """What graded games add to the roll-ups. All sums are of whole numbers, so adding and taking back are exact."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from core.database.bulk_insert import add_tuples
 from serving.monitoring.said import MILLION
 from serving.monitoring.tables import BIN_SUMS, SUMS, YARDSTICKS, bins, rollups
-from serving.monitoring.tallying import add
 
 Row = Mapping[str, Any]
 CELL: Final = tuple(column.name for column in rollups.primary_key)
@@ -38,16 +38,9 @@ class RollupChange:
 
     def apply(self, connection: Connection) -> None:
         """Write the change; a cell without games is deleted."""
-        for table, names, changes in ((rollups, SUM_NAMES, self._sums), (bins, BIN_NAMES, self._bins)):
-            key = [column.name for column in table.primary_key]
-            rows = [
-                dict(zip((*key, *names), (*cell, *sums), strict=True))
-                for cell, sums in sorted(changes.items())
-                if any(sums)
-            ]
-            add(connection, table, rows)
-            if any(sums[0] < 0 or sums[names.index("games")] < 0 for sums in changes.values()):
-                _delete_empty(connection, table, changes)
+        for table, changes in ((rollups, self._sums), (bins, self._bins)):
+            add_tuples(connection, table, [(*cell, *sums) for cell, sums in sorted(changes.items()) if any(sums)])
+            _delete_empty(connection, table, [cell for cell, sums in changes.items() if min(sums) < 0])
 
     def _add_pair(self, game: Row, forecast: Row, yardstick: str, sign: int) -> None:
         cell = tuple(
@@ -88,8 +81,10 @@ def _bin_sums(game: Row, forecast: Row, yardstick: str) -> Iterator[tuple[tuple[
             yield (outcome, min(other // TENTH, 9)), (0, 0, 0, 0, 1, other, happened)
 
 
-def _delete_empty(connection: Connection, table: sa.Table, cells: Iterable[tuple[Any, ...]]) -> None:
+def _delete_empty(connection: Connection, table: sa.Table, cells: Sequence[tuple[Any, ...]]) -> None:
     """Delete those of the cells that hold nothing any more."""
+    if not cells:
+        return
     counts = [column == 0 for column in table.columns if column.name in ("games", "model_games")]
     key = list(table.primary_key)
     same = [column == sa.bindparam(f"key_{column.name}") for column in key]

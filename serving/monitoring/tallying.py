@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import mysql, sqlite
 from sqlalchemy.engine import Connection, Engine
 
+from core.database.bulk_insert import add_tuples
 from core.database.transactions import writing
 from core.database.upserts import upsert
 from serving.monitoring.tables import due, marks, tallies
@@ -59,23 +60,24 @@ def set_position(connection: Connection, name: str, value: int) -> None:
 
 def make_due(connection: Connection, games: sa.Select[Any]) -> None:
     """Add the games that the query returns, by their natural keys, to those that are due."""
-    connection.execute(insert_or_change(connection, due, lambda new: {"game_id": new.game_id}, games))
+    connection.execute(_insert_or_change(connection, due, lambda new: {"game_id": new.game_id}, games))
 
 
 def _tally_step(engine: Engine, rows_at_once: int) -> int:
     log = predictions.c
     with writing(engine, alone=LOCK) as connection:
         after = position(connection, LOG_MARK)
-        new = sa.select(log.id).where(log.id > after).order_by(log.id).limit(rows_at_once).with_for_update(read=True)
-        ids = connection.scalars(new).all()
-        if not ids:
+        new = sa.select(log.id).where(log.id > after).order_by(log.id).limit(rows_at_once)
+        locked = new.with_for_update(read=True).subquery()
+        rows, last = connection.execute(sa.select(sa.func.count(), sa.func.max(locked.c.id))).one()
+        if not rows:
             return 0
-        chosen = (log.id > after) & (log.id <= ids[-1])
+        chosen = (log.id > after) & (log.id <= last)
         _count(connection, chosen)
         served = sa.select(log.answer_id).where(chosen)
         make_due(connection, sa.select(*(answers.c[name] for name in GAME)).where(answers.c.answer_id.in_(served)))
-        set_position(connection, LOG_MARK, ids[-1])
-        return len(ids)
+        set_position(connection, LOG_MARK, last)
+        return int(rows)
 
 
 def _count(connection: Connection, chosen: sa.ColumnElement[bool]) -> None:
@@ -104,40 +106,25 @@ def _count(connection: Connection, chosen: sa.ColumnElement[bool]) -> None:
             "last_served_at": greatest(held.last_served_at, new.last_served_at),
         }
 
-    connection.execute(insert_or_change(connection, tallies, changed, counted))
+    connection.execute(_insert_or_change(connection, tallies, changed, counted))
 
 
-def add(connection: Connection, table: sa.Table, rows: list[dict[str, Any]]) -> None:
-    """Add the rows' numbers to those of the rows that have the same key, or insert them."""
-
-    def sums(new: Any) -> dict[str, Any]:
-        return {column.name: column + new[column.name] for column in table.columns if not column.primary_key}
-
-    if rows:
-        connection.execute(insert_or_change(connection, table, sums), rows)
-
-
-def insert_or_change(
+def _insert_or_change(
     connection: Connection,
     table: sa.Table,
     changed: Callable[[Any], dict[str, Any]],
-    query: sa.Select[Any] | None = None,
+    query: sa.Select[Any],
 ) -> sa.Insert:
-    """The statement that inserts rows, those of the query if given; of a row whose key exists it changes columns.
+    """The statement that inserts the rows of the query; of a row whose key exists it changes columns.
 
     ``changed`` gives their new values from the columns of the row that could not be inserted.
     """
+    names = [column.name for column in query.selected_columns]
     if connection.dialect.name == "sqlite":
-        lite = sqlite.insert(table)
-        lite = lite if query is None else lite.from_select(_names(query), query)
+        lite = sqlite.insert(table).from_select(names, query)
         return lite.on_conflict_do_update(index_elements=list(table.primary_key.columns), set_=changed(lite.excluded))
-    my = mysql.insert(table)
-    my = my if query is None else my.from_select(_names(query), query)
+    my = mysql.insert(table).from_select(names, query)
     return my.on_duplicate_key_update(changed(my.inserted))
-
-
-def _names(query: sa.Select[Any]) -> list[str]:
-    return [column.name for column in query.selected_columns]
 
 
 def _prune_step(engine: Engine, oldest: datetime, rows_at_once: int) -> int:
@@ -152,5 +139,5 @@ def _prune_step(engine: Engine, oldest: datetime, rows_at_once: int) -> int:
         ids = connection.scalars(old).all()
         if ids:
             connection.execute(sa.delete(predictions).where(log.id.in_(ids)))
-            add(connection, marks, [{"name": PRUNED_MARK, "position": len(ids)}])
+            add_tuples(connection, marks, [(PRUNED_MARK, len(ids))])
         return len(ids)
