@@ -12,10 +12,10 @@ from serving.monitoring.said import MILLION
 from serving.monitoring.tables import BIN_SUMS, SUMS, YARDSTICKS, bins, rollups
 
 Row = Mapping[str, Any]
-CELL: Final = tuple(column.name for column in rollups.primary_key)
-BIN_KEY: Final = tuple(column.name for column in bins.primary_key)
-SUM_NAMES: Final = tuple(name for name, _ in SUMS)
-BIN_NAMES: Final = tuple(name for name, _ in BIN_SUMS)
+Cell = tuple[Any, ...]
+"""Values of the key of ``rollups``, in its order."""
+Bins = defaultdict[tuple[int, int], list[int]]
+OF_FORECAST: Final = ("sport", "league", "model", "version", "shadow", "lead_time")
 SIDES: Final = ("home", "draw", "away")
 TENTH: Final = MILLION // 10
 
@@ -24,36 +24,33 @@ class RollupChange:
     """How the roll-ups change by games that are graded, or whose grades are taken back."""
 
     def __init__(self) -> None:
-        self._sums: defaultdict[tuple[Any, ...], list[int]] = defaultdict(lambda: [0] * len(SUM_NAMES))
-        self._bins: defaultdict[tuple[Any, ...], list[int]] = defaultdict(lambda: [0] * len(BIN_NAMES))
+        self._sums: defaultdict[Cell, list[int]] = defaultdict(lambda: [0] * len(SUMS))
+        self._bins: defaultdict[Cell, Bins] = defaultdict(lambda: defaultdict(lambda: [0] * len(BIN_SUMS)))
+        """By cell, then by outcome and bin."""
 
     def add(self, games: Iterable[Row], forecasts: Iterable[Row], sign: int) -> None:
         """Add the forecasts of these games with sign 1, or take them back with sign -1."""
         by_id = {game["game_id"]: game for game in games}
         for forecast in forecasts:
             game = by_id[forecast["game_id"]]
+            key = *(forecast[name] for name in OF_FORECAST), game["month"], game["odds_band"]
             for yardstick in YARDSTICKS:
                 if game[f"{yardstick}_home"] is not None:
-                    self._add_pair(game, forecast, yardstick, sign)
+                    self._add_pair((*key, yardstick), game, forecast, sign)
 
     def apply(self, connection: Connection) -> None:
         """Write the change; a cell without games is deleted."""
-        for table, changes in ((rollups, self._sums), (bins, self._bins)):
+        flat = {(*cell, *place): sums for cell, cells in self._bins.items() for place, sums in cells.items()}
+        for table, changes in ((rollups, self._sums), (bins, flat)):
             add_tuples(connection, table, [(*cell, *sums) for cell, sums in sorted(changes.items()) if any(sums)])
             _delete_empty(connection, table, [cell for cell, sums in changes.items() if min(sums) < 0])
 
-    def _add_pair(self, game: Row, forecast: Row, yardstick: str, sign: int) -> None:
-        cell = tuple(
-            yardstick if name == "yardstick" else forecast[name] if name in forecast else game[name] for name in CELL
-        )
-        sums = self._sums[cell]
+    def _add_pair(self, cell: Cell, game: Row, forecast: Row, sign: int) -> None:
+        sums, yardstick = self._sums[cell], cell[-1]
         for place, value in enumerate(_pair_sums(game, forecast, yardstick)):
             sums[place] += sign * value
         if game["outcome"] is not None:
-            for key, values in _bin_sums(game, forecast, yardstick):
-                held = self._bins[cell + key]
-                for place, value in enumerate(values):
-                    held[place] += sign * value
+            _add_bins(self._bins[cell], game, forecast, yardstick, sign)
 
 
 def _pair_sums(game: Row, forecast: Row, yardstick: str) -> Iterator[int]:
@@ -70,15 +67,22 @@ def _pair_sums(game: Row, forecast: Row, yardstick: str) -> Iterator[int]:
     yield from (0, 0) if clv is None else (1, clv)
 
 
-def _bin_sums(game: Row, forecast: Row, yardstick: str) -> Iterator[tuple[tuple[int, int], tuple[int, ...]]]:
-    """Outcome and bin, with the numbers of ``BIN_SUMS``."""
+def _add_bins(held: Bins, game: Row, forecast: Row, yardstick: str, sign: int) -> None:
+    """Add the probabilities of both to the numbers of ``BIN_SUMS``."""
     for outcome, side in enumerate(SIDES):
         own, other = forecast[f"p_{side}"], game[f"{yardstick}_{side}"]
-        if own is not None and other is not None:
-            happened = int(game["outcome"] == outcome)
-            variance = own * (MILLION - own) // MILLION
-            yield (outcome, min(own // TENTH, 9)), (1, own, happened, variance, 0, 0, 0)
-            yield (outcome, min(other // TENTH, 9)), (0, 0, 0, 0, 1, other, happened)
+        if own is None or other is None:
+            continue
+        happened = sign if game["outcome"] == outcome else 0
+        sums = held[outcome, min(own // TENTH, 9)]
+        sums[0] += sign
+        sums[1] += sign * own
+        sums[2] += happened
+        sums[3] += sign * (own * (MILLION - own) // MILLION)
+        sums = held[outcome, min(other // TENTH, 9)]
+        sums[4] += sign
+        sums[5] += sign * other
+        sums[6] += happened
 
 
 def _delete_empty(connection: Connection, table: sa.Table, cells: Sequence[tuple[Any, ...]]) -> None:
