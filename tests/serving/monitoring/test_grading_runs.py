@@ -18,6 +18,8 @@ from feature_store.archive.change_log import note_all_facts
 from feature_store.archive.facts import FactBatch
 from feature_store.archive.game_links import LinkDecision, record_decisions
 from feature_store.archive.tables import changes, game_links, games, quotes, results
+from feature_store.rows.build import build
+from feature_store.rows.tables import checkpoints
 from serving.monitoring import due_games, grading, tables, tallying
 from serving.monitoring.live_quality import live_quality
 from serving.predictions.tables import answers, predictions
@@ -84,6 +86,22 @@ def test_order_and_splitting_of_runs_change_nothing(
     write_log(engine, shuffled[parts * size :], first=parts * size)
     run(engine)
     assert dump(engine) == whole
+
+
+def test_elo_is_the_same_from_a_checkpoint_as_from_the_first_game(sqlite_database: Engine) -> None:
+    facts = invented_facts(4)
+    said = invented_log(facts, Random(4))
+    record(sqlite_database, facts)
+    write_log(sqlite_database, said)
+    run(sqlite_database)
+    whole = dump(sqlite_database)
+    empty(sqlite_database)
+    record(sqlite_database, facts)
+    build(sqlite_database, EPL, NOW)
+    assert rows(sqlite_database, checkpoints)
+    write_log(sqlite_database, said)
+    run(sqlite_database)
+    assert dump(sqlite_database) == whole
 
 
 class KilledError(Exception):
