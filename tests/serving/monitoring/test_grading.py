@@ -27,7 +27,7 @@ HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 FIRST = datetime(2024, 2, 25, 15, tzinfo=NOW.tzinfo)
 SCORES = {1: (2, 0), 2: (1, 1), 3: (0, 3), 4: (2, 1), 5: (0, 0), 6: (1, 2), 7: (3, 1), 8: (1, 0), 9: (2, 2), 10: (0, 1)}
 """Final scores; game 11 is called off after its result, game 12 is not over."""
-VOID, PENDING, NO_MARKET, CORRECTED, NO_CLOSE = 11, 12, 10, 6, 9
+VOID, NO_MARKET, CORRECTED, NO_CLOSE, CORRECTED_AT_ONCE = 11, 10, 6, 9, 4
 EARLY, CLOSE = (2.1, 3.4, 3.6), (1.9, 3.5, 4.2)
 BASE, SECOND, SHADOW = (0.55, 0.25, 0.2), (0.45, 0.25, 0.3), (0.2, 0.3, 0.5)
 TEAMS = ("Ash", "Elm", "Fir", "Oak")
@@ -48,6 +48,9 @@ def season() -> FactBatch:
         score = (1, 0) if number == VOID else SCORES.get(number)
         if score is not None:
             facts.results.append(Result(game.game_id, at + 2 * HOUR, at + 2 * HOUR, *score))
+        if number == CORRECTED_AT_ONCE:
+            wrong = facts.results.pop()._replace(home_score=0)
+            facts.results += [wrong, Result(game.game_id, at + 3 * HOUR, at + 2 * HOUR, *SCORES[number])]
         if number == VOID:
             facts.games.append(game._replace(known_at=at + DAY, status="void"))
         if number != NO_MARKET:
@@ -181,6 +184,7 @@ def test_spans_months_bands_and_roles_are_apart(graded: Engine) -> None:
     assert 1.5 < favourite < 2
     assert games(lead_time="all", odds_band="1.5_to_2", shadow=False) == 8
     assert games(lead_time="all", odds_band="none", shadow=False) == 2
+    assert [row["clv"] for row in rows(graded, tables.graded_forecasts, lead_time="after_start")] == [None]
     first = rows(graded, tables.graded_forecasts, game_id="g1", lead_time="1d_to_3d", shadow=False)
     assert [(row["answers"], row["servings"], row["p_home"]) for row in first] == [(2, 5, 500_000)]
 
