@@ -284,6 +284,9 @@ class FlowsSettings(BaseModel):
     train_cron: CronExpression = "0 6 * * *"
     """When challengers are trained [cron expression, UTC]."""
 
+    log_days: int = Field(default=90, ge=7, le=36_500)
+    """How long rows of the prediction log are kept after they are counted; answers and grades stay [days]."""
+
 
 class Settings(
     CoreSettings,

@@ -14,8 +14,10 @@ from prefect.schedules import Cron, Interval, Schedule
 from core.clock import SystemClock
 from core.logs import redact_records
 from core.settings import Settings, load_settings
-from flows.jobs import features, scoring, training
+from flows.jobs import features, grading, scoring, training
 from flows.jobs import snapshot as snapshots
+
+GRADED_EVERY: Final = timedelta(hours=1)
 
 
 def _start() -> tuple[Settings, datetime]:
@@ -26,10 +28,20 @@ def _start() -> tuple[Settings, datetime]:
 
 @flow(name="snapshot", retries=2, retry_delay_seconds=10)
 def snapshot() -> dict[str, int]:
-    """Read the bot's games into the archive."""
+    """Read the bot's games into the archive, and grade what was forecast of those that have ended."""
     settings, now = _start()
     report = snapshots.take_snapshot(settings, now)
+    if any(item.results for item in report.recorded.values()):
+        grading.grade_log(settings, now)
     return {"read": report.read, "added": sum(item.added for item in report.recorded.values())}
+
+
+@flow(name="grade", retries=2, retry_delay_seconds=10)
+def grade() -> dict[str, int]:
+    """Grade logged forecasts of games that have ended."""
+    settings, now = _start()
+    report = grading.grade_log(settings, now)
+    return {"tallied": report.tallied, "graded": report.graded, "pruned": report.pruned}
 
 
 @flow(name="build-features", retries=2, retry_delay_seconds=10)
@@ -58,7 +70,7 @@ def score_upcoming(leagues: list[str] | None = None) -> dict[str, Any]:
 
 
 FLOWS: Final[Mapping[str, Flow[..., Any]]] = {
-    item.name: item for item in (snapshot, build_features, train, score_upcoming)
+    item.name: item for item in (snapshot, grade, build_features, train, score_upcoming)
 }
 
 
@@ -67,6 +79,7 @@ def schedules(settings: Settings) -> dict[str, Schedule]:
     slowly = timedelta(seconds=settings.flows_seconds)
     return {
         "snapshot": Interval(slowly),
+        "grade": Interval(GRADED_EVERY),
         "build-features": Interval(slowly),
         "train": Cron(settings.train_cron, timezone="UTC"),
         "score-upcoming": Interval(slowly),

@@ -9,8 +9,9 @@ from feature_store.sources.bot.people import tables as _bot
 from serving.access import tables as _access
 from serving.backends import tables as _backends
 from serving.champions import tables as _champions
+from serving.monitoring import tables as _monitoring
 from serving.predictions import tables as _predictions
 
 __all__ = ["METADATA", "OWNERS"]
 
-OWNERS = (_registry, _archive, _identity, _rows, _bot, _access, _backends, _champions, _predictions)
+OWNERS = (_registry, _archive, _identity, _rows, _bot, _access, _backends, _champions, _monitoring, _predictions)

@@ -51,6 +51,24 @@ def insert_new_tuples(
         insert(connection, kinds, batch)
 
 
+def add_tuples(connection: Connection, table: sa.Table, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Insert the rows, tuples of all columns; where the primary key exists, add their other numbers to those there."""
+    columns = list(table.columns)
+    for start in range(0, len(rows), INSERT_BATCH):
+        batch = rows[start : start + INSERT_BATCH]
+        if connection.dialect.name == "sqlite":
+            insert = sqlite.insert(table)
+            added = {column.name: column + insert.excluded[column.name] for column in _numbers(table)}
+            statement = insert.on_conflict_do_update(index_elements=list(table.primary_key.columns), set_=added)
+            connection.execute(statement, [dict(zip(table.columns.keys(), row, strict=True)) for row in batch])
+        else:
+            _send(connection, columns, batch, _as_json, _adding_statement)
+
+
+def _numbers(table: sa.Table) -> list[sa.Column[Any]]:
+    return [column for column in table.columns if not column.primary_key]
+
+
 def has_json_table(engine: Engine) -> bool:
     """Whether the database supports these inserts."""
     if engine.dialect.name == "sqlite":
@@ -132,28 +150,46 @@ def _joined(rows: Sequence[bytes]) -> bytes:
 
 
 def _send(
-    connection: Connection, columns: list[sa.Column[Any]], rows: Sequence[Any], encode: Callable[[Sequence[Any]], bytes]
+    connection: Connection,
+    columns: list[sa.Column[Any]],
+    rows: Sequence[Any],
+    encode: Callable[[Sequence[Any]], bytes],
+    statement: Callable[[tuple[sa.Column[Any], ...]], str] | None = None,
 ) -> None:
     """Insert the rows by as few statements as packets of ``SMALLEST_PACKET`` allow."""
     body = encode(rows)
     parts = min(len(rows), -(-len(body) // LARGEST_BODY))
     if parts <= 1:
-        connection.exec_driver_sql(_statement(tuple(columns)), (body,))
+        connection.exec_driver_sql((statement or _statement)(tuple(columns)), (body,))
         return
     size = -(-len(rows) // parts)
     for start in range(0, len(rows), size):
-        _send(connection, columns, rows[start : start + size], encode)
+        _send(connection, columns, rows[start : start + size], encode, statement)
 
 
 @lru_cache(maxsize=64)
 def _statement(columns: tuple[sa.Column[Any], ...]) -> str:
     """The statement in the driver's parameter style. Cached: compiling takes longer than inserting a thousand rows."""
+    return _compiled(keep_existing_rows(_insert_sent(columns)))
+
+
+@lru_cache(maxsize=64)
+def _adding_statement(columns: tuple[sa.Column[Any], ...]) -> str:
+    insert = _insert_sent(columns)
+    added = {column.name: column + insert.inserted[column.name] for column in _numbers(columns[0].table)}
+    return _compiled(insert.on_duplicate_key_update(added))
+
+
+def _insert_sent(columns: tuple[sa.Column[Any], ...]) -> mysql.Insert:
     kinds = [_json_column(column) for column in columns]
     json_columns = ", ".join(COLUMN.format(place=place, type=kind.type) for place, kind in enumerate(kinds))
     selected = sa.select(*(sa.literal_column(kind.value.format(f"sent.c{place}")) for place, kind in enumerate(kinds)))
     source = selected.select_from(sa.text(JSON_ROWS.format(columns=json_columns)))
     names = [column.name for column in columns]
-    statement = keep_existing_rows(mysql.insert(columns[0].table).from_select(names, source, include_defaults=False))
+    return mysql.insert(columns[0].table).from_select(names, source, include_defaults=False)
+
+
+def _compiled(statement: mysql.Insert) -> str:
     return str(statement.compile(dialect=mysql.dialect(paramstyle="format")))
 
 

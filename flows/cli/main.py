@@ -21,6 +21,7 @@ from flows.cli.commands import (
     flows,
     forecast,
     games,
+    grade,
     init,
     keys,
     models,
@@ -64,6 +65,7 @@ app.add_typer(models.app, name="models")
 app.add_typer(experiment.app, name="experiment")
 app.command()(backtest.backtest)
 app.command()(forecast.forecast)
+app.command()(grade.grade)
 app.command()(money.money)
 app.command()(serve.serve)
 app.command()(predict.predict)

@@ -14,6 +14,7 @@ from core.logs import get_logger
 from core.settings import Settings
 from flows.jobs.features import build_features
 from flows.jobs.feeds import feed_paces, pull_feed
+from flows.jobs.grading import grade_log
 from flows.jobs.scoring import score_upcoming
 from flows.jobs.snapshot import take_snapshot
 from serving.runtime.heap import release_free_memory
@@ -86,22 +87,36 @@ def make_collector(settings: Settings) -> Collector:
 
     Raises ConfigurationError for a wrong FEEDS_FILE or a missing key.
     """
+    ended: set[str] = set()
     looks = [
         Look(name, lambda now, name=name: pull_feed(settings, now, name), pace)  # type: ignore[misc]
         for name, pace in feed_paces(settings).items()
     ]
     if settings.bot_database_url is not None:
         every = timedelta(seconds=settings.snapshot_seconds)
-        looks.insert(0, Look(BOT, lambda now: _look_at_bot(settings, now), lambda _now: every))
+        looks.insert(0, Look(BOT, lambda now: _look_at_bot(settings, now, ended), lambda _now: every))
 
     def update(now: datetime, leagues: list[str] | None) -> None:
         build_features(settings, now, leagues)
         score_upcoming(settings, now, leagues)
+        if ended:
+            _grade(settings, now)
+            ended.clear()
         release_free_memory()
 
     return Collector(looks, update)
 
 
-def _look_at_bot(settings: Settings, now: datetime) -> set[str]:
+def _look_at_bot(settings: Settings, now: datetime, ended: set[str]) -> set[str]:
+    """Record what the bot shows; adds to ``ended`` the leagues of which it showed results."""
     report = take_snapshot(settings, now)
+    ended |= {key for key, added in report.recorded.items() if added.results}
     return {key for key, added in report.recorded.items() if added.added}
+
+
+def _grade(settings: Settings, now: datetime) -> None:
+    """Grade what was forecast of the games that ended. After an error the next run grades it: forecasts are current."""
+    try:
+        grade_log(settings, now)
+    except DbsbmError as error:
+        log.warning("the prediction log was not graded", code=error.code, reason=error.message)

@@ -1,13 +1,13 @@
 """``make bench``: every timing; ``make bench ARGS=archive``: one of them.
 
-The others: online, pull, requests, search, errors, peers, kernel, lean, real_path, margins, money, collect.
+The others: online, pull, requests, search, errors, peers, kernel, lean, real_path, margins, money, collect, grading.
 """
 
 import sys
 
 from tests.bench import collect, real_path
 from tests.bench.feature_store import archive, features, online, pull
-from tests.bench.serving import errors, lean, peers, requests, search
+from tests.bench.serving import errors, grading, lean, peers, requests, search
 from tests.bench.training import kernel, margins, money
 
 BENCHES = {
@@ -24,6 +24,7 @@ BENCHES = {
     "margins": margins.run,
     "money": money.run,
     "collect": collect.run,
+    "grading": grading.run,
     "real_path": real_path.main,
 }
 

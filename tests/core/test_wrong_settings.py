@@ -66,6 +66,7 @@ WRONG: dict[str, tuple[str, ...]] = {
     "API_KEY": (f"{CANARY} two", f"{CANARY}é"),
     "SNAPSHOT_SECONDS": ("4", "-1", "inf", "1e9", LONG),
     "FLOWS_SECONDS": ("4", "-1", "inf", "1e9", LONG),
+    "LOG_DAYS": ("6", "-1", "inf", "1e9", LONG),
     "TRAIN_CRON": (
         "daily", "0 6 * *", "0 6 * * * * *", "0 6 * * $(x)", "61 6 * * *", "*/0 * * * *", "a b c d e", "0 6 0 0 *",
         "50-10 * * * *", "0 6 31 2 *", "1,,2 * * * *", "0 6 * FOO *", "0 6 L * *", "-1 * * * *", "*-5 * * * *", LONG,

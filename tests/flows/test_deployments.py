@@ -14,15 +14,23 @@ from tests.services import free_port
 
 
 def test_every_flow_has_a_schedule() -> None:
-    assert set(schedules(load_settings())) == set(FLOWS) == {"snapshot", "build-features", "train", "score-upcoming"}
+    assert (
+        set(schedules(load_settings()))
+        == set(FLOWS)
+        == {
+            *("snapshot", "grade", "build-features", "train", "score-upcoming"),
+        }
+    )
 
 
 def test_what_the_collector_does_too_is_scheduled_at_a_slow_pace() -> None:
     """Three flows a minute would cost a quarter of a core for ever."""
     planned = schedules(load_settings(_env_file=None))
     intervals = {name: schedule.interval for name, schedule in planned.items() if schedule.interval is not None}
-    assert intervals.keys() == {"snapshot", "build-features", "score-upcoming"}
-    assert set(intervals.values()) == {timedelta(minutes=15)}
+    assert intervals == {
+        **dict.fromkeys(("snapshot", "build-features", "score-upcoming"), timedelta(minutes=15)),
+        "grade": timedelta(hours=1),
+    }
 
 
 def test_a_flow_runs_with_no_prefect_server(new_project: Callable[..., Project]) -> None:

@@ -16,9 +16,9 @@ from core.errors import ServiceError
 from feature_store.archive import store as archive
 from feature_store.archive.facts import FactBatch, Result
 from feature_store.features.sets import EVERYTHING, FeatureSet
+from feature_store.history.consensus_prices import consensus_prices
 from feature_store.history.fact_columns import columns_of
 from feature_store.rows.replay import past_table
-from training.datasets.consensus_prices import consensus_prices
 
 FEWEST_GAMES: Final = 20
 """Fewest games by which a forecast can be evaluated."""

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from core.errors import DataIntegrityError
 from feature_store.features.sets import EVERYTHING, FeatureSet
+from feature_store.history.consensus_prices import BettingPrices, Moment, consensus_prices
 from feature_store.history.fact_columns import columns_of
 from feature_store.rows.replay import past_table
 from training.datasets.assembly import Dataset
-from training.datasets.consensus_prices import BettingPrices, Moment, consensus_prices
 
 TOLERANCE: Final = 1e-9
 

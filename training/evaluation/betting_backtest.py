@@ -23,9 +23,9 @@ from core.betting.portfolio import simultaneous_kelly
 from core.betting.staking import StakingRules, stakes
 from core.betting.value import Shrinkage, learn_shrinkage, value
 from core.scoring import standard_error
+from feature_store.history.consensus_prices import BettingPrices, Moment
 from training.datasets.assembly import Dataset, load_dataset
 from training.datasets.betting_prices import as_of_opening, prices_of, refuse_look_ahead
-from training.datasets.consensus_prices import BettingPrices, Moment
 from training.datasets.splits import GAP, season_blocks
 from training.evaluation.walk_forward import Forecasts, walk_forward
 from training.fitting.recipe import Recipe

@@ -11,9 +11,9 @@ from core.betting.books.weights import learn_weights
 from core.betting.odds import choose_devig, devig
 from core.betting.value import learn_shrinkage
 from core.registry.pooling_weight import PoolingWeight
+from feature_store.history.consensus_prices import BettingPrices
 from training.datasets.assembly import Dataset
 from training.datasets.betting_prices import prices_of
-from training.datasets.consensus_prices import BettingPrices
 from training.evaluation.walk_forward import Forecasts
 from training.fitting.fit import FEWEST_PROOFS, Fitted
 

@@ -25,7 +25,7 @@ PREFECT_DEFAULTS: Final = {
 
 @app.command()
 def run(
-    name: Annotated[str, typer.Argument(help="snapshot, build-features, train or score-upcoming")],
+    name: Annotated[str, typer.Argument(help="snapshot, grade, build-features, train or score-upcoming")],
     league: Annotated[list[str] | None, typer.Option("--league", "-l", help="League; may be repeated.")] = None,
     json: AsJson = False,
 ) -> None:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy.engine import Engine
 
-from core.database.bulk_insert import has_json_table, insert_new_json, insert_new_tuples
+from core.database.bulk_insert import add_tuples, has_json_table, insert_new_json, insert_new_tuples
 from core.database.engines import open_database
 from core.database.schema import TABLE_OPTIONS, LongText, UtcDateTime
 from core.database.transactions import reading, writing
@@ -152,3 +152,25 @@ def test_what_does_not_fit_is_not_swallowed(mariadb: MariaDb, wrong: dict[str, A
         insert(engine, row("a"), row("b", **wrong))
     assert stored(engine) == []
     engine.dispose()
+
+
+SUMS = sa.Table(
+    "bulk_sums",
+    METADATA,
+    sa.Column("name", sa.String(40), primary_key=True),
+    sa.Column("part", sa.SmallInteger, primary_key=True, autoincrement=False),
+    sa.Column("count", sa.BigInteger, nullable=False),
+    sa.Column("points", sa.BigInteger, nullable=False),
+    **TABLE_OPTIONS,
+)
+
+
+def test_numbers_are_added_to_those_of_the_same_key(bare_database: Engine) -> None:
+    METADATA.create_all(bare_database)
+    with writing(bare_database) as connection:
+        add_tuples(connection, SUMS, [("a", 1, 2, 2**60), ("a", 2, 1, 5)])
+        add_tuples(connection, SUMS, [("a", 1, -3, 1), ("é", 1, 1, -7), ("a", 2, -1, -5)])
+        add_tuples(connection, SUMS, [])
+    with reading(bare_database) as connection:
+        rows = [tuple(row) for row in connection.execute(sa.select(SUMS).order_by(SUMS.c.name, SUMS.c.part))]
+    assert rows == [("a", 1, -1, 2**60 + 1), ("a", 2, 0, 0), ("é", 1, 1, -7)]

@@ -9,11 +9,11 @@ from core.betting.leagues import BUILT_IN, Leagues
 from core.betting.odds import devig, overround
 from feature_store.archive.facts import FactBatch, GameFact, Quote, Result
 from feature_store.features.sets import EVERYTHING
+from feature_store.history.consensus_prices import Moment
 from feature_store.history.ratings import POINTS_PER_LOGIT, rules_of
 from tests.conftest import NOW
 from training.datasets.assembly import Dataset, dataset_of
 from training.datasets.betting_prices import prices_of
-from training.datasets.consensus_prices import Moment
 
 EPL = Leagues(BUILT_IN).get("EPL")
 HOUR = timedelta(hours=1)

@@ -15,11 +15,11 @@ from core.betting.staking import StakingRules
 from core.errors import DataIntegrityError
 from feature_store.archive.facts import FactBatch, GameFact, Quote, Result
 from feature_store.features.sets import EVERYTHING, PRICES, RESULTS
+from feature_store.history.consensus_prices import BettingPrices
 from feature_store.rows.replay import coming_rows
 from feature_store.sources.csv.reader import read_csv
 from training.datasets.assembly import Dataset, dataset_of
 from training.datasets.betting_prices import as_of_opening, as_of_prices, prices_of, refuse_look_ahead
-from training.datasets.consensus_prices import BettingPrices
 from training.datasets.splits import season_blocks
 from training.evaluation.betting_backtest import BettingBacktest, SimulatedBet, bankroll_after, bet_on
 from training.evaluation.walk_forward import walk_forward
