@@ -91,14 +91,26 @@ def _newest_quotes(
     replaced = replaced_ids(connection, league.sport, league.key, of_games) if of_games else set()
     wanted = sorted(with_linked_ids(games, links) - replaced)
     seen, exchanged = sightings_of(connection, league), exchanged_at(connection, league, wanted)
+    looked_at = _last_looks(seen)
     newest: dict[str, dict[str, BookQuote]] = defaultdict(dict)
     for quote, source in latest_quotes(connection, league, wanted, now):
         game_id, shown = links.get(quote.game_id, quote.game_id), _last_shown(quote, source, seen)
+        if shown.seen_at < looked_at.get((quote.game_id, shown.source), shown.seen_at):
+            continue
         if game_id in games and shown.seen_at >= exchanged.get(quote.game_id, shown.seen_at):
             book, held = book_key(quote.book), newest[game_id].get(book_key(quote.book))
             if held is None or held.quoted_at <= shown.quoted_at:
                 newest[game_id][book] = _book_quote(quote, shown, undisplayed)
     return {game_id: newest_first(by_book.values()) for game_id, by_book in newest.items()}
+
+
+def _last_looks(seen: Mapping[tuple[str, str], Sighting]) -> dict[tuple[str, str], datetime]:
+    """When each source last showed any book's prices of a game: a book that this look lacked has withdrawn its own."""
+    looks: dict[tuple[str, str], datetime] = {}
+    for (game_id, _), sighting in seen.items():
+        key = game_id, sighting.source
+        looks[key] = max(sighting.seen_at, looks.get(key, sighting.seen_at))
+    return looks
 
 
 def _last_shown(quote: Quote, source: str, seen: Mapping[tuple[str, str], Sighting]) -> Sighting:

@@ -11,6 +11,7 @@ from sqlalchemy.engine import Engine
 
 from core.betting.leagues import Leagues, load_leagues
 from core.errors import ConfigurationError, DbsbmError, ResourceNotFoundError, ServiceError
+from core.logs import get_logger
 from core.settings import Settings
 from core.text.nearest import nearest
 from flows.jobs.databases import our_database
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from feature_store.sources.feeds.configuration import FeedConfiguration
     from feature_store.sources.feeds.feed import Feed, FeedLook
     from feature_store.sources.feeds.service_feed import FeedPlan
+
+
+log = get_logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -122,7 +126,10 @@ def pull_feed(settings: Settings, now: datetime, name: str) -> set[str]:
     (outcome,) = pull_feeds(settings, now, [name])
     if outcome.report is None:
         raise outcome.error or ServiceError(f"{name} was not looked at.")
-    return {key for key, added in outcome.report.recorded.items() if added.added}
+    report = outcome.report
+    if report.rejected:
+        log.warning("a feed could not be read whole", feed=name, rejected=report.rejected, reasons=list(report.reasons))
+    return {key for key, added in report.recorded.items() if added.added}
 
 
 def pull_feeds(

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from sqlalchemy.engine import Engine
 
@@ -12,8 +13,10 @@ from feature_store.archive.queries import latest_games
 from feature_store.archive.sources.freshness import newest_facts
 from feature_store.archive.sources.terms import set_terms
 from feature_store.archive.store import Recorded
-from feature_store.sources.feeds.feed import Feed, FeedLook
+from feature_store.sources.feeds.feed import Feed
 from feature_store.sources.seasons import complete_seasons
+
+MOST_REASONS: Final = 3
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,8 @@ class CollectionReport:
     calls: int
     unchanged: int
     """Answers that the service declared unchanged."""
+    reasons: tuple[str, ...] = ()
+    """The first reasons for which something could not be asked or read."""
     confirmed: tuple[str, ...] = ()
     """Leagues of which it showed prices and nothing new: the prices are as fresh as the look."""
 
@@ -50,8 +55,13 @@ def collect_feed(engine: Engine, leagues: Leagues, feed: Feed, now: datetime) ->
             recorded[key] = archive.record(engine, league, batch, source=source, recorded_at=looked_at, live=True)
         archive.quarantine(engine, look.rejected, looked_at)
     confirmed = sorted(key for key, batch in look.batches.items() if batch.quotes and not recorded[key].added)
-    return CollectionReport(recorded, look.facts, _rejected(look), look.calls, look.unchanged, tuple(confirmed))
-
-
-def _rejected(look: FeedLook) -> int:
-    return len(look.rejected) + sum(len(batch.rejected) for batch in look.batches.values())
+    rejected = [*look.rejected, *(item for batch in look.batches.values() for item in batch.rejected)]
+    return CollectionReport(
+        recorded,
+        look.facts,
+        len(rejected),
+        look.calls,
+        look.unchanged,
+        tuple(item.reason for item in rejected[:MOST_REASONS]),
+        tuple(confirmed),
+    )

@@ -43,7 +43,7 @@ def published(engine: Engine) -> dict[str, list[BookQuote]]:
 def test_each_book_has_its_newest_quote_with_every_market(database: Engine) -> None:
     spread = {"odds_home_spread": 1.9, "odds_away_spread": 1.95, "spread_line": 0.5, "odds_both_score": 1.7}
     record(database, game("g", NOW + 60 * MINUTE), quote("g", "a", 2.0), quote("g", "b", 2.2))
-    record(database, quote("g", "a", 2.1, NOW + MINUTE, **spread), at=NOW + MINUTE)
+    record(database, quote("g", "a", 2.1, NOW + MINUTE, **spread), at=NOW + MINUTE, source="feed:two")
     build(database, EPL, NOW + 2 * MINUTE)
     newest, older = published(database)["g"]
     assert (newest.book, newest.odds_home, newest.quoted_at) == ("a", 2.1, NOW + MINUTE)
@@ -54,7 +54,7 @@ def test_each_book_has_its_newest_quote_with_every_market(database: Engine) -> N
 def test_a_price_shown_again_is_as_young_as_the_look_and_adds_no_fact(database: Engine) -> None:
     record(database, game("g", NOW + 600 * MINUTE), quote("g", "a", 2.0), quote("g", "b", 2.0))
     build(database, EPL, NOW)
-    again = record(database, quote("g", "a", 2.0, NOW + 30 * MINUTE), at=NOW + 30 * MINUTE)
+    again = record(database, quote("g", "a", 2.0, NOW + 30 * MINUTE), at=NOW + 30 * MINUTE, source="feed:two")
     assert publish_quotes(database, EPL, NOW + 30 * MINUTE) == 2
     assert again.added == 0
     assert [(one.book, one.quoted_at) for one in published(database)["g"]] == [("a", NOW + 30 * MINUTE), ("b", NOW)]
@@ -142,3 +142,24 @@ def test_a_book_that_two_sources_spell_differently_is_published_once(database: E
     link_games(database, EPL, "other", "g", source="test", now=NOW)
     build(database, EPL, NOW + MINUTE)
     assert [(one.book, one.odds_home) for one in published(database)["g"]] == [("bet365", 2.2)]
+
+
+def test_a_book_that_a_later_look_of_its_source_lacks_is_left_out(database: Engine) -> None:
+    """Of another source it stays, and where a look shows nothing of the game at all, prices only grow older."""
+    record(database, game("g", NOW + 600 * MINUTE), quote("g", "a", 2.0), quote("g", "gone", 2.5))
+    record(database, quote("g", "b", 2.2), source="feed:two")
+    build(database, EPL, NOW)
+    record(database, quote("g", "a", 2.0, NOW + 5 * MINUTE), at=NOW + 5 * MINUTE)
+    publish_quotes(database, EPL, NOW + 5 * MINUTE)
+    assert [one.book for one in published(database)["g"]] == ["a", "b"]
+    record(database, at=NOW + 10 * MINUTE)
+    publish_quotes(database, EPL, NOW + 10 * MINUTE)
+    assert [one.book for one in published(database)["g"]] == ["a", "b"]
+    record(
+        database,
+        quote("g", "gone", 2.5, NOW + 15 * MINUTE),
+        quote("g", "a", 2.0, NOW + 15 * MINUTE),
+        at=NOW + 15 * MINUTE,
+    )
+    publish_quotes(database, EPL, NOW + 15 * MINUTE)
+    assert sorted(one.book for one in published(database)["g"]) == ["a", "b", "gone"]
