@@ -61,7 +61,8 @@ def empty(engine: Engine) -> None:
         connection.execute(game_links.delete())
 
 
-@settings(max_examples=12)
+@pytest.mark.slow
+@settings(max_examples=8)
 @given(seed=st.integers(0, 10_000), parts=st.integers(2, 9), rows_at_once=st.sampled_from([1, 7, 1_000]))
 def test_order_and_splitting_of_runs_change_nothing(
     sqlite_database: Engine, seed: int, parts: int, rows_at_once: int
