@@ -59,7 +59,7 @@ def collect_feed(engine: Engine, leagues: Leagues, feed: Feed, now: datetime) ->
     return CollectionReport(
         recorded,
         look.facts,
-        len(rejected),
+        len(look.rejected) + sum(added.rejected for added in recorded.values()),
         look.calls,
         look.unchanged,
         tuple(item.reason for item in rejected[:MOST_REASONS]),

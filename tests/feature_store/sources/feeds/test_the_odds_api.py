@@ -307,6 +307,14 @@ def test_what_a_look_brought_is_in_the_archive_once_and_a_moved_price_twice(
     ]
 
 
+def test_what_the_archive_refuses_of_a_look_is_counted(
+    feed: PlayedFeed, service: Service, sqlite_database: Engine
+) -> None:
+    service.answers[ODDS] = PlayedAnswer([event(bookmakers=[bookmaker("book\x07one", MONEYLINE)])])
+    report = collect_feed(sqlite_database, LEAGUES, feed, NOW)
+    assert (report.recorded["EPL"].quotes, report.rejected) == (0, 1)
+
+
 def test_a_look_writes_what_the_services_terms_allow(service: Service, tmp_path: Path, sqlite_database: Engine) -> None:
     collect_feed(sqlite_database, LEAGUES, make_feed(service, tmp_path, display=False), NOW)
     assert hidden_sources(sqlite_database) == unpublished_sources(sqlite_database) == {"feed:the-odds-api"}
