@@ -16,7 +16,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 
 # What could depend on the version of Python: bytes of bundles, imports, processes that are started by name.
-PORTABLE := tests/laws tests/core/registry tests/core/betting tests/training/fitting tests/serving/fastpath \
+PORTABLE := tests/laws/interfaces tests/laws/forecasts tests/core/registry tests/core/betting tests/training/fitting tests/serving/fastpath \
 	tests/flows/test_deployments.py tests/flows/cli/test_demo.py
 
 # Packages that a bare machine lacks are installed by apt; without root, through sudo.
