@@ -50,7 +50,7 @@ services: # install MariaDB, Redis and nginx for the tests if they are missing
 test: setup services ## run every test against private MariaDB and Redis processes
 	$(BIN)/pytest -n 2 --dist loadscope --no-loadscope-reorder $(ARGS)
 
-versions: setup services ## the laws, bundles and demo on every other Python 3.11 to 3.13 that is there
+versions: setup services ## laws of interfaces and forecasts, bundles and demo on every other Python 3.11 to 3.13 that is there
 	@used=$$($(BIN)/python -c 'import sys; print("%d.%d" % sys.version_info[:2])'); \
 	for version in $(VERSIONS); do test $$version != $$used || continue; \
 		python=$$(PYENV_VERSION=$$version python$$version -c 'import pip, sys; print(sys.executable)' 2>/dev/null) \
