@@ -116,3 +116,9 @@ def _gaps_by_cluster(probabilities: FloatArray, outcomes: Indices, places: Indic
     cells = places[:, None] * (classes * BINS) + bins
     summed = np.bincount(cells.ravel(), gaps.ravel(), clusters * classes * BINS)
     return np.asarray(summed.reshape(clusters, classes * BINS))
+
+
+def outcomes_of(margins: FloatArray, classes: int) -> NDArray[np.int64]:
+    """Class index of each home score margin: home, draw where there are three classes, away; -1 where level is none."""
+    level = 1 if classes == 3 else -1
+    return np.where(margins > 0, 0, np.where(margins < 0, classes - 1, level)).astype(np.int64)

@@ -28,6 +28,7 @@ from serving.backends.spool import Spool
 from serving.backends.spool_census import SERVING_OPENING, SpoolCensus
 from serving.backends.spool_files import PURPOSE as SPOOL
 from serving.backends.state_dir import state_dir
+from serving.bets.priced_games import PricedGames
 from serving.bets.value_search import ValueSearch
 from serving.champions.champion import Champions
 from serving.champions.follower import ChampionFollower
@@ -97,10 +98,11 @@ def build_service(
     confirm = partial(state.confirm, engine)
     last_good = LastKnownGood(lambda: state.folder, confirm, signer(settings, LAST_GOOD))
     slate, champions, keys = Slate(), Champions(), ApiKeys(engine, last_good, data_limit)
-    staleness, quotes = StalenessPolicy(data_limit), SlateQuotes(_freshness(settings))
+    staleness, quotes = StalenessPolicy(data_limit), SlateQuotes(leagues, _freshness(settings))
     cache = PredictionCache(_redis_cache(settings, metrics))
     bodies = BodySource(cache, make_bodies)
     predictor = Predictor(leagues, slate, champions, bodies, staleness)
+    priced_games = PricedGames(predictor, quotes)
     prewarming = Prewarming(clock, slate, champions, cache, predictor.recently_requested, when_warm)
     champion_follower = ChampionFollower(
         engine,
@@ -149,7 +151,8 @@ def build_service(
         load=load_shedding,
         workers=RolloutStatus(engine, champions),
         predictor=predictor,
-        value_search=ValueSearch(predictor, quotes),
+        priced_games=priced_games,
+        value_search=ValueSearch(priced_games, quotes),
     )
 
 

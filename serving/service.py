@@ -15,6 +15,7 @@ from serving.access.api_keys import ApiKeys
 from serving.backends.circuit_breaker import CircuitBreaker
 from serving.backends.spool_census import SpoolCensus
 from serving.backends.state_dir import StateDir
+from serving.bets.priced_games import PricedGames
 from serving.bets.value_search import ValueSearch
 from serving.champions.champion import Champions
 from serving.champions.follower import ChampionFollower
@@ -68,6 +69,7 @@ class Service:
     load: LoadShedding
     workers: RolloutStatus
     predictor: Predictor
+    priced_games: PricedGames
     value_search: ValueSearch
 
 

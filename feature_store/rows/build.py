@@ -17,7 +17,6 @@ from core.database.transactions import reading, writing
 from core.database.upserts import upsert
 from core.errors import ConflictError
 from feature_store.archive.facts import FactBatch
-from feature_store.archive.sources.terms import hidden_sources
 from feature_store.features.sets import EVERYTHING
 from feature_store.history.fact_columns import columns_of
 from feature_store.history.league_state import Checkpoint, LeagueState
@@ -55,7 +54,7 @@ def build(engine: Engine, league: League, now: datetime, withheld: Collection[st
     the league interfere ``ATTEMPTS`` times in a row, ClockError if now is far ahead of the database's clock.
     """
     built = _build_rows(engine, league, now, withheld)
-    publish_quotes(engine, league, now, hidden_sources(engine))
+    publish_quotes(engine, league, now)
     return built
 
 
@@ -73,7 +72,7 @@ def _build_rows(engine: Engine, league: League, now: datetime, withheld: Collect
         if complete_after is not None and (base is None or base.horizon < complete_after.horizon):
             facts = checkpoints.facts_after(engine, league, base, known_by=now)
         rows, state = coming_rows(league, facts, EVERYTHING, now, base)
-        served, kept_out = split_servable(with_shown_prices(engine, league, rows, now, hidden_sources(engine)))
+        served, kept_out = split_servable(with_shown_prices(engine, league, rows, now))
         fresh = [stored_row(league, row) for row in served if row.game.game_id not in withheld]
         with writing(engine) as connection:
             check_not_ahead(connection, now)

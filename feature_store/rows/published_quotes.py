@@ -22,9 +22,9 @@ from feature_store.archive.facts import Quote
 from feature_store.archive.game_links import links_of, replaced_ids, with_linked_ids
 from feature_store.archive.queries import exchanged_at, latest_quotes
 from feature_store.archive.sightings import Sighting, sightings_of
+from feature_store.archive.sources.terms import hidden_sources
 from feature_store.rows import tables
 
-EVERYTHING_DISPLAYED: Final[Set[str]] = frozenset()
 LINES_AND_ODDS: Final = BookQuote._fields[BookQuote._fields.index("odds_home") :]
 
 
@@ -36,15 +36,16 @@ class LeagueQuotes(NamedTuple):
     body: str
 
 
-def publish_quotes(engine: Engine, league: League, now: datetime, undisplayed: Set[str] = EVERYTHING_DISPLAYED) -> int:
+def publish_quotes(engine: Engine, league: League, now: datetime) -> int:
     """Store what each book shows now for the league's games to come; returns the number of quotes.
 
-    ``undisplayed`` names the sources whose prices may not be shown. What another process stored as of a later moment
-    stays in place. Raises ClockError if now is far ahead of the database's clock.
+    Those of sources whose terms forbid to show them are marked. What another process stored as of a later moment stays
+    in place. Raises ClockError if now is far ahead of the database's clock.
     """
+    hidden = hidden_sources(engine)
     with writing(engine, alone=f"quotes {league.key}") as connection:
         check_not_ahead(connection, now)
-        quotes = _newest_quotes(connection, league, now, undisplayed)
+        quotes = _newest_quotes(connection, league, now, hidden)
         body, own = _body(quotes), tables.league_quotes.c
         of_league = (own.sport == league.sport) & (own.league == league.key)
         held = connection.execute(sa.select(own.as_of, own.body).where(of_league)).one_or_none()
@@ -81,7 +82,7 @@ def quotes_by_game(body: str) -> dict[str, list[BookQuote]]:
 
 
 def _newest_quotes(
-    connection: Connection, league: League, now: datetime, undisplayed: Set[str]
+    connection: Connection, league: League, now: datetime, hidden: Set[str]
 ) -> dict[str, list[BookQuote]]:
     rows = tables.rows.c
     of_league = (rows.sport == league.sport) & (rows.league == league.key)
@@ -100,7 +101,7 @@ def _newest_quotes(
         if game_id in games and shown.seen_at >= exchanged.get(quote.game_id, shown.seen_at):
             book, held = book_key(quote.book), newest[game_id].get(book_key(quote.book))
             if held is None or held.quoted_at <= shown.quoted_at:
-                newest[game_id][book] = _book_quote(quote, shown, undisplayed)
+                newest[game_id][book] = _book_quote(quote, shown, hidden)
     return {game_id: newest_first(by_book.values()) for game_id, by_book in newest.items()}
 
 
@@ -121,9 +122,9 @@ def _last_shown(quote: Quote, source: str, seen: Mapping[tuple[str, str], Sighti
     return sighting._replace(quoted_at=max(sighting.quoted_at, quote.quoted_at))
 
 
-def _book_quote(quote: Quote, shown: Sighting, undisplayed: Set[str]) -> BookQuote:
+def _book_quote(quote: Quote, shown: Sighting, hidden: Set[str]) -> BookQuote:
     prices = (getattr(quote, name) for name in LINES_AND_ODDS)
-    return BookQuote(quote.book, shown.quoted_at, shown.source not in undisplayed, *prices)
+    return BookQuote(quote.book, shown.quoted_at, shown.source not in hidden, *prices)
 
 
 def _body(quotes: Mapping[str, Iterable[BookQuote]]) -> str:

@@ -3,7 +3,7 @@
 Features are of all prices. What is shown must not be: of a single book the consensus is its price.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
 import numpy as np
@@ -11,15 +11,15 @@ from sqlalchemy.engine import Engine
 
 from core.betting.leagues import League
 from feature_store.archive import store as archive
+from feature_store.archive.sources.terms import hidden_sources
 from feature_store.history.fact_columns import quote_columns, seconds
 from feature_store.history.point_in_time import consensus
 from feature_store.rows.row import Row
 
 
-def with_shown_prices(
-    engine: Engine, league: League, rows: Sequence[Row], now: datetime, hidden: Collection[str]
-) -> list[Row]:
-    """Return the rows of games to come with the prices, known by now, that no ``hidden`` source gave."""
+def with_shown_prices(engine: Engine, league: League, rows: Sequence[Row], now: datetime) -> list[Row]:
+    """Return the rows of games to come with the prices, known by now, of sources whose terms allow to show them."""
+    hidden = hidden_sources(engine)
     priced = {row.game.game_id for row in rows if row.prices is not None} if hidden else set()
     if not priced:
         return list(rows)

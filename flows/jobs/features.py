@@ -17,7 +17,7 @@ from feature_store.rows.build import Built, build
 from feature_store.rows.online import watermarks
 from flows.jobs.databases import our_database
 from flows.jobs.leagues import OnLeague, archived_leagues, ignore_progress
-from flows.jobs.matching import match_games
+from flows.jobs.matching import match_league
 
 log = get_logger(__name__)
 
@@ -29,12 +29,12 @@ def build_features(
 
     Of ids that may be one game only one has a row.
     """
-    match_games(settings, now, names)
     with our_database(settings) as engine:
         built = []
         leagues = archived_leagues(engine, load_leagues(settings.leagues_file), names)
         for number, league in enumerate(leagues):
             on_league(league.key, number, len(leagues))
+            match_league(engine, league, now)
             built.append(build(engine, league, now, withheld_games(engine, league, now)))
         _publish_games(settings, engine, [league.key for league in leagues])
         return built

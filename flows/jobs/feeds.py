@@ -1,6 +1,6 @@
 """The feeds of an installation: which there are, what their budgets allow, and what a look at them brings."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -145,18 +145,19 @@ def pull_feeds(
     A feed that cannot be asked stops no other. Raises ConfigurationError for a wrong file, ResourceNotFoundError for a
     feed that is not configured, DatabaseError when our database cannot be used.
     """
-    from feature_store.archive.sources.terms import hidden_sources
     from feature_store.rows.published_quotes import publish_quotes
     from feature_store.sources.feeds.collection import collect_feed
 
     leagues = load_leagues(settings.leagues_file)
     outcomes = []
-    with our_database(settings) as engine, _opened(settings, leagues, names, engine, on_feed) as feeds:
-        for name, open_it in feeds:
+    configured = _chosen(_configured(settings, leagues), names)
+    with our_database(settings) as engine, _opening(settings, leagues, configured, engine) as open_named:
+        for number, name in enumerate(configured):
+            on_feed(name, number, len(configured))
             try:
-                report = collect_feed(engine, leagues, open_it(), now)
+                report = collect_feed(engine, leagues, open_named(name), now)
                 for league in report.confirmed:
-                    publish_quotes(engine, leagues.get(league), now, hidden_sources(engine))
+                    publish_quotes(engine, leagues.get(league), now)
                 outcomes.append(FeedOutcome(name, report, None))
             except DbsbmError as error:
                 outcomes.append(FeedOutcome(name, None, error))
@@ -175,24 +176,22 @@ def check_feeds(
     """
     leagues = load_leagues(settings.leagues_file)
     checks = []
-    with our_database(settings) as engine, _opened(settings, leagues, names, engine, on_feed) as feeds:
-        for name, open_it in feeds:
+    configured = _chosen(_configured(settings, leagues), names)
+    with our_database(settings) as engine, _opening(settings, leagues, configured, engine) as open_named:
+        for number, name in enumerate(configured):
+            on_feed(name, number, len(configured))
             try:
-                checks.append(FeedCheck(name, open_it().look(now), None))
+                checks.append(FeedCheck(name, open_named(name).look(now), None))
             except DbsbmError as error:
                 checks.append(FeedCheck(name, None, error))
     return checks
 
 
 @contextmanager
-def _opened(
-    settings: Settings,
-    leagues: Leagues,
-    names: Sequence[str],
-    engine: Engine,
-    on_feed: Callable[[str, int, int], None],
-) -> "Iterator[Iterator[tuple[str, Callable[[], Feed]]]]":
-    """The feeds one after the other, each with what opens it; that raises ConfigurationError for a missing key."""
+def _opening(
+    settings: Settings, leagues: Leagues, configured: "Mapping[str, FeedConfiguration]", engine: Engine
+) -> "Iterator[Callable[[str], Feed]]":
+    """What opens a feed by its name, over one session; it raises ConfigurationError for a missing key."""
     import httpx
 
     from feature_store.identity.team_aliases import load_aliases
@@ -201,21 +200,14 @@ def _opened(
     from feature_store.sources.feeds.opening import open_feed
     from feature_store.sources.live_tables import read_live_table
 
-    configured = _chosen(_configured(settings, leagues), names)
     aliases = load_aliases(engine)
-
-    def each() -> "Iterator[tuple[str, Callable[[], Feed]]]":
-        for number, (name, configuration) in enumerate(configured.items()):
-            on_feed(name, number, len(configured))
-            shared = EventReading(name, aliases, read_live_table)
-            key = _key(settings, name, configuration)
-            yield (
-                name,
-                partial(open_feed, configuration, leagues, shared, key=key, folder=settings.feeds_dir, session=session),
-            )
-
     with httpx.Client(timeout=TIME_LIMIT, follow_redirects=False) as session:
-        yield each()
+
+        def open_named(name: str) -> "Feed":
+            shared, key = EventReading(name, aliases, read_live_table), _key(settings, name, configured[name])
+            return open_feed(configured[name], leagues, shared, key=key, folder=settings.feeds_dir, session=session)
+
+        yield open_named
 
 
 def _configured(settings: Settings, leagues: Leagues) -> "dict[str, FeedConfiguration]":

@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from core.betting.leagues import load_leagues
+from sqlalchemy.engine import Engine
+
+from core.betting.leagues import League, load_leagues
 from core.logs import get_logger
 from core.settings import Settings
 from feature_store.identity.matched_games import LeagueMatches, link_matches
@@ -20,16 +22,20 @@ def match_games(settings: Settings, now: datetime, names: Sequence[str] | None =
     """
     with our_database(settings) as engine:
         leagues = archived_leagues(engine, load_leagues(settings.leagues_file), names)
-        matches = [link_matches(engine, league, now) for league in leagues]
-    for one in matches:
-        if one.links or one.aliases:
-            log.info(
-                "games matched",
-                league=one.league,
-                links=len(one.links),
-                aliases={alias.alias: alias.team for alias in one.aliases},
-                doubtful=one.doubtful,
-            )
-        for alias in one.refuted:
-            log.warning("names of one game are two clubs in the archive", league=one.league, names=alias[1:3])
+        return [match_league(engine, league, now) for league in leagues]
+
+
+def match_league(engine: Engine, league: League, now: datetime) -> LeagueMatches:
+    """The same in one league, with a log line for what was linked and what was found to be two clubs."""
+    matches = link_matches(engine, league, now)
+    if matches.links or matches.aliases:
+        log.info(
+            "games matched",
+            league=matches.league,
+            links=len(matches.links),
+            aliases={alias.alias: alias.team for alias in matches.aliases},
+            doubtful=matches.doubtful,
+        )
+    for alias in matches.refuted:
+        log.warning("names of one game are two clubs in the archive", league=matches.league, names=alias[1:3])
     return matches

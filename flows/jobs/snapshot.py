@@ -5,7 +5,6 @@ from datetime import datetime
 from core.betting.leagues import load_leagues
 from core.database.engines import open_database
 from core.settings import Settings
-from feature_store.archive.sources.terms import hidden_sources
 from feature_store.rows.published_quotes import publish_quotes
 from feature_store.sources.bot.snapshot import SnapshotReport, snapshot
 from flows.jobs.databases import our_database
@@ -30,7 +29,7 @@ def take_snapshot(settings: Settings, now: datetime, *, erase_all: bool = False)
                 erase_all=erase_all,
             )
             for key in report.confirmed:
-                publish_quotes(engine, leagues.get(key), now, hidden_sources(engine))
+                publish_quotes(engine, leagues.get(key), now)
             return report
     finally:
         bot.dispose()

@@ -159,7 +159,7 @@ def upgrade() -> None:
             "lead_time",
             sa.String(16),
             primary_key=True,
-            comment="How long before the start it was first said; `all`: at any time before the start",
+            comment="How long before the start it was first served; `all`: at any time before the start",
         ),
         sa.Column("answers", sa.BigInteger, nullable=False, comment="Number of different answers"),
         sa.Column("servings", sa.BigInteger, nullable=False, comment="How often they were served"),
@@ -211,7 +211,7 @@ def upgrade() -> None:
             "lead_time",
             sa.String(16),
             primary_key=True,
-            comment="How long before the start it was first said; `all`: at any time before the start",
+            comment="How long before the start it was first served; `all`: at any time before the start",
         ),
         sa.Column("month", sa.String(7), primary_key=True, comment="UTC month of the games' starts, as 2026-11"),
         sa.Column(
@@ -288,7 +288,7 @@ def upgrade() -> None:
             "lead_time",
             sa.String(16),
             primary_key=True,
-            comment="How long before the start it was first said; `all`: at any time before the start",
+            comment="How long before the start it was first served; `all`: at any time before the start",
         ),
         sa.Column("month", sa.String(7), primary_key=True, comment="UTC month of the games' starts, as 2026-11"),
         sa.Column(

@@ -10,10 +10,7 @@ from serving.predictions.body import odds_document
 
 
 def prices_document(valuation: BetValuation, market: str, now: datetime) -> dict[str, Any]:
-    """Return the age of the fresh prices that the market needs; without any, of the game's newest price.
-
-    ``now`` is the moment of the answer, which may be later than that of the valuation.
-    """
+    """Return the age of the fresh prices that the market needs; without any, of the game's newest price."""
     agreement = valuation.agreement(market)
     if agreement is not None:
         return {
@@ -26,9 +23,9 @@ def prices_document(valuation: BetValuation, market: str, now: datetime) -> dict
     return {**aged(newest, now), "books": 0, "disagreement": None}
 
 
-def best_document(valuation: BetValuation, bet: MarketSelection) -> dict[str, Any] | None:
+def best_document(valuation: BetValuation, bet: MarketSelection, now: datetime) -> dict[str, Any] | None:
     """Return the best fresh price of the bet; None if no book shows one."""
-    best, now = best_price(valuation.fresh_quotes, bet, outcomes=valuation.outcomes), valuation.now
+    best = best_price(valuation.fresh_quotes, bet, outcomes=valuation.outcomes)
     return None if best is None else book_price_document(best, now)
 
 

@@ -33,12 +33,14 @@ from serving.bets.no_value import (
     too_few_books,
 )
 from serving.games.slate_quotes import GameQuotes
-from serving.predictions.body import NOT_STATED, has_begun, odds_document
+from serving.predictions.body import NOT_STATED, odds_document
 from serving.predictions.predictor import GameForecast
 
 OddsFormat = Literal["decimal", "american"]
 PricingOf = Callable[[ScoreDistribution], Pricing]
 SMALLEST_AMERICAN: Final = 100
+MOST_VIEWS: Final = 4
+"""Views of the market whose pooled distributions are kept for further bets: three grids each."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,8 +56,6 @@ class BetValuation:
     rule: FreshnessRule
     outcomes: int
     start_at: datetime
-    now: datetime
-    begun: bool
     stale: bool
 
     @classmethod
@@ -67,10 +67,8 @@ class BetValuation:
             quotes=quotes.quotes,
             fresh=len(quotes.fresh(now)),
             rule=quotes.rule,
-            outcomes=3 if game.champion.ties == "draw" else 2,
+            outcomes=quotes.outcomes,
             start_at=game.row.game.start_at,
-            now=now,
-            begun=has_begun(game.row, now),
             stale=game.stale,
         )
 
@@ -109,21 +107,26 @@ class BetValuation:
         shown = [kind for kind in kinds if kind is not None]
         return min(shown, key=lambda kind: (kind.books, kind.quoted_at)) if len(shown) == len(kinds) else None
 
-    def reason_against(self, *markets: str) -> NoValue | None:
-        """Return why bets on these markets cannot be valued; None if they can."""
-        if self.begun:
+    def reason_against(self, now: datetime, *markets: str) -> NoValue | None:
+        """Return why bets on these markets cannot be valued now; None if they can."""
+        if self.start_at <= now:
             return GAME_BEGUN
         if self.stale:
             return DATA_STALE
         if self.belief is None:
             return NOT_EVALUATED
-        reasons = (self._reason_against_prices(kind) for market in markets for kind in REQUIRED_PRICES[market])
+        reasons = (self._reason_against_prices(kind, now) for market in markets for kind in REQUIRED_PRICES[market])
         return next((reason for reason in reasons if reason is not None), None)
 
     def market_scores(self, market: str) -> ScoreDistribution | None:
         """Return the distribution by the fresh prices alone that may be shown; None without those the market needs."""
+        view, scores = self._displayed_market
+        return scores if view.covers(market) else None
+
+    @cached_property
+    def _displayed_market(self) -> tuple[MarketView, ScoreDistribution]:
         view = self.consensus.view if self.all_displayed else self._consensus(self._displayed).view
-        return pooled_scores(self.scores, view, 0.0) if view.covers(market) else None
+        return view, pooled_scores(self.scores, view, 0.0)
 
     def value(self, pricing_of: PricingOf, decimal: float) -> tuple[Pricing, Value]:
         """Return pricing and edge at these odds. Requires that ``reason_against`` is None.
@@ -158,7 +161,9 @@ class BetValuation:
         assert self.belief is not None  # noqa: S101 - reason_against is None
         pooled = self._pooled.get(view)
         if pooled is None:
-            pooled = self._pooled[view] = pool_with_interval(self.scores, view, self.belief.shrinkage)
+            pooled = pool_with_interval(self.scores, view, self.belief.shrinkage)
+            if len(self._pooled) < MOST_VIEWS:
+                self._pooled[view] = pooled
         return pooled.price_and_value(pricing_of, decimal)
 
     @cached_property
@@ -175,7 +180,7 @@ class BetValuation:
     def _of_all_ages(self) -> Consensus:
         return self._consensus(self.quotes)
 
-    def _reason_against_prices(self, kind: str) -> NoValue | None:
+    def _reason_against_prices(self, kind: str, now: datetime) -> NoValue | None:
         fresh, every = self.consensus.agreement.get(kind), self._of_all_ages.agreement.get(kind)
         if every is None:
             return NO_MARKET_PRICE
@@ -185,7 +190,7 @@ class BetValuation:
         if books and every.books < self.rule.least_books:
             return too_few_books(books, self.rule.least_books)
         first_too_old = self.quotes[min(self.fresh, len(self.quotes) - 1)]
-        return price_too_old(self.now - first_too_old.quoted_at, self.rule.limit(self.start_at - self.now))
+        return price_too_old(now - first_too_old.quoted_at, self.rule.limit(self.start_at - now))
 
 
 def decimal_odds(odds: float, odds_format: OddsFormat | None) -> float:

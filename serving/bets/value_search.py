@@ -14,10 +14,11 @@ from core.betting.scores import ScoreDistribution
 from core.betting.value import Value
 from core.errors import DbsbmError
 from feature_store.rows.online import OnlineRow
+from serving.bets.priced_games import PricedGame, PricedGames
 from serving.bets.valuation import BetValuation
 from serving.games.slate import GameKey, key_of
-from serving.games.slate_quotes import GameQuotes, SlateQuotes
-from serving.predictions.predictor import GameForecast, Predictor
+from serving.games.slate_quotes import SlateQuotes
+from serving.predictions.predictor import GameForecast
 
 ROOM: Final = 1.1
 """A price is looked at more closely if model or market would make it worth a bet with this factor: the pooled chance
@@ -38,19 +39,17 @@ class FoundValue(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class _Searched:
-    """What was found for a game, valid as long as forecast, quotes and the number of fresh ones stay the same."""
+    """What was found for a game."""
 
-    game: GameForecast
-    quotes: GameQuotes
-    fresh: int
+    priced: PricedGame
     found: list[FoundValue]
 
 
 class ValueSearch:
     """Searches games for value and keeps what it found until forecast or prices change. Thread-safe."""
 
-    def __init__(self, predictor: Predictor, quotes: SlateQuotes) -> None:
-        self._predictor = predictor
+    def __init__(self, priced_games: PricedGames, quotes: SlateQuotes) -> None:
+        self._priced_games = priced_games
         self._quotes = quotes
         self._searched: dict[GameKey, _Searched] = {}
 
@@ -59,33 +58,30 @@ class ValueSearch:
 
         Games without a forecast, or whose prices are too old or of too few books, are not judged.
         """
-        coming = {key: held for key, held in self._searched.items() if held.game.row.game.start_at > now}
-        self._searched = coming
+        self._searched = {key: held for key, held in self._searched.items() if held.priced.game.row.game.start_at > now}
         found, judged = [], 0
         for row in rows:
             quotes = self._quotes.of(row)
             if quotes.age(now).books > quotes.rule.least_books:
-                of_game = self._of_game(row, quotes, now)
+                of_game = self._of_game(key_of(row), now)
                 judged += of_game is not None
                 found += of_game or []
         return sorted(found, key=lambda one: -one.value.low), judged
 
-    def _of_game(self, row: OnlineRow, quotes: GameQuotes, now: datetime) -> list[FoundValue] | None:
-        key, fresh = key_of(row), quotes.age(now).books
+    def _of_game(self, key: GameKey, now: datetime) -> list[FoundValue] | None:
         held = self._searched.get(key)
         try:
-            same_prices = held is not None and (held.quotes, held.fresh) == (quotes, fresh)
-            if held is not None and same_prices and self._predictor.is_current(held.game, now):
+            if held is not None and self._priced_games.is_current(held.priced, now):
                 return held.found
-            game = self._predictor.forecast(*key, now)
+            priced = self._priced_games.make(key, now)
         except DbsbmError:
             return None  # the game's own route gives the reason
-        found = list(_find(BetValuation.of(game, quotes, now), game))
-        self._searched[key] = _Searched(game, quotes, fresh, found)
+        found = list(_find(priced.valuation, priced.game, now))
+        self._searched[key] = _Searched(priced, found)
         return found
 
 
-def _find(valuation: BetValuation, game: GameForecast) -> Iterator[FoundValue]:
+def _find(valuation: BetValuation, game: GameForecast, now: datetime) -> Iterator[FoundValue]:
     fresh, outcomes = valuation.fresh_quotes, valuation.outcomes
     beside: dict[str, BetValuation] = {}
     for bet in quoted_bets(fresh, outcomes=outcomes):
@@ -93,7 +89,7 @@ def _find(valuation: BetValuation, game: GameForecast) -> Iterator[FoundValue]:
         assert best is not None  # noqa: S101 - a quoted bet has a price
         others = beside.setdefault(best.book, valuation.beside_others(best.book))
         price_by = partial(_price, bet=bet, ties=game.champion.ties)
-        if others.reason_against(bet.market) is not None:
+        if others.reason_against(now, bet.market) is not None:
             continue
         if not _may_be_worth(others, bet, best, price_by(others.scores)):
             continue

@@ -12,6 +12,7 @@ from sqlalchemy.engine import Engine
 from core.betting.books.best_price import best_price
 from core.betting.books.consensus import consensus
 from core.betting.books.quotes import NEAR_START, BookQuote, FreshnessRule, count_fresh, newest_first, sides_of
+from core.betting.leagues import Leagues
 from core.betting.markets import MarketSelection
 from core.betting.odds import can_be_stated, decimal_to_american
 from feature_store.rows.online import OnlineRow
@@ -29,7 +30,7 @@ class PriceAge:
     quoted_at: datetime | None
     """Moment of the oldest fresh price; without one, of the newest price at all; None without prices."""
     valid_until: datetime | None
-    """The first moment at which another number of books is fresh; None if it never comes."""
+    """The last moment at which all this holds; None if it holds from now on."""
     opening: bytes = field(repr=False)
     """The same as JSON members, up to the age, which is the only part that changes from answer to answer."""
     tag: str
@@ -54,10 +55,12 @@ WITHOUT_PRICES: Final = PriceAge(0, None, None, NOTHING_QUOTED, "")
 class GameQuotes:
     """One game's quotes, the youngest first."""
 
-    def __init__(self, quotes: Iterable[BookQuote], start_at: datetime, rule: FreshnessRule) -> None:
+    def __init__(self, quotes: Iterable[BookQuote], start_at: datetime, rule: FreshnessRule, *, outcomes: int) -> None:
         self.quotes: Sequence[BookQuote] = newest_first(quotes)
         self.start_at = start_at
         self.rule = rule
+        self.outcomes = outcomes
+        """Of the league's moneyline."""
         self._age = WITHOUT_PRICES
 
     def fresh(self, now: datetime) -> Sequence[BookQuote]:
@@ -79,7 +82,7 @@ class GameQuotes:
         ends = [fresh[-1].quoted_at + limit] if fresh else []
         if fresh and self.start_at - now > NEAR_START:
             ends.append(self.start_at - NEAR_START)
-        members = {**_moneyline_document(fresh), "quoted_at": quoted_at, "books": len(fresh)}
+        members = {**_moneyline_document(fresh, self.outcomes), "quoted_at": quoted_at, "books": len(fresh)}
         opening = b',%b,"price_age_s":' % orjson.dumps(members, option=orjson.OPT_UTC_Z)[1:-1]
         return PriceAge(len(fresh), quoted_at, min(ends, default=None), opening, sha256(opening).hexdigest()[:8])
 
@@ -87,7 +90,8 @@ class GameQuotes:
 class SlateQuotes:
     """The quotes of every game in memory; those of a league are replaced when new ones are published."""
 
-    def __init__(self, rule: FreshnessRule) -> None:
+    def __init__(self, leagues: Leagues, rule: FreshnessRule) -> None:
+        self._leagues = leagues
         self.rule = rule
         self._published_at: dict[str, datetime] = {}
         self._by_game: dict[LeagueGame, Sequence[BookQuote]] = {}
@@ -99,7 +103,9 @@ class SlateQuotes:
         key = row.league, row.game.game_id
         game = self._of_rows.get(key)
         if game is None or game.start_at != row.game.start_at:
-            game = self._of_rows[key] = GameQuotes(self._by_game.get(key, ()), row.game.start_at, self.rule)
+            outcomes = self._leagues.at(row.sport, row.league).outcomes
+            quotes = self._by_game.get(key, ())
+            game = self._of_rows[key] = GameQuotes(quotes, row.game.start_at, self.rule, outcomes=outcomes)
         return game
 
     def refresh(self, engine: Engine) -> Set[str]:
@@ -118,9 +124,8 @@ class SlateQuotes:
         self._by_game, self._of_rows = kept, {}
 
 
-def _moneyline_document(fresh: Sequence[BookQuote]) -> dict[str, Any]:
+def _moneyline_document(fresh: Sequence[BookQuote], outcomes: int) -> dict[str, Any]:
     """Return how far the books differ on who wins, and each selection's longest odds with their book; None without."""
-    outcomes = 2 if all(quote.odds_draw is None for quote in fresh) else 3
     agreement = consensus(fresh, outcomes=outcomes).agreement.get("outcome")
     if agreement is None:
         return {"disagreement": None, "best": None}

@@ -1,4 +1,4 @@
-"""Grades the prediction log: joins what was said of each game to its result, its closing price and the yardsticks.
+"""Grades the prediction log: joins the answers about each game to its result, its closing price and the yardsticks.
 
 A run counts the new rows of the log, reads from the change log of the archive which games have something new, and
 grades those games anew: their earlier grades are taken back and the new ones added, in one transaction. So a corrected
@@ -24,8 +24,8 @@ from feature_store.archive import store as archive
 from feature_store.archive import tables as archived
 from feature_store.archive.game_links import Links, links_of, with_linked_ids
 from serving.monitoring import due_games
+from serving.monitoring.answer_scores import NONE, graded_forecasts, millionths
 from serving.monitoring.rollups import RollupChange
-from serving.monitoring.said import NONE, graded_forecasts, millionths
 from serving.monitoring.tables import graded_forecasts as forecast_table
 from serving.monitoring.tables import graded_games as game_table
 from serving.monitoring.tallying import LOCK, prune_log, tally_log

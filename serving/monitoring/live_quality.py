@@ -11,7 +11,7 @@ from sqlalchemy.engine import Engine
 from core.database.transactions import reading
 from core.errors import ValidationError
 from core.text.nearest import nearest
-from serving.monitoring.said import BEFORE_START, MILLION
+from serving.monitoring.answer_scores import BEFORE_START, MILLION
 from serving.monitoring.tables import BIN_SUMS, SUMS, bins, rollups
 
 DIMENSIONS: Final = ("league", "month", "odds_band", "lead_time")
@@ -54,7 +54,7 @@ class Quality:
 def live_quality(engine: Engine, by: Sequence[str] = ()) -> list[Quality]:
     """The scores of every version, champion's and shadow's forecasts apart, split by the given dimensions.
 
-    Forecasts that were first said after the start are left out, unless the scores are split by lead time. Raises
+    Forecasts that were first served after the start are left out, unless the scores are split by lead time. Raises
     ValidationError for another dimension.
     """
     for name in by:

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from core.database.bulk_insert import add_tuples
-from serving.monitoring.said import MILLION
+from serving.monitoring.answer_scores import MILLION
 from serving.monitoring.tables import BIN_SUMS, SUMS, YARDSTICKS, bins, rollups
 
 Row = Mapping[str, Any]

@@ -27,7 +27,7 @@ def _forecaster_key() -> tuple[sa.Column[Any], ...]:
             "lead_time",
             sa.String(16),
             primary_key=True,
-            comment="How long before the start it was first said; `all`: at any time before the start",
+            comment="How long before the start it was first served; `all`: at any time before the start",
         ),
     )
 
@@ -134,7 +134,7 @@ graded_forecasts: Final = sa.Table(
     _score("clv", "Mean closing line value of the answers' best bets"),
     **TABLE_OPTIONS,
 )
-"""What one version said of one graded game within one span before its start: the means over its answers."""
+"""The forecast of one version for one graded game within one span before its start: the means over its answers."""
 
 SUMS: Final = (
     ("games", "Games that the yardstick covers, level ones included"),

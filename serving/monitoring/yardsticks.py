@@ -1,4 +1,4 @@
-"""How finished games ended, and what base rate, Elo and the market said of them, as known at each game's start.
+"""How finished games ended, and what base rate, Elo and the market gave for them, as known at each game's start.
 
 Base rate: the shares of the league's outcomes, and its mean margin and total, over the results that were known at the
 start, of games that ended since 1 January of the year before last; one game of each outcome is added. Elo: the rating
@@ -8,7 +8,7 @@ Market: the closing consensus without its overround, as in evaluations.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Final
 
@@ -20,8 +20,10 @@ from core.arrays import FloatArray
 from core.betting.leagues import League
 from core.betting.odds import devig
 from core.database.transactions import reading
+from core.scoring import outcomes_of
 from feature_store.archive import tables as archive
 from feature_store.archive.facts import FactBatch, GameFact, Result
+from feature_store.archive.versions import INSTANT
 from feature_store.features.sets import feature_set
 from feature_store.history.consensus_prices import consensus_prices
 from feature_store.history.fact_columns import Indices, columns_of
@@ -30,7 +32,6 @@ from feature_store.rows import checkpoints
 from feature_store.rows.replay import past_table
 
 YEARS: Final = 2
-MOMENT: Final = timedelta(microseconds=1)
 RATING_GAP: Final = feature_set("rating gap", ("rating_gap",))
 
 
@@ -78,14 +79,8 @@ def ended_games(engine: Engine, league: League, facts: FactBatch) -> EndedGames:
             "elo": _elo(engine, league, ended, base),
             "market": _market(league, facts, ended),
         }
-    outcomes = outcomes_of(home, away, league.outcomes)
+    outcomes = outcomes_of(home - away, league.outcomes)
     return EndedGames(tuple(game.game_id for game in ended), starts, outcomes, home - away, home + away, yardsticks)
-
-
-def outcomes_of(home: FloatArray, away: FloatArray, classes: int) -> Indices:
-    """Place of each outcome in the order home, (draw,) away; -1 for level scores where there are two."""
-    level = 1 if classes == 3 else -1
-    return np.where(home > away, 0, np.where(home < away, classes - 1, level)).astype(np.int64)
 
 
 def _stands(result: Result | None) -> bool:
@@ -99,7 +94,8 @@ def _base_rate(engine: Engine, league: League, starts: Sequence[datetime]) -> Ya
         return Yardstick(shares, *means.T)
     begin = _years_before(min(starts))
     known, until, finished, home, away = _result_versions(engine, league, begin)
-    outcomes, margins, totals = outcomes_of(home, away, classes), home - away, home + away
+    margins, totals = home - away, home + away
+    outcomes = outcomes_of(margins, classes)
     for place, start in enumerate(starts):
         at = start.timestamp()
         chosen = (known <= at) & (at < until) & (finished >= _years_before(start).timestamp()) & (finished <= at)
@@ -143,7 +139,7 @@ def _elo(engine: Engine, league: League, ended: Sequence[GameFact], base: Yardst
         built = checkpoints.built_revision(connection, league)
     key = checkpoints.valid_checkpoints(engine, league, built).latest(settled_by=first)
     checkpoint = checkpoints.load_checkpoint(engine, league, key)
-    until = last + MOMENT
+    until = last + INSTANT
     facts = checkpoints.facts_after(engine, league, checkpoint, until=until)
     table = past_table(league, columns_of(facts), RATING_GAP, since=first, until=until, base=checkpoint)
     gaps = {

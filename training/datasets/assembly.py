@@ -13,6 +13,7 @@ from core.arrays import FloatArray
 from core.betting.leagues import League
 from core.betting.odds import devig
 from core.errors import ServiceError
+from core.scoring import outcomes_of
 from feature_store.archive import store as archive
 from feature_store.archive.facts import FactBatch, Result
 from feature_store.features.sets import EVERYTHING, FeatureSet
@@ -94,9 +95,7 @@ class Dataset:
     @property
     def outcomes(self) -> NDArray[np.int64]:
         """Index into ``classes``; -1 where the game ended level and that is no outcome."""
-        level = 1 if self.league.outcomes == 3 else -1
-        last = self.league.outcomes - 1
-        return np.where(self.margins > 0, 0, np.where(self.margins < 0, last, level)).astype(np.int64)
+        return outcomes_of(self.margins, self.league.outcomes)
 
     @property
     def basis(self) -> Basis:

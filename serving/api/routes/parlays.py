@@ -38,9 +38,9 @@ class _ForecastLeg:
         bets = [MarketSelection(bet.market, bet.selection, bet.line) for bet in self.leg.bets]
         return combine(scores, bets, ties=self.game.champion.ties)
 
-    def reason_against(self) -> NoValue | None:
+    def reason_against(self, now: datetime) -> NoValue | None:
         """Return why it cannot be valued; None if it can."""
-        return self.valuation.reason_against(*(bet.market for bet in self.leg.bets))
+        return self.valuation.reason_against(now, *(bet.market for bet in self.leg.bets))
 
 
 @router.post(
@@ -63,15 +63,14 @@ def price_parlay(request: ParlayQuestion, service: ServiceDep) -> Response:
             "legs": [_leg_document(leg, pricing, now) for leg, pricing in zip(legs, own, strict=True)],
             **vars(whole.pricing),
             "fair_odds": odds_document(whole.pricing.fair_odds),
-            "offer": offer_document(whole.decimal_odds, _value_of(legs), request.bankroll),
+            "offer": offer_document(whole.decimal_odds, _value_of(legs, now), request.bankroll),
         }
     )
 
 
 def _forecast_leg(service: Service, leg: Leg, now: datetime) -> _ForecastLeg:
-    game = service.predictor.forecast(leg.sport, leg.league, leg.game_id, now)
-    valuation = BetValuation.of(game, service.quotes.of(game.row), now)
-    return _ForecastLeg(leg, game, valuation, decimal_odds(leg.odds, leg.format))
+    priced = service.priced_games.of(leg.sport, leg.league, leg.game_id, now)
+    return _ForecastLeg(leg, priced.game, priced.valuation, decimal_odds(leg.odds, leg.format))
 
 
 def _check_different_games(legs: Sequence[_ForecastLeg]) -> None:
@@ -90,18 +89,18 @@ def _leg_document(leg: _ForecastLeg, pricing: Pricing, now: datetime) -> dict[st
         "fair_odds": odds_document(pricing.fair_odds),
         "decimal": round(leg.odds, 4),
         **prices_document(leg.valuation, _weakest(leg), now),
-        "best": _best_of(leg),
+        "best": _best_of(leg, now),
         "model": {"name": leg.game.champion.model, "version": leg.game.champion.version.version},
         **leg.game.age(now),
     }
 
 
-def _best_of(leg: _ForecastLeg) -> dict[str, Any] | None:
+def _best_of(leg: _ForecastLeg, now: datetime) -> dict[str, Any] | None:
     """Return the longest fresh odds of the leg's bet; None for several bets, which no book shows together."""
     if len(leg.leg.bets) > 1:
         return None
     (bet,) = leg.leg.bets
-    return best_document(leg.valuation, MarketSelection(bet.market, bet.selection, bet.line))
+    return best_document(leg.valuation, MarketSelection(bet.market, bet.selection, bet.line), now)
 
 
 def _weakest(leg: _ForecastLeg) -> str:
@@ -110,14 +109,14 @@ def _weakest(leg: _ForecastLeg) -> str:
     return min(agreements, key=lambda market: 0 if (held := agreements[market]) is None else held.books)
 
 
-def _value_of(legs: Sequence[_ForecastLeg]) -> tuple[Pricing, Value] | NoValue:
+def _value_of(legs: Sequence[_ForecastLeg], now: datetime) -> tuple[Pricing, Value] | NoValue:
     """Return pricing and edge of the parlay, or which leg cannot be valued and why.
 
     The ends of the interval combine the lower ends, or the upper ends, of all legs. That is wider than for independent
     errors, because legs of one league share their pooling weight.
     """
     for number, leg in enumerate(legs, start=1):
-        if (reason := leg.reason_against()) is not None:
+        if (reason := leg.reason_against(now)) is not None:
             return reason._replace(text=f"Leg {number}: {reason.text}")
     pricings, low, high = [], 1.0, 1.0
     for leg in legs:

@@ -9,7 +9,7 @@ from core.betting.scores import ScoreDistribution
 from serving.api.bet_schemas import LARGEST_LINE, LARGEST_ODDS, Price
 from serving.api.responses import GameIdPath, LeaguePath, SportPath, as_json, guarded_router, problems
 from serving.bets.price_age import best_document, prices_document
-from serving.bets.valuation import BetValuation, OddsFormat, decimal_odds, offer_document
+from serving.bets.valuation import OddsFormat, decimal_odds, offer_document
 from serving.predictions.body import game_document, odds_document
 from serving.service import ServiceDep
 
@@ -66,19 +66,19 @@ def bet(
     """
     service.load.check("single")
     now = service.clock.now()
-    game = service.predictor.forecast(sport, league, game_id, now)
+    priced = service.priced_games.of(sport, league, game_id, now)
+    game, valuation = priced.game, priced.valuation
 
     def price_by(scores: ScoreDistribution) -> Pricing:
         return price(scores, market, selection, line, ties=game.champion.ties)
 
-    valuation = BetValuation.of(game, service.quotes.of(game.row), now)
     pricing = price_by(game.forecast.scores)
     judged = valuation if book is None else valuation.beside_others(book)
     by_market = valuation.market_scores(market)
     offer = None
     if odds is not None:
         decimal = decimal_odds(odds, odds_format)
-        offer = offer_document(decimal, judged.reason_against(market) or judged.value(price_by, decimal), bankroll)
+        offer = offer_document(decimal, judged.reason_against(now, market) or judged.value(price_by, decimal), bankroll)
     return as_json(
         {
             "game": game_document(game.row, now),
@@ -91,7 +91,7 @@ def bet(
             "fair_odds": odds_document(pricing.fair_odds),
             "by_market": None if by_market is None else vars(price_by(by_market)),
             **prices_document(valuation, market, now),
-            "best": best_document(valuation, MarketSelection(market, selection, line)),
+            "best": best_document(valuation, MarketSelection(market, selection, line), now),
             "offer": offer,
             "model": {"name": game.champion.model, "version": game.champion.version.version},
             **game.age(now),

@@ -73,7 +73,8 @@ def test_begun_games_have_no_quotes_and_undisplayed_sources_are_marked(database:
     record(database, game("g", NOW + 600 * MINUTE), game("past", NOW - MINUTE), quote("past", "a", 2.0))
     record(database, quote("g", "a", 2.0), source="feed:private")
     build(database, EPL, NOW)
-    publish_quotes(database, EPL, NOW, frozenset({"feed:private"}))
+    set_terms(database, "feed:private", SourceTerms(display=False), NOW)
+    publish_quotes(database, EPL, NOW)
     assert {game_id: [one.displayed for one in quotes] for game_id, quotes in published(database).items()} == {
         "g": [False]
     }

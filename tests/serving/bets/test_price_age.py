@@ -50,9 +50,7 @@ def valuation(quotes: list[tuple[float, tuple[float, ...]]], later: float = 0.0)
         BookQuote(f"book {number}", NOW - age * MINUTE, True, *odds) for number, (age, odds) in enumerate(quotes)
     )
     rule = FreshnessRule()
-    return BetValuation(
-        GOALS, WEIGHT, shown, count_fresh(shown, now, START, rule), rule, 3, START, now, begun=False, stale=False
-    )
+    return BetValuation(GOALS, WEIGHT, shown, count_fresh(shown, now, START, rule), rule, 3, START, stale=False)
 
 
 def stake(judged: BetValuation, offered: float) -> float:
@@ -61,7 +59,7 @@ def stake(judged: BetValuation, offered: float) -> float:
 
 def stake_of_all(legs: list[tuple[BetValuation, dict[str, Any], float]], bankroll: float) -> float:
     """The stake of a bet, or of the parlay of several."""
-    if any(judged.reason_against(bet["market"]) is not None for judged, bet, _ in legs):
+    if any(judged.reason_against(NOW, bet["market"]) is not None for judged, bet, _ in legs):
         return 0.0
     valued = [judged.value(partial(price, **bet), offered) for judged, bet, offered in legs]
     whole = parlay([(pricing, leg[2]) for (pricing, _), leg in zip(valued, legs, strict=True)])
